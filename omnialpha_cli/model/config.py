@@ -1,0 +1,82 @@
+"""The numbers that make a network: one dataclass each for the transformer and the alpha-aware VAE.
+
+Both read the published `config.json` files as they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+# Variants of the published transformer that this code does not model: ignoring a true one would be wrong output.
+_UNMODELLED = ("zero_cond_t", "guidance_embeds", "use_layer3d_rope", "use_additional_t_cond")
+
+# Per-channel statistics of the published latents (facts: the same for the RGB and the RGBA VAE).
+LATENTS_MEAN = (-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508,
+                0.4134, -0.0715, 0.5517, -0.3632, -0.1922, -0.9497, 0.2503, -0.2921)  # fmt: skip
+LATENTS_STD = (2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
+               3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160)  # fmt: skip
+
+
+class FromDict:
+    """Reads a dataclass from a JSON object: `_private` and `ignored` keys are skipped, other unknown keys refused."""
+
+    _skipped: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Raise ValueError on a key that is neither a field nor known to be without effect."""
+        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(k for k in values if k not in known and k not in cls._skipped and not k.startswith("_"))
+        if unknown:
+            raise ValueError(f"{cls.__name__}: unknown keys {', '.join(unknown)}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known})
+
+
+@dataclass(frozen=True)
+class TransformerConfig(FromDict):
+    """The dual-stream transformer; the defaults are Qwen-Image-Edit-2509 (20.4 B parameters).
+
+    `in_channels` is `out_channels · patch_size²`, `axes_dims_rope` sums to `attention_head_dim`. `rope_canvas` (in
+    patches, None in the published weights) scales y and x so that a canvas of any size spans about that many units.
+    """
+
+    patch_size: int = 2
+    in_channels: int = 64
+    out_channels: int = 16
+    num_layers: int = 60
+    attention_head_dim: int = 128
+    num_attention_heads: int = 24
+    joint_attention_dim: int = 3584
+    axes_dims_rope: tuple[int, int, int] = (16, 56, 56)
+    rope_canvas: int | None = None
+
+    _skipped = ("pooled_projection_dim", *_UNMODELLED)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read a published or embedded `config.json`; a variant that would change the output raises ValueError."""
+        on = [k for k in _UNMODELLED if values.get(k)]
+        if on:
+            raise ValueError(f"these weights need {', '.join(on)}, which this transformer does not model")
+        return super().from_dict(values)
+
+    @property
+    def inner_dim(self) -> int:
+        """Width of both streams."""
+        return self.num_attention_heads * self.attention_head_dim
+
+
+@dataclass(frozen=True)
+class VAEConfig(FromDict):
+    """The alpha-aware VAE; the defaults are the published one but for `input_channels` (3 there before conversion)."""
+
+    base_dim: int = 96
+    z_dim: int = 16
+    dim_mult: tuple[int, ...] = (1, 2, 4, 4)
+    num_res_blocks: int = 2
+    input_channels: int = 4
+    latents_mean: tuple[float, ...] = LATENTS_MEAN
+    latents_std: tuple[float, ...] = LATENTS_STD
+
+    # attn_scales is empty and dropout 0 in every published file; the temporal down-sampling has no effect on one frame.
+    _skipped = ("attn_scales", "dropout", "temperal_downsample", "is_residual", "clip_output")

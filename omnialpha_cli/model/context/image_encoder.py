@@ -1,0 +1,165 @@
+"""Image features for the embedded context: EfficientNet-Lite0 and a light top-down neck.
+
+The backbone is the one of Google's EfficientNet-Lite (Tan & Le, arXiv 1905.11946, without squeeze-excitation and with
+ReLU6), its batch norms folded into the convolutions. The neck carries what the deep, coarse levels know about the
+picture back to the finer ones.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# (expansion, kernel, stride of the first block, output channels, blocks): EfficientNet-B0's table, as Lite0 keeps it.
+STAGES = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+TAPS = (1, 2, 4, 6)  # the stages that end strides 4, 8, 16 and 32
+NECK = (48, 64, 128, 128)  # channels of the neck at those strides
+BATCH_NORM_EPS = 1e-3
+
+
+class SameConv(nn.Conv2d):
+    """Convolution with TensorFlow's "same" padding, which is uneven at stride 2."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1):
+        super().__init__(channels_in, channels_out, kernel, stride, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C', ⌈H/stride⌉, ⌈W/stride⌉)."""
+        k, s = self.kernel_size[0], self.stride[0]
+        pad = [max((-(-n // s) - 1) * s + k - n, 0) for n in (x.shape[-1], x.shape[-2])]
+        return super().forward(F.pad(x, (pad[0] // 2, pad[0] - pad[0] // 2, pad[1] // 2, pad[1] - pad[1] // 2)))
+
+
+class PointConv(nn.Conv2d):
+    """1×1 convolution as a matrix product, which CPUs run several times as fast on channels-last tensors."""
+
+    def __init__(self, channels_in: int, channels_out: int):
+        super().__init__(channels_in, channels_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C', H, W)."""
+        return F.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias).permute(0, 3, 1, 2)
+
+
+class InvertedResidual(nn.Module):
+    """Expand 1×1, depthwise k×k, project 1×1; a residual where shapes agree."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int, expansion: int):
+        super().__init__()
+        hidden = channels_in * expansion
+        self.expand = PointConv(channels_in, hidden) if expansion > 1 else nn.Identity()
+        self.depthwise = SameConv(hidden, hidden, kernel, stride, groups=hidden)
+        self.project = PointConv(hidden, channels_out)
+        self.residual = stride == 1 and channels_in == channels_out
+
+    def forward(self, x: Tensor, keep: float = 1.0) -> Tensor:
+        """(B, C, H, W) → (B, C', H', W'); in training the residual branch is kept with probability `keep`."""
+        y = F.relu6(self.expand(x)) if isinstance(self.expand, PointConv) else x
+        y = self.project(F.relu6(self.depthwise(y)))
+        if not self.residual:
+            return y
+        if self.training and keep < 1:
+            y = y * torch.bernoulli(torch.full((len(y), 1, 1, 1), keep, device=y.device)) / keep
+        return x + y
+
+
+class Backbone(nn.Module):
+    """EfficientNet-Lite0 without its classifier: RGB in [−1, 1] → features at strides 4, 8, 16 and 32."""
+
+    def __init__(self, drop_path: float = 0.0):
+        super().__init__()
+        self.drop_path = drop_path
+        self.stem = SameConv(3, 32, 3, 2)
+        self.stages = nn.ModuleList()
+        channels = 32
+        for expansion, kernel, stride, out, count in STAGES:
+            blocks = nn.ModuleList()
+            for i in range(count):
+                blocks.append(InvertedResidual(channels, out, kernel, stride if i == 0 else 1, expansion))
+                channels = out
+            self.stages.append(blocks)
+
+    def forward(self, rgb: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) → [(B, 24, H/4, W/4), (B, 40, …/8), (B, 112, …/16), (B, 320, …/32)]."""
+        x = F.relu6(self.stem(rgb))
+        taps, done, total = [], 0, sum(len(s) for s in self.stages)  # type: ignore[arg-type]
+        for i, stage in enumerate(self.stages):
+            for block in stage:  # type: ignore[attr-defined]
+                x = block(x, keep=1 - self.drop_path * done / total)
+                done += 1
+            if i in TAPS:
+                taps.append(x)
+        return taps
+
+
+@dataclass(frozen=True)
+class Features:
+    """Neck features at strides 4, 8, 16 and 32, each (B, C, H/s, W/s) with C of `NECK`."""
+
+    s4: Tensor
+    s8: Tensor
+    s16: Tensor
+    s32: Tensor
+
+
+class ImageEncoder(nn.Module):
+    """Backbone and neck: RGB (B, 3, H, W) in [0, 1], sides multiples of 32 → `Features`."""
+
+    def __init__(self, drop_path: float = 0.0):
+        super().__init__()
+        self.backbone = Backbone(drop_path)
+        taps = [STAGES[i][3] for i in TAPS]
+        self.lateral = nn.ModuleList(PointConv(c, n) for c, n in zip(taps, NECK, strict=True))
+        self.descend = nn.ModuleList(PointConv(NECK[i + 1], NECK[i]) for i in range(3))
+        self.smooth = nn.ModuleList(nn.Conv2d(n, n, 3, padding=1) for n in NECK)
+        self.pooled = PointConv(NECK[3], NECK[3])
+
+    def forward(self, rgb: Tensor) -> Features:
+        """See the class."""
+        taps = self.backbone(rgb * 2 - 1)
+        x = F.relu(self.lateral[3](taps[3]))
+        x = x + self.pooled(x.mean((2, 3), keepdim=True))  # what the whole picture shows, everywhere
+        levels = [x + self.smooth[3](F.relu(x))]
+        for i in (2, 1, 0):
+            size = taps[i].shape[-2:]
+            above = F.interpolate(self.descend[i](levels[0]), size=size, mode="bilinear", align_corners=False)
+            x = F.relu(self.lateral[i](taps[i]) + above)
+            levels.insert(0, x + self.smooth[i](x))
+        return Features(*levels)
+
+
+def fold_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The published EfficientNet-Lite0 state dict (`_blocks.N._expand_conv`, `_bn0` …) → that of `Backbone`.
+
+    Each batch norm is folded into the convolution before it; the classifier is left out.
+    """
+
+    def fold(conv: str, norm: str) -> tuple[Tensor, Tensor]:
+        scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + BATCH_NORM_EPS).sqrt()
+        bias = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
+        return state[f"{conv}.weight"] * scale[:, None, None, None], bias
+
+    folded: dict[str, Tensor] = {}
+    folded["stem.weight"], folded["stem.bias"] = fold("_conv_stem", "_bn0")
+    number = 0
+    for i, (expansion, _, _, _, count) in enumerate(STAGES):
+        for j in range(count):
+            names = [("expand", "_expand_conv", "_bn0")] if expansion > 1 else []
+            names += [("depthwise", "_depthwise_conv", "_bn1"), ("project", "_project_conv", "_bn2")]
+            for ours, conv, norm in names:
+                prefix = f"stages.{i}.{j}.{ours}"
+                folded[f"{prefix}.weight"], folded[f"{prefix}.bias"] = fold(
+                    f"_blocks.{number}.{conv}", f"_blocks.{number}.{norm}"
+                )
+            number += 1
+    return folded

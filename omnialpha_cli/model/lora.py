@@ -1,0 +1,156 @@
+"""Low-rank adapters (LoRA, arXiv 2106.09685) for the linear layers of any module.
+
+An adapter adds strength · alpha/rank · up·down to a weight (alpha = rank where a file has none). `merge` writes that
+sum into the weights; `attach` leaves the weights as they are and computes the product beside them. Keys are in
+diffusers' style: `[transformer.]{layer}.lora_A.weight` (or `lora_down`), `….lora_B.weight` (or `lora_up`), `….alpha`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+State = Mapping[str, Tensor]
+
+_METADATA = "lora_adapter_metadata"  # the safetensors entry in which diffusers keeps the adapter's configuration
+_KEY = re.compile(r"(?P<layer>.+)\.(?P<part>lora_A\.weight|lora_down\.weight|lora_B\.weight|lora_up\.weight|alpha)")
+_PARTS = {
+    "lora_A.weight": "down",
+    "lora_down.weight": "down",
+    "lora_B.weight": "up",
+    "lora_up.weight": "up",
+    "alpha": "alpha",
+}
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The adapter of one linear layer: `down` (rank, in), `up` (out, rank) with alpha/rank and strength in it."""
+
+    down: Tensor
+    up: Tensor
+
+
+class AdaptedLinear(nn.Module):
+    """A linear layer and the adapters beside it; several are one, their ranks laid end to end."""
+
+    def __init__(self, base: nn.Linear, factors: Factors):
+        super().__init__()
+        self.base = base
+        self.down = _parameter(factors.down, base)
+        self.up = _parameter(factors.up, base)
+
+    def add(self, factors: Factors) -> None:
+        """Put one more adapter beside those that are there."""
+        self.down = _parameter(torch.cat([self.down, factors.down.to(self.down)]), self.base)
+        self.up = _parameter(torch.cat([self.up, factors.up.to(self.up)], dim=1), self.base)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) → (..., out)."""
+        return self.base(x) + F.linear(F.linear(x, self.down), self.up)
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Read a LoRA file (safetensors). An alpha that only its metadata tells is put into the state as `{layer}.alpha`.
+
+    Raises ValueError for a kind of adapter whose scale is another (rank-stabilised).
+    """
+    state = load_file(path)
+    with safe_open(path, framework="pt") as file:
+        settings = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
+    settings = {key.removeprefix("transformer."): value for key, value in settings.items()}
+    if settings.get("use_rslora"):
+        raise ValueError(f"{path}: rank-stabilised adapters are not supported")
+    if "lora_alpha" in settings:
+        for layer in {match["layer"] for key in state if (match := _KEY.fullmatch(key))}:
+            alpha = settings["lora_alpha"]
+            for pattern, value in (settings.get("alpha_pattern") or {}).items():
+                if re.fullmatch(rf"(.*\.)?({pattern})", layer):
+                    alpha = value
+                    break
+            state.setdefault(f"{layer}.alpha", torch.tensor(float(alpha)))
+    return state
+
+
+def merge(model: nn.Module, state: State, strength: float = 1.0) -> None:
+    """Add an adapter to the weights, in place; the sum is taken in float32 and rounded to each weight's dtype.
+
+    Raises ValueError, before anything is changed, naming every key that fits no linear layer of `model`.
+    """
+    layers = _linears(model)
+    for name, factors in _match(layers, state, strength).items():
+        weight = _base(layers[name]).weight
+        delta = factors.up.to(weight.device) @ factors.down.to(weight.device)  # (out, in)
+        weight.data = (weight.data.float() + delta).to(weight.dtype)
+
+
+def attach(model: nn.Module, adapters: Iterable[tuple[State, float]]) -> None:
+    """Run adapters, each (state, strength), beside the weights of `model`, besides those attached before.
+
+    The layers they touch become `AdaptedLinear` and take the adapters' factors in their own dtype and device. Raises
+    ValueError, before anything is changed, naming every key that fits no linear layer.
+    """
+    layers = _linears(model)
+    for matched in [_match(layers, state, strength) for state, strength in adapters]:
+        for name, factors in matched.items():
+            layer = layers[name]
+            if isinstance(layer, AdaptedLinear):
+                layer.add(factors)
+            else:
+                layers[name] = AdaptedLinear(layer, factors)
+                parent, _, child = name.rpartition(".")
+                setattr(model.get_submodule(parent), child, layers[name])
+
+
+def _linears(model: nn.Module) -> dict[str, nn.Linear | AdaptedLinear]:
+    return {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear | AdaptedLinear)}
+
+
+def _match(layers: Mapping[str, nn.Linear | AdaptedLinear], state: State, strength: float) -> dict[str, Factors]:
+    """Factors by the name of the layer in the model, in float32."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    faults = []
+    for key, tensor in state.items():
+        match = _KEY.fullmatch(key)
+        layer = match["layer"] if match else key
+        layer = layer if layer in layers else layer.removeprefix("transformer.")
+        if match is None or layer not in layers:
+            faults.append(f"{key} matches no linear layer")
+        else:
+            parts.setdefault(layer, {})[_PARTS[match["part"]]] = tensor
+
+    matched = {}
+    for layer, tensors in parts.items():
+        base = _base(layers[layer])
+        missing = [part for part in ("down", "up") if part not in tensors]
+        if missing:
+            faults.append(f"{layer} has no {' and no '.join(missing)} factor")
+            continue
+        down, up = tensors["down"].float(), tensors["up"].float()
+        rank = down.shape[0]
+        if (down.shape, up.shape) != ((rank, base.in_features), (base.out_features, rank)):
+            faults.append(
+                f"{layer} is {base.in_features} → {base.out_features}, "
+                f"its factors are {tuple(down.shape)} and {tuple(up.shape)}"
+            )
+            continue
+        alpha = float(tensors["alpha"]) if "alpha" in tensors else rank
+        matched[layer] = Factors(down, up * (strength * alpha / rank))
+    if faults:
+        raise ValueError(f"the adapter does not fit: {'; '.join(faults)}")
+    return matched
+
+
+def _base(layer: nn.Linear | AdaptedLinear) -> nn.Linear:
+    return layer.base if isinstance(layer, AdaptedLinear) else layer
+
+
+def _parameter(tensor: Tensor, base: nn.Linear) -> nn.Parameter:
+    return nn.Parameter(tensor.to(base.weight), requires_grad=False)

@@ -1,0 +1,276 @@
+"""The dual-stream RGBA diffusion transformer (arXiv 2511.20211 on Qwen-Image-Edit-2509; facts §§3, 5).
+
+Two streams, context and image, have their own modulation, projections and MLPs and meet in one attention over the
+joint sequence [context, image]. The image stream holds the tokens of all images of a request, targets first. Parameter
+names are those of the published checkpoint. `prepare` does what does not depend on sigma, `step` the rest.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import TransformerConfig
+from .positions import Layout, canvas_scale, context_positions, image_positions, rotary_angles, rotate
+
+__all__ = ["Layout", "Prepared", "Transformer", "TransformerConfig", "pack", "unpack"]
+
+TIME_CHANNELS = 256
+TIME_SCALE = 1000.0
+
+
+def pack(latents: Tensor, patch: int) -> Tensor:
+    """Latents (B, C, H, W) → tokens (B, H/p · W/p, C·p²): row-major patches, channel order (c, dy, dx)."""
+    b, c, h, w = latents.shape
+    x = latents.view(b, c, h // patch, patch, w // patch, patch)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(b, (h // patch) * (w // patch), c * patch * patch)
+
+
+def unpack(tokens: Tensor, h: int, w: int, patch: int) -> Tensor:
+    """Tokens (B, h·w, C·p²) → latents (B, C, h·p, w·p); h and w in patches."""
+    b, _, channels = tokens.shape
+    c = channels // patch**2
+    x = tokens.view(b, h, w, c, patch, patch).permute(0, 3, 1, 4, 2, 5)
+    return x.reshape(b, c, h * patch, w * patch)
+
+
+def sinusoids(sigma: Tensor) -> Tensor:
+    """Sigma (B,) → (B, 256) in float32: cosines first, then sines, of 1000·sigma at 128 frequencies."""
+    half = TIME_CHANNELS // 2
+    frequencies = torch.exp(-math.log(10000.0) * torch.arange(half, dtype=torch.float32, device=sigma.device) / half)
+    angles = sigma.float()[:, None] * TIME_SCALE * frequencies  # (B, 128)
+    return torch.cat((angles.cos(), angles.sin()), dim=-1)
+
+
+class TimestepEmbedder(nn.Module):
+    """MLP on the sinusoids."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.linear_1 = nn.Linear(TIME_CHANNELS, dim)
+        self.linear_2 = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 256) → (B, D)."""
+        return self.linear_2(F.silu(self.linear_1(x)))
+
+
+class TimeEmbedding(nn.Module):
+    """Sigma to the vector that modulates every block."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.timestep_embedder = TimestepEmbedder(dim)
+
+    def forward(self, sigma: Tensor, dtype: torch.dtype) -> Tensor:
+        """(B,) → (B, D) in `dtype`."""
+        return self.timestep_embedder(sinusoids(sigma).to(dtype))
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm over the last dimension, computed in float32."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) → the same shape and dtype."""
+        return F.rms_norm(x.float(), self.weight.shape, eps=1e-6).to(x.dtype) * self.weight
+
+
+class GELUProjection(nn.Module):
+    """Linear, then GELU (tanh)."""
+
+    def __init__(self, dim_in: int, dim_out: int):
+        super().__init__()
+        self.proj = nn.Linear(dim_in, dim_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) → (..., D_out)."""
+        return F.gelu(self.proj(x), approximate="tanh")
+
+
+class FeedForward(nn.Module):
+    """MLP ×4; the published names leave place 1 of `net` to a dropout that has no parameters."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.net = nn.Sequential(GELUProjection(dim, 4 * dim), nn.Identity(), nn.Linear(4 * dim, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, D) → the same shape."""
+        return self.net(x)
+
+
+class JointAttention(nn.Module):
+    """Attention over [context, image] with projections, q/k norms and outputs of its own for each stream."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        for name in ("to_q", "to_k", "to_v", "add_q_proj", "add_k_proj", "add_v_proj"):
+            setattr(self, name, nn.Linear(dim, dim))
+        for name in ("norm_q", "norm_k", "norm_added_q", "norm_added_k"):
+            setattr(self, name, RMSNorm(dim // heads))
+        self.to_out = nn.ModuleList([nn.Linear(dim, dim)])
+        self.to_add_out = nn.Linear(dim, dim)
+
+    def forward(self, image: Tensor, context: Tensor, prepared: "Prepared") -> tuple[Tensor, Tensor]:
+        """Image (B, N, D) and context (B, L, D) → the attended pair, same shapes."""
+        length = context.shape[1]
+
+        def split(projection: nn.Module, x: Tensor) -> Tensor:
+            return projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, D/heads)
+
+        q = torch.cat((self.norm_added_q(split(self.add_q_proj, context)), self.norm_q(split(self.to_q, image))), dim=2)
+        k = torch.cat((self.norm_added_k(split(self.add_k_proj, context)), self.norm_k(split(self.to_k, image))), dim=2)
+        v = torch.cat((split(self.add_v_proj, context), split(self.to_v, image)), dim=2)  # (B, heads, L + N, d)
+        q, k = rotate(q, prepared.cos, prepared.sin), rotate(k, prepared.cos, prepared.sin)
+        joint = F.scaled_dot_product_attention(q, k, v, attn_mask=prepared.mask).transpose(1, 2).flatten(2)
+        return self.to_out[0](joint[:, length:]), self.to_add_out(joint[:, :length])
+
+
+def _modulation(dim: int) -> nn.Sequential:
+    return nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
+
+
+def _normed(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+
+
+class Block(nn.Module):
+    """One dual-stream block: modulated attention together, modulated MLP apart."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.img_mod, self.txt_mod = _modulation(dim), _modulation(dim)
+        self.attn = JointAttention(dim, heads)
+        self.img_mlp, self.txt_mlp = FeedForward(dim), FeedForward(dim)
+
+    def forward(self, image: Tensor, context: Tensor, time: Tensor, prepared: "Prepared") -> tuple[Tensor, Tensor]:
+        """Image (B, N, D), context (B, L, D), time (B, D) → image and context after the block."""
+        # Each (B, 1, D): shift, scale, gate of the attention, then of the MLP.
+        i_shift1, i_scale1, i_gate1, i_shift2, i_scale2, i_gate2 = self.img_mod(time)[:, None].chunk(6, dim=-1)
+        c_shift1, c_scale1, c_gate1, c_shift2, c_scale2, c_gate2 = self.txt_mod(time)[:, None].chunk(6, dim=-1)
+        i_out, c_out = self.attn(
+            _normed(image, i_shift1, i_scale1), _normed(context, c_shift1, c_scale1), prepared
+        )  # fmt: skip
+        image = image + i_gate1 * i_out
+        context = context + c_gate1 * c_out
+        image = image + i_gate2 * self.img_mlp(_normed(image, i_shift2, i_scale2))
+        context = context + c_gate2 * self.txt_mlp(_normed(context, c_shift2, c_scale2))
+        return image, context
+
+
+class OutputNorm(nn.Module):
+    """Continuous adaptive layer norm; here the order is scale, shift."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.linear = nn.Linear(dim, 2 * dim)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """(B, N, D), (B, D) → (B, N, D)."""
+        scale, shift = self.linear(F.silu(time))[:, None].chunk(2, dim=-1)  # each (B, 1, D)
+        return _normed(x, shift, scale)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What one request needs at every sigma.
+
+    Embedded `context` (B, L, D) and `inputs` (B, N_inputs, D), the rotation's `cos` and `sin` (1 or B, 1, L + N,
+    head_dim / 2) and the attention `mask` (B, 1, 1, L + N) or None.
+    """
+
+    layout: Layout
+    context: Tensor
+    inputs: Tensor
+    cos: Tensor
+    sin: Tensor
+    mask: Tensor | None
+
+
+class Transformer(nn.Module):
+    """Predicts, for every target token, what `prediction` in `config.json` names (published: a velocity)."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.config = config
+        dim = config.inner_dim
+        self.time_text_embed = TimeEmbedding(dim)
+        self.txt_norm = RMSNorm(config.joint_attention_dim)
+        self.img_in = nn.Linear(config.in_channels, dim)
+        self.txt_in = nn.Linear(config.joint_attention_dim, dim)
+        self.transformer_blocks = nn.ModuleList(
+            Block(dim, config.num_attention_heads) for _ in range(config.num_layers)
+        )  # fmt: skip
+        self.norm_out = OutputNorm(dim)
+        self.proj_out = nn.Linear(dim, config.patch_size**2 * config.out_channels)
+
+    def prepare(
+        self,
+        inputs: Tensor,
+        context: Tensor,
+        layout: Layout,
+        context_mask: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> Prepared:
+        """Embed what does not change with sigma.
+
+        `inputs` (B, N_inputs, in_channels) tokens of the clean inputs; `context` (B, L, joint); `context_mask` (B, L),
+        true where a token counts; `positions` (B, L, 3) of the context, None for the published diagonal.
+        """
+        device, length = context.device, context.shape[1]
+        images = image_positions(layout, self.config.rope_canvas).to(device)[None]  # (1, N, 3)
+        if positions is None:
+            positions = context_positions(layout, length).to(device)[None]  # (1, L, 3)
+        images = images.expand(positions.shape[0], -1, -1)
+        angles = rotary_angles(torch.cat((positions.to(device).float(), images), dim=1), self.config.axes_dims_rope)
+        mask = None
+        if context_mask is not None and not bool(context_mask.all()):
+            rest = context_mask.new_ones((context_mask.shape[0], layout.num_tokens), dtype=torch.bool)
+            mask = torch.cat((context_mask.bool(), rest), dim=1)[:, None, None]  # (B, 1, 1, L + N)
+        return Prepared(
+            layout=layout,
+            context=self.txt_in(self.txt_norm(context)),
+            inputs=self.img_in(inputs),
+            cos=angles.cos()[:, None],
+            sin=angles.sin()[:, None],
+            mask=mask,
+        )
+
+    def step(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> Tensor:
+        """Target tokens x (B, N_targets, in_channels) at sigma (B,) → output (B, N_targets, out·p²)."""
+        image, _ = self.hidden(x, sigma, prepared)
+        return image
+
+    def hidden(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """`step`, with the context stream (B, L, D) after the last block, which training may supervise."""
+        time = self.time_text_embed(sigma, x.dtype)  # (B, D)
+        image = torch.cat((self.img_in(x), prepared.inputs), dim=1)  # (B, N, D)
+        context = prepared.context
+        for block in self.transformer_blocks:
+            image, context = block(image, context, time, prepared)
+        return self.proj_out(self.norm_out(image[:, : prepared.layout.num_targets], time)), context
+
+    def forward(
+        self,
+        tokens: Tensor,
+        context: Tensor,
+        sigma: Tensor,
+        layout: Layout,
+        context_mask: Tensor | None = None,
+        context_positions: Tensor | None = None,
+    ) -> Tensor:
+        """Tokens (B, N, in_channels), targets first; the rest as in `prepare` and `step` → (B, N_targets, out·p²)."""
+        targets, inputs = tokens[:, : layout.num_targets], tokens[:, layout.num_targets :]
+        return self.step(targets, sigma, self.prepare(inputs, context, layout, context_mask, context_positions))
+
+
+def context_scale(layout: Layout, config: TransformerConfig) -> float:
+    """Factor from patches to the units of this transformer's y and x, for context tokens that bring positions."""
+    return canvas_scale(layout.images, config.rope_canvas)

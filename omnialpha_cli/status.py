@@ -1,0 +1,61 @@
+"""Exit codes, and the exceptions that carry them.
+
+Code below `cli/` raises; only `cli/` prints and exits.
+"""
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What the exit code of `omnialpha` tells a script."""
+
+    OK = 0  # everything done or skipped
+    FAILED = 1  # some items failed, or the disk is full
+    USAGE = 2  # usage, a clash of names, a refusal
+    NO_INPUTS = 3  # no inputs matched
+    WEIGHTS = 4  # weights missing, or not as locked
+    DEVICE = 5  # device or memory, when no item could run
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class OmniAlphaError(Exception):
+    """Ends the run. The message is one line: what is wrong, with what, and what to do about it."""
+
+    status = ExitStatus.FAILED
+
+
+class UsageError(OmniAlphaError):
+    """A wrong option, a clash of output names, or a refusal, found before any work."""
+
+    status = ExitStatus.USAGE
+
+
+class NoInputsError(OmniAlphaError):
+    """No input file matched."""
+
+    status = ExitStatus.NO_INPUTS
+
+
+class WeightsError(OmniAlphaError):
+    """Weights are missing, or are not the ones that weights.lock describes."""
+
+    status = ExitStatus.WEIGHTS
+
+
+class DeviceError(OmniAlphaError):
+    """The device is absent, or has too little memory for a single item."""
+
+    status = ExitStatus.DEVICE
+
+
+class ItemError(OmniAlphaError):
+    """One item cannot be done; the others go on.
+
+    `code` is a stable word for machines: `unreadable`, `unsupported`, `too-small`, `too-large`, `missing`,
+    `write`, `memory`, `hint`, `internal`.
+    """
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code

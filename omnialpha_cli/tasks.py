@@ -1,0 +1,98 @@
+"""The 21 tasks, as data (the paper's five categories, arXiv 2511.20211).
+
+A task says which images go in, which RGBA layers come out, and with which prompt. A command is a set of rows of
+this table that differ in their hint; no command has model code of its own.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Command = Literal["generate", "complete", "matte", "remove", "decompose"]
+Hint = Literal["none", "text", "trimap", "mask", "rough-mask"]
+Role = Literal["scene", "foreground", "background", "trimap", "mask", "rough-mask"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row: `inputs` and `outputs` are in the order in which the model sees them.
+
+    `prompt` may hold `{text}`, the user's words. `published` tells that the published weights were trained on it.
+    """
+
+    name: str
+    command: Command
+    hint: Hint
+    inputs: tuple[Role, ...]
+    outputs: tuple[Role, ...]
+    prompt: str
+    published: bool = False
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether the prompt has a place for the user's words."""
+        return "{text}" in self.prompt
+
+
+# Word for word the prompts of the published model (its v2 scripts, and v1 for the trimap tasks).
+MATTE_AUTO = (
+    "Automatically matte this image and extract the foreground with a physically accurate alpha channel that "
+    "preserves true transparency and fine details."
+)
+MATTE_TEXT = "Extract the object described by the text, preserving fine details and transparency: {text}"
+MATTE_TRIMAP = "Pull out the foreground with fine edges and perfect transparency."
+REMOVE_MASK = (
+    "Use the first image as the source scene and the second image as the object mask. Remove the masked object and "
+    "all of its associated effects, including shadows, reflections, highlights, contact traces, and residual "
+    "artifacts, even when these effects extend beyond the mask. Reconstruct the clean base background as if the "
+    "object had never been present."
+)
+REMOVE_TRIMAP = "Remove the object of focus and restore the background organically."
+DECOMPOSE_AUTO = (
+    "Decompose this image into an ordered back-to-front layer sequence: output the complete background first, then "
+    "output complete RGBA foreground layers in depth order, where each foreground layer preserves the entire object "
+    "rather than only its visible region, and the original image must be exactly reconstructed by sequentially "
+    "alpha-compositing these layers one by one from back to front."
+)
+GENERATE_FOREGROUND = "Generate a transparent-background RGBA image. {text}"
+
+# The published work has no prompt for these; they follow the manner of the ones above.
+_MASK = "Use the first image as the source scene and the second image as the object mask. "
+_ROUGH = "Use the first image as the source scene and the second image as a rough mask of the object. "
+_TRIMAP = "Use the first image as the source scene and the second image as the trimap of the object. "
+_FINE = "Extract the object with a physically accurate alpha channel that preserves fine details."
+_REMOVE = "Remove the object and its shadows and reflections, and reconstruct the clean background"
+_LAYERS = "Decompose this image into the complete background and the complete RGBA foreground of the object"
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task("generate.foreground", "generate", "text", (), ("foreground",), GENERATE_FOREGROUND, True),
+        Task("generate.scene", "generate", "text", (), ("scene",), "{text}"),
+        Task("complete.foreground-background", "complete", "text", ("foreground",), ("background",),
+             "Paint the background that belongs behind this foreground, without the foreground: {text}"),
+        Task("complete.foreground-scene", "complete", "text", ("foreground",), ("scene",),
+             "Complete this foreground to a full scene: {text}"),
+        Task("complete.background-foreground", "complete", "text", ("background",), ("foreground",),
+             "Paint the RGBA foreground that belongs in this background: {text}"),
+        Task("complete.background-scene", "complete", "text", ("background",), ("scene",), "{text}"),
+        Task("matte.auto", "matte", "none", ("scene",), ("foreground",), MATTE_AUTO, True),
+        Task("matte.text", "matte", "text", ("scene",), ("foreground",), MATTE_TEXT, True),
+        Task("matte.trimap", "matte", "trimap", ("scene", "trimap"), ("foreground",), MATTE_TRIMAP),
+        Task("matte.mask", "matte", "mask", ("scene", "mask"), ("foreground",), _MASK + _FINE),
+        Task("matte.rough-mask", "matte", "rough-mask", ("scene", "rough-mask"), ("foreground",), _ROUGH + _FINE),
+        Task("remove.auto", "remove", "none", ("scene",), ("background",), _REMOVE + "."),
+        Task("remove.text", "remove", "text", ("scene",), ("background",), _REMOVE + ": {text}"),
+        Task("remove.trimap", "remove", "trimap", ("scene", "trimap"), ("background",), REMOVE_TRIMAP),
+        Task("remove.mask", "remove", "mask", ("scene", "mask"), ("background",), REMOVE_MASK, True),
+        Task("remove.rough-mask", "remove", "rough-mask", ("scene", "rough-mask"), ("background",),
+             _ROUGH + _REMOVE + "."),
+        Task("decompose.auto", "decompose", "none", ("scene",), ("background", "foreground"), DECOMPOSE_AUTO, True),
+        Task("decompose.text", "decompose", "text", ("scene",), ("background", "foreground"), _LAYERS + ": {text}"),
+        Task("decompose.trimap", "decompose", "trimap", ("scene", "trimap"), ("background", "foreground"),
+             _TRIMAP + _LAYERS + "."),
+        Task("decompose.mask", "decompose", "mask", ("scene", "mask"), ("background", "foreground"),
+             _MASK + _LAYERS + "."),
+        Task("decompose.rough-mask", "decompose", "rough-mask", ("scene", "rough-mask"), ("background", "foreground"),
+             _ROUGH + _LAYERS + "."),
+    )
+}  # fmt: skip

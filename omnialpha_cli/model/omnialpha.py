@@ -46,8 +46,8 @@ class Defaults(FromDict):
 class Request:
     """One item: `inputs` are RGBA (4, H, W) in [0, 1], straight, sRGB-encoded.
 
-    `targets` are the (H, W) in pixels of the images to make. Sides are multiples of 16; of 32 where the embedded context
-    is to see them.
+    `targets` are the (H, W) in pixels of the images to make. Sides are multiples of 16, those of inputs of 32 for the
+    embedded context.
     """
 
     prompt: str

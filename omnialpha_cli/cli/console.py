@@ -1,0 +1,147 @@
+"""What a user sees: paths or records on standard output, progress and messages on standard error."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TextIO
+
+from . import ndjson
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from ..runner.result import Result
+    from ..status import ExitStatus
+
+
+def printable(text: object) -> str:
+    """Text with control characters and bytes that are not UTF-8 escaped, so that it stays on its line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def say(message: str) -> None:
+    """One line on standard error."""
+    print(printable(message), file=sys.stderr, flush=True)
+
+
+class Console:
+    """Reports one run. `total` items were planned; `bar` is shown on a terminal, plain lines elsewhere."""
+
+    def __init__(self, *, json: bool, report: TextIO | None, seed: int, quiet: bool, verbose: bool):
+        self.json, self.report, self.seed = json, report, seed
+        self.quiet, self.verbose = quiet, verbose
+        self.counts = {"done": 0, "skipped": 0, "failed": 0}
+        self.total = 0
+        self.start = time.monotonic()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def begin(self, total: int) -> None:
+        """Start the progress of so many items."""
+        self.total = total
+        if not self.quiet and sys.stderr.isatty():
+            self._bar = _progress_bar()
+            self._bar.add_task("", total=total, rate="loading")
+            self._bar.start()
+
+    def note(self, message: str) -> None:
+        """A message for `--verbose`."""
+        if self.verbose:
+            self._message(message)
+
+    def warn(self, message: str) -> None:
+        """A message that is always shown."""
+        self._message(f"warning: {message}")
+
+    def item(self, result: "Result") -> None:
+        """Report one result."""
+        self.counts[result.status] += 1
+        self._record("item", ndjson.item_record(result, self.seed))
+        if result.status != "failed":
+            self._paths(result)
+        for warning in result.warnings:
+            self.warn(f"{result.item.inputs[0]}: {warning}")
+        if result.error:
+            self._message(f"failed: {result.error}")
+        finished = sum(self.counts.values())
+        if self._bar:
+            rate = finished / max(time.monotonic() - self.start, 1e-3)
+            self._bar.update(self._bar.task_ids[0], completed=finished, rate=f"{rate:.2f} files/s")
+        elif not self.quiet and result.status == "done":
+            self._message(f"{finished}/{self.total} {result.item.outputs[0]} ({result.seconds:.2f} s)")
+
+    def planned(self, result: "Result") -> None:
+        """Report what a dry run foresees for one item."""
+        self.counts[result.status] += 1
+        self._record("plan", ndjson.plan_record(result))
+        if result.error:
+            self._message(f"would fail: {result.error}")
+            return
+        self._paths(result)
+        if not self.quiet:
+            verb = "would make" if result.status == "done" else "done already"
+            self._message(f"{verb}: {', '.join(map(str, result.item.inputs))} → {result.item.outputs[0]}")
+
+    def summary(self, status: "ExitStatus", dry_run: bool = False) -> None:
+        """The last record, and the last line."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+        seconds = time.monotonic() - self.start
+        unfinished = max(0, self.total - sum(self.counts.values()))
+        counts = {**self.counts, "unfinished": unfinished}
+        self._record("summary", ndjson.summary_record(counts, seconds, status))
+        if not self.quiet:
+            words = {"done": "to make", "skipped": "done already", "failed": "would fail"} if dry_run else {}
+            told = [f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == "done"]
+            self._message(", ".join(told) + f" in {seconds:.1f} s")
+
+    def _message(self, text: str) -> None:
+        if self._bar:
+            self._bar.console.out(printable(text), highlight=False)
+        else:
+            say(text)
+
+    def _paths(self, result: "Result") -> None:
+        if not self.json:
+            for path in result.item.outputs:
+                self._stdout(path)
+
+    def _stdout(self, path: Path) -> None:
+        if self._bar and sys.stdout.isatty():
+            self._bar.console.out(printable(path), highlight=False)  # above the bar, on the same terminal
+            return
+        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+        sys.stdout.buffer.flush()
+
+    def _record(self, event: str, record: dict[str, object]) -> None:
+        text = ndjson.line(event, record)
+        if self.report:
+            self.report.write(text)
+            self.report.flush()
+        if self.json:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+def _progress_bar() -> "Progress":
+    from rich.console import Console as RichConsole
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files, {task.fields[rate]},"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=RichConsole(stderr=True),
+        redirect_stdout=False,  # rich would send it to standard error
+        redirect_stderr=False,
+    )

@@ -1,0 +1,164 @@
+"""One run of a command that makes pictures: plan, decide, compute, report. The commands differ only in their task."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TextIO
+
+from ..plan import Found, find_inputs, plan, read_list
+from ..runner.journal import Journal, read_history
+from ..runner.result import Result
+from ..runner.resume import Choice, choose
+from ..runner.settings import Settings
+from ..status import ExitStatus, NoInputsError, UsageError
+from ..tasks import TASKS
+from ..weights import store
+from .console import Console
+from .interrupts import Stop, interrupts
+from .options import Options
+
+
+def execute(task: str, names: Sequence[str], options: Options, *, alpha_only: bool = False) -> ExitStatus:
+    """Run a task over the inputs, and report. Raises OmniAlphaError where nothing can be done at all."""
+    batch_size = _batch_size(options.batch_size)
+    output = options.output or Path(TASKS[task].command)
+    found = _find(names, options, output)
+    weights = store.find(options.model)
+    if not options.untrained:
+        _refuse_untrained(task, weights)
+    items = plan(found.sources, task, output=output, template=options.name)
+    settings = Settings(options.seed, options.steps, options.guidance, options.canvas, alpha_only, options.dtype)
+    settings = settings.resolved(weights.config.get("defaults", {}))
+    choice = choose(items, read_history(output), output, settings, weights.identity, options.overwrite)
+
+    with ExitStack() as stack:
+        report = stack.enter_context(_open_report(options.report)) if options.report else None
+        console = stack.enter_context(
+            Console(json=options.json, report=report, seed=options.seed, quiet=options.quiet, verbose=options.verbose)
+        )
+        for remark in found.remarks:
+            console.warn(remark)
+        if options.dry_run:
+            return _foresee(choice, console)
+        stop = stack.enter_context(interrupts(lambda: console.warn("stopping; once more to stop at once")))
+        console.begin(len(items))
+        for item in choice.done:
+            console.item(Result(item, "skipped"))
+        failed = []
+        for result in _results(choice, output, weights, settings, batch_size, options, stop, console):
+            console.item(result)
+            if result.error:
+                failed.append(result)
+                if options.fail_fast or len(failed) == options.max_failures:
+                    stop.event.set()
+        status = _status(failed, len(items), stop)
+        console.summary(status)
+    return status
+
+
+def _results(
+    choice: Choice,
+    output: Path,
+    weights: store.Weights,
+    settings: Settings,
+    batch_size: int | None,
+    options: Options,
+    stop: Stop,
+    console: Console,
+) -> Iterator[Result]:
+    """Make what is to be made. Nothing heavy is imported, and no weights are read, if there is nothing."""
+    hopeless = [item for item in choice.todo if item.error]
+    yield from (Result(item, "failed", error=item.error) for item in hopeless)
+    todo = [item for item in choice.todo if not item.error]
+    if not todo and not choice.adopted:
+        return
+    with Journal(output) as journal:
+        journal.remove_leftovers({path.parent for item in todo for path in item.outputs})
+        for item, entry in choice.adopted:
+            journal.done(item, {name: seal.sha256 for name, seal in entry.outputs.items()})
+        if not todo or stop.event.is_set():
+            return
+        from ..api import OmniAlpha
+        from ..runner.batching import default_batch_size
+        from ..runner.devices import DTYPES, choose_device
+        from ..runner.pipeline import Pipeline
+        from ..runner.threads import count_cores, share_cores
+
+        device = choose_device(options.device)
+        accelerated = device.type != "cpu"
+        cores = count_cores()
+        threads = share_cores(cores, len(todo), accelerated)
+        batch_size = batch_size or default_batch_size(cores, accelerated)
+        console.note(f"weights {weights.name} in {weights.folder}, on {device} in {options.dtype}")
+        console.note(f"threads: {threads}, of {cores} cores; batches of {batch_size}")
+        model = OmniAlpha.load(options.model, device, DTYPES[options.dtype])
+        pipeline = Pipeline(
+            todo, model, settings, journal,
+            weights=weights.identity, batch_size=batch_size, threads=threads, stop=stop.event,
+        )  # fmt: skip
+        yield from pipeline
+        busy = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in pipeline.times.seconds.items())
+        console.note(f"busy: {busy}")
+
+
+def _foresee(choice: Choice, console: Console) -> ExitStatus:
+    """Show the plan. The exit code is that of the real run as far as it can be foreseen."""
+    for item in choice.done:
+        console.planned(Result(item, "skipped"))
+    for item in choice.todo:
+        console.planned(Result(item, "failed" if item.error else "done", error=item.error))
+    status = ExitStatus.FAILED if any(item.error for item in choice.todo) else ExitStatus.OK
+    console.summary(status, dry_run=True)
+    return status
+
+
+def _status(failed: Sequence[Result], items: int, stop: Stop) -> ExitStatus:
+    if stop.status is not None:
+        return stop.status
+    if len(failed) == items and all(result.error and result.error.code == "memory" for result in failed):
+        return ExitStatus.DEVICE
+    return ExitStatus.FAILED if failed else ExitStatus.OK
+
+
+def _find(names: Sequence[str], options: Options, output: Path) -> Found:
+    """The inputs of the command line and of --files-from."""
+    if not names and options.files_from is None:
+        raise UsageError("no inputs: give files, globs or folders, or --files-from")
+    listed = [] if options.files_from is None else read_list(_list_bytes(options.files_from), options.nul)
+    found = find_inputs(names, listed, output=output, recursive=options.recursive)
+    if not found.sources:
+        hint = "" if options.recursive else "; --recursive also walks the folders in a folder"
+        raise NoInputsError("; ".join(("no pictures found", *found.remarks)) + hint)
+    return found
+
+
+def _list_bytes(path: Path) -> bytes:
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"--files-from {path}: {error.strerror}") from error
+
+
+def _refuse_untrained(task: str, weights: store.Weights) -> None:
+    if task not in weights.tasks:
+        known = ", ".join(weights.tasks) or "no task"
+        raise UsageError(f"weights {weights.name} were trained on {known}, not on {task}; --untrained runs it anyway")
+
+
+def _batch_size(text: str) -> int | None:
+    """None: to be chosen."""
+    if text == "auto":
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise UsageError(f"--batch-size {text}: give auto, or a number from 1")
+
+
+def _open_report(path: Path) -> TextIO:
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--report {path}: {error.strerror}") from error

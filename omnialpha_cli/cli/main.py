@@ -1,0 +1,58 @@
+"""The console script `omnialpha`: its commands, and what becomes of errors."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..status import OmniAlphaError
+from . import bench, doctor, evaluate, matte, tasks, train, weights
+from .console import say
+
+app = typer.Typer(
+    name="omnialpha",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Examples:\n\nomnialpha matte photos/*.jpg -o mattes\n\nomnialpha doctor",
+)
+app.command(epilog=matte.EXAMPLES)(matte.matte)
+app.command(epilog=tasks.EXAMPLES)(tasks.tasks)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.add_typer(weights.app, name="weights")
+app.add_typer(bench.app, name="bench")
+app.add_typer(train.app, name="train")
+app.add_typer(evaluate.app, name="eval")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"omnialpha {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Batch RGBA work on pictures: a folder goes in, straight-alpha layers come out.
+
+    Exit codes: 0 all done, 1 some items failed, 2 usage, 3 no inputs, 4 weights, 5 device or memory.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        app()
+    except OmniAlphaError as error:
+        say(f"omnialpha: {error}")
+        sys.exit(error.status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""`omnialpha matte`."""
+
+from typing import Annotated
+
+import typer
+
+from .options import OUTPUT, Inputs, Options, option, takes_options
+
+EXAMPLES = """Examples:
+
+omnialpha matte photos/*.jpg -o mattes
+
+omnialpha matte photos --recursive --alpha-only --json > mattes.ndjson"""
+
+
+@takes_options
+def matte(
+    options: Options,
+    inputs: Inputs = None,
+    alpha_only: Annotated[
+        bool, option("--alpha-only", panel=OUTPUT, help="Write the alpha alone, as a greyscale picture.")
+    ] = False,
+) -> None:
+    """Cut the foreground out of photographs: straight RGBA of the same size, with true soft edges.
+
+    Output paths go to standard output, all else to standard error. Run again, it goes on where it stopped.
+    """
+    from .execute import execute
+
+    raise typer.Exit(execute("matte.auto", inputs or [], options, alpha_only=alpha_only))

@@ -1,0 +1,80 @@
+"""Records for machines: one JSON object a line, on standard output with `--json`, in a file with `--report`.
+
+Every record has `schema` and `event`. The fields of each event are in `FIELDS`; paths are as the user spelt them, with
+bytes that are not UTF-8 as lone surrogates (`\\udcff`), as Python's `os.fsdecode` gives them.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..runner.result import Result
+    from ..status import ExitStatus
+
+SCHEMA = "omnialpha/1"
+
+FIELDS: dict[str, dict[str, str]] = {
+    "item": {
+        "status": "done, skipped or failed",
+        "task": "a name of `omnialpha tasks`",
+        "inputs": "paths, in the order of the task's inputs",
+        "outputs": "paths, bottom layer first; those that would have been written where the item failed",
+        "seed": "of the noise",
+        "seconds": "spent on the item, without waiting; 0 if skipped",
+        "warnings": "list of texts",
+        "error": "null, or an object of `code` (a stable word) and `message`",
+    },
+    "plan": {  # with --dry-run, in place of item
+        "action": "make, skip or fail",
+        "task": "as above",
+        "inputs": "as above",
+        "outputs": "as above",
+        "error": "as above",
+    },
+    "summary": {
+        "done": "number of items",
+        "skipped": "number of items",
+        "failed": "number of items",
+        "unfinished": "number of items that were not reached, because the run was stopped",
+        "seconds": "wall time of the run",
+        "exit": "the exit code",
+    },
+}
+
+
+def item_record(result: "Result", seed: int) -> dict[str, Any]:
+    """The record of one item."""
+    return {
+        "status": result.status,
+        **_files(result),
+        "seed": seed,
+        "seconds": round(result.seconds, 3),
+        "warnings": list(result.warnings),
+        "error": _error(result),
+    }
+
+
+def plan_record(result: "Result") -> dict[str, Any]:
+    """The record of one planned item: of a result that a dry run foresees."""
+    action = {"done": "make", "skipped": "skip", "failed": "fail"}[result.status]
+    return {"action": action, **_files(result), "error": _error(result)}
+
+
+def summary_record(counts: Mapping[str, int], seconds: float, status: "ExitStatus") -> dict[str, Any]:
+    """The last record of a run."""
+    return {**counts, "seconds": round(seconds, 3), "exit": int(status)}
+
+
+def line(event: str, record: Mapping[str, Any]) -> str:
+    """One line of NDJSON, with its end."""
+    return json.dumps({"schema": SCHEMA, "event": event, **record}) + "\n"
+
+
+def _files(result: "Result") -> dict[str, Any]:
+    item = result.item
+    return {"task": item.task, "inputs": list(map(str, item.inputs)), "outputs": list(map(str, item.outputs))}
+
+
+def _error(result: "Result") -> dict[str, str] | None:
+    return None if result.error is None else {"code": result.error.code, "message": str(result.error)}

@@ -1,0 +1,118 @@
+"""The options that several commands share, each defined once, and the panels that `--help` shows them in.
+
+Every option has an environment variable: `--batch-size` is `OMNIALPHA_BATCH_SIZE`.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+import typer
+
+INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
+
+
+def option(*names: str, panel: str, help: str, **more: Any) -> Any:
+    """A Typer option in a panel; its environment variable is named after its first long name."""
+    long = next(name for name in names if name.startswith("--"))
+    variable = "OMNIALPHA_" + long.split("/")[0][2:].upper().replace("-", "_")
+    return typer.Option(*names, rich_help_panel=panel, help=help, envvar=variable, **more)
+
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUTS",
+        help="Pictures, globs (quoted or not), or folders.",
+        show_default=False,
+    ),
+]
+
+
+# The options are a table: one a row where it fits.
+# fmt: off
+@dataclass(frozen=True)
+class Options:
+    """What every command that makes pictures takes."""
+
+    recursive: Annotated[bool, option(
+        "--recursive", "-r", panel=INPUTS, help="Also walk the folders in a folder.")] = False
+    files_from: Annotated[Path | None, option(
+        "--files-from", panel=INPUTS, metavar="FILE", allow_dash=True,
+        help="Read more names from FILE, one a line; - is standard input.")] = None
+    nul: Annotated[bool, option(
+        "--null", "-0", panel=INPUTS, help="Names in --files-from end with a NUL byte.")] = False
+
+    output: Annotated[Path | None, option(
+        "--output", "-o", panel=OUTPUT, metavar="DIR", show_default=False,
+        help="Folder for the results; by default named after the command.")] = None
+    name: Annotated[str, option(
+        "--name", panel=OUTPUT, metavar="TEMPLATE",
+        help="Name of a result, from {stem}, {name}, {ext}, {parent} and {index}.")] = "{stem}"
+    overwrite: Annotated[bool, option(
+        "--overwrite", panel=OUTPUT, help="Replace files that other settings or programs made.")] = False
+    report: Annotated[Path | None, option(
+        "--report", panel=OUTPUT, metavar="FILE", help="Write a record of every item to FILE, as NDJSON.")] = None
+    json: Annotated[bool, option(
+        "--json", panel=OUTPUT, help="Print records as NDJSON instead of output paths.")] = False
+
+    model: Annotated[str, option(
+        "--model", panel=MODEL, metavar="NAME|DIR", help="The weights: a name, or a folder.")] = "mini"
+    untrained: Annotated[bool, option(
+        "--untrained", panel=MODEL, help="Run a task that the weights were not trained on.")] = False
+    device: Annotated[str, option(
+        "--device", panel=MODEL, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, or mps.")] = "auto"
+    dtype: Annotated[Literal["float32", "bfloat16", "float16"], option(
+        "--dtype", panel=MODEL, help="Number type of the network.")] = "float32"
+    seed: Annotated[int, option(
+        "--seed", panel=MODEL, min=0, help="Seed of the noise, the same for every item.")] = 0
+    steps: Annotated[int | None, option(
+        "--steps", panel=MODEL, min=1, help="Sampling steps; by default the weights' own.")] = None
+    guidance: Annotated[float | None, option(
+        "--guidance", panel=MODEL, min=0.0, help="Guidance scale; by default the weights' own.")] = None
+    canvas: Annotated[int | None, option(
+        "--canvas", panel=MODEL, min=64, metavar="PIXELS",
+        help="Side of the square whose area the network works at; by default the weights' own.")] = None
+
+    batch_size: Annotated[str, option(
+        "--batch-size", panel=RUN, metavar="auto|N", help="Pictures that go through the network together.")] = "auto"
+    dry_run: Annotated[bool, option(
+        "--dry-run", panel=RUN, help="Show what would be done, and do nothing.")] = False
+    fail_fast: Annotated[bool, option(
+        "--fail-fast", panel=RUN, help="Stop at the first failed item.")] = False
+    max_failures: Annotated[int | None, option(
+        "--max-failures", panel=RUN, min=1, metavar="N", help="Stop after N failed items.")] = None
+    quiet: Annotated[bool, option(
+        "--quiet", "-q", panel=RUN, help="Only warnings and failures on standard error.")] = False
+    verbose: Annotated[bool, option(
+        "--verbose", "-v", panel=RUN, help="Say more: device, threads, times of the stages.")] = False
+# fmt: on
+
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def takes_options(command: F) -> F:
+    """Expand the parameter `options: Options` of a command to one parameter for every field."""
+    hints = get_type_hints(Options, include_extras=True)
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != "options"]
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+        for f in fields(Options)
+    ]
+
+    @wraps(command)
+    def expanded(**values: Any) -> None:
+        given = {f.name: values.pop(f.name) for f in fields(Options)}
+        command(**values, options=Options(**given))
+
+    # Own options last: a panel stands where its first option is, and Inputs comes first.
+    arguments = [p for p in own if p.name == "inputs"]
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in arguments] + shared
+    parameters += [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p not in arguments]
+    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {p.name: p.annotation for p in parameters}
+    return expanded  # type: ignore[return-value]

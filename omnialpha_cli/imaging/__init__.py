@@ -1,0 +1,1 @@
+"""Image space on tensors: fit to a canvas and back, foreground colours, compositing. Channels first, float32."""

@@ -1,0 +1,91 @@
+"""The canvas: the picture at the size and shape in which the model sees it, and the way back.
+
+Few canvas shapes, so that a mixed folder fills batches. A picture is stretched a little to the nearest shape; one
+longer than every shape keeps its proportions and is centred, its border pixels repeated outwards.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Long side by short side. Neighbours are near enough that no picture in between is stretched by more than a sixth.
+ASPECTS = (1.0, 4 / 3, 3 / 2, 16 / 9, 2.35, 3.0, 4.0)
+MAX_STRETCH = 1.2  # beyond the longest shape by more than this: letterboxed
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Where a picture of `height` × `width` lies on a canvas of `size` (h, w); all in pixels.
+
+    `box` (top, left, height, width) is the part of the canvas that the whole picture is resampled to. Pixel centres
+    are at half-integers on both sides, so nothing shifts.
+    """
+
+    height: int
+    width: int
+    size: tuple[int, int]
+    box: tuple[int, int, int, int]
+
+    def fit(self, image: Tensor) -> Tensor:
+        """The picture (C, H, W) on the canvas (C, h, w); four channels are straight RGBA, resampled premultiplied."""
+        top, left, height, width = self.box
+        content = resample(image, height, width)
+        if (height, width) == self.size:
+            return content
+        below, right = self.size[0] - top - height, self.size[1] - left - width
+        return F.pad(content[None], (left, right, top, below), mode="replicate")[0]
+
+    def crop(self, image: Tensor) -> Tensor:
+        """The picture's part of a canvas (C, h, w)."""
+        top, left, height, width = self.box
+        return image[:, top : top + height, left : left + width]
+
+    def restore(self, image: Tensor) -> Tensor:
+        """The canvas (C, h, w) back at the picture's size (C, H, W), without its letterbox; the inverse of `fit`."""
+        return resample(self.crop(image), self.height, self.width)
+
+
+def choose_canvas(height: int, width: int, side: int, multiple: int = 32) -> Canvas:
+    """The canvas for a picture of `height` × `width`: about `side`² pixels, sides multiples of `multiple`."""
+    long, short = max(height, width), min(height, width)
+    shapes = [_shape(aspect, side, multiple) for aspect in ASPECTS]
+    canvas_long, canvas_short = min(shapes, key=lambda shape: abs(math.log(long / short * shape[1] / shape[0])))
+    content_short = canvas_short
+    if long / short > canvas_long / canvas_short * MAX_STRETCH:
+        content_short = max(1, round(canvas_long * short / long))
+    border = (canvas_short - content_short) // 2
+    if width >= height:
+        return Canvas(height, width, (canvas_short, canvas_long), (border, 0, content_short, canvas_long))
+    return Canvas(height, width, (canvas_long, canvas_short), (0, border, canvas_long, content_short))
+
+
+def resample(image: Tensor, height: int, width: int) -> Tensor:
+    """Resample (C, H, W) to (C, height, width), antialiased; four channels are straight RGBA.
+
+    Colours are weighted by alpha, so that what is transparent bleeds into nothing.
+    """
+    if image.shape[1:] == (height, width):
+        return image
+    if image.shape[0] != 4:
+        return F.interpolate(image[None], (height, width), mode="bilinear", antialias=True)[0]
+    alpha = image[3:]
+    mixed = resample(torch.cat([image[:3] * alpha, image[:3]]), height, width)  # (6, height, width)
+    small = resample(alpha, height, width)
+    colour = torch.where(small > 1e-4, mixed[:3] / small.clamp(min=1e-4), mixed[3:])  # unseen colours: plain average
+    return torch.cat([colour, small])
+
+
+@cache
+def _shape(aspect: float, side: int, multiple: int) -> tuple[int, int]:
+    """The long and short side nearest to an aspect ratio and to `side`² pixels; proportions count four times."""
+
+    def cost(shape: tuple[int, int]) -> float:
+        long, short = shape
+        return abs(math.log(long / short / aspect)) + 0.25 * abs(math.log(long * short / side**2))
+
+    steps = range(1, max(1, round(2.5 * side / multiple)) + 1)
+    return min(((long * multiple, short * multiple) for long in steps for short in steps if short <= long), key=cost)

@@ -1,0 +1,119 @@
+"""The record of a picture: its pixels as float32, and what its file was."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..status import ItemError
+
+Depth = Literal["8", "16", "half", "float"]
+Transfer = Literal["srgb", "linear"]
+Floats = NDArray[np.float32]
+
+# Sample type → depth, and what white is in that type.
+SAMPLES: dict[str, tuple[Depth, float]] = {
+    "uint8": ("8", 255.0),
+    "uint16": ("16", 65535.0),
+    "float16": ("half", 1.0),
+    "float32": ("float", 1.0),
+    "float64": ("float", 1.0),
+}
+
+# EXIF orientation → (swap rows and columns, then reverse rows, then reverse columns) that makes the picture upright.
+ORIENTATIONS = {
+    1: (False, False, False),
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
+EXIF_ORIENTATION_TAG = 0x0112
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A picture, upright, with straight alpha.
+
+    `rgb` (H, W, 3) is float32 in the file's own transfer curve, 1 being the white of integer formats; half and float
+    files may go beyond [0, 1]. `alpha` (H, W) is float32 in [0, 1], or None if the file has none. `depth` and
+    `transfer` are those of the file, `icc` its profile for RGB, `metadata` what the writer gives back under the
+    same names, `notes` what the user should be told about the file, one line each.
+    """
+
+    rgb: Floats
+    alpha: Floats | None = None
+    depth: Depth = "8"
+    transfer: Transfer = "srgb"
+    icc: bytes | None = None
+    path: Path | None = None
+    metadata: Mapping[str, str | int | float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.rgb.shape[0], self.rgb.shape[1]
+
+
+def from_array(picture: Any) -> Image:
+    """An `Image` from a numpy array or a PIL image.
+
+    Arrays are (H, W), (H, W, 1), (H, W, 2: grey and alpha), (H, W, 3) or (H, W, 4), of uint8, uint16 or floats with
+    white at 1, straight alpha. A PIL image brings its EXIF orientation, which is applied, and its profile. Raises
+    `ItemError`.
+    """
+    orientation, icc = 1, None
+    if hasattr(picture, "convert") and hasattr(picture, "mode"):  # PIL, without importing it
+        orientation = picture.getexif().get(EXIF_ORIENTATION_TAG, 1)
+        icc = rgb_profile(picture.info.get("icc_profile"))
+        if not picture.mode.startswith("I;16"):
+            transparent = picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
+            picture = picture.convert("RGBA" if transparent else "RGB")
+    array = np.asarray(picture)
+    if array.dtype.name not in SAMPLES:
+        raise ItemError("unsupported", f"an array of {array.dtype} is not a picture: give uint8, uint16 or floats")
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)) or 0 in array.shape:
+        raise ItemError("unsupported", f"an array of shape {array.shape} is not a picture: give (H, W) or (H, W, 1…4)")
+    array = upright(array.reshape(*array.shape[:2], -1), orientation)  # (H, W, channels)
+    has_alpha = array.shape[2] in (2, 4)
+    rgb, alpha = split(array, array.shape[2] - 1 if has_alpha else None)
+    return Image(rgb, alpha, SAMPLES[array.dtype.name][0], icc=icc)
+
+
+def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Floats | None]:
+    """Colour (H, W, 3) and alpha (H, W) or None as float32, from samples (H, W, channels) of a type in `SAMPLES`.
+
+    One or two channels are grey, with or without alpha.
+    """
+    white = SAMPLES[samples.dtype.name][1]
+    grey = samples.shape[2] < 3
+    colour = samples[..., :1] if grey else samples[..., :3]
+    rgb = np.empty((*samples.shape[:2], 3), np.float32)
+    np.divide(colour, np.float32(white), out=rgb, casting="unsafe", dtype=np.float32)  # grey goes to all three
+    if alpha_channel is None:
+        return rgb, None
+    alpha = np.divide(samples[..., alpha_channel], np.float32(white), dtype=np.float32, casting="unsafe")
+    return rgb, np.clip(alpha, 0, 1)
+
+
+def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """A view of an (H, W, channels) array, turned as its EXIF orientation tells; unknown values change nothing."""
+    swap, reverse_rows, reverse_columns = ORIENTATIONS.get(orientation, ORIENTATIONS[1])
+    if swap:
+        array = array.swapaxes(0, 1)
+    return array[:: -1 if reverse_rows else 1, :: -1 if reverse_columns else 1]
+
+
+def rgb_profile(icc: bytes | None) -> bytes | None:
+    """The ICC profile, if it describes RGB (ICC.1:2022, bytes 16 to 19 of the header).
+
+    Profiles of CMYK and greyscale files do not describe the RGB pixels that they are read as.
+    """
+    return icc if icc is not None and icc[16:20] == b"RGB " else None

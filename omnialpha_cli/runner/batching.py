@@ -1,0 +1,79 @@
+"""Batches: items of one task and one canvas go through the network together; too little memory halves them."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from .devices import is_out_of_memory, release_cached_memory
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+CPU_BATCH = 4  # more brings nothing on a CPU, and costs memory
+GPU_BATCH = 16
+
+
+def default_batch_size(cores: int, accelerated: bool) -> int:
+    """Items a batch where the user did not say: by cores on a CPU."""
+    return GPU_BATCH if accelerated else min(CPU_BATCH, max(1, cores // 2))
+
+
+class Buckets(Generic[T]):
+    """Waiting items by key. `take` prefers a full bucket, so that mixed folders fill their batches."""
+
+    def __init__(self, key: Callable[[T], Hashable], limit: int):
+        self.key = key
+        self.limit = limit  # items a batch, lowered on out-of-memory
+        self.waiting: OrderedDict[Hashable, deque[T]] = OrderedDict()  # the bucket that waits longest first
+
+    def __len__(self) -> int:
+        return sum(map(len, self.waiting.values()))
+
+    def add(self, item: T) -> None:
+        """Put an item into its bucket."""
+        self.waiting.setdefault(self.key(item), deque()).append(item)
+
+    def lower_limit(self, too_large: int) -> None:
+        """Make batches of half the size that was too large."""
+        self.limit = max(1, min(self.limit, too_large // 2))
+
+    def take(self) -> list[T]:
+        """Remove and return the next batch: a full one, else the bucket that waits longest."""
+        full = (key for key, bucket in self.waiting.items() if len(bucket) >= self.limit)
+        key = next(full, next(iter(self.waiting)))
+        bucket = self.waiting.pop(key)
+        batch = [bucket.popleft() for _ in range(min(self.limit, len(bucket)))]
+        if bucket:
+            self.waiting[key] = bucket
+        return batch
+
+
+def in_fitting_parts(
+    compute: Callable[[Sequence[T]], Sequence[R]], batch: Sequence[T], too_large: Callable[[int], None]
+) -> Iterator[tuple[Sequence[T], Sequence[R] | Exception]]:
+    """Compute a batch; without memory for it, its halves; on any other fault each item alone.
+
+    Gives the parts in order with their results, or, for an item that fails alone, with its exception. `too_large` is
+    told the size of a batch for which memory was short.
+    """
+    parts = deque([batch])
+    while parts:
+        part = parts.popleft()
+        try:
+            results = compute(part)
+        except Exception as error:
+            fault = error.with_traceback(None)  # the traceback would keep the failed attempt's tensors alive
+        else:
+            yield part, results
+            continue
+        short = is_out_of_memory(fault)
+        if short:
+            release_cached_memory()
+            too_large(len(part))
+        if len(part) == 1:
+            yield part, fault
+        elif short:
+            half = len(part) // 2
+            parts.extendleft((part[half:], part[:half]))
+        else:
+            parts.extendleft([one] for one in reversed(part))

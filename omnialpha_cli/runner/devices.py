@@ -1,0 +1,57 @@
+"""Which device and number type a run uses, and what running out of memory looks like on each."""
+
+from collections.abc import Callable
+
+import torch
+
+from ..status import DeviceError
+
+AVAILABLE: dict[str, Callable[[], bool]] = {
+    "cuda": torch.cuda.is_available,
+    "mps": torch.backends.mps.is_available,
+    "cpu": lambda: True,
+}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of a name such as `cpu`, `cuda`, `cuda:1` or `mps`; `auto` is the first that is there, CPU last."""
+    if name == "auto":
+        return torch.device(next(kind for kind, available in AVAILABLE.items() if available()))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(f"no device is called {name}; try auto, cpu, cuda, cuda:1 or mps") from None
+    if not AVAILABLE.get(device.type, lambda: False)():
+        there = ", ".join(kind for kind, available in AVAILABLE.items() if available())
+        raise DeviceError(f"device {name} is not available to torch {torch.__version__}; available: {there}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"device {name} does not exist; there are {torch.cuda.device_count()} CUDA devices, from 0")
+    return device
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that the device, or the machine, has no memory left."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    # The CPU allocator and MPS raise a plain RuntimeError.
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or "out of memory" in str(error))
+
+
+def release_cached_memory() -> None:
+    """Give memory that torch keeps for reuse back to the device."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def describe_devices() -> list[tuple[str, str]]:
+    """Name and description of every device that torch can use."""
+    found = []
+    for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        properties = torch.cuda.get_device_properties(i)
+        found.append((f"cuda:{i}", f"{properties.name}, {properties.total_memory / 2**30:.1f} GiB"))
+    if torch.backends.mps.is_available():
+        found.append(("mps", "Apple GPU"))
+    return [*found, ("cpu", torch.backends.cpu.get_cpu_capability())]

@@ -1,0 +1,233 @@
+"""Read, prepare, infer, finish and write side by side, with memory that does not grow with the number of items.
+
+    reader threads           one thread            writer threads
+    read · prepare  → ready →  batch · infer  → inferred →  finish · write  → finished
+
+Only `Admission` bounds what is between the first and the last stage, so the queues need no limits of their own and
+nothing can wait in a circle. The network never waits for a batch to fill: it takes what is ready, and while it is busy
+more becomes ready.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from ..media.image import Image
+from ..media.read import read_image
+from ..model.omnialpha import Defaults, Request
+from ..plan import Item
+from ..status import ItemError
+from ..tasks import TASKS
+from .admission import Admission
+from .batching import Buckets, in_fitting_parts
+from .devices import is_out_of_memory
+from .journal import Fingerprint, Journal
+from .prepare import Prepared, finish, prepare
+from .result import Result
+from .resume import fingerprint
+from .settings import Settings
+from .threads import Threads, keep_codecs_single, use_torch_threads
+from .times import StageTimes
+from .write import write
+
+BATCHES_AHEAD = 3
+PIXELS_AHEAD = 48_000_000  # two photographs of 24 megapixels, or 23 of 1920×1080
+
+
+class Model(Protocol):
+    """What the runner needs of a loaded model; `model.omnialpha.OmniAlpha` is one."""
+
+    @property
+    def defaults(self) -> Defaults:
+        """Canvas, steps and guidance where the user did not choose."""
+
+    def run(
+        self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
+    ) -> list[list[Tensor]]:
+        """For every request its layers (4, h, w) in [0, 1], in order, float32 on the CPU."""
+
+
+@dataclass(eq=False)
+class Work:
+    """An item on its way."""
+
+    item: Item
+    image: Image
+    fingerprint: Fingerprint
+    prepared: Prepared
+    seconds: float
+
+    @property
+    def pixels(self) -> int:
+        """Of the source."""
+        height, width = self.image.size
+        return height * width
+
+
+class Pipeline:
+    """One run over `items`, to be iterated once: gives each item's result as it finishes, in no fixed order.
+
+    `weights` is their identity, for the journal. One bad item is one failed result. After `stop` is set no further item
+    is begun, the batch in hand is finished, and items that were not reached have no result.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        model: Model,
+        settings: Settings,
+        journal: Journal,
+        *,
+        weights: str,
+        batch_size: int,
+        threads: Threads,
+        stop: threading.Event | None = None,
+    ):
+        self.model, self.settings, self.journal, self.weights = model, settings, journal, weights
+        self.threads, self.stop, self.times = threads, stop or threading.Event(), StageTimes()
+        self.admission = Admission(BATCHES_AHEAD * batch_size + threads.write, PIXELS_AHEAD)
+        self.buckets: Buckets[Work] = Buckets(lambda work: work.prepared.bucket, batch_size)
+        # None in a queue: one of the threads that fill it has ended.
+        self.todo: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self.ready: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self.inferred: queue.SimpleQueue[tuple[Work, list[Tensor]] | None] = queue.SimpleQueue()
+        self.finished: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
+        for item in items:
+            self.todo.put(item)
+
+    def __iter__(self) -> Iterator[Result]:
+        """Start the threads and give results until all have ended. Leaving early stops them."""
+        keep_codecs_single()
+        threads = [
+            threading.Thread(target=self._guard, args=(stage, torch_threads), daemon=True)
+            for stage, count, torch_threads in (
+                (self._read, self.threads.read, 1),
+                (self._infer, 1, self.threads.torch),
+                (self._write, self.threads.write, self.threads.torch if self.threads.write == 1 else 1),
+            )
+            for _ in range(count)
+        ]
+        for thread in threads:
+            thread.start()
+        writing = self.threads.write
+        try:
+            while writing:
+                result = self.finished.get()
+                if result is None:
+                    writing -= 1
+                elif isinstance(result, BaseException):
+                    raise result
+                else:
+                    yield result
+        finally:
+            self._end(threads)
+
+    def _end(self, threads: Sequence[threading.Thread]) -> None:
+        """Wait for all threads: one that is still in native code when the process ends would abort it."""
+        self.stop.set()
+        self.admission.lift()
+        for _ in range(self.threads.write):
+            self.inferred.put(None)
+        for thread in threads:
+            thread.join()
+
+    def _guard(self, stage: Callable[[], None], torch_threads: int) -> None:
+        """Run a stage; a fault of the runner itself has to reach the caller, who would else wait for ever."""
+        try:
+            use_torch_threads(torch_threads)
+            stage()
+        except BaseException as error:
+            self.finished.put(error)
+
+    def _read(self) -> None:
+        while not self.stop.is_set():
+            try:
+                item = self.todo.get_nowait()
+            except queue.Empty:
+                break
+            try:
+                work = self._read_item(item)
+            except Exception as error:
+                self._fail(item, error)
+            else:
+                self.admission.enter(work.pixels)
+                self.ready.put(work)
+        self.ready.put(None)
+
+    def _read_item(self, item: Item) -> Work:
+        if item.error:
+            raise item.error
+        with self.times.measure("read") as reading:
+            image = read_image(item.inputs[0])
+            made_from = fingerprint(item, self.settings, self.weights)
+        with self.times.measure("prepare") as preparing:
+            prepared = prepare(image, TASKS[item.task], self.model.defaults, self.settings)
+        return Work(item, image, made_from, prepared, reading.seconds + preparing.seconds)
+
+    def _infer(self) -> None:
+        reading = self.threads.read
+        while reading or self.buckets:
+            # Take what is ready; wait only while there is nothing to compute.
+            while reading and not (self.buckets and self.ready.empty()):
+                if work := self.ready.get():
+                    self.buckets.add(work)
+                else:
+                    reading -= 1
+            if self.buckets:
+                batch = self.buckets.take()
+                if self.stop.is_set():
+                    for work in batch:
+                        self.admission.leave(work.pixels)
+                else:
+                    self._infer_batch(batch)
+        for _ in range(self.threads.write):
+            self.inferred.put(None)
+
+    def _infer_batch(self, batch: list[Work]) -> None:
+        for part, outcome in in_fitting_parts(self._compute, batch, self.buckets.lower_limit):
+            if isinstance(outcome, Exception):
+                self._fail(part[0].item, outcome)
+                self.admission.leave(part[0].pixels)
+            else:
+                for work, layers in zip(part, outcome, strict=True):
+                    self.inferred.put((work, layers))
+
+    def _compute(self, batch: Sequence[Work]) -> list[list[Tensor]]:
+        with self.times.measure("infer") as inferring:
+            requests = [work.prepared.request for work in batch]
+            layers = self.model.run(requests, steps=self.settings.steps, guidance=self.settings.guidance)
+        for work in batch:
+            work.seconds += inferring.seconds / len(batch)
+        return layers
+
+    def _write(self) -> None:
+        while inferred := self.inferred.get():
+            work, layers = inferred
+            try:
+                with self.times.measure("finish") as finishing:
+                    pictures = finish(work.prepared, layers)
+                with self.times.measure("write") as writing:
+                    write(work.item, pictures, work.image, self.settings.alpha_only, work.fingerprint, self.journal)
+            except Exception as error:
+                self._fail(work.item, error)
+            else:
+                seconds = work.seconds + finishing.seconds + writing.seconds
+                self.finished.put(Result(work.item, "done", seconds, warnings=work.prepared.warnings))
+            self.admission.leave(work.pixels)
+        self.finished.put(None)
+
+    def _fail(self, item: Item, error: Exception) -> None:
+        self.finished.put(Result(item, "failed", error=as_item_error(error, item)))
+
+
+def as_item_error(error: Exception, item: Item) -> ItemError:
+    """Any fault of one item, as what a user is told."""
+    if isinstance(error, ItemError):
+        return error
+    if is_out_of_memory(error):
+        return ItemError("memory", f"{item.inputs[0]}: not enough memory for it")
+    return ItemError("internal", f"{item.inputs[0]}: {type(error).__name__}: {error}")

@@ -1,0 +1,25 @@
+"""What a run is asked to compute. No torch: planning and the journal need it too."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything but inputs, task and weights that changes pixels. None: as the weights' own defaults say.
+
+    `canvas` is the side in pixels of the square whose area the model works at, `dtype` the network's number type.
+    """
+
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    canvas: int | None = None
+    alpha_only: bool = False
+    dtype: str = "float32"
+
+    def resolved(self, defaults: Mapping[str, Any]) -> Self:
+        """The same with every None replaced by the value of that name in `defaults`, if it has one."""
+        unset = [field.name for field in fields(self) if getattr(self, field.name) is None]
+        return replace(self, **{name: defaults[name] for name in unset if name in defaults})

@@ -1,0 +1,52 @@
+"""How torch, decoding and encoding share the cores."""
+
+import os
+from dataclasses import dataclass
+
+import OpenImageIO as oiio
+import torch
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Threads that read and prepare, threads inside torch's operators, threads that finish and write."""
+
+    read: int
+    torch: int
+    write: int
+
+    def __str__(self) -> str:
+        return f"{self.read} reading, {self.torch} computing, {self.write} finishing and writing"
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def share_cores(cores: int, items: int, accelerated: bool = False) -> Threads:
+    """Divide `cores` for a run of `items`; with `accelerated` the network runs elsewhere.
+
+    A single item goes through one stage after the other, so each stage may use all cores. With many items half of the
+    cores compute, the others finish and write. Two finish at least, because finishing large pictures can take longer
+    than the network, and a core that waits for it would be lost.
+    """
+    if items <= 1:
+        return Threads(1, cores, 1)
+    computing = 1 if accelerated else max(1, cores // 2)
+    writing = max(min(2, cores), cores - computing)
+    return Threads(max(1, writing // 3), computing, min(items, writing))
+
+
+def use_torch_threads(count: int) -> None:
+    """Let torch's operators use `count` threads when they are called from the current thread."""
+    torch.get_num_threads()  # the first call in a thread takes over the global number, so it has to come first
+    torch.set_num_threads(count)
+
+
+def keep_codecs_single() -> None:
+    """Let OpenImageIO work in the threads that call it: the runner already has one for every core."""
+    oiio.attribute("threads", 1)
+    oiio.attribute("exr_threads", 1)

@@ -1,0 +1,36 @@
+"""How long each stage of a run was busy."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+STAGES = ("read", "prepare", "infer", "finish", "write")
+
+
+@dataclass
+class Span:
+    """One measured block; `seconds` is set when it ends."""
+
+    seconds: float = 0.0
+
+
+class StageTimes:
+    """Busy seconds by stage, summed over the threads that share it."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[Span]:
+        """Add the time of the block to `stage`, also when it fails."""
+        span = Span()
+        start = time.perf_counter()
+        try:
+            yield span
+        finally:
+            span.seconds = time.perf_counter() - start
+            with self._lock:
+                self.seconds[stage] += span.seconds

@@ -1,0 +1,199 @@
+"""From packs to examples: a triplet (foreground, background, scene), then one of the 21 tasks drawn from it.
+
+A photograph with a matte gives a triplet without a background; a foreground put over another picture gives all three.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..tasks import TASKS, Task
+from .augment import Geometry, blur, chance, choice, degrade, draw_colour, drawn, extend_colours, uniform, view
+from .packs import Packs, Picture
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """Images in [0, 1] of one canvas: `foreground` (4, h, w) straight, `scene` and `background` (3, h, w), sRGB."""
+
+    foreground: Tensor
+    scene: Tensor
+    background: Tensor | None
+    label: str
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Shares of the kinds of triplets (they need not sum to 1), and how foregrounds are placed."""
+
+    photo: float = 0.72
+    recomposed: float = 0.2  # a photograph's foreground over another picture
+    cutout: float = 0.08  # a cut-out over a picture
+
+
+@dataclass(frozen=True)
+class Example:
+    """What the model sees: `inputs` and `targets` are lists of RGBA (4, h, w) in [0, 1]."""
+
+    task: Task
+    prompt: str
+    inputs: list[Tensor]
+    targets: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Packs made ready: `foregrounds` are the photographs with their subject's colours extended past its edge."""
+
+    photos: list[Picture]
+    foregrounds: list[Picture]
+    cutouts: list[Picture]
+    backgrounds: list[Picture]
+
+
+def make_material(packs: Packs) -> Material:
+    """Extend colours once, so that foregrounds bring no edge of their old background."""
+
+    subjects = [replace(p, rgba=subject) for p in packs.photos if (subject := crop_to_subject(p.rgba)) is not None]
+    foregrounds = [replace(p, rgba=extend_colours(p.rgba, 0.97)) for p in subjects]
+    cutouts = [replace(p, rgba=extend_colours(p.rgba, 0.3)) for p in packs.cutouts]
+    return Material(packs.photos, foregrounds, cutouts, packs.backgrounds)
+
+
+def crop_to_subject(rgba: np.ndarray) -> np.ndarray | None:
+    """The picture cropped to its subject; None when there is little of one, or the frame cuts it on several sides."""
+    alpha = rgba[..., 3] > 25
+    edges = (alpha[0].mean(), alpha[-1].mean(), alpha[:, 0].mean(), alpha[:, -1].mean())
+    if not 0.02 < alpha.mean() < 0.85 or sum(e > 0.02 for e in edges) > 1:
+        return None
+    rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
+    return rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+PHOTO = Geometry(scale=(0.8, 1.5), shift=0.06)
+PLACED = Geometry(scale=(0.4, 1.1), rotation=15.0, shift=0.1)
+BACKDROP = Geometry(scale=(1.0, 2.0), rotation=5.0, shift=0.0)
+
+
+def draw_triplet(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
+    """One triplet on a canvas of `size` (h, w)."""
+    kinds = {"photo": mix.photo, "recomposed": mix.recomposed, "cutout": mix.cutout}
+    kind = drawn(kinds, g)
+    triplet = _photo(material, size, g) if kind == "photo" else _composite(material, kind, size, g)
+    colour = draw_colour(g)
+    foreground = torch.cat((colour(triplet.foreground[:3]), triplet.foreground[3:]))
+    background = colour(triplet.background) if triplet.background is not None else None
+    return Triplet(foreground, degrade(colour(triplet.scene), g), background, triplet.label)
+
+
+def photo_of_shape(material: Material, g: torch.Generator) -> tuple[int, int]:
+    """(H, W) of one random photograph: canvases are drawn as photographs come."""
+    h, w = material.photos[choice(g, len(material.photos))].rgba.shape[:2]
+    return h, w
+
+
+def _photo(material: Material, size: tuple[int, int], g: torch.Generator) -> Triplet:
+    wanted = size[0] / size[1]
+    # Of a few, the photograph whose shape is nearest to the canvas: seen as the product would show it.
+    picks = [material.photos[choice(g, len(material.photos))] for _ in range(4)]
+    picture = min(picks, key=lambda p: abs(p.rgba.shape[0] / p.rgba.shape[1] - wanted))
+    rgba = view(picture.rgba, size, PHOTO, g, fit="stretch")
+    return Triplet(rgba, rgba[:3], None, picture.label)
+
+
+def _composite(material: Material, kind: str, size: tuple[int, int], g: torch.Generator) -> Triplet:
+    sources = material.foregrounds if kind == "recomposed" or not material.cutouts else material.cutouts
+    picture = sources[choice(g, len(sources))]
+    foreground = view(picture.rgba, size, PLACED, g, fit="contain")
+    colour = draw_colour(g, 0.5)
+    foreground = torch.cat((colour(foreground[:3]), foreground[3:]))
+    use_landscape = bool(material.backgrounds) and chance(g, 0.5)
+    backdrops = material.backgrounds if use_landscape else material.photos
+    backdrop = view(backdrops[choice(g, len(backdrops))].rgba, size, BACKDROP, g, fit="stretch")[:3]
+    # A photograph as backdrop has a subject of its own: it must be out of focus, or the label would be wrong.
+    if not use_landscape:
+        backdrop = blur(backdrop, uniform(g, 4, 12))
+    elif chance(g, 0.3):
+        backdrop = blur(backdrop, uniform(g, 1.5, 5))
+    alpha = foreground[3:]
+    shadowed = _shadow(backdrop, alpha, g) if chance(g, 0.4) else backdrop
+    if chance(g, 0.3):  # harmonise: pull the foreground's mean towards the backdrop's
+        mean = (foreground[:3] * alpha).sum((1, 2)) / alpha.sum().clamp(min=1)
+        shift = (backdrop.mean((1, 2)) - mean) * uniform(g, 0.1, 0.4)
+        foreground = torch.cat(((foreground[:3] + shift[:, None, None]).clamp(0, 1), alpha))
+    scene = foreground[:3] * alpha + shadowed * (1 - alpha)
+    return Triplet(foreground, scene, backdrop, picture.label)
+
+
+def _shadow(backdrop: Tensor, alpha: Tensor, g: torch.Generator) -> Tensor:
+    _, h, w = alpha.shape
+    dy, dx = int(uniform(g, 0, 0.1) * h), int(uniform(g, -0.1, 0.1) * w)
+    moved = F.pad(alpha, (max(dx, 0), max(-dx, 0), dy, 0))[:, :h, max(-dx, 0) : max(-dx, 0) + w]
+    return backdrop * (1 - blur(moved, uniform(g, 3, 10)) * uniform(g, 0.2, 0.6))
+
+
+def draw_task(weights: Mapping[str, float], g: torch.Generator) -> Task:
+    """A task drawn by weight."""
+    return TASKS[drawn(weights, g)]
+
+
+def draw_example(material: Material, mix: Mix, task: Task, size: tuple[int, int], g: torch.Generator) -> Example:
+    """An example of `task`, from a triplet with a background or a label where it needs them."""
+    if "background" in task.inputs + task.outputs:
+        mix = replace(mix, photo=0.0)
+    triplet = draw_triplet(material, mix, size, g)
+    while task.needs_text and not triplet.label:
+        triplet = draw_triplet(material, mix, size, g)
+    return make_example(triplet, task, g)
+
+
+def make_example(triplet: Triplet, task: Task, g: torch.Generator) -> Example:
+    """Inputs, targets and prompt of `task` from a triplet."""
+    images = {
+        "scene": triplet.scene,
+        "background": triplet.background,
+        "foreground": triplet.foreground,
+        "trimap": trimap(triplet.foreground[3:], g) if "trimap" in task.inputs else None,
+        "mask": (triplet.foreground[3:] > 0.5).float() if "mask" in task.inputs else None,
+        "rough-mask": rough_mask(triplet.foreground[3:], g) if "rough-mask" in task.inputs else None,
+    }
+
+    def rgba(role: str) -> Tensor:
+        image = images[role]
+        if image is None:
+            raise ValueError(f"{task.name} needs a {role}, which this triplet lacks")
+        return opaque(image)
+
+    prompt = task.prompt.replace("{text}", triplet.label)
+    return Example(task, prompt, [rgba(r) for r in task.inputs], [rgba(r) for r in task.outputs])
+
+
+def opaque(image: Tensor) -> Tensor:
+    """(1, 3 or 4, h, w) channels → RGBA (4, h, w): grey is repeated, a missing alpha is 1."""
+    if image.shape[0] == 4:
+        return image
+    return torch.cat((image.expand(3, -1, -1), torch.ones_like(image[:1])))
+
+
+def trimap(alpha: Tensor, g: torch.Generator) -> Tensor:
+    """Alpha (1, h, w) → 0, ½ or 1: the soft band widened by a random radius."""
+    radius = 1 + choice(g, 12)
+    sure = _erode((alpha > 0.95).float(), radius)
+    gone = _erode((alpha < 0.05).float(), radius)
+    return (1 + sure - gone) / 2
+
+
+def rough_mask(alpha: Tensor, g: torch.Generator) -> Tensor:
+    """Alpha (1, h, w) → 0 or 1: moved, grown or shrunk, and wobbling, as drawn by hand or found by a detector."""
+    _, h, w = alpha.shape
+    wobble = F.interpolate(torch.rand(1, 1, 6, 6, generator=g), size=(h, w), mode="bicubic", align_corners=False)[0]
+    soft = blur(alpha, uniform(g, 0.03, 0.12) * h)
+    return (soft > 0.5 + (wobble - 0.5) * uniform(g, 0.3, 0.9) + uniform(g, -0.25, 0.1)).float()
+
+
+def _erode(mask: Tensor, radius: int) -> Tensor:
+    return 1 - F.max_pool2d(1 - mask[None], 2 * radius + 1, stride=1, padding=radius)[0]

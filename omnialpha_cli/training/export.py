@@ -1,0 +1,60 @@
+"""Write a weights folder: `config.json`, `transformer`, `vae` and `context` as safetensors, `tokenizer.json`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..model.context.mini import TOKENIZER_FILE
+from ..model.light_vae import LightVAE
+from ..model.omnialpha import OmniAlpha
+
+INT8_MIN_ROWS = 1024  # only large tables are worth it
+
+
+def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """(rows, columns) → int8 of the same shape, and one float32 scale a row, with weight ≈ int8 · scale."""
+    scale = weight.abs().amax(1).clamp(min=1e-12) / 127
+    return (weight / scale[:, None]).round().to(torch.int8), scale
+
+
+def stored(module: nn.Module) -> dict[str, Tensor]:
+    """The module's tensors as files hold them: fp16, large embedding tables int8 per row."""
+    tables = {f"{n}.weight" for n, m in module.named_modules() if isinstance(m, nn.Embedding)}
+    out: dict[str, Tensor] = {}
+    for name, tensor in module.state_dict().items():
+        value = tensor.detach().float().cpu().contiguous()
+        if name in tables and len(value) >= INT8_MIN_ROWS:
+            out[f"{name}.int8"], out[f"{name}.scale"] = quantise_rows(value)
+        else:
+            out[name] = value.half()
+    return out
+
+
+def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[int, int]]:
+    """Write `model` to `folder`. Returns (parameters, bytes) of each part."""
+    assert isinstance(model.vae, LightVAE)
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes: dict[str, tuple[int, int]] = {}
+    parts = {"transformer": model.transformer, "context": model.context_encoder, "vae": model.vae}
+    for part, module in parts.items():
+        path = folder / f"{part}.safetensors"
+        save_file(stored(module), path)
+        sizes[part] = (sum(p.numel() for p in module.parameters()), path.stat().st_size)
+    model.context_encoder.tokenizer.save(str(folder / TOKENIZER_FILE), pretty=False)
+    config: dict[str, Any] = {
+        "name": name,
+        "prediction": model.prediction,
+        "tasks": list(model.tasks),
+        "defaults": asdict(model.defaults),
+        "schedule": asdict(model.schedule),
+        "transformer": asdict(model.transformer.config),
+        "context": asdict(model.context_encoder.config),
+        "vae": {"kind": "light", **asdict(model.vae.config)},
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    return sizes

@@ -1,0 +1,147 @@
+"""The command line as a whole: help, version, start-up, and the small commands."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import omnialpha_cli
+from omnialpha_cli import __version__
+from omnialpha_cli.cli.main import app
+from omnialpha_cli.tasks import TASKS
+from omnialpha_cli.weights.lock import lock_folder, write_lock
+
+HEAVY = ("torch", "numpy", "OpenImageIO", "safetensors", "tokenizers", "PIL", "diffusers", "transformers")
+
+
+def leaves(command=None, path=()):
+    """The names of every command that is no group."""
+    command = command or typer.main.get_command(app)
+    if not hasattr(command, "commands"):
+        return [path]
+    return [leaf for name, child in command.commands.items() for leaf in leaves(child, (*path, name))]
+
+
+def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(omnialpha_cli.__file__).parents[1])}
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_version(omnialpha):
+    assert omnialpha("--version").out == f"omnialpha {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["matte", "--help"], ["tasks"], ["weights", "list"]])
+def test_nothing_heavy_is_imported_before_pixels_are_computed(arguments):
+    code = (
+        "import sys, atexit\n"
+        f"atexit.register(lambda: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr))\n"
+        "from omnialpha_cli.cli.main import main\n"
+        "main()"
+    )
+    assert run_python(code, *arguments).stderr.splitlines()[-1] == "[]"
+
+
+def test_importing_the_package_does_not_import_torch():
+    assert run_python("import sys, omnialpha_cli; print('torch' in sys.modules)").stdout == "False\n"
+
+
+def test_a_dry_run_does_not_import_torch(tmp_path, picture, tiny_weights):
+    picture(tmp_path / "a.jpg")
+    code = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))\n"
+        "from omnialpha_cli.cli.main import main\n"
+        "main()"
+    )
+    done = run_python(code, "matte", str(tmp_path / "a.jpg"), "--dry-run", "--model", str(tiny_weights))
+    assert done.returncode == 0 and done.stderr.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("command", leaves(), ids=" ".join)
+def test_every_command_explains_itself_and_ends_with_two_examples(omnialpha, command):
+    outcome = omnialpha(*command, "--help")
+    assert outcome.code == 0
+    text = outcome.out
+    examples = [line for line in text[text.index("Examples:") :].splitlines()[1:] if line.strip()]
+    assert len(examples) == 2 and all("omnialpha" in line for line in examples)
+
+
+def test_options_are_in_their_panels_and_have_variables(omnialpha):
+    text = omnialpha("matte", "--help").out
+    panels = re.findall(r"╭─ (\w+) ─", text)
+    assert panels == ["Arguments", "Options", "Inputs", "Output", "Model", "Run"]
+    options = set(re.findall(r"│ +(--[a-z-]+)", text)) - {"--help"}
+    assert options
+    for option in options:
+        assert f"OMNIALPHA_{option[2:].upper().replace('-', '_')}]" in text
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["matte", "--nonsense"], ["matte", "x.jpg", "--seed", "x"]])
+def test_wrong_usage_is_exit_2_on_standard_error(omnialpha, arguments):
+    outcome = omnialpha(*arguments)
+    assert (outcome.code, outcome.out) == (2, "") and outcome.err
+
+
+def test_tasks_lists_all_of_them(omnialpha):
+    table = omnialpha("tasks").out
+    assert all(name in table for name in TASKS)
+    records = [json.loads(line) for line in omnialpha("tasks", "--json").lines]
+    assert [record["name"] for record in records] == list(TASKS)
+    assert {record["event"] for record in records} == {"task"}
+
+
+class TestInstalled:
+    """A copy of the package with tiny embedded weights, as a wheel would install it."""
+
+    @pytest.fixture
+    def site(self, tmp_path, tiny_weights) -> Path:
+        source = Path(omnialpha_cli.__file__).parent
+        ignore = shutil.ignore_patterns("mini", "__pycache__", "*.md")
+        shutil.copytree(source, tmp_path / "omnialpha_cli", ignore=lambda d, n: ignore(d, n) - (
+            {"mini"} if d.endswith("context") else set()))  # fmt: skip
+        package = tmp_path / "omnialpha_cli"
+        shutil.copytree(tiny_weights, package / "weights" / "mini")
+        locked = lock_folder(package / "weights" / "mini", "mini", "Tiny", "Apache-2.0")
+        write_lock(package / "weights" / "weights.lock", {"mini": locked})
+        return tmp_path
+
+    def run(self, site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "omnialpha_cli.cli.main", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=site, check=False)
+
+    def test_the_embedded_weights_are_used_by_default(self, site, picture):
+        picture(site / "a.jpg")
+        done = self.run(site, "matte", "a.jpg", "-o", "out")
+        assert (done.returncode, done.stdout) == (0, "out/a.png\n"), done.stderr
+
+    def test_tampered_weights_are_not_loaded(self, site, picture):
+        picture(site / "a.jpg")
+        file = site / "omnialpha_cli" / "weights" / "mini" / "vae.safetensors"
+        content = file.read_bytes()
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        done = self.run(site, "matte", "a.jpg")
+        assert done.returncode == 4 and done.stdout == ""
+        assert "vae.safetensors" in done.stderr and "mend it with: python -m pip install" in done.stderr
+
+    def test_doctor_names_what_is_damaged_and_what_mends_it(self, site):
+        (site / "omnialpha_cli" / "weights" / "mini" / "vae.safetensors").write_bytes(b"")
+        done = self.run(site, "doctor")
+        assert done.returncode == 4
+        (bad,) = [line for line in done.stdout.splitlines() if line.startswith("BAD")]
+        assert "vae.safetensors" in bad and "mend it with: python -m pip install" in bad
+
+    def test_changed_weights_pass_after_they_are_locked_again(self, site):
+        assert self.run(site, "weights", "verify").stdout == "mini: 5 files as locked\n"
+        (site / "omnialpha_cli" / "weights" / "mini" / "transformer.safetensors").unlink()
+        assert self.run(site, "weights", "verify").returncode == 4
+        assert self.run(site, "weights", "lock", "mini").returncode == 0
+        assert self.run(site, "weights", "verify").stdout == "mini: 4 files as locked\n"
+        assert self.run(site, "weights", "path", "mini").stdout.endswith("/weights/mini\n")

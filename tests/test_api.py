@@ -1,0 +1,59 @@
+"""The model in Python: pictures of every kind in, arrays of their size and depth out."""
+
+import numpy as np
+import pytest
+from PIL import Image as PILImage
+
+from omnialpha_cli import OmniAlpha
+from omnialpha_cli.status import DeviceError, ItemError, WeightsError
+
+
+@pytest.fixture(scope="module")
+def model(tiny_weights):
+    return OmniAlpha.load(tiny_weights, device="cpu")
+
+
+def test_a_path_a_pil_image_and_an_array_are_the_same_picture(model, picture, tmp_path):
+    path = picture(tmp_path / "a.png")
+    pil = PILImage.open(path)
+    rgba = model.matte(path)
+    assert rgba.shape == (64, 96, 4) and rgba.dtype == np.uint8
+    assert (model.matte(str(path)) == rgba).all()
+    assert (model.matte(pil) == rgba).all()
+    assert (model.matte(np.asarray(pil)) == rgba).all()
+
+
+def test_the_depth_of_the_picture_is_kept(model, picture, tmp_path):
+    array = np.asarray(PILImage.open(picture(tmp_path / "a.png")))
+    assert model.matte(array.astype(np.uint16) * 257).dtype == np.uint16
+    floats = model.matte(array.astype(np.float32) / 255)
+    assert floats.dtype == np.float32 and floats.min() >= 0 and floats.max() <= 1
+    assert np.abs(floats * 255 - model.matte(array)).max() <= 1
+
+
+def test_a_pictures_own_alpha_is_multiplied_in(model, picture, tmp_path):
+    array = np.asarray(PILImage.open(picture(tmp_path / "a.png", mode="RGBA"))).copy()
+    array[:32, :, 3] = 0
+    assert (model.matte(array)[:32, :, 3] == 0).all()
+
+
+@pytest.mark.parametrize("constant", [0, 255])
+def test_a_constant_alpha_is_ignored(model, picture, tmp_path, constant):
+    rgb = np.asarray(PILImage.open(picture(tmp_path / "a.png")))
+    rgba = np.dstack((rgb, np.full(rgb.shape[:2], constant, np.uint8)))
+    assert (model.matte(rgba) == model.matte(rgb)).all()
+
+
+def test_the_seed_decides(model, picture, tmp_path):
+    path = picture(tmp_path / "a.png")
+    assert (model.matte(path, seed=1) == model.matte(path, seed=1)).all()
+    assert (model.matte(path, seed=1) != model.matte(path, seed=2)).any()
+
+
+def test_faults_are_exceptions_that_say_what_is_wrong(model, tiny_weights, tmp_path):
+    with pytest.raises(ItemError, match="does not exist"):
+        model.matte(tmp_path / "gone.png")
+    with pytest.raises(WeightsError, match="unheard-of"):
+        OmniAlpha.load("unheard-of")
+    with pytest.raises(DeviceError, match="nowhere"):
+        OmniAlpha.load(tiny_weights, device="nowhere")

@@ -1,0 +1,218 @@
+"""Inputs → items: what is found, where results go, and what is refused before any work."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omnialpha_cli.plan import Source, absolute, find_inputs, plan, read_list
+from omnialpha_cli.status import UsageError
+
+TASK = "matte.auto"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def touch(*names: str) -> None:
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"x")
+
+
+def found(*names: str, output: str = "out", **more) -> list[str]:
+    return [str(source.path) for source in find_inputs(names, output=Path(output), **more).sources]
+
+
+def outputs(*names: str, output: str = "out", template: str = "{stem}", **more) -> list[str]:
+    sources = find_inputs(names, output=Path(output), **more).sources
+    return [str(item.outputs[0]) for item in plan(sources, TASK, output=Path(output), template=template)]
+
+
+def refusal(*names: str, **more) -> str:
+    with pytest.raises(UsageError) as error:
+        outputs(*names, **more)
+    return str(error.value)
+
+
+class TestFinding:
+    def test_files_keep_their_order(self):
+        touch("b.jpg", "a.jpg")
+        assert found("b.jpg", "a.jpg") == ["b.jpg", "a.jpg"]
+
+    def test_a_folder_gives_its_pictures_by_name_and_no_other_files(self):
+        touch("p/b.JPG", "p/a.png", "p/notes.txt", "p/deep/c.jpg")
+        assert found("p") == ["p/a.png", "p/b.JPG"]
+
+    def test_recursive_walks_folders_too(self):
+        touch("p/b.jpg", "p/deep/deeper/c.tif")
+        assert found("p", recursive=True) == ["p/b.jpg", "p/deep/deeper/c.tif"]
+
+    def test_a_quoted_glob_is_expanded(self):
+        touch("p/a.jpg", "p/b.png", "p/.hidden.jpg", "q/c.jpg")
+        assert found("p/*.jpg") == ["p/a.jpg"]
+        assert found("**/*.jpg") == ["p/a.jpg", "q/c.jpg"]
+
+    def test_a_glob_without_matches_is_remarked(self):
+        assert find_inputs(["*.jpg"], output=Path("out")).remarks == ("no file matches *.jpg",)
+
+    def test_a_file_whose_name_looks_like_a_glob_is_a_file(self):
+        touch("a[1].jpg", "a1.jpg")
+        assert found("a[1].jpg") == ["a[1].jpg"]
+
+    def test_a_missing_file_becomes_a_failed_item(self):
+        touch("a.jpg")
+        sources = find_inputs(["a.jpg", "b.jpg"], output=Path("out")).sources
+        errors = [item.error and item.error.code for item in plan(sources, TASK, output=Path("out"))]
+        assert errors == [None, "missing"]
+
+    def test_a_file_named_twice_is_taken_once(self):
+        touch("p/a.jpg")
+        assert found("p/a.jpg", "p", "./p/../p/*.jpg") == ["p/a.jpg"]
+
+    def test_a_loop_of_links_ends(self):
+        touch("p/a.jpg")
+        Path("p/again").symlink_to("../p")
+        assert found("p", recursive=True) == ["p/a.jpg"]
+
+    def test_a_linked_folder_is_walked(self):
+        touch("elsewhere/a.jpg", "p/b.jpg")
+        Path("p/link").symlink_to("../elsewhere")
+        assert found("p", recursive=True) == ["p/b.jpg", "p/link/a.jpg"]
+
+    def test_listed_names_are_literal(self):
+        touch("*.jpg", "b.jpg")
+        assert found(listed=["*.jpg"]) == ["*.jpg"]
+
+
+class TestOutputsAreNotInputs:
+    def test_a_walk_leaves_out_the_output_folder(self):
+        touch("p/a.jpg", "p/out/a.png")
+        assert found("p", output="p/out", recursive=True) == ["p/a.jpg"]
+
+    def test_a_walk_leaves_out_output_folders_of_other_runs(self):
+        touch("p/a.jpg", "p/earlier/b.png")
+        Path("p/earlier/.omnialpha").mkdir()
+        assert found("p", recursive=True) == ["p/a.jpg"]
+
+    def test_an_output_folder_given_by_name_is_taken(self):
+        touch("earlier/b.png")
+        Path("earlier/.omnialpha").mkdir()
+        assert found("earlier") == ["earlier/b.png"]
+
+    def test_a_glob_leaves_out_the_output_folder(self):
+        touch("a.png", "out/b.png")
+        assert found("**/*.png") == ["a.png"]
+
+    def test_listed_files_in_the_output_folder_are_left_out_with_a_remark(self):
+        touch("a.png", "out/b.png")
+        result = find_inputs(["a.png", "out/b.png"], output=Path("out"))
+        assert [source.path.name for source in result.sources] == ["a.png"]
+        assert "out/b.png is in the output folder" in result.remarks[0]
+
+    def test_the_output_folder_as_an_input_is_left_out_with_a_remark(self):
+        touch("p/a.jpg", "p/out/b.png")
+        result = find_inputs(["p/a.jpg", "p/out"], output=Path("p/out"))
+        assert [str(source.path) for source in result.sources] == ["p/a.jpg"]
+        assert result.remarks == ("p/out is the output folder, and was left out",)
+
+    def test_inputs_may_lie_below_the_output_folder(self):
+        touch("p/a.jpg")
+        assert outputs("p/*.jpg", output=".") == ["a.png"]
+        assert outputs("p", output=".") == ["a.png"]
+
+
+class TestNames:
+    def test_paths_mirror_below_the_folder_given(self):
+        touch("p/a.jpg", "p/deep/a.jpg")
+        assert outputs("p", recursive=True) == ["out/a.png", "out/deep/a.png"]
+
+    def test_paths_mirror_below_the_fixed_prefix_of_a_glob(self):
+        touch("p/x/a.jpg", "p/y/a.jpg")
+        assert outputs("p/*/*.jpg") == ["out/x/a.png", "out/y/a.png"]
+
+    def test_listed_files_mirror_below_their_common_parent(self):
+        touch("p/x/a.jpg", "p/y/a.jpg")
+        assert outputs("p/x/a.jpg", "p/y/a.jpg") == ["out/x/a.png", "out/y/a.png"]
+        assert outputs("p/x/a.jpg") == ["out/a.png"]
+
+    def test_a_template_names_the_file_in_the_mirrored_folder(self):
+        touch("p/x/a.jpg", "p/b.tif")
+        template = "{index:03}_{parent}_{stem}_{ext}"
+        assert outputs("p", recursive=True, template=template) == ["out/000_p_b_tif.png", "out/x/001_x_a_jpg.png"]
+        assert outputs("p/b.tif", template="{name}.png") == ["out/b.tif.png"]
+
+    @pytest.mark.parametrize("name", ["with space.jpg", "new\nline.jpg", "{stem}.jpg", "{0}.jpg", "a{.jpg", "ü.jpg"])
+    def test_odd_names_come_through(self, name):
+        touch(name)
+        assert outputs(listed=[name]) == [f"out/{name[:-4]}.png"]
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+    def test_names_that_are_not_utf_8_come_through(self):
+        name = os.fsdecode(b"caf\xe9.jpg")
+        touch(name)
+        assert os.fsencode(outputs(listed=[name])[0]) == b"out/caf\xe9.png"
+
+    @given(st.lists(st.binary(min_size=1).filter(lambda name: b"\0" not in name)))
+    def test_a_nul_separated_list_gives_every_name_back(self, names):
+        assert read_list(b"".join(name + b"\0" for name in names), nul=True) == [os.fsdecode(name) for name in names]
+
+    def test_a_list_has_a_name_a_line(self):
+        assert read_list(b"a.jpg\nb c.jpg\n\nd.jpg", nul=False) == ["a.jpg", "b c.jpg", "d.jpg"]
+
+
+class TestRefusals:
+    def test_two_extensions_clash_and_both_inputs_are_named(self):
+        touch("p/a.jpg", "p/a.png")
+        message = refusal("p")
+        assert "p/a.jpg" in message and "p/a.png" in message and "--name" in message
+        assert outputs("p", template="{stem}_{ext}") == ["out/a_jpg.png", "out/a_png.png"]
+
+    def test_two_folders_with_the_same_name_clash(self):
+        touch("p/a.jpg", "q/a.jpg")
+        assert "p/a.jpg and q/a.jpg" in refusal("p", "q")
+
+    def test_names_that_differ_in_case_only_clash(self):
+        touch("p/a.jpg", "p/A.jpg")
+        assert "p/A.jpg and p/a.jpg" in refusal("p")
+
+    def test_an_output_over_an_input_is_refused(self):
+        touch("a.png")
+        assert "would overwrite the input a.png" in refusal("a.png", output=".")
+
+    @pytest.mark.parametrize("template", ["../{stem}", "{stem}/../../x", "/tmp/{stem}"])
+    def test_a_template_cannot_leave_the_output_folder(self, template):
+        touch("p/a.jpg")
+        assert "outside the output folder" in refusal("p", template=template)
+
+    def test_a_link_cannot_lead_out_of_the_output_folder(self):
+        touch("p/deep/a.jpg")
+        Path("elsewhere").mkdir()
+        Path("out").mkdir()
+        Path("out/deep").symlink_to("../elsewhere")
+        assert "outside the output folder" in refusal("p", recursive=True)
+
+    @pytest.mark.parametrize("template", ["{nothing}", "{stem", "{}", "{stem.x}"])
+    def test_a_wrong_template_is_refused(self, template):
+        touch("p/a.jpg")
+        assert "--name" in refusal("p", template=template)
+
+    def test_the_output_cannot_be_a_file(self):
+        touch("a.jpg", "out")
+        assert "is a file" in refusal("a.jpg")
+
+    @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
+    def test_no_template_leads_outside(self, template):
+        source = Source(Path("p/a.jpg"), Path("p"))
+        try:
+            (item,) = plan([source], TASK, output=Path("out"), template=template)
+        except UsageError:
+            return
+        assert absolute(item.outputs[0]).is_relative_to(Path("out").absolute())
+        assert absolute(item.outputs[0]) != Path("out").absolute()

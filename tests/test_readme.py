@@ -1,0 +1,77 @@
+"""What the README says is so: its commands, options, exit codes, links and Python."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from omnialpha_cli import OmniAlpha
+from omnialpha_cli.cli.main import app
+from omnialpha_cli.status import ExitStatus
+from omnialpha_cli.weights import store
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    """The arguments of every `omnialpha …` in the shell blocks."""
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    parts = [part for line in lines for part in re.split(r"&&|\||>", line.split(" # ")[0])]
+    words = [shlex.split(part) for part in parts]
+    return [word[1:] for word in words if word and word[0] == "omnialpha"]
+
+
+def test_the_two_commands_are_there_as_promised():
+    assert "python -m pip install . && omnialpha matte tests/data/*.jpg -o mattes\n" in blocks("sh")
+    assert 'python -m pip install ".[test]" && python -m pytest\n' in blocks("sh")
+
+
+@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
+def test_commands_and_options_exist(arguments):
+    command = typer.main.get_command(app)
+    words = iter(arguments)
+    while hasattr(command, "commands"):
+        command = command.commands[next(words)]
+    known = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    for word in words:
+        if re.fullmatch(r"--?[a-z0-9-]*[a-z0-9]", word):
+            assert word in known, f"{word} of {shlex.join(arguments)}"
+
+
+def test_options_in_the_text_exist():
+    known = {name for parameter in typer.main.get_command(app).commands["matte"].params for name in parameter.opts}
+    text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    assert set(re.findall(r"`(--[a-z-]+)", text)) <= known
+
+
+def test_exit_codes_are_all_explained():
+    told = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE) for code in row.split(",")}
+    assert told == set(ExitStatus)
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_python_blocks_are_python():
+    for block in blocks("python"):
+        ast.parse(block)
+
+
+@pytest.mark.skipif(not any(one.name == store.EMBEDDED for one in store.known()), reason="no embedded weights yet")
+def test_python_blocks_run(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for block in blocks("python"):
+        names: dict[str, object] = {}
+        exec(block, names)
+        assert isinstance(names["model"], OmniAlpha)
+        assert names["rgba"].shape[2] == 4 and names["rgba"].dtype == "uint8"

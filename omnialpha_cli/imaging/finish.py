@@ -1,6 +1,5 @@
 """From the model's matte on the canvas to the cut-out at the plate's size."""
 
-import torch
 from torch import Tensor
 
 from .canvas import Canvas
@@ -15,5 +14,9 @@ def finish_matte(plate: Tensor, alpha_in: Tensor | None, matte: Tensor, canvas: 
     plate's, bit for bit; elsewhere they are the object's own, without the background. Runs on the plate's device.
     """
     alpha = refine_alpha(matte[3].to(plate), plate, canvas)
-    foreground = estimate_foreground(plate, alpha)
-    return torch.cat([foreground, (alpha if alpha_in is None else alpha * alpha_in)[None]])
+    result = plate.new_empty(*plate.shape[1:], 4).permute(
+        2, 0, 1
+    )  # in memory as files want it: a pixel's values together
+    estimate_foreground(plate, alpha, out=result[:3])
+    result[3] = alpha if alpha_in is None else alpha * alpha_in
+    return result

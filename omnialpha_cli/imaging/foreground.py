@@ -3,8 +3,8 @@
 Method: Germer, Uelwer, Conrad and Harmeling, "Fast Multi-Level Foreground Estimation" (arXiv 2006.14970), with its
 defaults. F and B minimise (αF + (1 − α)B − I)² at each pixel plus (ε + |∇α|)·(|∇F|² + |∇B|²) at each edge between
 neighbours, by Gauss-Seidel sweeps at sizes doubling from 1×1. The matte settles most pixels: beyond `DENSE_SIDE` only
-the soft ones and their neighbours are swept. Beyond `SOLVED_SIDE` the colours are interpolated, and each pixel is
-solved once with the interpolated ones for neighbours, in strips, so that nothing of full size is made but the result.
+the soft ones and their neighbours are swept. Beyond `SOLVED_SIDE` colours are interpolated and the soft ones solved
+twice more, all at once, tile by tile, so that nothing of full size is made but the result.
 
 With F̄ and B̄ the weighted means of the neighbours, p the sum of their weights and r = I − αF̄ − (1 − α)B̄, the minimum at
 one pixel is F = F̄ + αr / (α² + (1 − α)² + p), B = B̄ + (1 − α)r / (α² + (1 − α)² + p).
@@ -14,9 +14,9 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding_bag, interpolate
 
-from .strips import interpolate_rows, strips, widen
+from .tiles import Tile, around, enlarge, tiles
 
 REGULARISATION = 1e-5  # ε
 GRADIENT_WEIGHT = 1.0
@@ -27,8 +27,9 @@ DENSE_SIDE = 64  # levels up to this side are swept everywhere
 SOLVED_SIDE = 1024  # side of the finest level that is swept
 
 # A sweep visits every WAVES-th anti-diagonal at once: nearly the row-by-row order of the reference, as far as two
-# sweeps can tell, yet in few large steps.
+# sweeps can tell, yet in few large steps. Small levels forget the order.
 WAVES = 32
+SMALL_WAVES = 4
 
 
 def estimate_foreground(plate: Tensor, alpha: Tensor, out: Tensor | None = None) -> Tensor:
@@ -55,8 +56,11 @@ def _estimate(plate: Tensor, alpha: Tensor, layers: list[Tensor]) -> None:
     darkest, brightest = torch.aminmax(plate)
     limits = min(0.0, darkest.item()), max(1.0, brightest.item())
     scale = min(1.0, SOLVED_SIDE / max(height, width))
-    rows, columns = (_nearest(max(1, round(size * scale)), size, plate.device) for size in (height, width))
-    solved = _solve(plate[:, rows[:, None], columns], alpha[rows[:, None], columns], limits)
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    small_plate, small_alpha = (
+        interpolate(image[None], size, mode="nearest-exact")[0] for image in (plate, alpha[None])
+    )
+    solved = _solve(small_plate, small_alpha, limits)
     if scale == 1:
         for layer, part in zip(layers, solved.split(3), strict=False):
             layer.copy_(part)
@@ -65,19 +69,16 @@ def _estimate(plate: Tensor, alpha: Tensor, layers: list[Tensor]) -> None:
 
 
 def _solve(plate: Tensor, alpha: Tensor, limits: tuple[float, float]) -> Tensor:
-    """Foreground and background (6, h, w), by sweeps at all sizes up to that of `plate` (3, h, w)."""
-    height, width = alpha.shape
+    """Foreground and background (6, h, w), by sweeps at sizes up to that of `plate` (3, h, w) and `alpha` (1, h, w)."""
+    height, width = plate.shape[1:]
     means = [_mean_colour(plate, alpha > 0.9), _mean_colour(plate, alpha < 0.1)]
     layers = torch.cat(means)[:, None, None]  # (6, 1, 1)
     levels = max(1, math.ceil(math.log2(max(height, width))))
     for level in range(levels + 1):
         h, w = round(height ** (level / levels)), round(width ** (level / levels))
-        rows, columns = _nearest(h, height, plate.device)[:, None], _nearest(w, width, plate.device)
-        level_plate, level_alpha = plate[:, rows, columns], alpha[rows, columns]
-        sources = (_nearest(size, coarse, plate.device) for size, coarse in zip((h, w), layers.shape[1:], strict=True))
-        rows, columns = sources
-        layers = layers[:, rows[:, None], columns]  # (6, h, w)
-        _sweep(layers, level_plate, level_alpha, limits)
+        level_plate, level_alpha = _nearest(plate, h, w), _nearest(alpha, h, w)
+        layers = _nearest(layers, h, w)  # (6, h, w)
+        _sweep(layers, level_plate, level_alpha[0], limits)
         torch.where(level_alpha == 1, level_plate, layers[:3], out=layers[:3])
         torch.where(level_alpha == 0, level_plate, layers[3:], out=layers[3:])
     return layers
@@ -94,10 +95,11 @@ def _sweep(layers: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, fl
     number[read] = torch.arange(len(read), dtype=torch.int32, device=alpha.device)
 
     rows, columns = swept.nonzero(as_tuple=True)  # (m,)
-    wave = (rows + columns) % WAVES
-    order, counts = wave.argsort(), wave.bincount(minlength=WAVES).tolist()
+    sweeps, waves = (SWEEPS, WAVES) if side > SMALL_SIDE else (SMALL_SWEEPS, SMALL_WAVES)
+    wave = (rows + columns) % waves
+    order, counts = wave.argsort(), wave.bincount(minlength=waves).tolist()
     equations = [part.split(counts) for part in _equations(plate, alpha, number, rows[order], columns[order])]
-    for _ in range(SWEEPS if side > SMALL_SIDE else SMALL_SWEEPS):
+    for _ in range(sweeps):
         for places, neighbours, weights, mix, gain, colour in zip(*equations, strict=True):
             mean = embedding_bag(neighbours, values, mode="sum", per_sample_weights=weights).view(-1, 2, 3)
             rest = torch.baddbmm(colour[:, None], mix[:, None], mean, alpha=-1)  # r, (k, 1, 3)
@@ -130,39 +132,60 @@ def _equations(plate: Tensor, alpha: Tensor, number: Tensor, rows: Tensor, colum
 
 
 def _enlarge(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, float], layers: list[Tensor]) -> None:
-    """Write `layers`, each (3, H, W): the colours `solved` (6, h, w) interpolated, and each pixel then solved once."""
-    height, width = alpha.shape
-    wide = widen(solved, width)  # (6, h, W)
-    for rows in strips(height, width):
-        front, image = alpha[rows], plate[:, rows].contiguous()  # (k, W), (3, k, W)
-        mean = interpolate_rows(wide, rows, height)  # (6, k, W)
-        back = 1 - front
-        rest = image - front * mean[:3]
-        rest.addcmul_(back, mean[3:], value=-1)  # r
-        rest /= front * front + back * back + _pull(alpha, rows)
-        for layer, share, part in zip(layers, (front, back), mean.split(3), strict=False):
-            part.addcmul_(share, rest).clamp_(*limits)
-            layer[:, rows] = torch.where(share == 1, image, part)
+    """Write `layers`, each (3, H, W): the colours `solved` (6, h, w) enlarged, the soft ones solved twice more."""
+    size = alpha.shape[0], alpha.shape[1]
+    for tile in tiles(*size):
+        front, image = alpha[tile], plate[:, *tile].contiguous()  # (k, l), (3, k, l)
+        found = enlarge(solved[: 3 * len(layers)], tile, size)
+        soft = (front > 0) & (front < 1)
+        if soft.any():
+            found = torch.where(soft, _solve_tile(solved, plate, alpha, limits, tile)[: len(found)], found)
+        for layer, part, own in zip(layers, found.split(3), (front == 1, front == 0), strict=False):
+            layer[:, *tile] = torch.where(own, image, part)
 
 
-def _pull(alpha: Tensor, rows: slice) -> Tensor:
-    """The sum p (k, W) of the weights between a strip's pixels and their four neighbours."""
-    around = torch.arange(rows.start - 1, rows.stop + 1, device=alpha.device).clamp(0, alpha.shape[0] - 1)
-    slab = alpha[around]  # (k + 2, W)
-    vertical, horizontal = slab.diff(dim=0).abs_(), slab[1:-1].diff(dim=1).abs_()
-    gradient = vertical[1:] + vertical[:-1]
-    gradient[:, 1:] += horizontal
-    gradient[:, :-1] += horizontal
-    return gradient.mul_(GRADIENT_WEIGHT).add_(4 * REGULARISATION)
+def _solve_tile(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, float], tile: Tile) -> Tensor:
+    """Foreground and background (6, k, l) of a tile: each pixel is solved with the colours `solved` (6, h, w),
+    enlarged, for the mean of its neighbours, and then with the mean of what they got.
+    """
+    size = alpha.shape[0], alpha.shape[1]
+    rows, columns = (slice(part.start - 1, part.stop + 1) for part in tile)
+    front = around(alpha[None], tile, 2)[0]  # (k + 4, l + 4)
+    down, across = (REGULARISATION + GRADIENT_WEIGHT * front.diff(dim=axis).abs_() for axis in (0, 1))
+    above, below, left, right = down[:-1, 1:-1], down[1:, 1:-1], across[1:-1, :-1], across[1:-1, 1:]  # (k + 2, l + 2)
+    pull = above + below + left + right
+    front = front[1:-1, 1:-1]
+    mix = torch.stack([front, 1 - front])[:, None]  # (2, 1, k + 2, l + 2)
+    gain = mix / (mix.square().sum(0) + pull)
+    image = around(plate, tile, 1)  # (3, k + 2, l + 2)
+
+    first = _solve_once(enlarge(solved, (rows, columns), size).unflatten(0, (2, 3)), image, mix, gain, limits)
+    inner = slice(1, -1)
+    mean = above[inner, inner] * first[:, :, :-2, inner]  # (2, 3, k, l)
+    mean.addcmul_(below[inner, inner], first[:, :, 2:, inner])
+    mean.addcmul_(left[inner, inner], first[:, :, inner, :-2])
+    mean.addcmul_(right[inner, inner], first[:, :, inner, 2:])
+    mean /= pull[inner, inner]
+    image, mix, gain = (part[..., inner, inner] for part in (image, mix, gain))
+    return _solve_once(mean, image, mix, gain, limits).flatten(0, 1)
 
 
-def _nearest(size: int, source_size: int, device: torch.device) -> Tensor:
-    """Which of `source_size` pixels each of `size` takes its value from: ⌊i · source_size / size⌋."""
-    return torch.arange(size, device=device) * source_size // size
+def _solve_once(mean: Tensor, image: Tensor, mix: Tensor, gain: Tensor, limits: tuple[float, float]) -> Tensor:
+    """The minimum at each pixel, (2, 3, k, l), for the neighbours' `mean` (2, 3, k, l), which it overwrites."""
+    rest = torch.addcmul(image, mix[0], mean[0], value=-1)
+    rest.addcmul_(mix[1], mean[1], value=-1)  # r, (3, k, l)
+    return mean.addcmul_(gain, rest).clamp_(*limits)
+
+
+def _nearest(image: Tensor, height: int, width: int) -> Tensor:
+    """`image` (C, h, w) at another size, each pixel taken from ⌊i · h / height⌋, ⌊j · w / width⌋."""
+    rows = torch.arange(height, device=image.device) * image.shape[1] // height
+    columns = torch.arange(width, device=image.device) * image.shape[2] // width
+    return image.index_select(1, rows).gather(2, columns.expand(len(image), height, width))
 
 
 def _mean_colour(plate: Tensor, where: Tensor) -> Tensor:
-    """Mean (3,) of `plate` (3, H, W) over a mask (H, W); black for an empty mask."""
+    """Mean (3,) of `plate` (3, H, W) over a mask (1, H, W); black for an empty mask."""
     return (plate * where).sum((1, 2)) / (where.sum() + 1e-5)
 
 

@@ -275,6 +275,7 @@ class Transformer(nn.Module):
         image = torch.cat((self.img_in(x), prepared.inputs), dim=1)  # (B, N, D)
         context = prepared.context
         *blocks, last = self.transformer_blocks
+        assert isinstance(last, Block)
         for block in blocks:
             image, context = block(image, context, time, prepared)
         return self.proj_out(self.norm_out(last.targets(image, context, time, prepared), time)), context

@@ -1,5 +1,7 @@
 """The model put together: mixed calls, groups, guidance, predictions, and a weights folder written and read again."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -95,6 +97,15 @@ def test_a_residual_is_relative_to_the_first_input_of_the_targets_shape():
     # At any sigma, one Euler step to 0 lands on anchor + output.
     x, out, sigma = torch.randn(1, 20, 64), torch.randn(1, 20, 64), torch.tensor([0.4])
     assert torch.allclose(x - 0.4 * model.as_velocity(out, x, sigma, anchor), anchor + out, atol=1e-5)
+
+
+def test_with_mirror_a_mirrored_picture_gives_the_mirrored_result():
+    model = tiny()
+    model.defaults = replace(model.defaults, mirror=True)
+    request = REQUESTS[0]
+    plain, mirrored = (model.run([r])[0][0] for r in (request, request.mirrored()))
+    assert torch.allclose(plain, mirrored.flip(-1), atol=1e-5)
+    assert model.run([REQUESTS[1]])[0][0].equal(tiny().run([REQUESTS[1]])[0][0])  # nothing to mirror
 
 
 def test_a_velocity_is_passed_on():

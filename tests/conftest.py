@@ -17,6 +17,7 @@ from omnialpha_cli.model.light_vae import LightVAE, LightVAEConfig
 from omnialpha_cli.model.omnialpha import Defaults, OmniAlpha
 from omnialpha_cli.model.sampler import Schedule
 from omnialpha_cli.model.transformer import Transformer
+from omnialpha_cli.tasks import TASKS
 from omnialpha_cli.training.export import write_weights
 
 MakePicture = Callable[..., Path]
@@ -37,7 +38,7 @@ def picture() -> MakePicture:
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of random weights of the embedded model's kind, trained on nothing and claiming matte.auto."""
+    """A folder of random weights of the embedded model's kind, trained on nothing and claiming every task."""
     torch.manual_seed(0)
     tokenizer = Tokenizer(WordPiece({"[UNK]": 0, "matte": 1, "this": 2}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
@@ -49,7 +50,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         LightVAE(LightVAEConfig(channels=(8, 8, 8), blocks=(1, 1, 1))),
         MiniContext(MiniContextConfig(dim=24, vocabulary=3, word_dim=8), tokenizer),
         prediction="residual",
-        tasks=("matte.auto",),
+        tasks=tuple(TASKS),
         defaults=Defaults(steps=1, guidance=1.0, canvas=64),
         schedule=Schedule(shift_terminal=None),
     )

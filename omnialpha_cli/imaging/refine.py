@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .canvas import Canvas, resample
+from .spread import spread
 
 WINDOW = 3  # pixels of the canvas
 VARIANCE = 1e-4  # of colour: below it a window counts as flat, and alpha as constant
@@ -40,8 +41,8 @@ def refine_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas) -> Tensor:
     work_height, work_width = max(h, round(height * scale)), max(w, round(width * scale))
     guide = resample(plate, work_height, work_width)
     near = _apply_lines(_wide(lines, work_width), guide, 0, work_height)
-    foreground = _spread(guide, ((near - SURE) / (1 - SURE)).clamp(0, 1))
-    background = _spread(guide, ((1 - near - SURE) / (1 - SURE)).clamp(0, 1))
+    foreground = spread(guide, ((near - SURE) / (1 - SURE)).clamp(0, 1))
+    background = spread(guide, ((1 - near - SURE) / (1 - SURE)).clamp(0, 1))
     colours = torch.cat([foreground, background])  # (6, work_height, work_width)
 
     result = torch.empty_like(plate[0])
@@ -101,19 +102,6 @@ def _apply_lines(wide: Tensor, guide: Tensor, start: int, height: int) -> Tensor
 def _stretch(alpha: Tensor) -> Tensor:
     """Alpha with what is nearly 0 or 1 made 0 or 1."""
     return ((alpha - SOLID) / (1 - 2 * SOLID)).clamp(0, 1)
-
-
-def _spread(image: Tensor, weight: Tensor) -> Tensor:
-    """Fill `image` (3, h, w) from coarser and coarser averages as `weight` (h, w) falls from 1 to 0."""
-    layers = [torch.cat([image * weight, weight[None]])]  # (4, h, w)
-    while max(layers[-1].shape[1:]) > 1:
-        half = [(side + 1) // 2 for side in layers[-1].shape[1:]]
-        layers.append(F.interpolate(layers[-1][None], half, mode="bilinear")[0])  # at this scale the mean of 2×2
-    filled = layers[-1][:3] / layers[-1][3:].clamp(min=1e-6)
-    for layer in layers[-2::-1]:
-        coarse = F.interpolate(filled[None], layer.shape[1:], mode="bilinear")[0]
-        filled = layer[:3] + (1 - layer[3:]) * coarse
-    return filled
 
 
 def _colour_line(alpha: Tensor, plate: Tensor, colours: Tensor, start: int, height: int) -> Tensor:

@@ -1,0 +1,47 @@
+"""From the model's background and foreground on the canvas to two layers that make up the plate again."""
+
+import torch
+from torch import Tensor
+
+from .canvas import Canvas
+from .clean_plate import match_surroundings
+from .foreground import estimate_foreground
+from .hint import keep_known
+from .refine import refine_alpha
+
+
+def finish_layers(
+    plate: Tensor, background: Tensor, foreground: Tensor, canvas: Canvas, trimap: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Background and foreground, straight RGBA (4, H, W), of `plate` (3, H, W); the model's are (4, h, w).
+
+    The foreground over the background is the plate: bit for bit where alpha is 0 or 1, to rounding in between. The
+    background is opaque, and the plate's own where alpha is 0. Regions that the `trimap` (H, W) knows are kept.
+    """
+    alpha = refine_alpha(foreground[3].to(plate), plate, canvas)
+    if trimap is not None:
+        alpha = keep_known(alpha, trimap)
+    behind = match_surroundings(plate, background[:3].to(plate), alpha, canvas)
+    front, behind = solve(plate, alpha, estimate_foreground(plate, alpha), behind)
+    return torch.cat([behind, torch.ones_like(alpha)[None]]), torch.cat([front, alpha[None]])
+
+
+def solve(plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) -> tuple[Tensor, Tensor]:
+    """The colours F and B (3, H, W) nearest to those given for which αF + (1 − α)B is the `plate` (3, H, W).
+
+    Nearest by F² + B² in each channel: a projection on a line, cut off where F or B leaves the range of the plate and
+    [0, 1]. Such colours exist always, because the plate is a mixture of colours in that range.
+    """
+    low, high = min(0.0, plate.min().item()), max(1.0, plate.max().item())
+    rest = 1 - alpha
+    missing = (plate - alpha * foreground - rest * background) / (alpha * alpha + rest * rest)
+    front = foreground + alpha * missing
+    # B = (I − αF) / (1 − α) stays within [low, high] for F between these two.
+    divisor = alpha.clamp(min=1e-6)
+    least, most = (plate - rest * high) / divisor, (plate - rest * low) / divisor
+    front = torch.maximum(torch.minimum(front, most), least).clamp(low, high)
+    behind = ((plate - alpha * front) / rest.clamp(min=1e-6)).clamp(low, high)
+    solid, empty = alpha == 1, alpha == 0
+    front = torch.where(solid, plate, torch.where(empty, foreground, front))
+    behind = torch.where(empty, plate, torch.where(solid, background, behind))
+    return front, behind

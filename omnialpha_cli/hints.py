@@ -27,7 +27,8 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
                              f"template, for example {option} '{place.rstrip('/')}/{{stem}}_hint.png'")  # fmt: skip
         find = _in_folder(path, option)
     elif os.path.lexists(place):
-        sequences = {source.frame.pattern if source.frame else source.path for source in sources}
+        others = [source for source in sources if not (source.walked and same(source.path, path))]
+        sequences = {source.frame.pattern if source.frame else source.path for source in others}
         if len(sequences) > 1:
             raise UsageError(f"{option} {place} is one file for {len(sequences)} inputs; give a folder or a template, "
                              f"for example {option} 'masks/{{stem}}.png'")  # fmt: skip

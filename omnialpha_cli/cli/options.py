@@ -132,7 +132,7 @@ F = TypeVar("F", bound=Callable[..., None])
 def takes_options(command: F) -> F:
     """Expand every parameter of a command that is a dataclass of options to one parameter for every field."""
     own = inspect.signature(command).parameters
-    groups = {name: p.annotation for name, p in own.items() if is_dataclass(p.annotation)}
+    groups: dict[str, Any] = {name: p.annotation for name, p in own.items() if is_dataclass(p.annotation)}
     parameters = [p for name, p in own.items() if name not in groups]
     for group in groups.values():
         hints = get_type_hints(group, include_extras=True)

@@ -21,8 +21,8 @@ def hint_values(rgb: Tensor, alpha: Tensor | None) -> Tensor:
 
 def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether two sizes (H, W) have the same aspect ratio within 1 %."""
-    ratio = (size[0] * other[1]) / (size[1] * other[0])
-    return abs(ratio - 1) <= ASPECT_TOLERANCE
+    one, two = size[0] * other[1], size[1] * other[0]
+    return abs(one - two) <= ASPECT_TOLERANCE * two
 
 
 def scale_hint(hint: Tensor, height: int, width: int) -> Tensor:

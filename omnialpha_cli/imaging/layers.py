@@ -32,16 +32,23 @@ def solve(plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) 
     Nearest by F² + B² in each channel: a projection on a line, cut off where F or B leaves the range of the plate and
     [0, 1]. Such colours exist always, because the plate is a mixture of colours in that range.
     """
-    low, high = min(0.0, plate.min().item()), max(1.0, plate.max().item())
+    limits = min(0.0, plate.min().item()), max(1.0, plate.max().item())
+    front, behind = torch.where(alpha == 1, plate, foreground), torch.where(alpha == 0, plate, background)
+    rows, columns = ((alpha > 0) & (alpha < 1)).nonzero(as_tuple=True)  # (n,): the others are settled
+    soft = (layer[:, rows, columns] for layer in (plate, foreground, background))  # (3, n) each
+    front[:, rows, columns], behind[:, rows, columns] = _project(alpha[rows, columns], *soft, limits)
+    return front, behind
+
+
+def _project(
+    alpha: Tensor, plate: Tensor, foreground: Tensor, background: Tensor, limits: tuple[float, float]
+) -> tuple[Tensor, Tensor]:
+    """F and B (3, n) for `alpha` (n,) between 0 and 1."""
+    low, high = limits
     rest = 1 - alpha
     missing = (plate - alpha * foreground - rest * background) / (alpha * alpha + rest * rest)
     front = foreground + alpha * missing
-    # B = (I − αF) / (1 − α) stays within [low, high] for F between these two.
-    divisor = alpha.clamp(min=1e-6)
-    least, most = (plate - rest * high) / divisor, (plate - rest * low) / divisor
+    # B = (I − αF) / (1 − α) stays within the limits for F between these two.
+    least, most = (plate - rest * high) / alpha, (plate - rest * low) / alpha
     front = torch.maximum(torch.minimum(front, most), least).clamp(low, high)
-    behind = ((plate - alpha * front) / rest.clamp(min=1e-6)).clamp(low, high)
-    solid, empty = alpha == 1, alpha == 0
-    front = torch.where(solid, plate, torch.where(empty, foreground, front))
-    behind = torch.where(empty, plate, torch.where(solid, background, behind))
-    return front, behind
+    return front, ((plate - alpha * front) / rest).clamp(low, high)

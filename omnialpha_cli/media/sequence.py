@@ -46,7 +46,7 @@ def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], s
             sequence = fileseq.findSequenceOnDisk(pattern, strictPadding=True, pad_style=style)
         except fileseq.FileSeqException:
             return [], ""
-        numbers, holes = list(sequence.frameSet() or ()), sequence.invertedFrameRange()
+        numbers, holes = [int(n) for n in sequence.frameSet() or ()], sequence.invertedFrameRange()
     else:
         sequence, numbers = fileseq.FileSequence(pattern, pad_style=style), read_ranges(wanted)
     name = Path(pattern).name

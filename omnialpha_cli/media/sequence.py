@@ -5,6 +5,7 @@ Only a pattern makes a sequence: `IMG_0001.jpg` and `IMG_0007.jpg` of a camera a
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from ..status import UsageError
@@ -15,9 +16,8 @@ NUMBER = re.compile(r"#+|%(?:0\d+)?d")
 
 @dataclass(frozen=True)
 class Frame:
-    """One file of a sequence: `pattern` names the sequence, `stem` is what comes before the number in its name.
-
-    `number` is spelt as in the file name.
+    """One file of a sequence: `pattern` names the sequence, `stem` is what comes before the number in its name, or,
+    with nothing before it, the name of its folder; `number` is spelt as in the file name.
     """
 
     path: Path
@@ -32,27 +32,40 @@ def is_pattern(name: str) -> bool:
 
 
 def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], str]:
-    """The frames of a pattern in order, and the numbers of those that are not there but lie between two that are.
+    """The frames of a pattern in order, and the ranges of those that are not there but lie between two that are.
 
     `wanted`, such as `1001-1100x2`, chooses frames, there or not; then no holes are told. Raises UsageError where
     `wanted` is no list of ranges.
     """
-    import fileseq
+    path = Path(pattern)
+    before, after = NUMBER.split(path.name)
+    width = _width(pattern)
+    stem = before.rstrip("._- ") or path.absolute().parent.name or "frame"
+    numbers = _numbers_there(path.parent, before, after, width) if wanted is None else read_ranges(wanted)
+    spelt = [str(number).zfill(width) for number in numbers]
+    frames = [Frame(path.with_name(before + number + after), pattern, stem, number) for number in spelt]
+    return frames, _holes(numbers) if wanted is None else ""
 
-    style = fileseq.PAD_STYLE_HASH1
-    holes = ""
-    if wanted is None:
-        try:
-            sequence = fileseq.findSequenceOnDisk(pattern, strictPadding=True, pad_style=style)
-        except fileseq.FileSeqException:
-            return [], ""
-        numbers, holes = [int(n) for n in sequence.frameSet() or ()], sequence.invertedFrameRange()
-    else:
-        sequence, numbers = fileseq.FileSequence(pattern, pad_style=style), read_ranges(wanted)
-    name = Path(pattern).name
-    stem = name[: NUMBER.search(name).start()].rstrip("._- ") or sequence.extension().lstrip(".")  # type: ignore[union-attr]
-    width = sequence.zfill()
-    return [Frame(Path(sequence.frame(n)), pattern, stem, str(n).zfill(width)) for n in numbers], holes
+
+def _width(pattern: str) -> int:
+    """Digits of a frame number, at least."""
+    field = NUMBER.findall(Path(pattern).name)[0]
+    return len(field) if field.startswith("#") else int(field[1:-1] or 1)
+
+
+def _numbers_there(folder: Path, before: str, after: str, width: int) -> list[int]:
+    """Numbers of the files of a folder, in order, that are spelt with exactly so many digits or need more."""
+    if not folder.is_dir():
+        return []
+    name = re.compile(re.escape(before) + r"(-?\d+)" + re.escape(after), re.DOTALL | re.ASCII)
+    numbers = (match[1] for file in folder.iterdir() if (match := name.fullmatch(file.name)))
+    return sorted(int(number) for number in numbers if number == str(int(number)).zfill(width))
+
+
+def _holes(numbers: list[int]) -> str:
+    """Ranges such as `1003,1005-1007`."""
+    gaps = [(low + 1, high - 1) for low, high in pairwise(numbers) if high - low > 1]
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in gaps)
 
 
 def read_ranges(text: str) -> list[int]:

@@ -55,15 +55,16 @@ def test_importing_the_package_does_not_import_torch():
     assert run_python("import sys, omnialpha_cli; print('torch' in sys.modules)").stdout == "False\n"
 
 
-def test_a_dry_run_does_not_import_torch(tmp_path, picture, tiny_weights):
-    picture(tmp_path / "a.jpg")
+@pytest.mark.parametrize("hint", ["--mask", "--trimap"])
+def test_a_dry_run_does_not_import_torch(tmp_path, picture, tiny_weights, hint):
+    photo, mask = str(picture(tmp_path / "a.jpg")), str(picture(tmp_path / "m.png"))
     code = (
         "import sys, atexit\n"
         "atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))\n"
         "from omnialpha_cli.cli.main import main\n"
         "main()"
     )
-    done = run_python(code, "matte", str(tmp_path / "a.jpg"), "--dry-run", "--model", str(tiny_weights))
+    done = run_python(code, "decompose", photo, hint, mask, "--dry-run", "--model", str(tiny_weights))
     assert done.returncode == 0 and done.stderr.splitlines()[-1] == "False"
 
 

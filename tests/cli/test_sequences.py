@@ -49,6 +49,21 @@ class TestPatterns:
         assert run("matte", "f_#.png", "--dry-run").lines == ["matte/f_matte.8.png", "matte/f_matte.10.png"]
         assert run("matte", "f_%04d.png", "--dry-run").lines == ["matte/f_matte.0010.png"]
 
+    def test_frames_with_nothing_but_a_number_are_named_after_their_folder(self, run, picture):
+        picture(Path("take2/0001.png"))
+        assert run("matte", "take2/####.png", "--dry-run").lines == ["matte/take2_matte.0001.png"]
+
+    @pytest.mark.parametrize(
+        "before", ["my take#2/p.", "s%d/q.", "[x]/y.", "d/a@b.", "d/a1", "d/v01_001.", "d/10-20_", "d/{}"]
+    )
+    def test_odd_names_around_the_number(self, run, picture, before):
+        for frame in ("0001", "0003", "12345"):
+            picture(Path(f"{before}{frame}.png"))
+        outcome = run("matte", f"{before}####.png", "--dry-run", "--json")
+        frames = [f"{before}{frame}.png" for frame in ("0001", "0003", "12345")]
+        assert [item["inputs"][0] for item in items(outcome)] == frames
+        assert "frames 2,4-12344 are missing" in outcome.err
+
     def test_a_file_whose_name_looks_like_a_pattern_is_a_file(self, run, picture):
         picture(Path("take#2.png"))
         assert run("matte", "take#2.png", "--dry-run").lines == ["matte/take#2.png"]

@@ -35,8 +35,8 @@ def solve(plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) 
     limits = min(0.0, plate.min().item()), max(1.0, plate.max().item())
     front, behind = torch.where(alpha == 1, plate, foreground), torch.where(alpha == 0, plate, background)
     rows, columns = ((alpha > 0) & (alpha < 1)).nonzero(as_tuple=True)  # (n,): the others are settled
-    soft = (layer[:, rows, columns] for layer in (plate, foreground, background))  # (3, n) each
-    front[:, rows, columns], behind[:, rows, columns] = _project(alpha[rows, columns], *soft, limits)
+    own, f, b = (layer[:, rows, columns] for layer in (plate, foreground, background))  # (3, n) each
+    front[:, rows, columns], behind[:, rows, columns] = _project(alpha[rows, columns], own, f, b, limits)
     return front, behind
 
 

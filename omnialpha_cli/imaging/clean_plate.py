@@ -7,6 +7,7 @@ from torch import Tensor
 from .canvas import Canvas, resample
 from .hint import BACKGROUND
 from .spread import spread
+from .tiles import enlarge, tiles
 
 # Largest difference of a colour between the model's background and what it was shown: below the first nothing was
 # changed, from the second on everything.
@@ -23,22 +24,28 @@ def finish_removal(plate: Tensor, background: Tensor, canvas: Canvas, mask: Tens
     background = background[:3].to(plate)
     share = _masked(mask) if mask is not None else _changed(plate, background, canvas)
     clean = match_surroundings(plate, background, share, canvas)
-    return torch.where(share == 0, plate, torch.lerp(plate, clean, share))
+    size = plate.shape[1], plate.shape[2]
+    result = plate.clone()
+    for tile in tiles(*size):
+        part, own = share[tile], result[:, *tile]  # (k, l), (3, k, l)
+        if part.any():
+            own.copy_(torch.where(part == 0, own, torch.lerp(own, enlarge(clean, tile, size), part)))
+    return result
 
 
 def match_surroundings(plate: Tensor, background: Tensor, share: Tensor, canvas: Canvas) -> Tensor:
-    """The model's `background` (3, h, w) at full size (3, H, W), its colours led to those of `plate` (3, H, W).
+    """The model's `background` (3, h, w), its colours led to those of `plate` (3, H, W), without the letterbox.
 
     By how much they differ is taken from where `share` (H, W) is 0, and carried into the rest, so that the two
-    meet without a step.
+    meet without a step. The result is to be enlarged: no side is longer than the plate's.
     """
-    rendered = canvas.crop(background)
-    height, width = rendered.shape[1:]
+    height, width = min(plate.shape[1], canvas.box[2]), min(plate.shape[2], canvas.box[3])
+    rendered = resample(canvas.crop(background), height, width)
     free = resample((share == 0).to(plate)[None], height, width)[0]
     known = -F.max_pool2d(-free[None], 3, 1, 1)[0]  # not a pixel of the canvas that has a part in the rest
     offset = spread(resample(plate, height, width) - rendered, (known > 0.999).to(plate))
     darkest, brightest = min(0.0, plate.min().item()), max(1.0, plate.max().item())
-    return resample(rendered + offset, plate.shape[1], plate.shape[2]).clamp(darkest, brightest)
+    return (rendered + offset).clamp_(darkest, brightest)
 
 
 def _masked(mask: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
 """From the model's matte on the canvas to the cut-out at the plate's size."""
 
-import torch
 from torch import Tensor
 
 from .canvas import Canvas
 from .foreground import estimate_foreground
 from .hint import keep_known
 from .refine import refine_alpha
+from .tiles import rgba_like
 
 
 def finish_matte(
@@ -21,5 +21,7 @@ def finish_matte(
     alpha = refine_alpha(matte[3].to(plate), plate, canvas)
     if trimap is not None:
         alpha = keep_known(alpha, trimap)
-    foreground = estimate_foreground(plate, alpha)
-    return torch.cat([foreground, (alpha if alpha_in is None else alpha * alpha_in)[None]])
+    result = rgba_like(plate)
+    estimate_foreground(plate, alpha, out=result[:3])
+    result[3] = alpha if alpha_in is None else alpha * alpha_in
+    return result

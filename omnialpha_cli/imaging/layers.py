@@ -8,6 +8,7 @@ from .clean_plate import match_surroundings
 from .foreground import estimate_foreground
 from .hint import keep_known
 from .refine import refine_alpha
+from .tiles import enlarge, rgba_like, tiles
 
 
 def finish_layers(
@@ -21,18 +22,27 @@ def finish_layers(
     alpha = refine_alpha(foreground[3].to(plate), plate, canvas)
     if trimap is not None:
         alpha = keep_known(alpha, trimap)
-    behind = match_surroundings(plate, background[:3].to(plate), alpha, canvas)
-    front, behind = solve(plate, alpha, estimate_foreground(plate, alpha), behind)
-    return torch.cat([behind, torch.ones_like(alpha)[None]]), torch.cat([front, alpha[None]])
+    darkest, brightest = torch.aminmax(plate)
+    limits = min(0.0, darkest.item()), max(1.0, brightest.item())
+    clean = match_surroundings(plate, background[:3].to(plate), alpha, canvas)  # (3, ·, ·)
+    behind, front = rgba_like(plate), rgba_like(plate)
+    estimate_foreground(plate, alpha, out=front[:3])
+    size = alpha.shape[0], alpha.shape[1]
+    for tile in tiles(*size):
+        own, share, colour = plate[:, *tile], alpha[tile], front[:3, *tile]
+        front[:3, *tile], behind[:3, *tile] = solve(own, share, colour, enlarge(clean, tile, size), limits)
+    front[3], behind[3] = alpha, 1
+    return behind, front
 
 
-def solve(plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) -> tuple[Tensor, Tensor]:
+def solve(
+    plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor, limits: tuple[float, float]
+) -> tuple[Tensor, Tensor]:
     """The colours F and B (3, H, W) nearest to those given for which αF + (1 − α)B is the `plate` (3, H, W).
 
-    Nearest by F² + B² in each channel: a projection on a line, cut off where F or B leaves the range of the plate and
-    [0, 1]. Such colours exist always, because the plate is a mixture of colours in that range.
+    Nearest by F² + B² in each channel: a projection on a line, cut off where F or B leaves the `limits`. Such colours
+    exist always where the plate itself is within them.
     """
-    limits = min(0.0, plate.min().item()), max(1.0, plate.max().item())
     front, behind = torch.where(alpha == 1, plate, foreground), torch.where(alpha == 0, plate, background)
     rows, columns = ((alpha > 0) & (alpha < 1)).nonzero(as_tuple=True)  # (n,): the others are settled
     own, f, b = (layer[:, rows, columns] for layer in (plate, foreground, background))  # (3, n) each

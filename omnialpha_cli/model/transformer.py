@@ -111,26 +111,40 @@ class JointAttention(nn.Module):
     def __init__(self, dim: int, heads: int):
         super().__init__()
         self.heads = heads
-        for name in ("to_q", "to_k", "to_v", "add_q_proj", "add_k_proj", "add_v_proj"):
-            setattr(self, name, nn.Linear(dim, dim))
-        for name in ("norm_q", "norm_k", "norm_added_q", "norm_added_k"):
-            setattr(self, name, RMSNorm(dim // heads))
+        self.to_q, self.to_k, self.to_v = (nn.Linear(dim, dim) for _ in range(3))
+        self.add_q_proj, self.add_k_proj, self.add_v_proj = (nn.Linear(dim, dim) for _ in range(3))
+        self.norm_q, self.norm_k = RMSNorm(dim // heads), RMSNorm(dim // heads)
+        self.norm_added_q, self.norm_added_k = RMSNorm(dim // heads), RMSNorm(dim // heads)
         self.to_out = nn.ModuleList([nn.Linear(dim, dim)])
         self.to_add_out = nn.Linear(dim, dim)
 
     def forward(self, image: Tensor, context: Tensor, prepared: "Prepared") -> tuple[Tensor, Tensor]:
         """Image (B, N, D) and context (B, L, D) → the attended pair, same shapes."""
         length = context.shape[1]
-
-        def split(projection: nn.Module, x: Tensor) -> Tensor:
-            return projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, D/heads)
-
-        q = torch.cat((self.norm_added_q(split(self.add_q_proj, context)), self.norm_q(split(self.to_q, image))), dim=2)
-        k = torch.cat((self.norm_added_k(split(self.add_k_proj, context)), self.norm_k(split(self.to_k, image))), dim=2)
-        v = torch.cat((split(self.add_v_proj, context), split(self.to_v, image)), dim=2)  # (B, heads, L + N, d)
-        q, k = rotate(q, prepared.cos, prepared.sin), rotate(k, prepared.cos, prepared.sin)
-        joint = F.scaled_dot_product_attention(q, k, v, attn_mask=prepared.mask).transpose(1, 2).flatten(2)
+        q = torch.cat((self._heads(context, self.add_q_proj, self.norm_added_q),
+                       self._heads(image, self.to_q, self.norm_q)), dim=2)  # fmt: skip
+        joint = self._attend(rotate(q, prepared.cos, prepared.sin), image, context, prepared)
         return self.to_out[0](joint[:, length:]), self.to_add_out(joint[:, :length])
+
+    def targets(self, image: Tensor, context: Tensor, prepared: "Prepared") -> Tensor:
+        """What the target tokens alone attend to: (B, N_targets, D)."""
+        first, count = context.shape[1], prepared.layout.num_targets
+        places = slice(first, first + count)
+        q = self._heads(image[:, :count], self.to_q, self.norm_q)
+        q = rotate(q, prepared.cos[:, :, places], prepared.sin[:, :, places])
+        return self.to_out[0](self._attend(q, image, context, prepared))
+
+    def _heads(self, x: Tensor, projection: nn.Linear, norm: "RMSNorm | None" = None) -> Tensor:
+        heads = projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, D/heads)
+        return heads if norm is None else norm(heads)
+
+    def _attend(self, q: Tensor, image: Tensor, context: Tensor, prepared: "Prepared") -> Tensor:
+        """Rotated queries (B, heads, Q, d) over the keys and values of the whole sequence → (B, Q, D)."""
+        k = torch.cat((self._heads(context, self.add_k_proj, self.norm_added_k),
+                       self._heads(image, self.to_k, self.norm_k)), dim=2)  # fmt: skip
+        k = rotate(k, prepared.cos, prepared.sin)  # (B, heads, L + N, D/heads)
+        v = torch.cat((self._heads(context, self.add_v_proj), self._heads(image, self.to_v)), dim=2)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=prepared.mask).transpose(1, 2).flatten(2)
 
 
 def _modulation(dim: int) -> nn.Sequential:
@@ -139,6 +153,10 @@ def _modulation(dim: int) -> nn.Sequential:
 
 def _normed(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+
+
+def _mlp(x: Tensor, mlp: FeedForward, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
+    return x + gate * mlp(_normed(x, shift, scale))
 
 
 class Block(nn.Module):
@@ -153,16 +171,19 @@ class Block(nn.Module):
     def forward(self, image: Tensor, context: Tensor, time: Tensor, prepared: "Prepared") -> tuple[Tensor, Tensor]:
         """Image (B, N, D), context (B, L, D), time (B, D) → image and context after the block."""
         # Each (B, 1, D): shift, scale, gate of the attention, then of the MLP.
-        i_shift1, i_scale1, i_gate1, i_shift2, i_scale2, i_gate2 = self.img_mod(time)[:, None].chunk(6, dim=-1)
-        c_shift1, c_scale1, c_gate1, c_shift2, c_scale2, c_gate2 = self.txt_mod(time)[:, None].chunk(6, dim=-1)
-        i_out, c_out = self.attn(
-            _normed(image, i_shift1, i_scale1), _normed(context, c_shift1, c_scale1), prepared
-        )  # fmt: skip
-        image = image + i_gate1 * i_out
-        context = context + c_gate1 * c_out
-        image = image + i_gate2 * self.img_mlp(_normed(image, i_shift2, i_scale2))
-        context = context + c_gate2 * self.txt_mlp(_normed(context, c_shift2, c_scale2))
-        return image, context
+        i_shift1, i_scale1, i_gate1, *i_mlp = self.img_mod(time)[:, None].chunk(6, dim=-1)
+        c_shift1, c_scale1, c_gate1, *c_mlp = self.txt_mod(time)[:, None].chunk(6, dim=-1)
+        i_out, c_out = self.attn(_normed(image, i_shift1, i_scale1), _normed(context, c_shift1, c_scale1), prepared)
+        image, context = image + i_gate1 * i_out, context + c_gate1 * c_out
+        return _mlp(image, self.img_mlp, *i_mlp), _mlp(context, self.txt_mlp, *c_mlp)
+
+    def targets(self, image: Tensor, context: Tensor, time: Tensor, prepared: "Prepared") -> Tensor:
+        """The target tokens alone after the block (B, N_targets, D): nothing else is read after the last one."""
+        i_shift1, i_scale1, i_gate1, *i_mlp = self.img_mod(time)[:, None].chunk(6, dim=-1)
+        c_shift1, c_scale1, *_ = self.txt_mod(time)[:, None].chunk(6, dim=-1)
+        image_in, context_in = _normed(image, i_shift1, i_scale1), _normed(context, c_shift1, c_scale1)
+        out = self.attn.targets(image_in, context_in, prepared)
+        return _mlp(image[:, : out.shape[1]] + i_gate1 * out, self.img_mlp, *i_mlp)
 
 
 class OutputNorm(nn.Module):
@@ -249,13 +270,15 @@ class Transformer(nn.Module):
         return image
 
     def hidden(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
-        """`step`, with the context stream (B, L, D) after the last block, which training may supervise."""
+        """`step`, with the context stream (B, L, D) as the last block reads it, which training may supervise."""
         time = self.time_text_embed(sigma, x.dtype)  # (B, D)
         image = torch.cat((self.img_in(x), prepared.inputs), dim=1)  # (B, N, D)
         context = prepared.context
-        for block in self.transformer_blocks:
+        *blocks, last = self.transformer_blocks
+        assert isinstance(last, Block)
+        for block in blocks:
             image, context = block(image, context, time, prepared)
-        return self.proj_out(self.norm_out(image[:, : prepared.layout.num_targets], time)), context
+        return self.proj_out(self.norm_out(last.targets(image, context, time, prepared), time)), context
 
     def forward(
         self,

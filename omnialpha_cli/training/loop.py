@@ -87,7 +87,8 @@ def train(
         optimiser.load_state_dict(state["optimiser"])
         ema, first = state["ema"], state["step"]
         report(f"{folder.name}: resumed at step {first}")
-    started, sums, seen = time.monotonic(), {}, 0
+    sums: dict[str, float] = {}
+    started, seen = time.monotonic(), 0
     for step in range(first, schedule.steps):
         for group in optimiser.param_groups:
             group["lr"] = schedule.lr * group["scale"] * learning_rate(step, schedule)

@@ -40,7 +40,7 @@ def _index(files: dict[str, bytes]) -> list[dict[str, str]]:
 
 
 def _decode(data: bytes, mode: str, longest: int | None = None) -> np.ndarray:
-    image = PILImage.open(io.BytesIO(data))
+    image: PILImage.Image = PILImage.open(io.BytesIO(data))
     if longest and max(image.size) > longest:
         scale = longest / max(image.size)
         image = image.resize((round(image.width * scale), round(image.height * scale)), PILImage.Resampling.LANCZOS)

@@ -35,7 +35,7 @@ def test_sides_are_multiples_area_is_about_the_square_and_shapes_are_close(heigh
     assert 0 <= top <= top + box_height <= h
     assert 0 <= left <= left + box_width <= w
     stretch = math.log(box_height / box_width * width / height)
-    assert abs(stretch) < math.log(1.25) or min(canvas.box[2:]) <= 2  # a strip has whole pixels
+    assert abs(stretch) < math.log(1.25) or min(canvas.box[2:]) <= 2  # whole pixels leave little choice
 
 
 def test_a_mixed_folder_shares_few_shapes():

@@ -47,3 +47,12 @@ def test_the_layout_in_memory_does_not_matter(scene):
     rows_last = plate.permute(1, 2, 0).contiguous().permute(2, 0, 1)
     expected = finish_matte(plate, None, canvas.fit(truth), canvas)
     torch.testing.assert_close(finish_matte(rows_last, None, canvas.fit(truth), canvas), expected, atol=1e-5, rtol=0)
+
+
+def test_a_matte_that_is_soft_everywhere_recomposes_in_range(scene):
+    truth, plate, canvas = scene
+    matte = canvas.fit(truth)
+    matte[3] = 0.5 + 0.2 * torch.rand(canvas.size)
+    result = finish_matte(plate, None, matte, canvas)
+    assert 0 <= result.min() <= result.max() <= 1
+    assert result.permute(1, 2, 0).is_contiguous()  # as files want it, without another copy

@@ -50,6 +50,29 @@ def test_no_fringe_of_a_bright_old_background():
     assert error < 0.15 * fringe
 
 
+@pytest.mark.parametrize("alpha", [disc(150, 225, 12.0), hair(150, 225), torch.full((150, 225), 0.5)])
+def test_tiles_are_seamless(monkeypatch, alpha):
+    plate = textured(150, 225, (0.5, 0.4, 0.3), 1) * torch.rand(150, 225)
+    monkeypatch.setattr("omnialpha_cli.imaging.foreground.SOLVED_SIDE", 100)
+    whole = torch.cat(estimate_layers(plate, alpha))
+    monkeypatch.setattr("omnialpha_cli.imaging.tiles.TILE_SIDE", 23)
+    torch.testing.assert_close(torch.cat(estimate_layers(plate, alpha)), whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("alpha", [disc(240, 320, 4.0), disc(240, 320, 80.0)], ids=["crisp", "soft everywhere"])
+def test_large_pictures_are_estimated_as_well_as_small_ones(monkeypatch, alpha):
+    """Sweeps end at `SOLVED_SIDE`; what follows is no farther from the true layers than sweeps at full size are."""
+    truth, background = textured(240, 320, (0.3, 0.15, 0.1), 1), textured(240, 320, (0.6, 0.75, 0.85), 2)
+    plate = over(torch.cat([truth, alpha[None]]), background)
+
+    def error() -> torch.Tensor:
+        return ((estimate_foreground(plate, alpha) - truth).abs() * alpha)[:, (alpha > 0) & (alpha < 1)].mean()
+
+    solved = error()
+    monkeypatch.setattr("omnialpha_cli.imaging.foreground.SOLVED_SIDE", 160)
+    assert error() < 1.1 * solved
+
+
 def test_values_above_one_are_kept():
     plate = textured(40, 40, (0.5, 0.5, 0.5), 1) * 6
     alpha = disc(40, 40, 5.0)

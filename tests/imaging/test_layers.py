@@ -80,7 +80,7 @@ unit = st.floats(0, 1, width=32)
 def test_solved_colours_mix_to_the_plate_and_stay_in_range(plate, alpha, foreground, background):
     colours = [torch.full((3, 1, 1), value) for value in (plate, foreground, background)]
     a = torch.full((1, 1), alpha)
-    front, behind = solve(colours[0], a, colours[1], colours[2])
+    front, behind = solve(colours[0], a, colours[1], colours[2], (0, 1))
     torch.testing.assert_close(a * front + (1 - a) * behind, colours[0], atol=2e-6, rtol=0)
     assert 0 <= front.min() <= front.max() <= 1 and 0 <= behind.min() <= behind.max() <= 1
 
@@ -88,6 +88,6 @@ def test_solved_colours_mix_to_the_plate_and_stay_in_range(plate, alpha, foregro
 def test_colours_that_mix_to_the_plate_already_are_not_changed():
     foreground, background, alpha = torch.rand(3, 8, 8), torch.rand(3, 8, 8), torch.rand(8, 8)
     plate = alpha * foreground + (1 - alpha) * background
-    front, behind = solve(plate, alpha, foreground, background)
+    front, behind = solve(plate, alpha, foreground, background, (0, 1))
     torch.testing.assert_close(front, foreground, atol=1e-3, rtol=0)
     torch.testing.assert_close(behind, background, atol=1e-3, rtol=0)

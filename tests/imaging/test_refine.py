@@ -53,12 +53,12 @@ def test_nothing_shifts(size):
     assert refined.sum().item() == pytest.approx(alpha.sum().item(), rel=0.02)
 
 
-def test_strips_are_seamless(monkeypatch):
+def test_tiles_are_seamless(monkeypatch):
     alpha = hair(200, 300)
     plate, canvas = scene(alpha), choose_canvas(200, 300, 256)
     small = canvas.fit(alpha[None])[0]
     whole = refine_alpha(small, plate, canvas)
-    monkeypatch.setattr("omnialpha_cli.imaging.refine.STRIP_PIXELS", 300 * 7)
+    monkeypatch.setattr("omnialpha_cli.imaging.tiles.TILE_SIDE", 23)
     torch.testing.assert_close(refine_alpha(small, plate, canvas), whole, atol=1e-5, rtol=0)
 
 

@@ -1,49 +1,12 @@
-"""A little training material: red discs with a soft edge on green, named and not, cut-outs and backgrounds."""
+"""A little training material: discs with a name and without, cut-outs and backgrounds."""
 
-import csv
-import io
-import tarfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from training_packs import disc, encoded, index, write_tar
 
 from omnialpha_cli.training.examples import Material, make_material
 from omnialpha_cli.training.packs import read_packs
-
-
-def disc(size: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:size, :size]
-    centre, radius = size * rng.uniform(0.45, 0.55, 2), size * 0.25
-    alpha = np.clip((radius - np.hypot(y - centre[0], x - centre[1])) / 2 + 0.5, 0, 1)[..., None]
-    texture = rng.integers(0, 30, (size, size, 1))
-    rgb = alpha * (np.array([200, 40, 40]) + texture) + (1 - alpha) * (np.array([30, 140, 60]) + texture)
-    return np.dstack((rgb, alpha * 255)).round().astype(np.uint8)
-
-
-def encoded(array: np.ndarray, kind: str) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(array).save(out, kind)
-    return out.getvalue()
-
-
-def write_tar(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w") as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path
-
-
-def index(fields: list[str], rows: list[list[object]]) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(fields)
-    writer.writerows(rows)
-    return out.getvalue().encode()
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ class Backbone(nn.Module):
     def forward(self, rgb: Tensor) -> list[Tensor]:
         """(B, 3, H, W) → [(B, 24, H/4, W/4), (B, 40, …/8), (B, 112, …/16), (B, 320, …/32)]."""
         x = F.relu6(self.stem(rgb))
-        taps, done, total = [], 0, sum(len(s) for s in self.stages)  # type: ignore[arg-type]
+        taps, done, total = [], 0, sum(count for *_, count in STAGES)
         for i, stage in enumerate(self.stages):
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x, keep=1 - self.drop_path * done / total)

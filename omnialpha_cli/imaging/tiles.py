@@ -1,0 +1,65 @@
+"""Full-size work in tiles that fit the processor's cache: quick, and in bounded memory."""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+TILE_SIDE = 256  # pixels
+
+Tile = tuple[slice, slice]  # rows and columns
+
+
+def tiles(height: int, width: int) -> Iterator[Tile]:
+    """The tiles of a picture of `height` × `width`, row by row."""
+    for top in range(0, height, TILE_SIDE):
+        for left in range(0, width, TILE_SIDE):
+            yield slice(top, min(top + TILE_SIDE, height)), slice(left, min(left + TILE_SIDE, width))
+
+
+def rgba_like(plate: Tensor) -> Tensor:
+    """An empty (4, H, W) for a `plate` (3, H, W), in memory as files want it: a pixel's values together."""
+    return plate.new_empty(*plate.shape[1:], 4).permute(2, 0, 1)
+
+
+def around(image: Tensor, tile: Tile, margin: int) -> Tensor:
+    """A tile of `image` (C, H, W) with `margin` pixels around it: (C, k + 2 margin, l + 2 margin).
+
+    Beyond the picture its border is repeated.
+    """
+    (top, bottom), (left, right) = ((part.start - margin, part.stop + margin) for part in tile)
+    height, width = image.shape[1:]
+    part = image[:, max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
+    missing = max(-left, 0), max(right - width, 0), max(-top, 0), max(bottom - height, 0)
+    return F.pad(part[None], missing, mode="replicate")[0]
+
+
+def enlarge(image: Tensor, tile: Tile, size: tuple[int, int]) -> Tensor:
+    """One tile (C, k, l) of `image` (C, h, w) enlarged to `size`; a tile may reach beyond the picture.
+
+    Bilinear with pixel centres at half-integers: as `torch.nn.functional.interpolate` enlarges the whole.
+    """
+    (above, below, down), (left, right, across) = _taps(image, tile, size)
+    top, bottom = int(above[0]), int(below[-1]) + 1
+    band = image[:, top:bottom]
+    left, right = (taps.expand(*band.shape[:2], -1) for taps in (left, right))
+    band = torch.lerp(band.gather(2, left), band.gather(2, right), across)  # (C, ·, l)
+    return torch.lerp(band.index_select(1, above - top), band.index_select(1, below - top), down[:, None])
+
+
+def source(image: Tensor, tile: Tile, size: tuple[int, int]) -> Tensor:
+    """The part of `image` (C, h, w) from which `enlarge` takes a tile."""
+    (above, below, _), (left, right, _) = _taps(image, tile, size)
+    return image[:, above[0] : below[-1] + 1, left[0] : right[-1] + 1]
+
+
+def _taps(image: Tensor, tile: Tile, size: tuple[int, int]) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """For rows and columns of a tile: the two of `image` to interpolate between, and the weight of the second."""
+    taps = []
+    for part, source_side, side in zip(tile, image.shape[1:], size, strict=True):
+        centres = torch.arange(part.start, part.stop, device=image.device) + 0.5
+        position = (centres * (source_side / side) - 0.5).clamp(0, source_side - 1)
+        first = position.long()
+        taps.append((first, (first + 1).clamp(max=source_side - 1), position - first))
+    return taps

@@ -1,0 +1,23 @@
+"""`omnialpha bench matte` runs the product's own pipeline."""
+
+import json
+
+from typer.testing import CliRunner
+
+from omnialpha_cli.cli.main import app
+
+
+def test_matte_reports_the_whole_and_every_stage(tiny_weights):
+    arguments = ["bench", "matte", "--count", "2", "--size", "96x64", "--model", str(tiny_weights), "--device", "cpu"]
+    result = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    (record,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (record["event"], record["count"], record["width"], record["height"]) == ("bench.matte", 2, 96, 64)
+    assert set(record["stages"]) >= {"read", "prepare", "infer", "finish", "write"}
+    assert record["seconds"] > 0
+
+
+def test_a_size_that_is_none_is_refused():
+    result = CliRunner().invoke(app, ["bench", "matte", "--size", "1920"])
+    assert result.exit_code != 0
+    assert "1920x1080" in str(result.exception)

@@ -12,7 +12,8 @@ from .media.read import read_image
 from .media.write import quantise
 from .model import omnialpha
 from .runner.devices import choose_device, is_out_of_memory
-from .runner.prepare import finish, prepare
+from .runner.finish import finish
+from .runner.prepare import prepare
 from .runner.settings import Settings
 from .status import DeviceError, WeightsError
 from .tasks import TASKS
@@ -58,7 +59,7 @@ class OmniAlpha(omnialpha.OmniAlpha):
         stands for the weights' own setting. Raises `status.ItemError`.
         """
         picture = read_image(Path(image)) if isinstance(image, (str, os.PathLike)) else from_array(image)
-        prepared = prepare(picture, TASKS["matte.auto"], self.defaults, Settings(seed, steps, guidance, canvas))
+        prepared = prepare(TASKS["matte.auto"], [picture], self.defaults, Settings(seed, steps, guidance, canvas))
         (layers,) = self.run([prepared.request], steps=steps, guidance=guidance)
         (cut_out,) = finish(prepared, layers)
         rgba = cut_out.permute(1, 2, 0).contiguous().numpy()  # (H, W, 4)

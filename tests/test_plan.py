@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnialpha_cli.plan import Source, absolute, find_inputs, plan, read_list
+from omnialpha_cli.inputs import Source, absolute, find_inputs, read_list
+from omnialpha_cli.plan import plan
 from omnialpha_cli.status import UsageError
 
 TASK = "matte.auto"
@@ -30,7 +31,7 @@ def found(*names: str, output: str = "out", **more) -> list[str]:
     return [str(source.path) for source in find_inputs(names, output=Path(output), **more).sources]
 
 
-def outputs(*names: str, output: str = "out", template: str = "{stem}", **more) -> list[str]:
+def outputs(*names: str, output: str = "out", template: str | None = None, **more) -> list[str]:
     sources = find_inputs(names, output=Path(output), **more).sources
     return [str(item.outputs[0]) for item in plan(sources, TASK, output=Path(output), template=template)]
 

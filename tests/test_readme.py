@@ -47,7 +47,8 @@ def test_commands_and_options_exist(arguments):
 
 
 def test_options_in_the_text_exist():
-    known = {name for parameter in typer.main.get_command(app).commands["matte"].params for name in parameter.opts}
+    commands = typer.main.get_command(app).commands.values()
+    known = {name for command in commands for parameter in command.params for name in parameter.opts}
     text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
     assert set(re.findall(r"`(--[a-z-]+)", text)) <= known
 

@@ -67,7 +67,7 @@ class Console:
         if result.status != "failed":
             self._paths(result)
         for warning in result.warnings:
-            self.warn(f"{result.item.inputs[0]}: {warning}")
+            self.warn(f"{result.item.label}: {warning}")
         if result.error:
             self._message(f"failed: {result.error}")
         finished = sum(self.counts.values())
@@ -87,7 +87,8 @@ class Console:
         self._paths(result)
         if not self.quiet:
             verb = "would make" if result.status == "done" else "done already"
-            self._message(f"{verb}: {', '.join(map(str, result.item.inputs))} → {result.item.outputs[0]}")
+            made_from = ", ".join(map(str, result.item.inputs)) or result.item.text
+            self._message(f"{verb}: {made_from} → {', '.join(map(str, result.item.outputs))}")
 
     def summary(self, status: "ExitStatus", dry_run: bool = False) -> None:
         """The last record, and the last line."""

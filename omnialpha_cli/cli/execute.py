@@ -1,35 +1,48 @@
 """One run of a command that makes pictures: plan, decide, compute, report. The commands differ only in their task."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from ..plan import Found, find_inputs, plan, read_list
+from ..plan import Item
 from ..runner.journal import Journal, read_history
 from ..runner.result import Result
 from ..runner.resume import Choice, choose
 from ..runner.settings import Settings
-from ..status import ExitStatus, NoInputsError, UsageError
-from ..tasks import TASKS
+from ..runner.shard import Shard
+from ..status import ExitStatus, UsageError
 from ..weights import store
 from .console import Console
 from .interrupts import Stop, interrupts
 from .options import Options
+from .planning import output_of
 
 
-def execute(task: str, names: Sequence[str], options: Options, *, alpha_only: bool = False) -> ExitStatus:
-    """Run a task over the inputs, and report. Raises OmniAlphaError where nothing can be done at all."""
+def execute(
+    task: str,
+    items: Sequence[Item],
+    options: Options,
+    *,
+    remarks: Sequence[str] = (),
+    alpha_only: bool = False,
+    size: tuple[int, int] | None = None,
+) -> ExitStatus:
+    """Make the items, and report. `size` (width, height) is for results that have no picture to go by.
+
+    Raises OmniAlphaError where nothing can be done at all.
+    """
     batch_size = _batch_size(options.batch_size)
-    output = options.output or Path(TASKS[task].command)
-    found = _find(names, options, output)
+    shard = Shard.parse(options.shard)
+    output = output_of(task, options)
     weights = store.find(options.model)
     if not options.untrained:
         _refuse_untrained(task, weights)
-    items = plan(found.sources, task, output=output, template=options.name)
-    settings = Settings(options.seed, options.steps, options.guidance, options.canvas, alpha_only, options.dtype)
-    settings = settings.resolved(weights.config.get("defaults", {}))
+    items = shard.select(items, output)
+    width, height = size or (None, None)
+    settings = Settings(
+        options.seed, options.steps, options.guidance, options.canvas, alpha_only, options.dtype, width, height
+    ).resolved(weights.config.get("defaults", {}))
     choice = choose(items, read_history(output), output, settings, weights.identity, options.overwrite)
 
     with ExitStack() as stack:
@@ -37,7 +50,7 @@ def execute(task: str, names: Sequence[str], options: Options, *, alpha_only: bo
         console = stack.enter_context(
             Console(json=options.json, report=report, seed=options.seed, quiet=options.quiet, verbose=options.verbose)
         )
-        for remark in found.remarks:
+        for remark in remarks:
             console.warn(remark)
         if options.dry_run:
             return _foresee(choice, console)
@@ -46,7 +59,7 @@ def execute(task: str, names: Sequence[str], options: Options, *, alpha_only: bo
         for item in choice.done:
             console.item(Result(item, "skipped"))
         failed = []
-        for result in _results(choice, output, weights, settings, batch_size, options, stop, console):
+        for result in _results(choice, output, shard, weights, settings, batch_size, options, stop, console):
             console.item(result)
             if result.error:
                 failed.append(result)
@@ -60,6 +73,7 @@ def execute(task: str, names: Sequence[str], options: Options, *, alpha_only: bo
 def _results(
     choice: Choice,
     output: Path,
+    shard: Shard,
     weights: store.Weights,
     settings: Settings,
     batch_size: int | None,
@@ -73,7 +87,7 @@ def _results(
     todo = [item for item in choice.todo if not item.error]
     if not todo and not choice.adopted:
         return
-    with Journal(output) as journal:
+    with Journal(output, str(shard)) as journal:
         journal.remove_leftovers({path.parent for item in todo for path in item.outputs})
         for item, entry in choice.adopted:
             journal.done(item, {name: seal.sha256 for name, seal in entry.outputs.items()})
@@ -116,30 +130,9 @@ def _foresee(choice: Choice, console: Console) -> ExitStatus:
 def _status(failed: Sequence[Result], items: int, stop: Stop) -> ExitStatus:
     if stop.status is not None:
         return stop.status
-    if len(failed) == items and all(result.error and result.error.code == "memory" for result in failed):
+    if failed and len(failed) == items and all(result.error and result.error.code == "memory" for result in failed):
         return ExitStatus.DEVICE
     return ExitStatus.FAILED if failed else ExitStatus.OK
-
-
-def _find(names: Sequence[str], options: Options, output: Path) -> Found:
-    """The inputs of the command line and of --files-from."""
-    if not names and options.files_from is None:
-        raise UsageError("no inputs: give files, globs or folders, or --files-from")
-    listed = [] if options.files_from is None else read_list(_list_bytes(options.files_from), options.nul)
-    found = find_inputs(names, listed, output=output, recursive=options.recursive)
-    if not found.sources:
-        hint = "" if options.recursive else "; --recursive also walks the folders in a folder"
-        raise NoInputsError("; ".join(("no pictures found", *found.remarks)) + hint)
-    return found
-
-
-def _list_bytes(path: Path) -> bytes:
-    if str(path) == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"--files-from {path}: {error.strerror}") from error
 
 
 def _refuse_untrained(task: str, weights: store.Weights) -> None:

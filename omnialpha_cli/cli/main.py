@@ -7,7 +7,7 @@ import typer
 
 from .. import __version__
 from ..status import OmniAlphaError
-from . import bench, doctor, evaluate, matte, tasks, train, weights
+from . import bench, complete, decompose, doctor, evaluate, generate, matte, remove, tasks, train, weights
 from .console import say
 
 app = typer.Typer(
@@ -19,6 +19,10 @@ app = typer.Typer(
     epilog="Examples:\n\nomnialpha matte photos/*.jpg -o mattes\n\nomnialpha doctor",
 )
 app.command(epilog=matte.EXAMPLES)(matte.matte)
+app.command(epilog=remove.EXAMPLES)(remove.remove)
+app.command(epilog=decompose.EXAMPLES)(decompose.decompose)
+app.command(epilog=generate.EXAMPLES)(generate.generate)
+app.command(epilog=complete.EXAMPLES)(complete.complete)
 app.command(epilog=tasks.EXAMPLES)(tasks.tasks)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(weights.app, name="weights")

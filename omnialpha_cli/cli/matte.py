@@ -4,18 +4,20 @@ from typing import Annotated
 
 import typer
 
-from .options import OUTPUT, Inputs, Options, option, takes_options
+from .options import OUTPUT, HintOptions, InputOptions, Inputs, Options, option, takes_options
 
 EXAMPLES = """Examples:
 
 omnialpha matte photos/*.jpg -o mattes
 
-omnialpha matte photos --recursive --alpha-only --json > mattes.ndjson"""
+omnialpha matte photos --recursive --trimap trimaps --alpha-only --json > mattes.ndjson"""
 
 
 @takes_options
 def matte(
     options: Options,
+    finding: InputOptions,
+    hints: HintOptions,
     inputs: Inputs = None,
     alpha_only: Annotated[
         bool, option("--alpha-only", panel=OUTPUT, help="Write the alpha alone, as a greyscale picture.")
@@ -26,5 +28,8 @@ def matte(
     Output paths go to standard output, all else to standard error. Run again, it goes on where it stopped.
     """
     from .execute import execute
+    from .planning import choose_task, plan_pictures
 
-    raise typer.Exit(execute("matte.auto", inputs or [], options, alpha_only=alpha_only))
+    task, given = choose_task("matte", hints)
+    items, remarks = plan_pictures(task, inputs or [], options, finding, given)
+    raise typer.Exit(execute(task, items, options, remarks=remarks, alpha_only=alpha_only))

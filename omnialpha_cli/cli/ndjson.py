@@ -18,7 +18,8 @@ FIELDS: dict[str, dict[str, str]] = {
     "item": {
         "status": "done, skipped or failed",
         "task": "a name of `omnialpha tasks`",
-        "inputs": "paths, in the order of the task's inputs",
+        "inputs": "paths, in the order of the task's inputs: the picture, then its trimap or mask",
+        "text": "the user's words, or null",
         "outputs": "paths, bottom layer first; those that would have been written where the item failed",
         "seed": "of the noise",
         "seconds": "spent on the item, without waiting; 0 if skipped",
@@ -29,6 +30,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "action": "make, skip or fail",
         "task": "as above",
         "inputs": "as above",
+        "text": "as above",
         "outputs": "as above",
         "error": "as above",
     },
@@ -44,11 +46,11 @@ FIELDS: dict[str, dict[str, str]] = {
 
 
 def item_record(result: "Result", seed: int) -> dict[str, Any]:
-    """The record of one item."""
+    """The record of one item; `seed` is the run's own."""
     return {
         "status": result.status,
         **_files(result),
-        "seed": seed,
+        "seed": seed if result.item.seed is None else result.item.seed,
         "seconds": round(result.seconds, 3),
         "warnings": list(result.warnings),
         "error": _error(result),
@@ -73,7 +75,8 @@ def line(event: str, record: Mapping[str, Any]) -> str:
 
 def _files(result: "Result") -> dict[str, Any]:
     item = result.item
-    return {"task": item.task, "inputs": list(map(str, item.inputs)), "outputs": list(map(str, item.outputs))}
+    inputs, outputs = (list(map(str, paths)) for paths in (item.inputs, item.outputs))
+    return {"task": item.task, "inputs": inputs, "text": item.text, "outputs": outputs}
 
 
 def _error(result: "Result") -> dict[str, str] | None:

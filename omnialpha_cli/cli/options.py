@@ -5,14 +5,14 @@ Every option has an environment variable: `--batch-size` is `OMNIALPHA_BATCH_SIZ
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import typer
 
-INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
+PANELS = INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
 
 
 def option(*names: str, panel: str, help: str, **more: Any) -> Any:
@@ -26,17 +26,23 @@ Inputs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUTS",
-        help="Pictures, globs (quoted or not), or folders.",
+        help="Pictures, globs (quoted or not), folders, or sequences such as shot.####.png.",
         show_default=False,
     ),
+]
+
+
+Prompts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PROMPTS", help="What to make, each in quotes.", show_default=False),
 ]
 
 
 # The options are a table: one a row where it fits.
 # fmt: off
 @dataclass(frozen=True)
-class Options:
-    """What every command that makes pictures takes."""
+class InputOptions:
+    """How commands that take pictures find them."""
 
     recursive: Annotated[bool, option(
         "--recursive", "-r", panel=INPUTS, help="Also walk the folders in a folder.")] = False
@@ -45,13 +51,38 @@ class Options:
         help="Read more names from FILE, one a line; - is standard input.")] = None
     nul: Annotated[bool, option(
         "--null", "-0", panel=INPUTS, help="Names in --files-from end with a NUL byte.")] = False
+    frames: Annotated[str | None, option(
+        "--frames", panel=INPUTS, metavar="RANGES",
+        help="Frames of a sequence, such as 1001-1100x2; by default all that are there.")] = None
+
+
+@dataclass(frozen=True)
+class HintOptions:
+    """What the user knows of the object: at most one. A place is a file, a template, or a folder."""
+
+    text: Annotated[str | None, option(
+        "--text", panel=INPUTS, metavar="TEXT", help="The object, in words.")] = None
+    trimap: Annotated[str | None, option(
+        "--trimap", panel=INPUTS, metavar="PLACE",
+        help="Trimaps: white the object, black the rest, grey unknown. A file, a template with {stem}, {name}, "
+             "{parent} and {frame}, or a folder that mirrors the inputs.")] = None
+    mask: Annotated[str | None, option(
+        "--mask", panel=INPUTS, metavar="PLACE", help="Masks, white the object; as for --trimap.")] = None
+    rough_mask: Annotated[str | None, option(
+        "--rough-mask", panel=INPUTS, metavar="PLACE", help="Masks of the rough place; as for --trimap.")] = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every command that makes pictures takes."""
 
     output: Annotated[Path | None, option(
         "--output", "-o", panel=OUTPUT, metavar="DIR", show_default=False,
         help="Folder for the results; by default named after the command.")] = None
-    name: Annotated[str, option(
-        "--name", panel=OUTPUT, metavar="TEMPLATE",
-        help="Name of a result, from {stem}, {name}, {ext}, {parent} and {index}.")] = "{stem}"
+    name: Annotated[str | None, option(
+        "--name", panel=OUTPUT, metavar="TEMPLATE", show_default=False,
+        help="Name of a result, from {stem}, {name}, {ext}, {parent}, {frame} and {index}; of what is made from words "
+             "alone, from {index} and {seed}.")] = None
     overwrite: Annotated[bool, option(
         "--overwrite", panel=OUTPUT, help="Replace files that other settings or programs made.")] = False
     report: Annotated[Path | None, option(
@@ -79,6 +110,9 @@ class Options:
 
     batch_size: Annotated[str, option(
         "--batch-size", panel=RUN, metavar="auto|N", help="Pictures that go through the network together.")] = "auto"
+    shard: Annotated[str, option(
+        "--shard", panel=RUN, metavar="I/N",
+        help="Make only the share I, from 0, of N: for several machines with one output folder.")] = "0/1"
     dry_run: Annotated[bool, option(
         "--dry-run", panel=RUN, help="Show what would be done, and do nothing.")] = False
     fail_fast: Annotated[bool, option(
@@ -96,23 +130,31 @@ F = TypeVar("F", bound=Callable[..., None])
 
 
 def takes_options(command: F) -> F:
-    """Expand the parameter `options: Options` of a command to one parameter for every field."""
-    hints = get_type_hints(Options, include_extras=True)
-    own = [p for p in inspect.signature(command).parameters.values() if p.name != "options"]
-    shared = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
-        for f in fields(Options)
-    ]
+    """Expand every parameter of a command that is a dataclass of options to one parameter for every field."""
+    own = inspect.signature(command).parameters
+    groups: dict[str, Any] = {name: p.annotation for name, p in own.items() if is_dataclass(p.annotation)}
+    parameters = [p for name, p in own.items() if name not in groups]
+    for group in groups.values():
+        hints = get_type_hints(group, include_extras=True)
+        parameters += [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+            for f in fields(group)
+        ]
 
     @wraps(command)
     def expanded(**values: Any) -> None:
-        given = {f.name: values.pop(f.name) for f in fields(Options)}
-        command(**values, options=Options(**given))
+        given = {name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
+        command(**values, **given)
 
-    # Own options last: a panel stands where its first option is, and Inputs comes first.
-    arguments = [p for p in own if p.name == "inputs"]
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in arguments] + shared
-    parameters += [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p not in arguments]
+    # A panel stands where its first option is.
+    parameters = sorted((p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters), key=_place)
     expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     expanded.__annotations__ = {p.name: p.annotation for p in parameters}
     return expanded  # type: ignore[return-value]
+
+
+def _place(parameter: inspect.Parameter) -> int:
+    """Where a parameter stands in the help: arguments first, then by panel."""
+    (information,) = get_args(parameter.annotation)[1:]
+    panel = information.rich_help_panel
+    return -1 if panel is None else PANELS.index(panel)

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .canvas import Canvas, resample
+from .spread import spread
 from .tiles import enlarge, source, tiles
 
 WINDOW = 3  # pixels of the canvas
@@ -41,13 +42,12 @@ def refine_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas) -> Tensor:
     lowest, highest = -_window_max(-rough, reach), _window_max(rough, reach)
 
     near = _apply_lines(_whole(lines, guide), guide)
-    foreground = _spread(guide, ((near - SURE) / (1 - SURE)).clamp(0, 1))
-    background = _spread(guide, ((1 - near - SURE) / (1 - SURE)).clamp(0, 1))
+    foreground = spread(guide, ((near - SURE) / (1 - SURE)).clamp(0, 1))
+    background = spread(guide, ((1 - near - SURE) / (1 - SURE)).clamp(0, 1))
     colours = torch.cat([foreground, background])  # (6, ·, ·), of the guide's size
 
-    contrast = CONTRAST / max(
-        1.0, (height * width / (h * w)) ** 0.5
-    )  # the less was lost on the canvas, the less to mend
+    lost = max(1.0, (height * width / (h * w)) ** 0.5)  # on the canvas: the less, the less there is to mend
+    contrast = CONTRAST / lost
     result = torch.empty_like(plate[0], memory_format=torch.contiguous_format)
     for tile in tiles(height, width):
         if source(lowest, tile, size).min() == 1:
@@ -104,19 +104,6 @@ def _apply_lines(lines: Tensor, guide: Tensor) -> Tensor:
 def _stretch(alpha: Tensor) -> Tensor:
     """Alpha with what is nearly 0 or 1 made 0 or 1."""
     return ((alpha - SOLID) / (1 - 2 * SOLID)).clamp(0, 1)
-
-
-def _spread(image: Tensor, weight: Tensor) -> Tensor:
-    """Fill `image` (3, h, w) from coarser and coarser averages as `weight` (h, w) falls from 1 to 0."""
-    layers = [torch.cat([image * weight, weight[None]])]  # (4, h, w)
-    while max(layers[-1].shape[1:]) > 1:
-        half = [(side + 1) // 2 for side in layers[-1].shape[1:]]
-        layers.append(F.interpolate(layers[-1][None], half, mode="bilinear")[0])  # at this scale the mean of 2×2
-    filled = layers[-1][:3] / layers[-1][3:].clamp(min=1e-6)
-    for layer in layers[-2::-1]:
-        coarse = F.interpolate(filled[None], layer.shape[1:], mode="bilinear")[0]
-        filled = layer[:3] + (1 - layer[3:]) * coarse
-    return filled
 
 
 def _colour_line(alpha: Tensor, plate: Tensor, colours: Tensor, even: float) -> Tensor:

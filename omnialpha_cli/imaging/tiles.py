@@ -18,6 +18,11 @@ def tiles(height: int, width: int) -> Iterator[Tile]:
             yield slice(top, min(top + TILE_SIDE, height)), slice(left, min(left + TILE_SIDE, width))
 
 
+def rgba_like(plate: Tensor) -> Tensor:
+    """An empty (4, H, W) for a `plate` (3, H, W), in memory as files want it: a pixel's values together."""
+    return plate.new_empty(*plate.shape[1:], 4).permute(2, 0, 1)
+
+
 def around(image: Tensor, tile: Tile, margin: int) -> Tensor:
     """A tile of `image` (C, H, W) with `margin` pixels around it: (C, k + 2 margin, l + 2 margin).
 

@@ -9,6 +9,7 @@ import OpenImageIO as oiio
 
 from ..status import ItemError
 from .image import SAMPLES, Image, rgb_profile, split, upright
+from .names import spelled
 
 MIN_SIDE = 2  # pixels
 MAX_SIDE = 32768
@@ -65,9 +66,15 @@ def read_image(path: str | Path) -> Image:
     """
     path = Path(path)
     _recognise(path)
+    with spelled(path) as name:
+        return _decode(path, name)
+
+
+def _decode(path: Path, name: str) -> Image:
+    """Read the file `path`, which can be opened as `name`."""
     straight = oiio.ImageSpec()
     straight.attribute("oiio:UnassociatedAlpha", 1)
-    reader = oiio.ImageInput.open(str(path), straight)
+    reader = oiio.ImageInput.open(name, straight)
     if reader is None:
         raise _damaged(path, oiio.geterror())
     try:

@@ -17,11 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ..plan import STATE_FOLDER, Item, absolute
+from ..inputs import STATE_FOLDER, absolute
+from ..plan import Item
 from ..status import ItemError, UsageError
 from ..weights.lock import sha256
-
-SHARD = "0-of-1"
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def read_history(output: Path) -> dict[str, list[Entry]]:
 class Journal:
     """The open journal of one shard. Holds a lock on it until closed; safe to use from several threads."""
 
-    def __init__(self, output: Path, shard: str = SHARD):
+    def __init__(self, output: Path, shard: str = "0-of-1"):
         """Open for appending, making the folder. Raises UsageError while another run of the shard holds it."""
         self.output = output
         self._prefix = f".omnialpha-{shard}-"
@@ -138,14 +137,14 @@ class Journal:
         return path.with_name(f"{self._prefix}{next(self._numbers)}{path.suffix}")
 
     def commit(self, item: Item, fingerprint: Fingerprint, temporaries: Sequence[Path]) -> None:
-        """Rename the complete temporary files to the item's outputs, journalled. Raises ItemError `write`."""
+        """Rename the complete temporary files to the item's files, journalled. Raises ItemError `write`."""
         try:
             digests = {
                 key_of(path, self.output): sha256(temporary)
-                for path, temporary in zip(item.outputs, temporaries, strict=True)
+                for path, temporary in zip(item.files, temporaries, strict=True)
             }
             self._append("intent", item, **_as_json(fingerprint), outputs=digests)
-            for temporary, path in zip(temporaries, item.outputs, strict=True):
+            for temporary, path in zip(temporaries, item.files, strict=True):
                 temporary.replace(path)
             self.done(item, digests)
         except OSError as error:

@@ -16,7 +16,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ..media.image import Image
 from ..media.read import read_image
 from ..model.omnialpha import Defaults, Request
 from ..plan import Item
@@ -25,8 +24,9 @@ from ..tasks import TASKS
 from .admission import Admission
 from .batching import Buckets, in_fitting_parts
 from .devices import is_out_of_memory
+from .finish import finish
 from .journal import Fingerprint, Journal
-from .prepare import Prepared, finish, prepare
+from .prepare import Prepared, prepare
 from .result import Result
 from .resume import fingerprint
 from .settings import Settings
@@ -56,16 +56,14 @@ class Work:
     """An item on its way."""
 
     item: Item
-    image: Image
     fingerprint: Fingerprint
     prepared: Prepared
     seconds: float
 
     @property
     def pixels(self) -> int:
-        """Of the source."""
-        height, width = self.image.size
-        return height * width
+        """Of the result."""
+        return self.prepared.pixels
 
 
 class Pipeline:
@@ -162,11 +160,12 @@ class Pipeline:
         if item.error:
             raise item.error
         with self.times.measure("read") as reading:
-            image = read_image(item.inputs[0])
+            images = [read_image(path) for path in item.inputs]
             made_from = fingerprint(item, self.settings, self.weights)
         with self.times.measure("prepare") as preparing:
-            prepared = prepare(image, TASKS[item.task], self.model.defaults, self.settings)
-        return Work(item, image, made_from, prepared, reading.seconds + preparing.seconds)
+            settings = self.settings.for_item(item)
+            prepared = prepare(TASKS[item.task], images, self.model.defaults, settings)
+        return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
 
     def _infer(self) -> None:
         reading = self.threads.read
@@ -211,7 +210,8 @@ class Pipeline:
                 with self.times.measure("finish") as finishing:
                     pictures = finish(work.prepared, layers)
                 with self.times.measure("write") as writing:
-                    write(work.item, pictures, work.image, self.settings.alpha_only, work.fingerprint, self.journal)
+                    source, alpha_only = work.prepared.source, self.settings.alpha_only
+                    write(work.item, pictures, source, alpha_only, work.fingerprint, self.journal)
             except Exception as error:
                 self._fail(work.item, error)
             else:
@@ -229,5 +229,5 @@ def as_item_error(error: Exception, item: Item) -> ItemError:
     if isinstance(error, ItemError):
         return error
     if is_out_of_memory(error):
-        return ItemError("memory", f"{item.inputs[0]}: not enough memory for it")
-    return ItemError("internal", f"{item.inputs[0]}: {type(error).__name__}: {error}")
+        return ItemError("memory", f"{item.label}: not enough memory for it")
+    return ItemError("internal", f"{item.label}: {type(error).__name__}: {error}")

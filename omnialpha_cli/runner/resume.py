@@ -24,8 +24,9 @@ class Choice:
 
 
 def fingerprint(item: Item, settings: Settings, weights: str) -> Fingerprint:
-    """The fingerprint of an item now; reads all its inputs. `weights` is their identity. Raises OSError."""
-    return Fingerprint(tuple(Seal.of(path) for path in item.inputs), item.task, asdict(settings), weights)
+    """The fingerprint of an item now; reads all its inputs, hints too. `weights` is their identity. Raises OSError."""
+    inputs = tuple(Seal.of(path) for path in item.inputs)
+    return Fingerprint(inputs, item.task, asdict(settings.for_item(item)), weights)
 
 
 def choose(
@@ -65,13 +66,13 @@ def choose(
 
 
 def _all_hold(entry: Entry, item: Item, output: Path) -> bool:
-    seals = [entry.outputs.get(key_of(path, output)) for path in item.outputs]
-    return all(seal is not None and seal.holds(path) for seal, path in zip(seals, item.outputs, strict=True))
+    seals = [entry.outputs.get(key_of(path, output)) for path in item.files]
+    return all(seal is not None and seal.holds(path) for seal, path in zip(seals, item.files, strict=True))
 
 
 def _not_ours(entries: Sequence[Entry], item: Item, output: Path) -> Path | None:
     """The first existing output with a content that no entry of the journal has written."""
-    for path in item.outputs:
+    for path in item.files:
         if os.path.lexists(path):
             seals = (entry.outputs.get(key_of(path, output)) for entry in entries)
             if not any(seal is not None and seal.holds(path) for seal in seals):
@@ -81,7 +82,7 @@ def _not_ours(entries: Sequence[Entry], item: Item, output: Path) -> Path | None
 
 def _difference(made: Fingerprint, item: Item, settings: Settings, weights: str) -> str:
     """What decides about pixels, other than inputs, and differs; empty if nothing does."""
-    now: dict[str, Any] = {"task": item.task, **asdict(settings)}
+    now: dict[str, Any] = {"task": item.task, **asdict(settings.for_item(item))}
     then: dict[str, Any] = {"task": made.task, **made.settings}
     names = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
     differences = [f"{name} {then.get(name)} (now {now.get(name)})" for name in names]

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+from ..plan import Item
+
 
 @dataclass(frozen=True)
 class Settings:
     """Everything but inputs, task and weights that changes pixels. None: as the weights' own defaults say.
 
-    `canvas` is the side in pixels of the square whose area the model works at, `dtype` the network's number type.
+    `canvas` is the side in pixels of the square whose area the model works at, `dtype` the network's number type,
+    `width` and `height` the size in pixels of what is made without a picture to go by, `text` the user's words.
     """
 
     seed: int = 0
@@ -18,8 +21,15 @@ class Settings:
     canvas: int | None = None
     alpha_only: bool = False
     dtype: str = "float32"
+    width: int | None = None
+    height: int | None = None
+    text: str | None = None
 
     def resolved(self, defaults: Mapping[str, Any]) -> Self:
         """The same with every None replaced by the value of that name in `defaults`, if it has one."""
         unset = [field.name for field in fields(self) if getattr(self, field.name) is None]
         return replace(self, **{name: defaults[name] for name in unset if name in defaults})
+
+    def for_item(self, item: Item) -> Self:
+        """The same for one item: with its words, and with its own seed if it has one."""
+        return replace(self, text=item.text, seed=self.seed if item.seed is None else item.seed)

@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,10 @@ def omnialpha(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
         return Outcome(int(exit.value.code or 0), out.text(), err.text())
 
     return run
+
+
+@pytest.fixture
+def run(omnialpha: Callable[..., Outcome], tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`run("remove", path, …)` with the tiny weights, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda command, *arguments, **more: omnialpha(command, *arguments, "--model", tiny_weights, **more)

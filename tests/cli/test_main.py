@@ -17,7 +17,7 @@ from omnialpha_cli.cli.main import app
 from omnialpha_cli.tasks import TASKS
 from omnialpha_cli.weights.lock import lock_folder, write_lock
 
-HEAVY = ("torch", "numpy", "OpenImageIO", "safetensors", "tokenizers", "PIL", "diffusers", "transformers")
+HEAVY = ("torch", "numpy", "fileseq", "OpenImageIO", "safetensors", "tokenizers", "PIL", "diffusers", "transformers")
 
 
 def leaves(command=None, path=()):
@@ -38,7 +38,9 @@ def test_version(omnialpha):
     assert omnialpha("--version").out == f"omnialpha {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["matte", "--help"], ["tasks"], ["weights", "list"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["matte", "--help"], ["generate", "--help"], ["tasks"], ["weights", "list"]]
+)
 def test_nothing_heavy_is_imported_before_pixels_are_computed(arguments):
     code = (
         "import sys, atexit\n"
@@ -53,15 +55,16 @@ def test_importing_the_package_does_not_import_torch():
     assert run_python("import sys, omnialpha_cli; print('torch' in sys.modules)").stdout == "False\n"
 
 
-def test_a_dry_run_does_not_import_torch(tmp_path, picture, tiny_weights):
-    picture(tmp_path / "a.jpg")
+@pytest.mark.parametrize("hint", ["--mask", "--trimap"])
+def test_a_dry_run_does_not_import_torch(tmp_path, picture, tiny_weights, hint):
+    photo, mask = str(picture(tmp_path / "a.jpg")), str(picture(tmp_path / "m.png"))
     code = (
         "import sys, atexit\n"
         "atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))\n"
         "from omnialpha_cli.cli.main import main\n"
         "main()"
     )
-    done = run_python(code, "matte", str(tmp_path / "a.jpg"), "--dry-run", "--model", str(tiny_weights))
+    done = run_python(code, "decompose", photo, hint, mask, "--dry-run", "--model", str(tiny_weights))
     assert done.returncode == 0 and done.stderr.splitlines()[-1] == "False"
 
 
@@ -74,8 +77,9 @@ def test_every_command_explains_itself_and_ends_with_two_examples(omnialpha, com
     assert len(examples) == 2 and all("omnialpha" in line for line in examples)
 
 
-def test_options_are_in_their_panels_and_have_variables(omnialpha):
-    text = omnialpha("matte", "--help").out
+@pytest.mark.parametrize("command", ["matte", "remove", "decompose", "generate", "complete"])
+def test_options_are_in_their_panels_and_have_variables(omnialpha, command):
+    text = omnialpha(command, "--help").out
     panels = re.findall(r"╭─ (\w+) ─", text)
     assert panels == ["Arguments", "Options", "Inputs", "Output", "Model", "Run"]
     options = set(re.findall(r"│ +(--[a-z-]+)", text)) - {"--help"}
@@ -96,6 +100,9 @@ def test_tasks_lists_all_of_them(omnialpha):
     records = [json.loads(line) for line in omnialpha("tasks", "--json").lines]
     assert [record["name"] for record in records] == list(TASKS)
     assert {record["event"] for record in records} == {"task"}
+    removal = next(record for record in records if record["name"] == "remove.mask")
+    assert (removal["inputs"], removal["outputs"]) == (["scene", "mask"], ["background"])
+    assert removal["published"] and removal["hint"] == "mask" and isinstance(removal["trained"], list)
 
 
 class TestInstalled:

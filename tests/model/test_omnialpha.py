@@ -4,50 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordPiece
-from tokenizers.pre_tokenizers import Whitespace
+from tiny_model import tiny_model
 
-from omnialpha_cli.model.config import TransformerConfig
-from omnialpha_cli.model.context.mini import MiniContext, MiniContextConfig, feature_positions
-from omnialpha_cli.model.light_vae import LightVAE, LightVAEConfig
-from omnialpha_cli.model.omnialpha import Defaults, OmniAlpha, Request
+from omnialpha_cli.model.context.mini import feature_positions
+from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 from omnialpha_cli.model.positions import Layout, image_positions
-from omnialpha_cli.model.sampler import Schedule
-from omnialpha_cli.model.transformer import Transformer
 from omnialpha_cli.training.export import write_weights
-
-
-def tiny(prediction="residual") -> OmniAlpha:
-    torch.manual_seed(0)
-    vocabulary = {w: i for i, w in enumerate(["[UNK]", "a", "red", "cat", "matte", "this"])}
-    tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = Whitespace()
-    transformer = Transformer(
-        TransformerConfig(
-            num_layers=2,
-            attention_head_dim=16,
-            num_attention_heads=2,
-            joint_attention_dim=24,
-            axes_dims_rope=(4, 6, 6),
-            rope_canvas=16,
-        )
-    )
-    context = MiniContext(MiniContextConfig(dim=24, vocabulary=6, word_dim=8), tokenizer)
-    model = OmniAlpha(
-        transformer,
-        LightVAE(LightVAEConfig(channels=(8, 8, 8), blocks=(1, 1, 1))),
-        context,
-        prediction,
-        tasks=("matte.auto",),
-        defaults=Defaults(steps=2, guidance=1.0, canvas=64),
-        schedule=Schedule(shift_terminal=None),
-    )
-    for module in (transformer, context, model.vae):
-        module.eval().requires_grad_(False)
-        for p in module.parameters():
-            p.add_(torch.randn(p.shape) * 0.05)
-    return model
 
 
 def picture(h, w, seed):
@@ -66,7 +28,7 @@ REQUESTS = [
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_a_mixed_call_gives_what_each_request_gives_alone(guidance):
-    model = tiny()
+    model = tiny_model()
     together = model.run(REQUESTS, guidance=guidance)
     for request, layers in zip(REQUESTS, together, strict=True):
         (alone,) = model.run([request], guidance=guidance)
@@ -76,7 +38,7 @@ def test_a_mixed_call_gives_what_each_request_gives_alone(guidance):
 
 
 def test_the_seed_and_the_prompt_and_the_picture_all_matter():
-    model = tiny()
+    model = tiny_model()
     base = model.run([REQUESTS[0]])[0][0]
     for other in (
         Request("cat", REQUESTS[0].inputs, REQUESTS[0].targets, seed=1),
@@ -87,7 +49,7 @@ def test_the_seed_and_the_prompt_and_the_picture_all_matter():
 
 
 def test_a_residual_is_relative_to_the_first_input_of_the_targets_shape():
-    model = tiny("residual")
+    model = tiny_model("residual")
     z = torch.randn(1, 16, 8, 8)
     layout = Layout([(4, 4), (2, 2)], [(4, 4)])
     anchor = model.anchor([z], layout)
@@ -110,7 +72,7 @@ def test_with_mirror_a_mirrored_picture_gives_the_mirrored_result():
 
 def test_a_velocity_is_passed_on():
     out = torch.randn(1, 4, 64)
-    assert tiny("velocity").as_velocity(out, out, torch.tensor([1.0]), 0.0) is out
+    assert tiny_model("velocity").as_velocity(out, out, torch.tensor([1.0]), 0.0) is out
 
 
 def test_a_feature_token_stands_where_the_patch_it_sees_stands():
@@ -123,7 +85,7 @@ def test_a_feature_token_stands_where_the_patch_it_sees_stands():
 
 
 def test_a_weights_folder_gives_the_same_model_again(tmp_path):
-    model = tiny()
+    model = tiny_model()
     sizes = write_weights(model, "tiny", tmp_path)
     assert set(sizes) == {"transformer", "context", "vae"}
     again = OmniAlpha.load(tmp_path)
@@ -136,7 +98,7 @@ def test_a_weights_folder_gives_the_same_model_again(tmp_path):
 def test_a_file_with_a_missing_tensor_is_refused(tmp_path):
     from safetensors.torch import load_file, save_file
 
-    write_weights(tiny(), "tiny", tmp_path)
+    write_weights(tiny_model(), "tiny", tmp_path)
     state = load_file(tmp_path / "vae.safetensors")
     state.pop(next(iter(state)))
     save_file(state, tmp_path / "vae.safetensors")

@@ -29,13 +29,14 @@ def output(tmp_path: Path) -> Path:
 def item(tmp_path: Path, output: Path) -> Item:
     source = tmp_path / "a.jpg"
     source.write_bytes(b"input")
-    return Item("decompose.auto", (source,), (output / "deep" / "a0.png", output / "deep" / "a1.png"))
+    folder = output / "deep"
+    return Item("decompose.auto", (source,), (folder / "a0.png", folder / "a1.png"), manifest=folder / "layers.json")
 
 
 def make(journal: Journal, item: Item, settings: Settings = SETTINGS, content: bytes = b"") -> None:
     """What the runner does for an item, with file contents that depend on its input."""
     made_from = fingerprint(item, settings, WEIGHTS)
-    temporaries = [journal.temporary(path) for path in item.outputs]
+    temporaries = [journal.temporary(path) for path in item.files]
     for i, temporary in enumerate(temporaries):
         temporary.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(item.inputs[0].read_bytes() + content + bytes([i]))
@@ -62,7 +63,7 @@ class TestMade:
             make(journal, item)
 
     def test_the_outputs_are_in_place_and_nothing_else(self, output):
-        assert sorted(path.name for path in (output / "deep").iterdir()) == ["a0.png", "a1.png"]
+        assert sorted(path.name for path in (output / "deep").iterdir()) == ["a0.png", "a1.png", "layers.json"]
 
     @pytest.mark.parametrize("overwrite", [False, True])
     def test_the_same_fingerprint_is_done_even_with_overwrite(self, item, output, overwrite):

@@ -10,8 +10,9 @@ import torch
 from PIL import Image as PILImage
 from torch import Tensor
 
+from omnialpha_cli.inputs import Source
 from omnialpha_cli.model.omnialpha import Defaults, Request
-from omnialpha_cli.plan import Item, Source, plan
+from omnialpha_cli.plan import Item, plan
 from omnialpha_cli.runner import pipeline as pipeline_module
 from omnialpha_cli.runner.admission import Admission
 from omnialpha_cli.runner.journal import Journal

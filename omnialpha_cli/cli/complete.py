@@ -1,0 +1,37 @@
+"""`omnialpha complete`."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from ..status import UsageError
+from ..tasks import TASKS
+from .options import INPUTS, InputOptions, Inputs, Options, option, takes_options
+
+EXAMPLES = """Examples:
+
+omnialpha complete cutouts/*.png --given foreground --want scene --prompt 'on a beach at dusk'
+
+omnialpha complete room.jpg --given background --want foreground --prompt 'a red armchair' -o chairs"""
+
+
+@takes_options
+def complete(
+    options: Options,
+    finding: InputOptions,
+    prompt: Annotated[str, option("--prompt", panel=INPUTS, metavar="TEXT", help="What the result should show.")],
+    given: Annotated[Literal["foreground", "background"], option("--given", panel=INPUTS, help="What the inputs are.")],
+    want: Annotated[Literal["scene", "background", "foreground"], option("--want", panel=INPUTS, help="What to make.")],
+    inputs: Inputs = None,
+) -> None:
+    """Make what is missing to a foreground or a background: the other layer, or the whole scene."""
+    from .execute import execute
+    from .planning import plan_pictures
+
+    task = f"complete.{given}-{want}"
+    if task not in TASKS:
+        raise UsageError(f"--given {given} --want {want}: there is nothing to complete")
+    if not prompt.strip():
+        raise UsageError("--prompt is empty")
+    items, remarks = plan_pictures(task, inputs or [], options, finding, prompt)
+    raise typer.Exit(execute(task, items, options, remarks=remarks))

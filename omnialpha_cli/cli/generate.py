@@ -1,0 +1,81 @@
+"""`omnialpha generate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..status import NoInputsError, UsageError
+from .options import INPUTS, OUTPUT, Options, Prompts, option, takes_options
+
+EXAMPLES = """Examples:
+
+omnialpha generate 'a glass of water' 'a feather' --count 4 -o cutouts
+
+omnialpha generate --from prompts.txt --scene --size 768x512"""
+
+
+@takes_options
+def generate(
+    options: Options,
+    prompts: Prompts = None,
+    source: Annotated[
+        Path | None,
+        option(
+            "--from",
+            panel=INPUTS,
+            metavar="FILE",
+            allow_dash=True,
+            help="Read more prompts from FILE, one a line; - is standard input.",
+        ),
+    ] = None,
+    scene: Annotated[
+        bool, option("--scene", panel=INPUTS, help="Make whole scenes; by default objects without a background.")
+    ] = False,
+    count: Annotated[
+        int, option("--count", panel=INPUTS, min=1, metavar="N", help="Results of each prompt, with N seeds in a row.")
+    ] = 1,
+    size: Annotated[
+        str | None,
+        option("--size", panel=OUTPUT, metavar="WxH", help="Size in pixels; by default the square of --canvas."),
+    ] = None,
+) -> None:
+    """Make pictures from words: objects with true transparency, or whole scenes.
+
+    Results are named {index:04}_{seed}.png, by the number of the prompt, from 0, and the seed.
+    """
+    from .execute import execute
+    from .planning import plan_words
+
+    task = "generate.scene" if scene else "generate.foreground"
+    items = plan_words(task, _prompts(prompts or [], source), options, count)
+    raise typer.Exit(execute(task, items, options, size=_size(size)))
+
+
+def _prompts(given: list[str], source: Path | None) -> list[str]:
+    """The prompts of the command line, then those of a file."""
+    from .planning import read_option_file
+
+    if not given and source is None:
+        raise UsageError("no prompts: give some, or --from")
+    if any(not prompt.strip() for prompt in given):
+        raise UsageError("a prompt is empty")
+    data = b"" if source is None else read_option_file(source, "--from")
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--from {source} is not UTF-8 text (byte {error.start})") from error
+    prompts = [*given, *(line.strip() for line in lines if line.strip())]
+    if not prompts:
+        raise NoInputsError(f"no prompt in {source}")
+    return prompts
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """(width, height) of `WxH`."""
+    if text is None:
+        return None
+    width, x, height = text.lower().partition("x")
+    if not (x and width.isdecimal() and height.isdecimal() and int(width) >= 16 and int(height) >= 16):
+        raise UsageError(f"--size {text}: give WxH in pixels, from 16, for example 768x512")
+    return int(width), int(height)

@@ -1,0 +1,85 @@
+"""From what was typed to items: which task, which files or prompts, which hints."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from ..hints import Hints, find_hints, leave_out_hints
+from ..inputs import Found, Source, find_inputs, read_list
+from ..plan import Item, plan, plan_prompts
+from ..status import NoInputsError, UsageError
+from ..tasks import TASKS, Command
+from .options import HintOptions, InputOptions, Options
+
+
+def choose_task(command: Command, hints: HintOptions) -> tuple[str, str]:
+    """The task of a command with at most one hint, and what was given with its option, empty without a hint."""
+    given = {f.name.replace("_", "-"): value for f in fields(hints) if (value := getattr(hints, f.name)) is not None}
+    if len(given) > 1:
+        names = " and ".join(f"--{name}" for name in given)
+        raise UsageError(f"{names} exclude each other; give one")
+    for hint, value in given.items():
+        if not value.strip():
+            raise UsageError(f"--{hint} is empty")
+        return f"{command}.{hint}", value
+    return f"{command}.auto", ""
+
+
+def output_of(task: str, options: Options) -> Path:
+    """The output folder: as given, or named after the command."""
+    return options.output or Path(TASKS[task].command)
+
+
+def plan_pictures(
+    task: str, names: Sequence[str], options: Options, finding: InputOptions, given: str
+) -> tuple[list[Item], tuple[str, ...]]:
+    """Items for the pictures named, and remarks. `given` is the text of a task that needs one, or where its hints are.
+
+    Raises UsageError, or NoInputsError if there is no picture.
+    """
+    output = output_of(task, options)
+    found = _find(names, finding, output)
+    sources, hints = found.sources, None
+    if len(TASKS[task].inputs) > 1:
+        sources, hints = _hints(task, given, found)
+    text = given if TASKS[task].needs_text else None
+    return plan(sources, task, output=output, template=options.name, hints=hints, text=text), found.remarks
+
+
+def plan_words(task: str, prompts: Sequence[str], options: Options, count: int) -> list[Item]:
+    """Items for the prompts, each with `count` seeds that follow one another. Raises UsageError."""
+    seeds = range(options.seed, options.seed + count)
+    return plan_prompts(prompts, task, output=output_of(task, options), template=options.name, seeds=seeds)
+
+
+def read_option_file(path: Path, option: str) -> bytes:
+    """The content of a file given with an option; `-` is standard input. Raises UsageError."""
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{option} {path}: {error.strerror}") from error
+
+
+def _find(names: Sequence[str], finding: InputOptions, output: Path) -> Found:
+    """The inputs of the command line and of --files-from."""
+    if not names and finding.files_from is None:
+        raise UsageError("no inputs: give files, globs or folders, or --files-from")
+    data = b"" if finding.files_from is None else read_option_file(finding.files_from, "--files-from")
+    listed = read_list(data, finding.nul)
+    found = find_inputs(names, listed, output=output, recursive=finding.recursive, frames=finding.frames)
+    if not found.sources:
+        hint = "" if finding.recursive else "; --recursive also walks the folders in a folder"
+        raise NoInputsError("; ".join(("no pictures found", *found.remarks)) + hint)
+    return found
+
+
+def _hints(task: str, place: str, found: Found) -> tuple[tuple[Source, ...], Hints]:
+    option = f"--{TASKS[task].hint}"
+    hints = find_hints(place, option, found.sources)
+    sources = leave_out_hints(place, found.sources, hints)
+    if not sources:
+        raise NoInputsError(f"no pictures found but those that serve as hints of {option} {place}")
+    return sources, hints

@@ -1,0 +1,92 @@
+"""Which file is the hint (a trimap or a mask) of which input: found while planning, without reading a pixel."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from .inputs import PICTURE_SUFFIXES, Source, below, same
+from .status import ItemError, UsageError
+from .template import check_template, is_template
+
+HINT_FIELDS = ("stem", "name", "parent", "frame")
+Hints = Mapping[Path, Path | ItemError]  # by the source's path; an ItemError where there is not exactly one
+
+
+def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
+    """The hint of every source. `place` is what the user gave with `option`, such as `--mask`.
+
+    It is a file, a template with the `HINT_FIELDS`, or a folder that mirrors the inputs, where the hint has the
+    input's stem. Raises UsageError for a place that does not exist, or one file for several inputs other than the
+    frames of one sequence.
+    """
+    path = Path(place)
+    if path.is_dir():
+        if any(same(source.root, path) for source in sources):
+            raise UsageError(f"{option} {place} is the folder of the inputs; give hints a folder of their own, or a "
+                             f"template, for example {option} '{place.rstrip('/')}/{{stem}}_hint.png'")  # fmt: skip
+        find = _in_folder(path, option)
+    elif os.path.lexists(place):
+        others = [source for source in sources if not (source.walked and same(source.path, path))]
+        sequences = {source.frame.pattern if source.frame else source.path for source in others}
+        if len(sequences) > 1:
+            raise UsageError(f"{option} {place} is one file for {len(sequences)} inputs; give a folder or a template, "
+                             f"for example {option} 'masks/{{stem}}.png'")  # fmt: skip
+        return {source.path: path for source in sources}
+    elif is_template(place):
+        check_template(place, HINT_FIELDS, option)
+        find = _by_template(place, option)
+    else:
+        raise UsageError(f"{option} {place} does not exist")
+    return {source.path: find(source) for source in sources}
+
+
+def leave_out_hints(place: str, sources: Sequence[Source], hints: Hints) -> tuple[Source, ...]:
+    """The sources without those that a walk or a glob found but that serve as hints."""
+    serving = {
+        os.path.realpath(hint)
+        for path, hint in hints.items()
+        if isinstance(hint, Path) and not same(hint, path)
+    }  # fmt: skip
+    folder = Path(place)
+
+    def serves(source: Source) -> bool:
+        if not source.walked:
+            return False
+        in_folder = folder.is_dir() and below(source.path, folder) and not below(source.root, folder)
+        return in_folder or os.path.realpath(source.path) in serving
+
+    return tuple(source for source in sources if not serves(source))
+
+
+def _by_template(template: str, option: str) -> Callable[[Source], Path | ItemError]:
+    def find(source: Source) -> Path | ItemError:
+        hint = Path(template.format(**source.fields))
+        if hint.exists():
+            return hint
+        return ItemError("hint", f"{source.path}: its hint {hint} does not exist ({option} {template})")
+
+    return find
+
+
+def _in_folder(folder: Path, option: str) -> Callable[[Source], Path | ItemError]:
+    @cache
+    def by_stem(place: Path) -> dict[str, list[Path]]:
+        pictures: dict[str, list[Path]] = {}
+        if place.is_dir():
+            for file in sorted(place.iterdir()):
+                if file.suffix.lower() in PICTURE_SUFFIXES:
+                    pictures.setdefault(file.stem, []).append(file)
+        return pictures
+
+    def find(source: Source) -> Path | ItemError:
+        place = folder / source.place
+        found = by_stem(place).get(source.path.stem, [])
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            return ItemError("hint", f"{source.path}: no picture {source.path.stem} in {place} ({option} {folder})")
+        names = ", ".join(file.name for file in found)
+        return ItemError("hint", f"{source.path}: {len(found)} hints in {place}: {names}; leave one")
+
+    return find

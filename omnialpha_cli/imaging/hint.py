@@ -1,0 +1,36 @@
+"""Hints as data: a trimap or a mask (H, W) in [0, 1], white being the object. Never colour-converted."""
+
+import torch
+from torch import Tensor
+
+from .canvas import resample
+
+# A trimap is sure of the background below the first, and of the object above the second.
+BACKGROUND, OBJECT = 0.05, 0.95
+ASPECT_TOLERANCE = 0.01
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
+
+
+def hint_values(rgb: Tensor, alpha: Tensor | None) -> Tensor:
+    """What a picture says as a hint: its `alpha` (H, W) where that varies, else the luminance of `rgb` (3, H, W)."""
+    if alpha is not None and alpha.min() < alpha.max():
+        return alpha
+    weights = torch.tensor(LUMINANCE).to(rgb)
+    return torch.tensordot(weights, rgb, 1).clamp(0, 1)
+
+
+def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes (H, W) have the same aspect ratio within 1 %."""
+    one, two = size[0] * other[1], size[1] * other[0]
+    return abs(one - two) <= ASPECT_TOLERANCE * two
+
+
+def scale_hint(hint: Tensor, height: int, width: int) -> Tensor:
+    """A hint (H', W') at the size of its picture: (height, width)."""
+    return resample(hint[None], height, width)[0]
+
+
+def keep_known(alpha: Tensor, trimap: Tensor) -> Tensor:
+    """Alpha (H, W), made exactly 0 and 1 where the `trimap` (H, W) is sure."""
+    alpha = torch.where(trimap < BACKGROUND, torch.zeros_like(alpha), alpha)
+    return torch.where(trimap > OBJECT, torch.ones_like(alpha), alpha)

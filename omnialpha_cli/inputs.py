@@ -1,0 +1,177 @@
+"""Which files go in: names, globs, folders, sequences and lists → sources, each with its root.
+
+Paths mirror below each input's root: the folder given, a quoted glob's fixed prefix, or, for listed files and
+sequences, their common parent.
+"""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .media.sequence import Frame, find_frames, is_pattern
+from .status import UsageError
+
+# What a walk through a folder picks up. Formats that cannot be read are here too: a picture that cannot be done
+# is a failed item with its reason, never silently left out.
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".exr", ".hdr",
+                    ".dpx", ".jp2", ".psd", ".heic", ".heif", ".avif")  # fmt: skip
+STATE_FOLDER = ".omnialpha"  # an output folder is known by it
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input file, spelt as the user did, and the folder below which its output path mirrors it.
+
+    `walked` tells that it was found in a folder or by a glob, not named. `frame` is set for a file of a sequence.
+    """
+
+    path: Path
+    root: Path
+    walked: bool = False
+    frame: Frame | None = None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What templates may use of it: `frame` is empty for a still, `stem` without the number for a frame."""
+        return {
+            "stem": self.frame.stem if self.frame else self.path.stem,
+            "name": self.path.name,
+            "ext": self.path.suffix[1:],
+            "parent": absolute(self.path).parent.name,
+            "frame": self.frame.number if self.frame else "",
+        }
+
+    @property
+    def place(self) -> Path:
+        """The folder of the file, relative to the root."""
+        return absolute(self.path).parent.relative_to(absolute(self.root))
+
+
+@dataclass(frozen=True)
+class Found:
+    """The input files in order, and remarks about what was left out."""
+
+    sources: tuple[Source, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def read_list(data: bytes, nul: bool) -> list[str]:
+    """Names in a list file, one a line, or separated by NUL bytes; bytes that are not UTF-8 survive."""
+    return [os.fsdecode(name) for name in data.split(b"\0" if nul else b"\n") if name]
+
+
+def absolute(path: Path) -> Path:
+    """The absolute path without `..`, by its letters alone: links are not followed, so that trees mirror as seen."""
+    return Path(os.path.normpath(Path.cwd() / path))
+
+
+def find_inputs(
+    names: Sequence[str],
+    listed: Sequence[str] = (),
+    *,
+    output: Path,
+    recursive: bool = False,
+    frames: str | None = None,
+) -> Found:
+    """Expand `names` (files, globs, folders, sequences) and `listed` (taken literally), each file once, in order.
+
+    A named file that is missing, or a frame of `frames`, is kept: it becomes a failed item. Below a folder or a glob's
+    fixed prefix the output folder and the output folders of other runs are left out.
+    """
+    found: list[tuple[Path, Path | None, Frame | None]] = []  # the root of listed files is known only when all are
+    remarks = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            if same(path, output):
+                remarks.append(f"{name} is the output folder, and was left out")
+                continue
+            found += [(file, path, None) for file in _walk(path, output, recursive)]
+        elif os.path.lexists(name):
+            found.append((path, None, None))
+        elif is_pattern(name):
+            sequence, holes = find_frames(name, frames)
+            found += [(frame.path, None, frame) for frame in sequence]
+            if holes or not sequence:
+                remarks.append(f"{name}: frames {holes} are missing" if holes else f"no frame of {name} is there")
+        elif glob.has_magic(name):
+            root = _fixed_prefix(name)
+            matches = [file for file in _expand(name) if not _is_output(file, root, output)]
+            found += [(file, root, None) for file in matches]
+            if not matches:
+                remarks.append(f"no file matches {name}")
+        else:
+            found.append((path, None, None))
+    found += [(Path(name), None, None) for name in listed]
+    if frames is not None and not any(frame for _, _, frame in found):
+        raise UsageError("--frames needs a sequence among the inputs, named by a pattern such as shot.####.exr")
+
+    common = _common_parent([path for path, root, _ in found if root is None])
+    sources: dict[Path, Source] = {}
+    for path, known_root, frame in found:
+        if known_root is None and below(path, output) and below(output, common):
+            remarks.append(f"{path} is in the output folder, and was left out")
+            continue
+        source = Source(path, known_root or common, known_root is not None, frame)
+        sources.setdefault(absolute(path), source)
+    return Found(tuple(sources.values()), tuple(remarks))
+
+
+def same(a: Path, b: Path) -> bool:
+    """Whether two paths lead to the same place."""
+    return os.path.realpath(a) == os.path.realpath(b)
+
+
+def below(path: Path, folder: Path) -> bool:
+    """Whether a path leads to a place inside a folder, at any depth."""
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
+
+
+def _walk(folder: Path, output: Path, recursive: bool, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Pictures of a folder in the order of their names, then those of its folders; links that lead back up end."""
+    here = os.path.realpath(folder)
+    if here in above:
+        return
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError as error:
+        raise UsageError(f"cannot read the folder {folder}: {error.strerror}") from error
+    folders = [entry for entry in entries if entry.is_dir()]
+    yield from (entry for entry in entries if entry.suffix.lower() in PICTURE_SUFFIXES and entry not in folders)
+    if recursive:
+        for entry in folders:
+            if not _holds_outputs(entry, output):
+                yield from _walk(entry, output, recursive, above | {here})
+
+
+def _expand(pattern: str) -> list[Path]:
+    """Files that match a glob (`**` crosses folders), in the order of their names."""
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob would match hidden files too)
+    return [path for path in map(Path, matches) if not path.is_dir()]
+
+
+def _fixed_prefix(pattern: str) -> Path:
+    """The folders of a glob before the first one with a wildcard."""
+    parts = Path(pattern).parts
+    fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[: min(fixed, len(parts) - 1)])
+
+
+def _holds_outputs(folder: Path, output: Path) -> bool:
+    return (folder / STATE_FOLDER).is_dir() or same(folder, output)
+
+
+def _is_output(file: Path, root: Path, output: Path) -> bool:
+    """Whether a folder between `root` (exclusive) and the file is an output folder."""
+    depth = len(file.relative_to(root).parts) - 1
+    return any(_holds_outputs(folder, output) for folder in list(file.parents)[:depth])
+
+
+def _common_parent(files: Sequence[Path]) -> Path:
+    parents = {absolute(file).parent for file in files}
+    try:
+        return Path(os.path.commonpath(parents)) if parents else Path()
+    except ValueError as error:  # Windows: files on two drives
+        raise UsageError("the listed files lie on several drives; make one run a drive") from error

@@ -1,0 +1,81 @@
+"""Sequences: numbered files, named by an explicit pattern such as `shot.####.exr` or `shot.%04d.exr`.
+
+Only a pattern makes a sequence: `IMG_0001.jpg` and `IMG_0007.jpg` of a camera are two stills.
+"""
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from ..status import UsageError
+
+# One # a digit, as in Nuke; or a printf field.
+NUMBER = re.compile(r"#+|%(?:0\d+)?d")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One file of a sequence: `pattern` names the sequence, `stem` is what comes before the number in its name, or,
+    with nothing before it, the name of its folder; `number` is spelt as in the file name.
+    """
+
+    path: Path
+    pattern: str
+    stem: str
+    number: str
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a file name has exactly one place for a frame number."""
+    return len(NUMBER.findall(Path(name).name)) == 1
+
+
+def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], str]:
+    """The frames of a pattern in order, and the ranges of those that are not there but lie between two that are.
+
+    `wanted`, such as `1001-1100x2`, chooses frames, there or not; then no holes are told. Raises UsageError where
+    `wanted` is no list of ranges.
+    """
+    path = Path(pattern)
+    before, after = NUMBER.split(path.name)
+    width = _width(pattern)
+    stem = before.rstrip("._- ") or path.absolute().parent.name or "frame"
+    numbers = _numbers_there(path.parent, before, after, width) if wanted is None else read_ranges(wanted)
+    spelt = [str(number).zfill(width) for number in numbers]
+    frames = [Frame(path.with_name(before + number + after), pattern, stem, number) for number in spelt]
+    return frames, _holes(numbers) if wanted is None else ""
+
+
+def _width(pattern: str) -> int:
+    """Digits of a frame number, at least."""
+    field = NUMBER.findall(Path(pattern).name)[0]
+    return len(field) if field.startswith("#") else int(field[1:-1] or 1)
+
+
+def _numbers_there(folder: Path, before: str, after: str, width: int) -> list[int]:
+    """Numbers of the files of a folder, in order, that are spelt with exactly so many digits or need more."""
+    if not folder.is_dir():
+        return []
+    name = re.compile(re.escape(before) + r"(-?\d+)" + re.escape(after), re.DOTALL | re.ASCII)
+    numbers = (match[1] for file in folder.iterdir() if (match := name.fullmatch(file.name)))
+    return sorted(int(number) for number in numbers if number == str(int(number)).zfill(width))
+
+
+def _holes(numbers: list[int]) -> str:
+    """Ranges such as `1003,1005-1007`."""
+    gaps = [(low + 1, high - 1) for low, high in pairwise(numbers) if high - low > 1]
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in gaps)
+
+
+def read_ranges(text: str) -> list[int]:
+    """Frame numbers of `1001-1100x2,1200`. Raises UsageError."""
+    import fileseq
+
+    try:
+        numbers = [int(number) for number in fileseq.FrameSet(text)]
+    except (fileseq.FileSeqException, ValueError):
+        numbers = []
+    if not numbers:
+        raise UsageError(f"--frames {text}: give numbers and ranges, for example 1001-1100 or 1,5,10-20x2")
+    return numbers

@@ -1,0 +1,54 @@
+"""The model's layers → the full-size result, by command."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..imaging.clean_plate import finish_removal
+from ..imaging.finish import finish_matte
+from ..imaging.layers import finish_layers
+from ..tasks import Command
+from .prepare import Prepared
+
+
+def finish(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
+    """Bring the model's layers (4, h, w) to full size: straight RGBA (4, H, W), bottom first."""
+    return FINISHES[prepared.task.command](prepared, layers)
+
+
+def _matte(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
+    return [finish_matte(prepared.plate, prepared.alpha, layers[0], prepared.canvas, _trimap(prepared))]
+
+
+def _remove(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
+    return [_opaque(finish_removal(prepared.plate, layers[0], prepared.canvas, prepared.hint))]
+
+
+def _decompose(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
+    background, foreground = layers
+    return list(finish_layers(prepared.plate, background, foreground, prepared.canvas, _trimap(prepared)))
+
+
+def _render(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
+    """What the model painted, as it is; only a foreground has transparency."""
+    full = [prepared.canvas.restore(layer) for layer in layers]
+    roles = prepared.task.outputs
+    return [image if role == "foreground" else _opaque(image[:3]) for role, image in zip(roles, full, strict=True)]
+
+
+FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor]], list[Tensor]]] = {
+    "matte": _matte,
+    "remove": _remove,
+    "decompose": _decompose,
+    "generate": _render,
+    "complete": _render,
+}
+
+
+def _trimap(prepared: Prepared) -> Tensor | None:
+    return prepared.hint if prepared.task.hint == "trimap" else None
+
+
+def _opaque(colour: Tensor) -> Tensor:
+    return torch.cat((colour, torch.ones_like(colour[:1])))

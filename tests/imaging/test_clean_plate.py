@@ -1,0 +1,67 @@
+"""Removal: the source's own pixels where nothing went, and no step where something did."""
+
+import pytest
+import torch
+from scenes import disc, textured
+
+from omnialpha_cli.imaging.canvas import choose_canvas
+from omnialpha_cli.imaging.clean_plate import finish_removal
+from omnialpha_cli.imaging.composite import over
+
+
+@pytest.fixture
+def scene():
+    """A background, a disc in front of it, the plate that they make, and its canvas."""
+    background, alpha = textured(360, 540, (0.5, 0.6, 0.7), 2), disc(360, 540, 2.0)
+    plate = over(torch.cat([textured(360, 540, (0.9, 0.2, 0.1), 1), alpha[None]]), background)
+    return background, alpha, plate, choose_canvas(360, 540, 256)
+
+
+def rendered(colour, canvas):
+    small = canvas.fit(colour)
+    return torch.cat([small, torch.ones_like(small[:1])])
+
+
+def test_outside_the_mask_the_plate_is_untouched_bit_for_bit(scene):
+    _, alpha, plate, canvas = scene
+    noise = torch.rand(4, *canvas.size)
+    clean = finish_removal(plate, noise, canvas, alpha)
+    outside = alpha < 0.05
+    assert torch.equal(clean[:, outside], plate[:, outside])
+    assert (clean - plate).abs().amax(0)[alpha == 1].mean() > 0.1
+    assert 0 <= clean.min() <= clean.max() <= 1
+
+
+def test_inside_is_the_models_background(scene):
+    background, alpha, plate, canvas = scene
+    clean = finish_removal(plate, rendered(background, canvas), canvas, alpha)
+    assert (clean - background).abs().max() < 0.1
+    assert (clean - background).abs()[:, alpha == 1].mean() < 0.01
+
+
+def test_a_colour_cast_leaves_no_step_at_the_border(scene):
+    background, _, plate, canvas = scene
+    mask = (disc(360, 540, 2.0) > 0).float()
+    clean = finish_removal(plate, rendered(background + 0.1, canvas), canvas, mask)
+    assert (clean - background).abs().mean() < 0.01
+
+
+def test_without_a_mask_what_the_model_left_alone_is_untouched(scene):
+    background, alpha, plate, canvas = scene
+    clean = finish_removal(plate, rendered(background, canvas), canvas)
+    changed = (clean != plate).any(0)
+    assert changed[alpha == 1].all()
+    far = torch.nn.functional.max_pool2d(alpha[None], 41, 1, 20)[0] == 0
+    assert far.float().mean() > 0.3 and not changed[far].any()
+    assert (clean - background).abs().mean() < 0.01
+
+
+def test_a_model_that_changes_nothing_gives_the_plate_back(scene):
+    _, _, plate, canvas = scene
+    assert torch.equal(finish_removal(plate, rendered(plate, canvas), canvas), plate)
+
+
+def test_a_mask_of_everything_is_the_models_background(scene):
+    background, _, plate, canvas = scene
+    clean = finish_removal(plate, rendered(background, canvas), canvas, torch.ones(360, 540))
+    assert (clean - background).abs().mean() < 0.01

@@ -1,0 +1,44 @@
+"""A tiny model of the embedded one's kind, with random weights: trained on nothing, claiming every task."""
+
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.pre_tokenizers import Whitespace
+
+from omnialpha_cli.model.config import TransformerConfig
+from omnialpha_cli.model.context.mini import MiniContext, MiniContextConfig
+from omnialpha_cli.model.light_vae import LightVAE, LightVAEConfig
+from omnialpha_cli.model.omnialpha import Defaults, OmniAlpha, Prediction
+from omnialpha_cli.model.sampler import Schedule
+from omnialpha_cli.model.transformer import Transformer
+from omnialpha_cli.tasks import TASKS
+
+WORDS = ("[UNK]", "a", "red", "cat", "matte", "this")
+
+
+def tiny_model(prediction: Prediction = "residual", steps: int = 2) -> OmniAlpha:
+    torch.manual_seed(0)
+    tokenizer = Tokenizer(WordPiece({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    config = TransformerConfig(
+        num_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=24,
+        axes_dims_rope=(4, 6, 6),
+        rope_canvas=16,
+    )
+    model = OmniAlpha(
+        Transformer(config),
+        LightVAE(LightVAEConfig(channels=(8, 8, 8), blocks=(1, 1, 1))),
+        MiniContext(MiniContextConfig(dim=24, vocabulary=len(WORDS), word_dim=8), tokenizer),
+        prediction,
+        tasks=tuple(TASKS),
+        defaults=Defaults(steps=steps, guidance=1.0, canvas=64),
+        schedule=Schedule(shift_terminal=None),
+    )
+    for module in (model.transformer, model.context_encoder, model.vae):
+        module.eval().requires_grad_(False)
+        for parameter in module.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.05)
+    return model

@@ -62,12 +62,12 @@ def test_a_residual_is_relative_to_the_first_input_of_the_targets_shape():
 
 
 def test_with_mirror_a_mirrored_picture_gives_the_mirrored_result():
-    model = tiny()
+    model = tiny_model()
     model.defaults = replace(model.defaults, mirror=True)
     request = REQUESTS[0]
     plain, mirrored = (model.run([r])[0][0] for r in (request, request.mirrored()))
     assert torch.allclose(plain, mirrored.flip(-1), atol=1e-5)
-    assert model.run([REQUESTS[1]])[0][0].equal(tiny().run([REQUESTS[1]])[0][0])  # nothing to mirror
+    assert model.run([REQUESTS[1]])[0][0].equal(tiny_model().run([REQUESTS[1]])[0][0])  # nothing to mirror
 
 
 def test_a_velocity_is_passed_on():

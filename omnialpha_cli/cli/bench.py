@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..plan import Item
 from ..status import UsageError
 from . import ndjson
 
 if TYPE_CHECKING:
     import torch
+
+    from ..plan import Item
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine.", rich_markup_mode="rich")
 
@@ -209,13 +210,14 @@ def _parse_size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _write_pictures(files: Sequence[Path], count: int, height: int, width: int, folder: Path) -> list[Item]:
+def _write_pictures(files: Sequence[Path], count: int, height: int, width: int, folder: Path) -> "list[Item]":
     """Write `count` JPEG files of exactly that size, and plan their mattes. Raises ItemError for an unreadable file."""
     import OpenImageIO as oiio
     import torch
     from torch.nn import functional as F
 
     from ..media.read import read_image
+    from ..plan import Item
 
     if files:
         pictures = [torch.from_numpy(read_image(file).rgb).permute(2, 0, 1) for file in files]  # (3, h, w)
@@ -235,7 +237,7 @@ def _write_pictures(files: Sequence[Path], count: int, height: int, width: int, 
     return items
 
 
-def _run_matte(items: list[Item], name: str, device: str, output: Path) -> tuple[float, float, dict[str, float], str]:
+def _run_matte(items: "list[Item]", name: str, device: str, output: Path) -> tuple[float, float, dict[str, float], str]:
     """Seconds to load the model, wall seconds of the run, busy seconds by stage, and the setting in words."""
     from ..api import OmniAlpha
     from ..runner.batching import default_batch_size

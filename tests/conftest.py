@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image as PILImage
 from tiny_model import tiny_model
 
 from omnialpha_cli.training.export import write_weights
+
+# The same examples in every run, and no limit on their time: a busy machine is not a fault.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 MakePicture = Callable[..., Path]
 

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PILImage
+
+from ..status import UsageError
+
+try:
+    from PIL import Image as PILImage
+except ImportError as error:
+    raise UsageError('training packs need Pillow; get it with: pip install "omnialpha[train]"') from error
 
 
 @dataclass(frozen=True)

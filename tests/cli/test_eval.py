@@ -1,11 +1,14 @@
 """`omnialpha eval matting` on a small pack."""
 
+import sys
+
 import pytest
 from training_packs import disc, encoded, index, write_tar
 from typer.testing import CliRunner
 
 from omnialpha_cli.cli.main import app
 from omnialpha_cli.media.read import read_image
+from omnialpha_cli.status import UsageError
 
 
 @pytest.fixture
@@ -31,3 +34,12 @@ def test_each_photograph_and_the_mean_are_printed_and_the_worst_are_drawn(pack, 
     assert all(0 <= float(mse) <= 1 for _, mse in rows)
     assert "mean" in result.stderr
     assert read_image(worst).size == (480, 960)
+
+
+def test_without_pillow_the_extra_is_named(pack, tiny_weights, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    for module in ("omnialpha_cli.training.packs", "omnialpha_cli.evaluation.matting"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    result = CliRunner().invoke(app, ["eval", "matting", str(pack), "--model", str(tiny_weights)])
+    assert isinstance(result.exception, UsageError)
+    assert "omnialpha[train]" in str(result.exception)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..imaging.canvas import resample
-from ..imaging.composite import checkerboard, over
+from ..imaging.composite import checkerboard, opaque, over
 from ..training.packs import Picture
 
 Matte = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]  # RGB (H, W, 3) → RGBA (H, W, 4)
@@ -53,7 +53,7 @@ def worst(scores: Sequence[Score], count: int) -> NDArray[np.float32]:
         cut = over(torch.cat((rgb, found)), checkerboard(*rgb.shape[1:]))
         rows.append(torch.cat([_tile(x) for x in (rgb, known, found, cut)], dim=2))
     sheet = torch.cat(rows, dim=1)  # (3, count · TILE, 4 · TILE)
-    return torch.cat((sheet, torch.ones_like(sheet[:1]))).permute(1, 2, 0).contiguous().numpy()
+    return opaque(sheet).permute(1, 2, 0).contiguous().numpy()
 
 
 def _tile(image: Tensor) -> Tensor:

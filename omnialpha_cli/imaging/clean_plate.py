@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .canvas import Canvas, resample
+from .foreground import value_range
 from .hint import BACKGROUND
 from .spread import spread
 from .tiles import enlarge, tiles
@@ -44,8 +45,7 @@ def match_surroundings(plate: Tensor, background: Tensor, share: Tensor, canvas:
     free = resample((share == 0).to(plate)[None], height, width)[0]
     known = -F.max_pool2d(-free[None], 3, 1, 1)[0]  # not a pixel of the canvas that has a part in the rest
     offset = spread(resample(plate, height, width) - rendered, (known > 0.999).to(plate))
-    darkest, brightest = min(0.0, plate.min().item()), max(1.0, plate.max().item())
-    return (rendered + offset).clamp_(darkest, brightest)
+    return (rendered + offset).clamp_(*value_range(plate))
 
 
 def _masked(mask: Tensor) -> Tensor:

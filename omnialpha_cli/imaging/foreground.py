@@ -50,11 +50,16 @@ def estimate_layers(plate: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
     return foreground, background
 
 
+def value_range(plate: Tensor) -> tuple[float, float]:
+    """What colours solved from a plate may be: [0, 1], or as far beyond as the plate itself goes."""
+    darkest, brightest = torch.aminmax(plate)
+    return min(0.0, darkest.item()), max(1.0, brightest.item())
+
+
 def _estimate(plate: Tensor, alpha: Tensor, layers: list[Tensor]) -> None:
     """Write the foreground and, where asked for, the background into `layers`, each (3, H, W)."""
     height, width = alpha.shape
-    darkest, brightest = torch.aminmax(plate)
-    limits = min(0.0, darkest.item()), max(1.0, brightest.item())
+    limits = value_range(plate)
     scale = min(1.0, SOLVED_SIDE / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
     small_plate, small_alpha = (

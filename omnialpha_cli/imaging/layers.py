@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .canvas import Canvas
 from .clean_plate import match_surroundings
-from .foreground import estimate_foreground
+from .foreground import estimate_foreground, value_range
 from .hint import keep_known
 from .refine import refine_alpha
 from .tiles import enlarge, rgba_like, tiles
@@ -22,8 +22,7 @@ def finish_layers(
     alpha = refine_alpha(foreground[3].to(plate), plate, canvas)
     if trimap is not None:
         alpha = keep_known(alpha, trimap)
-    darkest, brightest = torch.aminmax(plate)
-    limits = min(0.0, darkest.item()), max(1.0, brightest.item())
+    limits = value_range(plate)
     clean = match_surroundings(plate, background[:3].to(plate), alpha, canvas)  # (3, ·, ·)
     behind, front = rgba_like(plate), rgba_like(plate)
     estimate_foreground(plate, alpha, out=front[:3])

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from .config import FromDict
 
 Z_DIM = 16
-STRIDE = 8
 
 
 @dataclass(frozen=True)

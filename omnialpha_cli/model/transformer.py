@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import TransformerConfig
-from .positions import Layout, canvas_scale, context_positions, image_positions, rotary_angles, rotate
+from .positions import Layout, context_positions, image_positions, rotary_angles, rotate
 
 __all__ = ["Layout", "Prepared", "Transformer", "TransformerConfig", "pack", "unpack"]
 
@@ -292,8 +292,3 @@ class Transformer(nn.Module):
         """Tokens (B, N, in_channels), targets first; the rest as in `prepare` and `step` → (B, N_targets, out·p²)."""
         targets, inputs = tokens[:, : layout.num_targets], tokens[:, layout.num_targets :]
         return self.step(targets, sigma, self.prepare(inputs, context, layout, context_mask, context_positions))
-
-
-def context_scale(layout: Layout, config: TransformerConfig) -> float:
-    """Factor from patches to the units of this transformer's y and x, for context tokens that bring positions."""
-    return canvas_scale(layout.images, config.rope_canvas)

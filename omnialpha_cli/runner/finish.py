@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
 from ..imaging.clean_plate import finish_removal
+from ..imaging.composite import opaque
 from ..imaging.finish import finish_matte
 from ..imaging.layers import finish_layers
 from ..tasks import Command
@@ -22,7 +22,7 @@ def _matte(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _remove(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
-    return [_opaque(finish_removal(prepared.plate, layers[0], prepared.canvas, prepared.hint))]
+    return [opaque(finish_removal(prepared.plate, layers[0], prepared.canvas, prepared.hint))]
 
 
 def _decompose(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
@@ -34,7 +34,7 @@ def _render(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
     """What the model painted, as it is; only a foreground has transparency."""
     full = [prepared.canvas.restore(layer) for layer in layers]
     roles = prepared.task.outputs
-    return [image if role == "foreground" else _opaque(image[:3]) for role, image in zip(roles, full, strict=True)]
+    return [image if role == "foreground" else opaque(image[:3]) for role, image in zip(roles, full, strict=True)]
 
 
 FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor]], list[Tensor]]] = {
@@ -48,7 +48,3 @@ FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor]], list[Tensor]]] = 
 
 def _trimap(prepared: Prepared) -> Tensor | None:
     return prepared.hint if prepared.task.hint == "trimap" else None
-
-
-def _opaque(colour: Tensor) -> Tensor:
-    return torch.cat((colour, torch.ones_like(colour[:1])))

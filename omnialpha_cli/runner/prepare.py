@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..imaging.canvas import Canvas, choose_canvas
+from ..imaging.composite import opaque
 from ..imaging.hint import hint_values, same_shape, scale_hint
 from ..media.image import Image
 from ..model.omnialpha import Defaults, Request
@@ -61,7 +62,7 @@ def prepare(task: Task, images: Sequence[Image], defaults: Defaults, settings: S
     views = [canvas.fit(_visible(plate, alpha, source, task))]  # (4, h, w) each
     hint = _read_hint(hints[0], source) if hints else None
     if hint is not None:
-        views.append(_opaque(canvas.fit(hint[None]).expand(3, -1, -1)))
+        views.append(opaque(canvas.fit(hint[None]).expand(3, -1, -1)))
     request = Request(prompt, tuple(views), (canvas.size,) * len(task.outputs), settings.seed)
     return Prepared(task, request, canvas, source, plate, alpha, hint, warnings)
 
@@ -99,10 +100,10 @@ def _visible(plate: Tensor, alpha: Tensor | None, source: Image, task: Task) -> 
     """What the model sees of a picture, straight RGBA (4, H, W): a scene over white where it is transparent."""
     colour = plate.clamp(0, 1) if source.depth in ("half", "float") else plate
     if alpha is None:
-        return _opaque(colour)
+        return opaque(colour)
     if task.inputs[0] == "foreground":
         return torch.cat((colour, alpha[None]))
-    return _opaque(torch.lerp(torch.ones_like(colour), colour, alpha))
+    return opaque(torch.lerp(torch.ones_like(colour), colour, alpha))
 
 
 def _read_hint(hint: Image, source: Image) -> Tensor:
@@ -112,7 +113,3 @@ def _read_hint(hint: Image, source: Image) -> Tensor:
         raise ItemError("hint", f"{', '.join(sizes)}: a hint has to have its picture's shape")
     alpha = None if hint.alpha is None else torch.from_numpy(hint.alpha)
     return scale_hint(hint_values(torch.from_numpy(hint.rgb).permute(2, 0, 1), alpha), *source.size)
-
-
-def _opaque(colour: Tensor) -> Tensor:
-    return torch.cat((colour, torch.ones_like(colour[:1])))

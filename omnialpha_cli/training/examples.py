@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..imaging.composite import opaque
 from ..tasks import TASKS, Task
 from .augment import Geometry, blur, chance, choice, degrade, draw_colour, drawn, extend_colours, uniform, view
 from .packs import Packs, Picture
@@ -166,17 +167,10 @@ def make_example(triplet: Triplet, task: Task, g: torch.Generator) -> Example:
         image = images[role]
         if image is None:
             raise ValueError(f"{task.name} needs a {role}, which this triplet lacks")
-        return opaque(image)
+        return image if len(image) == 4 else opaque(image.expand(3, -1, -1))  # masks are grey
 
     prompt = task.prompt.replace("{text}", triplet.label)
     return Example(task, prompt, [rgba(r) for r in task.inputs], [rgba(r) for r in task.outputs])
-
-
-def opaque(image: Tensor) -> Tensor:
-    """(1, 3 or 4, h, w) channels → RGBA (4, h, w): grey is repeated, a missing alpha is 1."""
-    if image.shape[0] == 4:
-        return image
-    return torch.cat((image.expand(3, -1, -1), torch.ones_like(image[:1])))
 
 
 def trimap(alpha: Tensor, g: torch.Generator) -> Tensor:

@@ -9,8 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from ..imaging.composite import opaque
 from ..model.light_vae import Z_DIM, LightVAE, LightVAEConfig
-from .examples import Material, Mix, draw_triplet, opaque
+from .examples import Material, Mix, draw_triplet
 from .loop import Loss, Schedule
 
 LATENT_NOISE = 0.15

@@ -77,15 +77,19 @@ def image_encoder(
 @app.command(
     epilog="Examples:\n\n"
     "omnialpha train transformer mini.toml --photos photos.tar --words all-MiniLM-L6-v2\n\n"
-    "omnialpha train transformer mini.toml --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds.tar "
-    "--words all-MiniLM-L6-v2 --device cuda"
+    "omnialpha train transformer mini-tasks.toml --photos photos.tar --cutouts cutouts.tar "
+    "--backgrounds backgrounds.tar --device cuda"
 )
 def transformer(
     recipe: RecipeFile,
     photos: Photos,
     words: Annotated[
-        Path, option("--words", panel=INPUTS, help="Folder of a BERT-style model.", exists=True, file_okay=False)
-    ],
+        Path | None,
+        option(
+            "--words", panel=INPUTS, exists=True, file_okay=False,
+            help="Folder of a BERT-style model; not for recipes that start from weights.",
+        ),
+    ] = None,
     cutouts: Cutouts = None,
     backgrounds: Backgrounds = None,
     run: RunFolder = _DEFAULT_RUN,

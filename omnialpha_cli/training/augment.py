@@ -22,6 +22,7 @@ class Geometry:
     rotation: float = 12.0  # ± degrees
     shift: float = 0.12  # ± of the canvas, more where the scale leaves room
     flip: float = 0.5  # chance
+    centre: tuple[float, float] = (0.0, 0.0)  # (x, y) on the canvas, in [−1, 1], about which it is shifted
 
 
 def uniform(g: torch.Generator, low: float, high: float) -> float:
@@ -75,7 +76,9 @@ def view(
     # canvas (x, y) in [−1, 1] → pixels → rotated → source pixels → source in [−1, 1]
     cos, sin = math.cos(angle), math.sin(angle)
     sx, sy = step_x * flip / source_w, step_y / source_h
-    theta = torch.tensor([[[cos * w * sx, -sin * h * sx, dx], [sin * w * sy, cos * h * sy, dy]]])
+    (a, b), (c, d) = (cos * w * sx, -sin * h * sx), (sin * w * sy, cos * h * sy)
+    x, y = geometry.centre
+    theta = torch.tensor([[[a, b, dx - a * x - b * y], [c, d, dy - c * x - d * y]]])
     image = torch.from_numpy(rgba.copy()).permute(2, 0, 1)[None].float() / 255  # (1, 4, H, W)
     shrink = int(max(step_x, step_y))
     if shrink > 1:  # bilinear sampling alone would alias

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..imaging.composite import opaque
+from ..imaging.composite import opaque, over
 from ..tasks import TASKS, Task
 from .augment import Geometry, blur, chance, choice, degrade, draw_colour, drawn, extend_colours, uniform, view
 from .packs import Packs, Picture
@@ -34,6 +34,8 @@ class Mix:
     photo: float = 0.72
     recomposed: float = 0.2  # a photograph's foreground over another picture
     cutout: float = 0.08  # a cut-out over a picture
+    sharp: bool = False  # backdrops may hold subjects of their own: the task says which object is meant
+    two: float = 0.0  # chance that another object, of another name, is part of the background
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def crop_to_subject(rgba: np.ndarray) -> np.ndarray | None:
 
 PHOTO = Geometry(scale=(0.8, 1.5), shift=0.06)
 PLACED = Geometry(scale=(0.4, 1.1), rotation=15.0, shift=0.1)
+BESIDE = Geometry(scale=(0.35, 0.6), rotation=15.0, shift=0.0)  # one of two
 BACKDROP = Geometry(scale=(1.0, 2.0), rotation=5.0, shift=0.0)
 
 
@@ -84,7 +87,7 @@ def draw_triplet(material: Material, mix: Mix, size: tuple[int, int], g: torch.G
     """One triplet on a canvas of `size` (h, w)."""
     kinds = {"photo": mix.photo, "recomposed": mix.recomposed, "cutout": mix.cutout}
     kind = drawn(kinds, g)
-    triplet = _photo(material, size, g) if kind == "photo" else _composite(material, kind, size, g)
+    triplet = _photo(material, size, g) if kind == "photo" else _composite(material, kind, mix, size, g)
     colour = draw_colour(g)
     foreground = torch.cat((colour(triplet.foreground[:3]), triplet.foreground[3:]))
     background = colour(triplet.background) if triplet.background is not None else None
@@ -106,28 +109,55 @@ def _photo(material: Material, size: tuple[int, int], g: torch.Generator) -> Tri
     return Triplet(rgba, rgba[:3], None, picture.label)
 
 
-def _composite(material: Material, kind: str, size: tuple[int, int], g: torch.Generator) -> Triplet:
+def _composite(material: Material, kind: str, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
     sources = material.foregrounds if kind == "recomposed" or not material.cutouts else material.cutouts
     picture = sources[choice(g, len(sources))]
-    foreground = view(picture.rgba, size, PLACED, g, fit="contain")
-    colour = draw_colour(g, 0.5)
-    foreground = torch.cat((colour(foreground[:3]), foreground[3:]))
-    use_landscape = bool(material.backgrounds) and chance(g, 0.5)
-    backdrops = material.backgrounds if use_landscape else material.photos
-    backdrop = view(backdrops[choice(g, len(backdrops))].rgba, size, BACKDROP, g, fit="stretch")[:3]
-    # A photograph as backdrop has a subject of its own: it must be out of focus, or the label would be wrong.
-    if not use_landscape:
-        backdrop = blur(backdrop, uniform(g, 4, 12))
-    elif chance(g, 0.3):
-        backdrop = blur(backdrop, uniform(g, 1.5, 5))
+    backdrop = _backdrop(material, mix, size, g)
+    place = PLACED
+    if chance(g, mix.two) and (other := _other(material, picture, g)):
+        place, beside = _places(g)
+        second = _subject(other, beside, size, g)
+        backdrop = over(second, _shadow(backdrop, second[3:], g) if chance(g, 0.4) else backdrop)
+    foreground = _subject(picture, place, size, g)
     alpha = foreground[3:]
     shadowed = _shadow(backdrop, alpha, g) if chance(g, 0.4) else backdrop
     if chance(g, 0.3):  # harmonise: pull the foreground's mean towards the backdrop's
         mean = (foreground[:3] * alpha).sum((1, 2)) / alpha.sum().clamp(min=1)
         shift = (backdrop.mean((1, 2)) - mean) * uniform(g, 0.1, 0.4)
         foreground = torch.cat(((foreground[:3] + shift[:, None, None]).clamp(0, 1), alpha))
-    scene = foreground[:3] * alpha + shadowed * (1 - alpha)
-    return Triplet(foreground, scene, backdrop, picture.label)
+    return Triplet(foreground, over(foreground, shadowed), backdrop, picture.label)
+
+
+def _subject(picture: Picture, place: Geometry, size: tuple[int, int], g: torch.Generator) -> Tensor:
+    foreground = view(picture.rgba, size, place, g, fit="contain")
+    colour = draw_colour(g, 0.5)
+    return torch.cat((colour(foreground[:3]), foreground[3:]))
+
+
+def _backdrop(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Tensor:
+    use_landscape = bool(material.backgrounds) and chance(g, 0.5)
+    pictures = material.backgrounds if use_landscape else material.photos
+    backdrop = view(pictures[choice(g, len(pictures))].rgba, size, BACKDROP, g, fit="stretch")[:3]
+    # A photograph as backdrop has a subject of its own: unless the task tells which object is meant, it must be out of
+    # focus, or the label would be wrong.
+    if not use_landscape and not mix.sharp:
+        return blur(backdrop, uniform(g, 4, 12))
+    return blur(backdrop, uniform(g, 1.5, 5)) if chance(g, 0.3) else backdrop
+
+
+def _other(material: Material, picture: Picture, g: torch.Generator) -> Picture | None:
+    """An object with another name than that of `picture`, if a few tries find one."""
+    pictures = material.cutouts if material.cutouts and chance(g, 0.5) else material.foregrounds
+    picks = (pictures[choice(g, len(pictures))] for _ in range(4))
+    return next((p for p in picks if p.label and p.label != picture.label), None)
+
+
+def _places(g: torch.Generator) -> tuple[Geometry, Geometry]:
+    """Two places beside each other, or one above the other, with little overlap."""
+    along, across = uniform(g, 0.35, 0.6), uniform(g, -0.2, 0.2)
+    centre = (along, across) if chance(g, 0.7) else (across, along)
+    places = replace(BESIDE, centre=centre), replace(BESIDE, centre=(-centre[0], -centre[1]))
+    return places if chance(g, 0.5) else places[::-1]
 
 
 def _shadow(backdrop: Tensor, alpha: Tensor, g: torch.Generator) -> Tensor:
@@ -143,7 +173,13 @@ def draw_task(weights: Mapping[str, float], g: torch.Generator) -> Task:
 
 
 def draw_example(material: Material, mix: Mix, task: Task, size: tuple[int, int], g: torch.Generator) -> Example:
-    """An example of `task`, from a triplet with a background or a label where it needs them."""
+    """An example of `task`, from a triplet with a background or a label where it needs them.
+
+    Where words choose the object there are often two to choose from.
+    """
+    if task.hint == "text":
+        mix = replace(mix, photo=0.3, recomposed=0.3, cutout=0.4, two=0.7)
+    mix = replace(mix, sharp=task.hint not in ("none", "text"))
     if "background" in task.inputs + task.outputs:
         mix = replace(mix, photo=0.0)
     triplet = draw_triplet(material, mix, size, g)

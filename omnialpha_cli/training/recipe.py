@@ -19,13 +19,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`tasks` maps task names to their share of the examples."""
+    """`tasks` maps task names to their share of the examples.
+
+    `start` names weights (as `--model` does) that training goes on from: all parts are theirs, and the transformer is
+    trained further.
+    """
 
     tasks: dict[str, float]
     vae: Part
     image_encoder: Part
     transformer: Part
     defaults: dict[str, Any] = field(default_factory=dict)
+    start: str | None = None
 
 
 def _stage(values: dict[str, Any]) -> Schedule:
@@ -43,6 +48,6 @@ def read_recipe(path: Path) -> Recipe:
     try:
         values = tomllib.loads(path.read_text())
         parts = {name: _part(dict(values.get(name, {}))) for name in ("vae", "image_encoder", "transformer")}
-        return Recipe(tasks=values["tasks"], defaults=values.get("defaults", {}), **parts)
+        return Recipe(tasks=values["tasks"], defaults=values.get("defaults", {}), start=values.get("start"), **parts)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a training recipe ({error})") from error

@@ -42,6 +42,7 @@ class Trained(nn.Module):
         self.transformer = transformer
         self.context = context
         self.alpha_head = nn.Linear(transformer.config.inner_dim, CELL * CELL)
+        self.requires_grad_(True)  # loaded weights come frozen
         context.image_encoder.requires_grad_(False)
         context.words.requires_grad_(False)
 

@@ -15,12 +15,13 @@ from ..imaging.canvas import choose_canvas
 from ..model.config import TransformerConfig
 from ..model.context.image_encoder import fold_published
 from ..model.context.mini import TOKENIZER_FILE, MiniContext, MiniContextConfig, load_tokenizer
-from ..model.light_vae import LightVAEConfig
+from ..model.light_vae import LightVAE, LightVAEConfig
 from ..model.omnialpha import Defaults, OmniAlpha
 from ..model.sampler import Schedule
 from ..model.transformer import Transformer
 from ..status import UsageError
 from ..tasks import TASKS
+from ..weights.store import find
 from . import image_encoder, sft, vae
 from .examples import Material
 from .export import write_weights
@@ -65,9 +66,17 @@ def train_image_encoder(run: Run, material: Material, backbone: Path) -> None:
     _train_stages(run, "image-encoder", model, run.recipe.image_encoder.stages, loss)
 
 
-def train_transformer(run: Run, material: Material, words: Path) -> None:
-    """Train the transformer and the context's projections; `words` is a BERT-style model folder, for its word table."""
-    trained = _untrained_transformer(run, material, words)
+def train_transformer(run: Run, material: Material, words: Path | None) -> None:
+    """Train the transformer and the context's projections.
+
+    `words` is a BERT-style model folder, for its word table; not needed where the recipe starts from weights.
+    """
+    if run.recipe.start:
+        trained = _started(run)
+    elif words is None:
+        raise UsageError("--words is needed, unless the recipe starts from weights")
+    else:
+        trained = _untrained_transformer(run, material, words)
     model = put_together(run, trained)
 
     def loss(stage: Stage) -> Loss:
@@ -86,12 +95,11 @@ def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
 
 def put_together(run: Run, trained: sft.Trained) -> OmniAlpha:
     """The model that shares the modules being trained, with the frozen VAE."""
-    frozen = vae.TrainedVAE(LightVAEConfig.from_dict(run.recipe.vae.network))
-    frozen.load_state_dict(_finished(run, "vae"))
-    finished = frozen.finished().requires_grad_(False)
+    frozen = _start(run).vae if run.recipe.start else _trained_vae(run)
+    assert isinstance(frozen, LightVAE)
     return OmniAlpha(
         transformer=trained.transformer,
-        vae=finished.to(run.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        vae=frozen.to(run.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         context_encoder=trained.context,
         prediction="residual",
         tasks=tuple(name for name in TASKS if run.recipe.tasks.get(name, 0) > 0),
@@ -99,6 +107,25 @@ def put_together(run: Run, trained: sft.Trained) -> OmniAlpha:
         schedule=Schedule(shift_terminal=None),  # the last step reaches clean latents
         device=run.device,
     )
+
+
+def _start(run: Run) -> OmniAlpha:
+    """The weights that the recipe starts from."""
+    weights = find(str(run.recipe.start))
+    weights.verify()
+    return OmniAlpha.load(weights.folder)
+
+
+def _started(run: Run) -> sft.Trained:
+    model = _start(run)
+    model.context_encoder.tokenizer.save(str(run.folder / TOKENIZER_FILE), pretty=False)
+    return sft.Trained(model.transformer, model.context_encoder)
+
+
+def _trained_vae(run: Run) -> LightVAE:
+    trained = vae.TrainedVAE(LightVAEConfig.from_dict(run.recipe.vae.network))
+    trained.load_state_dict(_finished(run, "vae"))
+    return trained.finished().requires_grad_(False)
 
 
 def _untrained_transformer(run: Run, material: Material, words: Path) -> sft.Trained:

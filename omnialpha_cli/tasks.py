@@ -1,4 +1,4 @@
-"""The 21 tasks, as data (the paper's five categories, arXiv 2511.20211).
+"""The tasks, as data: 21 in the paper's five categories (arXiv 2511.20211), and matting with a clean plate.
 
 A task says which images go in, which RGBA layers come out, and with which prompt. A command is a set of rows of
 this table that differ in their hint; no command has model code of its own.
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Command = Literal["generate", "complete", "matte", "remove", "decompose"]
-Hint = Literal["none", "text", "trimap", "mask", "rough-mask"]
+Hint = Literal["none", "text", "trimap", "mask", "rough-mask", "background"]
 Role = Literal["scene", "foreground", "background", "trimap", "mask", "rough-mask"]
 
 
@@ -59,6 +59,7 @@ GENERATE_FOREGROUND = "Generate a transparent-background RGBA image. {text}"
 _MASK = "Use the first image as the source scene and the second image as the object mask. "
 _ROUGH = "Use the first image as the source scene and the second image as a rough mask of the object. "
 _TRIMAP = "Use the first image as the source scene and the second image as the trimap of the object. "
+_PLATE = "Use the first image as the source scene and the second image as the same scene without the object. "
 _FINE = "Extract the object with a physically accurate alpha channel that preserves fine details."
 _REMOVE = "Remove the object and its shadows and reflections, and reconstruct the clean background"
 _LAYERS = "Decompose this image into the complete background and the complete RGBA foreground of the object"
@@ -80,6 +81,7 @@ TASKS: dict[str, Task] = {
         Task("matte.trimap", "matte", "trimap", ("scene", "trimap"), ("foreground",), MATTE_TRIMAP),
         Task("matte.mask", "matte", "mask", ("scene", "mask"), ("foreground",), _MASK + _FINE),
         Task("matte.rough-mask", "matte", "rough-mask", ("scene", "rough-mask"), ("foreground",), _ROUGH + _FINE),
+        Task("matte.background", "matte", "background", ("scene", "background"), ("foreground",), _PLATE + _FINE),
         Task("remove.auto", "remove", "none", ("scene",), ("background",), _REMOVE + "."),
         Task("remove.text", "remove", "text", ("scene",), ("background",), _REMOVE + ": {text}"),
         Task("remove.trimap", "remove", "trimap", ("scene", "trimap"), ("background",), REMOVE_TRIMAP),

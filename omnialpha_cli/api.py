@@ -1,13 +1,15 @@
 """The model as a Python user meets it: weights by name, pictures in and out. The commands use the same functions."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from .media.image import from_array
+from .media.image import Depth, Image, from_array
 from .media.read import read_image
 from .media.write import quantise
 from .model import omnialpha
@@ -15,9 +17,33 @@ from .runner.devices import choose_device, is_out_of_memory
 from .runner.finish import finish
 from .runner.prepare import prepare
 from .runner.settings import Settings
-from .status import DeviceError, WeightsError
-from .tasks import TASKS
+from .status import DeviceError, UsageError, WeightsError
+from .tasks import TASKS, Task, find_task, with_layers
 from .weights import store
+
+Picture = Any  # a path, a PIL image, or an array as `media.image.from_array` takes
+Pixels = NDArray[Any]
+
+
+class Sampling(TypedDict, total=False):
+    """None stands for the weights' own setting; the seed is 0 by default."""
+
+    seed: int
+    steps: int | None
+    guidance: float | None
+    canvas: int | None
+
+
+class Options(Sampling, total=False):
+    """What is known of the object: at most one. A trimap or mask is a picture, white the object."""
+
+    text: str | None
+    trimap: Picture | None
+    mask: Picture | None
+    rough_mask: Picture | None
+
+
+HINTS = ("text", "trimap", "mask", "rough_mask", "background")
 
 
 class OmniAlpha(omnialpha.OmniAlpha):
@@ -44,25 +70,73 @@ class OmniAlpha(omnialpha.OmniAlpha):
                 raise DeviceError(f"weights {weights.name} do not fit into the memory of {place}") from error
             raise WeightsError(f"weights {weights.name} in {weights.folder} do not load: {error}") from error
 
-    def matte(
-        self,
-        image: Any,
-        *,
-        seed: int = 0,
-        steps: int | None = None,
-        guidance: float | None = None,
-        canvas: int | None = None,
-    ) -> NDArray[Any]:
-        """Cut the foreground out of one picture: a path, a PIL image, or an array as `media.image.from_array` takes.
+    def matte(self, image: Picture, *, background: Picture | None = None, **options: Unpack[Options]) -> Pixels:
+        """Cut the foreground out of one picture; `background` is a clean plate, the same picture without the object.
 
-        Returns straight RGBA (H, W, 4) of the picture's own depth: uint8, uint16, or float32 with white at 1. None
-        stands for the weights' own setting. Raises `status.ItemError`.
+        Returns straight RGBA (H, W, 4) of the picture's own depth: uint8, uint16, or float32 with white at 1. Raises
+        `status.ItemError`, or UsageError for more than one hint.
         """
-        picture = read_image(Path(image)) if isinstance(image, (str, os.PathLike)) else from_array(image)
-        prepared = prepare(TASKS["matte.auto"], [picture], self.defaults, Settings(seed, steps, guidance, canvas))
-        (layers,) = self.run([prepared.request], steps=steps, guidance=guidance)
-        (cut_out,) = finish(prepared, layers)
-        rgba = cut_out.permute(1, 2, 0).contiguous().numpy()  # (H, W, 4)
-        if picture.depth == "half" or picture.depth == "float":
-            return rgba
-        return quantise(rgba, picture.depth)
+        (cut_out,) = self._make("matte", image, {"background": background, **options})
+        return cut_out
+
+    def remove(self, image: Picture, **options: Unpack[Options]) -> Pixels:
+        """Take the object out of one picture: opaque RGBA, otherwise as of `matte`."""
+        (background,) = self._make("remove", image, options)
+        return background
+
+    def decompose(self, image: Picture, *, layers: int = 2, **options: Unpack[Options]) -> list[Pixels]:
+        """Take one picture apart: the background, then the foregrounds in depth order, each as of `matte`."""
+        return self._make("decompose", image, options, layers=layers)
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        scene: bool = False,
+        size: tuple[int, int] | None = None,
+        **sampling: Unpack[Sampling],
+    ) -> Pixels:
+        """Make an object with transparency, or a whole scene, from words: RGBA (H, W, 4) uint8.
+
+        `size` is (width, height) in pixels; without it the picture is a square of the canvas's side.
+        """
+        width, height = size or (None, None)
+        settings = Settings(**sampling, text=prompt, width=width, height=height)
+        (picture,) = self._run(find_task("generate.scene" if scene else "generate.foreground"), [], settings)
+        return picture
+
+    def complete(
+        self, image: Picture, prompt: str, *, given: str, want: str, **sampling: Unpack[Sampling]
+    ) -> Pixels:
+        """Make what is missing to a foreground or background: `given` and `want` as of the command. As of `matte`."""
+        if (name := f"complete.{given}-{want}") not in TASKS:
+            raise UsageError(f"given {given}, want {want}: there is nothing to complete")
+        (picture,) = self._run(find_task(name), [_picture(image)], Settings(**sampling, text=prompt))
+        return picture
+
+    def _make(self, command: str, image: Picture, options: Mapping[str, Any], layers: int = 2) -> list[Pixels]:
+        """The results of the task that the hint among the options chooses."""
+        hints = {hint: options[hint] for hint in HINTS if options.get(hint) is not None}
+        if len(hints) > 1:
+            raise UsageError(f"{' and '.join(hints)} exclude each other; give one")
+        hint = next(iter(hints), "auto")
+        task = find_task(with_layers(f"{command}.{hint.replace('_', '-')}", layers))
+        text = hints.pop("text", None)
+        sampling = {name: value for name, value in options.items() if name in Sampling.__annotations__}
+        pictures = [_picture(one) for one in (image, *hints.values())]
+        return self._run(task, pictures, Settings(**sampling, text=text))
+
+    def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
+        prepared = prepare(task, pictures, self.defaults, settings)
+        (layers,) = self.run([prepared.request], steps=settings.steps, guidance=settings.guidance)
+        depth = pictures[0].depth if pictures else "8"
+        return [_pixels(layer, depth) for layer in finish(prepared, layers)]
+
+
+def _picture(image: Picture) -> Image:
+    return read_image(Path(image)) if isinstance(image, (str, os.PathLike)) else from_array(image)
+
+
+def _pixels(layer: Tensor, depth: Depth) -> Pixels:
+    rgba = layer.permute(1, 2, 0).contiguous().numpy()  # (H, W, 4)
+    return rgba if depth == "half" or depth == "float" else quantise(rgba, depth)

@@ -7,17 +7,18 @@
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .inputs import Source, absolute
 from .status import ItemError, UsageError
-from .tasks import TASKS
+from .tasks import find_task
 from .template import check_template, fields_of
 
 NAME_FIELDS = ("stem", "name", "ext", "parent", "frame", "index")
 PROMPT_FIELDS = ("index", "seed")
 MANIFEST = "layers.json"
+STEADY_TASK = "matte.rough-mask"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Item:
     """One unit of work: `inputs` in the order of the task's, `outputs` bottom layer first.
 
     `error` is set where planning already knows that the item cannot be done. `text` is the user's words, `seed` stands
-    for the run's own seed if it is not None. `manifest` is a file that describes several layers.
+    for the run's own seed if it is not None. `manifest` is a file that describes several layers. `previous` is the
+    result of the frame before, whose alpha is to serve as a rough mask.
     """
 
     task: str
@@ -35,6 +37,13 @@ class Item:
     text: str | None = None
     seed: int | None = None
     manifest: Path | None = None
+    previous: Path | None = None
+
+    def as_it_stands(self) -> "Item":
+        """The item as it can be done now: with the frame before as its rough mask if that frame was made."""
+        if self.previous is None or not self.previous.exists():
+            return self
+        return replace(self, task=STEADY_TASK, inputs=(*self.inputs, self.previous), previous=None)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -56,16 +65,19 @@ def plan(
     hints: Mapping[Path, Path | ItemError] | None = None,
     text: str | None = None,
     suffix: str = ".png",
+    steady: bool = False,
 ) -> list[Item]:
     """Give every source its output paths; raise UsageError on a clash, or on a path that leaves the output folder.
 
     `template` names a result, by default `{stem}` and, for frames of a sequence, `{stem}_{command}.{frame}`. `hints` by
-    the source's path are the second inputs of tasks that have one.
+    the source's path are the second inputs of tasks that have one. With `steady` every frame of a sequence is given the
+    result of the one before.
     """
     _check_output(output)
     if template is not None:
         check_template(template, NAME_FIELDS, "--name")
     items = []
+    before: dict[str, Path] = {}  # sequence → the result of its last frame so far
     for index, source in enumerate(sources):
         hint = hints[source.path] if hints is not None else None
         inputs = (source.path, hint) if isinstance(hint, Path) else (source.path,)
@@ -74,7 +86,10 @@ def plan(
         if template is not None and source.frame and "frame" not in fields_of(template):
             name += f".{source.frame.number}"  # it stays last
         outputs, manifest = _files(output / source.place, name, task, suffix)
-        items.append(Item(task, inputs, outputs, error, text, manifest=manifest))
+        sequence = source.frame.pattern if steady and source.frame else ""
+        items.append(Item(task, inputs, outputs, error, text, None, manifest, before.get(sequence)))
+        if sequence and not error:
+            before[sequence] = outputs[0]
     return _checked(items, output, template)
 
 
@@ -100,7 +115,7 @@ def plan_prompts(
 
 
 def _default_template(source: Source, task: str) -> str:
-    return f"{{stem}}_{TASKS[task].command}.{{frame}}" if source.frame else "{stem}"
+    return f"{{stem}}_{find_task(task).command}.{{frame}}" if source.frame else "{stem}"
 
 
 def _fill(template: str, fields: Mapping[str, str | int]) -> str:
@@ -112,7 +127,7 @@ def _fill(template: str, fields: Mapping[str, str | int]) -> str:
 
 def _files(folder: Path, name: str, task: str, suffix: str) -> tuple[tuple[Path, ...], Path | None]:
     """Output files and manifest of a result called `name`: one file, or a folder with a file a layer, bottom first."""
-    layers = TASKS[task].outputs
+    layers = find_task(task).outputs
     if len(layers) == 1:
         return (folder / (name if name.lower().endswith(suffix) else name + suffix),), None
     folder = folder / name

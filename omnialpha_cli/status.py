@@ -4,6 +4,7 @@ Code below `cli/` raises; only `cli/` prints and exits.
 """
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitStatus(IntEnum):
@@ -53,9 +54,13 @@ class ItemError(OmniAlphaError):
     """One item cannot be done; the others go on.
 
     `code` is a stable word for machines: `unreadable`, `unsupported`, `too-small`, `too-large`, `missing`,
-    `write`, `memory`, `hint`, `internal`.
+    `write`, `memory`, `hint`, `worker`, `internal`.
     """
 
     def __init__(self, code: str, message: str):
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """How it travels between processes."""
+        return type(self), (self.code, str(self))

@@ -4,7 +4,7 @@ A task says which images go in, which RGBA layers come out, and with which promp
 this table that differ in their hint; no command has model code of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Command = Literal["generate", "complete", "matte", "remove", "decompose"]
@@ -98,3 +98,18 @@ TASKS: dict[str, Task] = {
              _ROUGH + _LAYERS + "."),
     )
 }  # fmt: skip
+
+
+def find_task(name: str) -> Task:
+    """A row by its name. `decompose.auto/3` is `decompose.auto` with three layers: a background and two foregrounds."""
+    base, _, layers = name.partition("/")
+    task = TASKS[base]
+    if not layers:
+        return task
+    foregrounds: list[Role] = ["foreground"] * (int(layers) - 1)
+    return replace(task, name=name, outputs=("background", *foregrounds))
+
+
+def with_layers(name: str, layers: int) -> str:
+    """The name of a decomposition into so many layers, from 2, which is the task itself."""
+    return name if layers == 2 else f"{name}/{layers}"

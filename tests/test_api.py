@@ -5,7 +5,7 @@ import pytest
 from PIL import Image as PILImage
 
 from omnialpha_cli import OmniAlpha
-from omnialpha_cli.status import DeviceError, ItemError, WeightsError
+from omnialpha_cli.status import DeviceError, ItemError, UsageError, WeightsError
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,28 @@ def test_the_seed_decides(model, picture, tmp_path):
     path = picture(tmp_path / "a.png")
     assert (model.matte(path, seed=1) == model.matte(path, seed=1)).all()
     assert (model.matte(path, seed=1) != model.matte(path, seed=2)).any()
+
+
+def test_every_command_is_a_method(model, picture, tmp_path):
+    path, mask = picture(tmp_path / "a.png"), np.zeros((64, 96), np.uint8)
+    mask[20:40, 30:60] = 255
+    clean = model.remove(path, mask=mask)
+    assert (clean[:10] == np.dstack((np.asarray(PILImage.open(path)), np.full((64, 96), 255)))[:10]).all()
+    background, *foregrounds = model.decompose(path, layers=3)
+    assert len(foregrounds) == 2 and (background[..., 3] == 255).all()
+    assert model.generate("a cat", size=(80, 48)).shape == (48, 80, 4)
+    assert model.generate("a cat", scene=True).shape == (64, 64, 4)
+    assert model.complete(path, "a cat", given="background", want="foreground").shape == (64, 96, 4)
+
+
+def test_a_hint_chooses_the_task(model, picture, tmp_path):
+    path, mask = picture(tmp_path / "a.png"), picture(tmp_path / "m.png", seed=5)
+    results = [model.matte(path, **hint) for hint in ({}, {"text": "cat"}, {"mask": mask}, {"background": path})]
+    assert all((one != other).any() for i, one in enumerate(results) for other in results[:i])
+    with pytest.raises(UsageError, match="mask and background exclude each other"):
+        model.matte(path, mask=mask, background=path)
+    with pytest.raises(UsageError, match="nothing to complete"):
+        model.complete(path, "a cat", given="foreground", want="foreground")
 
 
 def test_faults_are_exceptions_that_say_what_is_wrong(model, tiny_weights, tmp_path):

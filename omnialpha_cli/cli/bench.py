@@ -244,6 +244,7 @@ def _run_matte(items: "list[Item]", name: str, device: str, output: Path) -> tup
     from ..runner.devices import choose_device
     from ..runner.journal import Journal
     from ..runner.pipeline import Pipeline
+    from ..runner.schedule import Schedule
     from ..runner.settings import Settings
     from ..runner.threads import count_cores, share_cores
     from ..weights import store
@@ -258,7 +259,7 @@ def _run_matte(items: "list[Item]", name: str, device: str, output: Path) -> tup
     loaded = time.perf_counter()
     with Journal(output) as journal:
         pipeline = Pipeline(
-            items, network, Settings().resolved(weights.config.get("defaults", {})), journal,
+            Schedule(items), network, Settings().resolved(weights.config.get("defaults", {})), journal,
             weights=identity, batch_size=batch_size, threads=threads,
         )  # fmt: skip
         for result in pipeline:

@@ -1,8 +1,11 @@
 """`omnialpha decompose`."""
 
+from typing import Annotated
+
 import typer
 
-from .options import HintOptions, InputOptions, Inputs, Options, takes_options
+from ..tasks import with_layers
+from .options import OUTPUT, HintOptions, InputOptions, Inputs, Options, option, takes_options
 
 EXAMPLES = """Examples:
 
@@ -12,7 +15,15 @@ omnialpha decompose portrait.png --text 'the woman in red'"""
 
 
 @takes_options
-def decompose(options: Options, finding: InputOptions, hints: HintOptions, inputs: Inputs = None) -> None:
+def decompose(
+    options: Options,
+    finding: InputOptions,
+    hints: HintOptions,
+    inputs: Inputs = None,
+    layers: Annotated[
+        int, option("--layers", panel=OUTPUT, min=2, max=9, help="Layers, the background being one of them.")
+    ] = 2,
+) -> None:
     """Take photographs apart: a complete background, and the foreground with its soft edges.
 
     Each becomes a folder with a PNG file a layer and layers.json. The layers, one over the other, are the photograph.
@@ -21,5 +32,6 @@ def decompose(options: Options, finding: InputOptions, hints: HintOptions, input
     from .planning import choose_task, plan_pictures
 
     task, given = choose_task("decompose", hints)
+    task = with_layers(task, layers)
     items, remarks = plan_pictures(task, inputs or [], options, finding, given)
     raise typer.Exit(execute(task, items, options, remarks=remarks))

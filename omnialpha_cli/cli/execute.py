@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from ..plan import Item
+from ..plan import STEADY_TASK, Item
 from ..runner.journal import Journal, read_history
 from ..runner.result import Result
 from ..runner.resume import Choice, choose
@@ -26,9 +26,11 @@ def execute(
     *,
     remarks: Sequence[str] = (),
     alpha_only: bool = False,
+    steady: bool = False,
     size: tuple[int, int] | None = None,
 ) -> ExitStatus:
-    """Make the items, and report. `size` (width, height) is for results that have no picture to go by.
+    """Make the items, and report. `size` (width, height) is for results that have no picture to go by, `steady` for
+    items that build on one another.
 
     Raises OmniAlphaError where nothing can be done at all.
     """
@@ -36,12 +38,16 @@ def execute(
     shard = Shard.parse(options.shard)
     output = output_of(task, options)
     weights = store.find(options.model)
+    if options.devices is not None and options.device != "auto":
+        raise UsageError("--device and --devices exclude each other; give one")
     if not options.untrained:
-        _refuse_untrained(task, weights)
+        for needed in {task, *(STEADY_TASK for item in items if item.previous)}:
+            _refuse_untrained(needed, weights)
     items = shard.select(items, output)
     width, height = size or (None, None)
     settings = Settings(
-        options.seed, options.steps, options.guidance, options.canvas, alpha_only, options.dtype, width, height
+        options.seed, options.steps, options.guidance, options.canvas, alpha_only, options.dtype, width, height,
+        steady=steady,
     ).resolved(weights.config.get("defaults", {}))
     choice = choose(items, read_history(output), output, settings, weights.identity, options.overwrite)
 
@@ -59,7 +65,7 @@ def execute(
         for item in choice.done:
             console.item(Result(item, "skipped"))
         failed = []
-        for result in _results(choice, output, shard, weights, settings, batch_size, options, stop, console):
+        for result in _results(choice, settings, output, shard, weights, options, batch_size, stop, console):
             console.item(result)
             if result.error:
                 failed.append(result)
@@ -71,49 +77,41 @@ def execute(
 
 
 def _results(
-    choice: Choice,
-    output: Path,
-    shard: Shard,
-    weights: store.Weights,
-    settings: Settings,
-    batch_size: int | None,
-    options: Options,
-    stop: Stop,
-    console: Console,
-) -> Iterator[Result]:
+    choice: Choice, settings: Settings, output: Path, shard: Shard, weights: store.Weights, options: Options,
+    batch_size: int | None, stop: Stop, console: Console,
+) -> Iterator[Result]:  # fmt: skip
     """Make what is to be made. Nothing heavy is imported, and no weights are read, if there is nothing."""
     hopeless = [item for item in choice.todo if item.error]
     yield from (Result(item, "failed", error=item.error) for item in hopeless)
     todo = [item for item in choice.todo if not item.error]
     if not todo and not choice.adopted:
         return
+    folders = {path.parent for item in todo for path in item.outputs}
     with Journal(output, str(shard)) as journal:
-        journal.remove_leftovers({path.parent for item in todo for path in item.outputs})
+        journal.remove_leftovers(folders)
         for item, entry in choice.adopted:
             journal.done(item, {name: seal.sha256 for name, seal in entry.outputs.items()})
         if not todo or stop.event.is_set():
             return
-        from ..api import OmniAlpha
-        from ..runner.batching import default_batch_size
-        from ..runner.devices import DTYPES, choose_device
-        from ..runner.pipeline import Pipeline
-        from ..runner.threads import count_cores, share_cores
+        from ..runner.devices import list_devices
+        from ..runner.pool import Pool
+        from ..runner.schedule import Schedule
+        from ..runner.threads import count_cores
+        from ..runner.worker import Job, Worker
 
-        device = choose_device(options.device)
-        accelerated = device.type != "cpu"
-        cores = count_cores()
-        threads = share_cores(cores, len(todo), accelerated)
-        batch_size = batch_size or default_batch_size(cores, accelerated)
-        console.note(f"weights {weights.name} in {weights.folder}, on {device} in {options.dtype}")
-        console.note(f"threads: {threads}, of {cores} cores; batches of {batch_size}")
-        model = OmniAlpha.load(options.model, device, DTYPES[options.dtype])
-        pipeline = Pipeline(
-            todo, model, settings, journal,
-            weights=weights.identity, batch_size=batch_size, threads=threads, stop=stop.event,
+        job = Job(
+            model=options.model, weights=weights.identity, settings=settings, output=output, shard=str(shard),
+            items=len(todo), cores=count_cores(), device=options.device, batch_size=batch_size,
         )  # fmt: skip
-        yield from pipeline
-        busy = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in pipeline.times.seconds.items())
-        console.note(f"busy: {busy}")
+        console.note(f"weights {weights.name} in {weights.folder}")
+        if options.devices is None:
+            worker = Worker(job)
+            console.note(f"on {worker}")
+            yield from worker.make(Schedule(todo), journal, stop.event)
+            console.note(f"busy: {worker.times}")
+            return
+        yield from Pool(job.shared_by(list_devices(options.devices)), todo, stop.event, console.note)
+        journal.remove_leftovers(folders)  # of workers that died
 
 
 def _foresee(choice: Choice, console: Console) -> ExitStatus:

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-from .options import OUTPUT, HintOptions, InputOptions, Inputs, Options, option, takes_options
+from ..status import UsageError
+from ..tasks import find_task
+from .options import INPUTS, OUTPUT, InputOptions, Inputs, MatteHints, Options, option, takes_options
 
 EXAMPLES = """Examples:
 
@@ -17,8 +19,12 @@ omnialpha matte photos --recursive --trimap trimaps --alpha-only --json > mattes
 def matte(
     options: Options,
     finding: InputOptions,
-    hints: HintOptions,
+    hints: MatteHints,
     inputs: Inputs = None,
+    steady: Annotated[
+        bool,
+        option("--steady", panel=INPUTS, help="In a sequence, start each frame from the matte of the one before."),
+    ] = False,
     alpha_only: Annotated[
         bool, option("--alpha-only", panel=OUTPUT, help="Write the alpha alone, as a greyscale picture.")
     ] = False,
@@ -31,5 +37,7 @@ def matte(
     from .planning import choose_task, plan_pictures
 
     task, given = choose_task("matte", hints)
-    items, remarks = plan_pictures(task, inputs or [], options, finding, given)
-    raise typer.Exit(execute(task, items, options, remarks=remarks, alpha_only=alpha_only))
+    if steady and task != "matte.auto":
+        raise UsageError(f"--steady makes its own hints; leave --{find_task(task).hint} out")
+    items, remarks = plan_pictures(task, inputs or [], options, finding, given, steady)
+    raise typer.Exit(execute(task, items, options, remarks=remarks, alpha_only=alpha_only, steady=steady))

@@ -73,6 +73,15 @@ class HintOptions:
 
 
 @dataclass(frozen=True)
+class MatteHints(HintOptions):
+    """A matte may know more."""
+
+    background: Annotated[str | None, option(
+        "--background", panel=INPUTS, metavar="PLACE",
+        help="Clean plates: the same pictures without the object; as for --trimap.")] = None
+
+
+@dataclass(frozen=True)
 class Options:
     """What every command that makes pictures takes."""
 
@@ -111,8 +120,12 @@ class Options:
     batch_size: Annotated[str, option(
         "--batch-size", panel=RUN, metavar="auto|N", help="Pictures that go through the network together.")] = "auto"
     shard: Annotated[str, option(
-        "--shard", panel=RUN, metavar="I/N",
-        help="Make only the share I, from 0, of N: for several machines with one output folder.")] = "0/1"
+        "--shard", panel=RUN, metavar="I/N|slurm",
+        help="Make only the share I, from 0, of N: for several machines with one output folder. slurm takes both from "
+             "the job array.")] = "0/1"
+    devices: Annotated[str | None, option(
+        "--devices", panel=RUN, metavar="LIST",
+        help="Several workers: all, 0,1 (CUDA devices), or cpu:2 (two on the CPU).")] = None
     dry_run: Annotated[bool, option(
         "--dry-run", panel=RUN, help="Show what would be done, and do nothing.")] = False
     fail_fast: Annotated[bool, option(

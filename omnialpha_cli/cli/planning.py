@@ -9,7 +9,7 @@ from ..hints import Hints, find_hints, leave_out_hints
 from ..inputs import Found, Source, find_inputs, read_list
 from ..plan import Item, plan, plan_prompts
 from ..status import NoInputsError, UsageError
-from ..tasks import TASKS, Command
+from ..tasks import Command, find_task
 from .options import HintOptions, InputOptions, Options
 
 
@@ -28,11 +28,11 @@ def choose_task(command: Command, hints: HintOptions) -> tuple[str, str]:
 
 def output_of(task: str, options: Options) -> Path:
     """The output folder: as given, or named after the command."""
-    return options.output or Path(TASKS[task].command)
+    return options.output or Path(find_task(task).command)
 
 
 def plan_pictures(
-    task: str, names: Sequence[str], options: Options, finding: InputOptions, given: str
+    task: str, names: Sequence[str], options: Options, finding: InputOptions, given: str, steady: bool = False
 ) -> tuple[list[Item], tuple[str, ...]]:
     """Items for the pictures named, and remarks. `given` is the text of a task that needs one, or where its hints are.
 
@@ -41,10 +41,13 @@ def plan_pictures(
     output = output_of(task, options)
     found = _find(names, finding, output)
     sources, hints = found.sources, None
-    if len(TASKS[task].inputs) > 1:
+    if len(find_task(task).inputs) > 1:
         sources, hints = _hints(task, given, found)
-    text = given if TASKS[task].needs_text else None
-    return plan(sources, task, output=output, template=options.name, hints=hints, text=text), found.remarks
+    text = given if find_task(task).needs_text else None
+    if steady and not any(source.frame for source in sources):
+        raise UsageError("--steady needs a sequence among the inputs, named by a pattern such as shot.####.exr")
+    items = plan(sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady)
+    return items, found.remarks
 
 
 def plan_words(task: str, prompts: Sequence[str], options: Options, count: int) -> list[Item]:
@@ -77,7 +80,7 @@ def _find(names: Sequence[str], finding: InputOptions, output: Path) -> Found:
 
 
 def _hints(task: str, place: str, found: Found) -> tuple[tuple[Source, ...], Hints]:
-    option = f"--{TASKS[task].hint}"
+    option = f"--{find_task(task).hint}"
     hints = find_hints(place, option, found.sources)
     sources = leave_out_hints(place, found.sources, hints)
     if not sources:

@@ -1,10 +1,13 @@
-"""From the model's background and foreground on the canvas to two layers that make up the plate again."""
+"""From the model's background and foregrounds on the canvas to layers that make up the plate again."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from .canvas import Canvas
 from .clean_plate import match_surroundings
+from .composite import over
 from .foreground import estimate_foreground, value_range
 from .hint import keep_known
 from .refine import refine_alpha
@@ -12,18 +15,41 @@ from .tiles import enlarge, rgba_like, tiles
 
 
 def finish_layers(
-    plate: Tensor, background: Tensor, foreground: Tensor, canvas: Canvas, trimap: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Background and foreground, straight RGBA (4, H, W), of `plate` (3, H, W); the model's are (4, h, w).
+    plate: Tensor, layers: Sequence[Tensor], canvas: Canvas, trimap: Tensor | None = None
+) -> list[Tensor]:
+    """Background and foregrounds, straight RGBA (4, H, W), bottom first, of `plate` (3, H, W); the model's `layers` are
+    (4, h, w).
 
-    The foreground over the background is the plate: bit for bit where alpha is 0 or 1, to rounding in between. The
-    background is opaque, and the plate's own where alpha is 0. Regions that the `trimap` (H, W) knows are kept.
+    All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in between. The
+    background is opaque, and the plate's own where all others are transparent. Regions that the `trimap` (H, W) of a
+    single foreground knows are kept.
+
+    The topmost foreground is taken off the plate first; what is then behind it is the plate of the next.
     """
-    alpha = refine_alpha(foreground[3].to(plate), plate, canvas)
+    background, *foregrounds = (layer.to(plate) for layer in layers)
+    behind = [background[:3]]  # what the model sees behind each foreground, (3, h, w)
+    for layer in foregrounds[:-1]:
+        behind.append(over(layer, behind[-1]))
+    finished = []
+    for layer, rendered in zip(foregrounds[::-1], behind[::-1], strict=True):
+        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap)
+        finished.append(front)
+        plate = rest[:3]
+    return [rest, *finished[::-1]]
+
+
+def _take_off(
+    plate: Tensor, rendered: Tensor, matte: Tensor, canvas: Canvas, trimap: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """What is behind a foreground, and the foreground itself, straight RGBA (4, H, W).
+
+    The model's are, on the canvas, `rendered` (3, h, w) and the foreground's `matte` (h, w).
+    """
+    alpha = refine_alpha(matte, plate, canvas)
     if trimap is not None:
         alpha = keep_known(alpha, trimap)
     limits = value_range(plate)
-    clean = match_surroundings(plate, background[:3].to(plate), alpha, canvas)  # (3, ·, ·)
+    clean = match_surroundings(plate, rendered, alpha, canvas)  # (3, ·, ·)
     behind, front = rgba_like(plate), rgba_like(plate)
     estimate_foreground(plate, alpha, out=front[:3])
     size = alpha.shape[0], alpha.shape[1]

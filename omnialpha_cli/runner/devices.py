@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from ..status import DeviceError
+from ..status import DeviceError, UsageError
 
 AVAILABLE: dict[str, Callable[[], bool]] = {
     "cuda": torch.cuda.is_available,
@@ -28,6 +28,32 @@ def choose_device(name: str = "auto") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DeviceError(f"device {name} does not exist; there are {torch.cuda.device_count()} CUDA devices, from 0")
     return device
+
+
+def list_devices(text: str) -> list[str]:
+    """A name for every worker of `--devices`: `all`, or a list such as `0,1`, `cuda:0,cpu` or `cpu:2` (two on the CPU).
+
+    Raises UsageError or DeviceError.
+    """
+    if text == "all":
+        kind = choose_device().type
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())] if kind == "cuda" else [kind]
+    names: list[str] = []
+    for part in text.split(","):
+        kind, _, number = part.strip().partition(":")
+        if kind.isdecimal() and not number:
+            names.append(f"cuda:{kind}")
+        elif kind == "cpu" and number:
+            if not number.isdecimal() or int(number) < 1:
+                raise UsageError(f"--devices {text}: cpu:N is N workers on the CPU, from 1")
+            names += ["cpu"] * int(number)
+        else:
+            names.append(part.strip())
+    for name in names:
+        choose_device(name)
+    if twice := next((name for name in names if name != "cpu" and names.count(name) > 1), None):
+        raise UsageError(f"--devices {text}: {twice} is there twice; one worker fills it")
+    return names
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -26,8 +26,8 @@ def _remove(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _decompose(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
-    background, foreground = layers
-    return list(finish_layers(prepared.plate, background, foreground, prepared.canvas, _trimap(prepared)))
+    trimap = _trimap(prepared) if len(layers) == 2 else None  # of several objects it does not tell which
+    return finish_layers(prepared.plate, layers, prepared.canvas, trimap)
 
 
 def _render(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:

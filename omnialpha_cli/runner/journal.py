@@ -9,6 +9,7 @@ knows it.
 import itertools
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -21,6 +22,12 @@ from ..inputs import STATE_FOLDER, absolute
 from ..plan import Item
 from ..status import ItemError, UsageError
 from ..weights.lock import sha256
+
+WORKER = ".worker-"  # between the names of a shard and of one of its workers
+
+
+class HeldError(UsageError):
+    """Another process has the journal open."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,7 @@ class Journal:
     def __init__(self, output: Path, shard: str = "0-of-1"):
         """Open for appending, making the folder. Raises UsageError while another run of the shard holds it."""
         self.output = output
+        self.shard = shard
         self._prefix = f".omnialpha-{shard}-"
         self._numbers = itertools.count()
         self._turn = threading.Lock()
@@ -113,11 +121,21 @@ class Journal:
             raise UsageError(f"cannot write to the output folder {output}: {error.strerror}") from error
         if not _lock(self._file.fileno()):
             self._file.close()
-            raise UsageError(f"another run is writing to {output}; wait for it, or choose another folder with -o")
+            raise HeldError(f"another run is writing to {output}; wait for it, or choose another folder with -o")
         if self._file.tell():
             self._file.seek(-1, os.SEEK_END)
             if self._file.read() != b"\n":
                 self._file.write(b"\n")  # ends a line torn by a kill
+
+    @classmethod
+    def of_worker(cls, output: Path, shard: str) -> Self:
+        """The journal of a worker process of a shard: one that no other worker holds."""
+        for number in itertools.count():
+            try:
+                return cls(output, f"{shard}{WORKER}{number}")
+            except HeldError:
+                continue
+        raise AssertionError("numbers have no end")
 
     def __enter__(self) -> Self:
         return self
@@ -126,10 +144,13 @@ class Journal:
         self._file.close()
 
     def remove_leftovers(self, folders: Iterable[Path]) -> None:
-        """Remove temporary files of dead runs of this shard: with the lock held, all that are there are theirs."""
+        """Remove temporary files of dead runs of this shard and its workers: with the shard's lock held, and no worker
+        at work, all that are there are theirs.
+        """
+        theirs = re.compile(rf"\.*omnialpha-{re.escape(self.shard)}({re.escape(WORKER)}\d+)?-.*", re.DOTALL)
         for folder in folders:
-            for path in folder.glob(f"*{self._prefix}*"):
-                if path.name.lstrip(".").startswith(self._prefix.lstrip(".")):
+            for path in folder.glob(f"*omnialpha-{self.shard}*"):
+                if theirs.fullmatch(path.name):
                     path.unlink(missing_ok=True)
 
     def temporary(self, path: Path) -> Path:

@@ -20,7 +20,7 @@ from ..media.read import read_image
 from ..model.omnialpha import Defaults, Request
 from ..plan import Item
 from ..status import ItemError
-from ..tasks import TASKS
+from ..tasks import find_task
 from .admission import Admission
 from .batching import Buckets, in_fitting_parts
 from .devices import is_out_of_memory
@@ -29,6 +29,7 @@ from .journal import Fingerprint, Journal
 from .prepare import Prepared, prepare
 from .result import Result
 from .resume import fingerprint
+from .schedule import Source
 from .settings import Settings
 from .threads import Threads, keep_codecs_single, use_torch_threads
 from .times import StageTimes
@@ -67,7 +68,7 @@ class Work:
 
 
 class Pipeline:
-    """One run over `items`, to be iterated once: gives each item's result as it finishes, in no fixed order.
+    """One run over the items of `source`, to be iterated once: gives their results as they finish, in no fixed order.
 
     `weights` is their identity, for the journal. One bad item is one failed result. After `stop` is set no further item
     is begun, the batch in hand is finished, and items that were not reached have no result.
@@ -75,7 +76,7 @@ class Pipeline:
 
     def __init__(
         self,
-        items: Sequence[Item],
+        source: Source,
         model: Model,
         settings: Settings,
         journal: Journal,
@@ -85,17 +86,15 @@ class Pipeline:
         threads: Threads,
         stop: threading.Event | None = None,
     ):
-        self.model, self.settings, self.journal, self.weights = model, settings, journal, weights
+        self.source, self.model, self.settings = source, model, settings
+        self.journal, self.weights = journal, weights
         self.threads, self.stop, self.times = threads, stop or threading.Event(), StageTimes()
         self.admission = Admission(BATCHES_AHEAD * batch_size + threads.write, PIXELS_AHEAD)
         self.buckets: Buckets[Work] = Buckets(lambda work: work.prepared.bucket, batch_size)
         # None in a queue: one of the threads that fill it has ended.
-        self.todo: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self.ready: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self.inferred: queue.SimpleQueue[tuple[Work, list[Tensor]] | None] = queue.SimpleQueue()
         self.finished: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
-        for item in items:
-            self.todo.put(item)
 
     def __iter__(self) -> Iterator[Result]:
         """Start the threads and give results until all have ended. Leaving early stops them."""
@@ -142,13 +141,9 @@ class Pipeline:
             self.finished.put(error)
 
     def _read(self) -> None:
-        while not self.stop.is_set():
+        while item := self.source.take(self.stop):
             try:
-                item = self.todo.get_nowait()
-            except queue.Empty:
-                break
-            try:
-                work = self._read_item(item)
+                work = self._read_item(item.as_it_stands())
             except Exception as error:
                 self._fail(item, error)
             else:
@@ -164,7 +159,7 @@ class Pipeline:
             made_from = fingerprint(item, self.settings, self.weights)
         with self.times.measure("prepare") as preparing:
             settings = self.settings.for_item(item)
-            prepared = prepare(TASKS[item.task], images, self.model.defaults, settings)
+            prepared = prepare(find_task(item.task), images, self.model.defaults, settings)
         return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
 
     def _infer(self) -> None:
@@ -216,12 +211,16 @@ class Pipeline:
                 self._fail(work.item, error)
             else:
                 seconds = work.seconds + finishing.seconds + writing.seconds
-                self.finished.put(Result(work.item, "done", seconds, warnings=work.prepared.warnings))
+                self._finish(Result(work.item, "done", seconds, warnings=work.prepared.warnings))
             self.admission.leave(work.pixels)
         self.finished.put(None)
 
     def _fail(self, item: Item, error: Exception) -> None:
-        self.finished.put(Result(item, "failed", error=as_item_error(error, item)))
+        self._finish(Result(item, "failed", error=as_item_error(error, item)))
+
+    def _finish(self, result: Result) -> None:
+        self.source.finished(result.item)
+        self.finished.put(result)
 
 
 def as_item_error(error: Exception, item: Item) -> ItemError:

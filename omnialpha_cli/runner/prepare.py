@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..imaging.canvas import Canvas, choose_canvas
+from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
 from ..imaging.hint import hint_values, same_shape, scale_hint
 from ..media.image import Image
@@ -21,7 +21,8 @@ class Prepared:
     """One request, and what is needed to bring its result back to full size.
 
     `source` is the picture that the task works on, None where it makes one from words alone. `plate` (3, H, W) is its
-    colour at full precision, `alpha` (H, W) its own alpha where that counts, `hint` (H, W) the trimap or mask.
+    colour at full precision, `alpha` (H, W) its own alpha where that counts, `hint` (H, W) the trimap or mask,
+    `clean_plate` (3, H, W) the same view without the object, where it is known.
     """
 
     task: Task
@@ -31,6 +32,7 @@ class Prepared:
     plate: Tensor
     alpha: Tensor | None
     hint: Tensor | None
+    clean_plate: Tensor | None
     warnings: tuple[str, ...]
 
     @property
@@ -53,18 +55,24 @@ def prepare(task: Task, images: Sequence[Image], defaults: Defaults, settings: S
     if not task.inputs:
         canvas = _free_canvas(settings, defaults)
         request = Request(prompt, (), (canvas.size,) * len(task.outputs), settings.seed)
-        return Prepared(task, request, canvas, None, torch.empty(3, 0, 0), None, None, ())
+        return Prepared(task, request, canvas, None, torch.empty(3, 0, 0), None, None, None, ())
     source, *hints = images
     height, width = source.size
     plate = torch.from_numpy(source.rgb).permute(2, 0, 1)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
     canvas = choose_canvas(height, width, settings.canvas or defaults.canvas, defaults.multiple)
     views = [canvas.fit(_visible(plate, alpha, source, task))]  # (4, h, w) each
-    hint = _read_hint(hints[0], source) if hints else None
-    if hint is not None:
-        views.append(opaque(canvas.fit(hint[None]).expand(3, -1, -1)))
+    hint, clean_plate = None, None
+    if hints:
+        _check_shape(hints[0], source)
+        if task.hint == "background":
+            clean_plate = resample(torch.from_numpy(hints[0].rgb).permute(2, 0, 1), height, width)  # (3, H, W)
+            views.append(opaque(canvas.fit(clean_plate)))
+        else:
+            hint = _read_hint(hints[0], source)
+            views.append(opaque(canvas.fit(hint[None]).expand(3, -1, -1)))
     request = Request(prompt, tuple(views), (canvas.size,) * len(task.outputs), settings.seed)
-    return Prepared(task, request, canvas, source, plate, alpha, hint, warnings)
+    return Prepared(task, request, canvas, source, plate, alpha, hint, clean_plate, warnings)
 
 
 def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]:
@@ -106,10 +114,13 @@ def _visible(plate: Tensor, alpha: Tensor | None, source: Image, task: Task) -> 
     return opaque(torch.lerp(torch.ones_like(colour), colour, alpha))
 
 
-def _read_hint(hint: Image, source: Image) -> Tensor:
-    """The values (H, W) of a trimap or mask at the size of its picture."""
+def _check_shape(hint: Image, source: Image) -> None:
     if not same_shape(hint.size, source.size):
         sizes = [f"{image.path} is {image.size[1]}×{image.size[0]}" for image in (hint, source)]
         raise ItemError("hint", f"{', '.join(sizes)}: a hint has to have its picture's shape")
+
+
+def _read_hint(hint: Image, source: Image) -> Tensor:
+    """The values (H, W) of a trimap or mask at the size of its picture."""
     alpha = None if hint.alpha is None else torch.from_numpy(hint.alpha)
     return scale_hint(hint_values(torch.from_numpy(hint.rgb).permute(2, 0, 1), alpha), *source.size)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..plan import Item
+from ..plan import STEADY_TASK, Item
 from ..status import UsageError
 from .journal import Entry, Fingerprint, Seal, key_of
 from .settings import Settings
@@ -40,10 +40,13 @@ def choose(
     """Sort the items. Raises UsageError, naming the difference, where work would be lost without `overwrite`.
 
     Same fingerprint: done, also with `overwrite`. An output gone, or inputs changed: made again. Other settings or
-    weights, or an output that was edited or came from elsewhere: refused unless `overwrite`.
+    weights, or an output that was edited or came from elsewhere: refused unless `overwrite`. A frame that follows one
+    that is made again is made again too.
     """
     todo, done, adopted, refused = [], [], [], []
+    again: set[Path] = set()  # results that are made
     for item in items:
+        now = item.as_it_stands()
         entries = [] if item.error else history.get(key_of(item.outputs[0], output), [])
         current = next((entry for entry in reversed(entries) if _all_hold(entry, item, output)), None)
         if current is None:
@@ -53,12 +56,14 @@ def choose(
         elif difference := _difference(current.fingerprint, item, settings, weights):
             todo.append(item)
             refused.append(f"{item.outputs[0]} was made with {difference}")
-        elif all(seal.holds(path) for seal, path in zip(current.fingerprint.inputs, item.inputs, strict=True)):
-            done.append(item)
+        elif item.previous not in again and _same_inputs(current.fingerprint, now):
+            done.append(now)
             if not current.done:
-                adopted.append((item, current))
+                adopted.append((now, current))
         else:
             todo.append(item)
+        if todo and todo[-1] is item:
+            again.add(item.outputs[0])
     if refused and not overwrite:
         more = f" (and {len(refused) - SHOWN} more)" if len(refused) > SHOWN else ""
         raise UsageError("; ".join(refused[:SHOWN]) + more + "; use --overwrite to replace, or another folder with -o")
@@ -80,9 +85,17 @@ def _not_ours(entries: Sequence[Entry], item: Item, output: Path) -> Path | None
     return None
 
 
+def _same_inputs(made: Fingerprint, item: Item) -> bool:
+    """Whether the item's inputs are still what was read."""
+    if len(made.inputs) != len(item.inputs):
+        return False  # the frame before has come or gone
+    return all(seal.holds(path) for seal, path in zip(made.inputs, item.inputs, strict=True))
+
+
 def _difference(made: Fingerprint, item: Item, settings: Settings, weights: str) -> str:
     """What decides about pixels, other than inputs, and differs; empty if nothing does."""
-    now: dict[str, Any] = {"task": item.task, **asdict(settings.for_item(item))}
+    task = made.task if item.previous and made.task == STEADY_TASK else item.task
+    now: dict[str, Any] = {"task": task, **asdict(settings.for_item(item))}
     then: dict[str, Any] = {"task": made.task, **made.settings}
     names = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
     differences = [f"{name} {then.get(name)} (now {now.get(name)})" for name in names]

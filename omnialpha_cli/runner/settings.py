@@ -12,7 +12,8 @@ class Settings:
     """Everything but inputs, task and weights that changes pixels. None: as the weights' own defaults say.
 
     `canvas` is the side in pixels of the square whose area the model works at, `dtype` the network's number type,
-    `width` and `height` the size in pixels of what is made without a picture to go by, `text` the user's words.
+    `width` and `height` the size in pixels of what is made without a picture to go by, `text` the user's words;
+    `steady` means that frames build on one another.
     """
 
     seed: int = 0
@@ -24,6 +25,7 @@ class Settings:
     width: int | None = None
     height: int | None = None
     text: str | None = None
+    steady: bool = False
 
     def resolved(self, defaults: Mapping[str, Any]) -> Self:
         """The same with every None replaced by the value of that name in `defaults`, if it has one."""

@@ -23,6 +23,10 @@ class StageTimes:
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self._lock = threading.Lock()
 
+    def __str__(self) -> str:
+        """For `--verbose`."""
+        return ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items())
+
     @contextmanager
     def measure(self, stage: str) -> Iterator[Span]:
         """Add the time of the block to `stage`, also when it fails."""

@@ -10,7 +10,7 @@ from ..media.image import Image
 from ..media.layered import write_manifest
 from ..media.write import write_grey, write_png
 from ..plan import Item
-from ..tasks import TASKS
+from ..tasks import find_task
 from .journal import Fingerprint, Journal
 
 # What PNG can hold; sources of other depths are not read yet.
@@ -65,4 +65,4 @@ def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint) -> 
         "weights": made_from.weights,
     }
     names = [output.name for output in item.outputs]
-    write_manifest(path, names, TASKS[item.task].outputs, (layer.shape[1], layer.shape[2]), origin)
+    write_manifest(path, names, find_task(item.task).outputs, (layer.shape[1], layer.shape[2]), origin)

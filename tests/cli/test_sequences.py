@@ -159,3 +159,89 @@ class TestShards:
     def test_a_wrong_share_is_exit_2(self, run, picture, text):
         picture(Path("a.png"))
         assert f"--shard {text}: give i/n" in run("matte", "a.png", "--shard", text).err
+
+    def test_slurm_tells_the_share(self, run, picture, monkeypatch):
+        for i in range(6):
+            picture(Path(f"p/{i}.png"))
+        for task, share in (("10", "0/4"), ("13", "1/4"), ("19", "3/4")):
+            for name, value in zip(("ID", "MIN", "MAX", "STEP"), (task, "10", "19", "3"), strict=True):
+                monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+            assert run("matte", "p", "--shard", "slurm", "--dry-run").lines == (
+                run("matte", "p", "--shard", share, "--dry-run").lines
+            )
+
+    @pytest.mark.parametrize(
+        ("task", "message"),
+        [(None, "SLURM_ARRAY_TASK_ID is not set"), ("11", "do not make up an array"), ("x", "do not make up")],
+    )
+    def test_slurm_that_tells_nothing_is_exit_2(self, run, picture, monkeypatch, task, message):
+        picture(Path("a.png"))
+        if task:
+            for name, value in zip(("ID", "MIN", "MAX", "STEP"), (task, "10", "19", "3"), strict=True):
+                monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+        outcome = run("matte", "a.png", "--shard", "slurm")
+        assert outcome.code == 2 and message in outcome.err
+
+
+class TestSteady:
+    def test_every_frame_is_given_the_matte_of_the_one_before(self, run, shot):
+        told = items(run("matte", "s/shot.####.png", "--steady", "--json"))
+        assert [(item["task"], item["inputs"]) for item in told] == [
+            ("matte.auto", ["s/shot.1001.png"]),
+            ("matte.rough-mask", ["s/shot.1002.png", "matte/shot_matte.1001.png"]),
+            ("matte.rough-mask", ["s/shot.1004.png", "matte/shot_matte.1002.png"]),
+            ("matte.rough-mask", ["s/shot.1005.png", "matte/shot_matte.1004.png"]),
+        ]
+
+    def test_it_goes_on_where_it_stopped_and_a_changed_frame_makes_all_later_ones_again(self, run, shot, picture):
+        assert "4 done" in run("matte", "s/shot.####.png", "--steady").err
+        before = {path: path.read_bytes() for path in Path("matte").glob("*.png")}
+        assert "4 skipped" in run("matte", "s/shot.####.png", "--steady").err
+        Path("matte/shot_matte.1004.png").unlink()
+        assert "2 done, 2 skipped" in run("matte", "s/shot.####.png", "--steady").err
+        assert before == {path: path.read_bytes() for path in Path("matte").glob("*.png")}
+        picture(Path("s/shot.1002.png"), seed=99)
+        assert "3 done, 1 skipped" in run("matte", "s/shot.####.png", "--steady").err
+
+    def test_after_a_bad_frame_it_starts_afresh(self, run, shot):
+        Path("s/shot.1002.png").write_bytes(b"no picture")
+        told = {item["inputs"][0]: item for item in items(run("matte", "s/shot.####.png", "--steady", "--json"))}
+        assert told["s/shot.1002.png"]["status"] == "failed"
+        assert told["s/shot.1004.png"]["task"] == "matte.auto"
+        assert told["s/shot.1005.png"]["inputs"][1] == "matte/shot_matte.1004.png"
+
+    def test_what_was_made_without_it_is_not_mixed_in(self, run, shot):
+        run("matte", "s/shot.####.png")
+        outcome = run("matte", "s/shot.####.png", "--steady")
+        assert outcome.code == 2 and "was made with steady False (now True)" in outcome.err
+        assert "4 done" in run("matte", "s/shot.####.png", "--steady", "--overwrite").err
+
+    def test_shares_are_whole_sequences(self, run, picture):
+        for name in "abcdef":
+            for frame in range(1, 4):
+                picture(Path(f"s/{name}.{frame:04}.png"))
+        patterns = [f"s/{name}.####.png" for name in "abcdef"]
+        shares = [run("matte", *patterns, "--steady", "--shard", f"{i}/3", "--dry-run").lines for i in range(3)]
+        assert sorted(line for share in shares for line in share) == sorted(
+            run("matte", *patterns, "--steady", "--dry-run").lines
+        )
+        owners = [{Path(line).name.split("_")[0] for line in share} for share in shares]
+        assert sum(map(len, owners)) == 6
+
+    def test_workers_share_sequences_in_order(self, run, shot):
+        alone = run("matte", "s/shot.####.png", "--steady", "-o", "alone")
+        shared = run("matte", "s/shot.####.png", "--steady", "-o", "shared", "--devices", "cpu:2")
+        assert [line.replace("shared", "alone") for line in shared.lines] == alone.lines
+        for line in shared.lines:
+            assert Path(line).read_bytes() == Path(line.replace("shared", "alone")).read_bytes()
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("s/shot.1001.png",), "--steady needs a sequence"),
+            (("s/shot.####.png", "--text", "x"), "--steady makes its own hints; leave --text out"),
+        ],
+    )
+    def test_where_it_has_no_meaning_it_is_exit_2(self, run, shot, arguments, message):
+        outcome = run("matte", *arguments, "--steady")
+        assert outcome.code == 2 and message in outcome.err

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from omnialpha_cli.runner.devices import choose_device, describe_devices, is_out_of_memory
-from omnialpha_cli.status import DeviceError
+from omnialpha_cli.runner.devices import choose_device, describe_devices, is_out_of_memory, list_devices
+from omnialpha_cli.status import DeviceError, UsageError
 
 
 def test_cpu_is_always_there():
@@ -20,6 +20,21 @@ def test_auto_is_a_device_that_is_there():
 def test_other_names_are_refused(name):
     with pytest.raises(DeviceError):
         choose_device(name)
+
+
+@pytest.mark.parametrize(("text", "names"), [("cpu", 1), ("cpu:2", 2), ("cpu,cpu:2", 3)])
+def test_workers_on_the_cpu_are_counted(text, names):
+    assert list_devices(text) == ["cpu"] * names
+
+
+def test_all_is_every_device_that_auto_would_choose():
+    assert {name.split(":")[0] for name in list_devices("all")} == {choose_device("auto").type}
+
+
+@pytest.mark.parametrize("text", ["", "cpu:0", "cpu:x", "99", "0,nowhere"])
+def test_lists_that_are_none_are_refused(text):
+    with pytest.raises((DeviceError, UsageError)):
+        list_devices(text)
 
 
 @pytest.mark.parametrize(

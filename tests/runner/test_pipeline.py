@@ -17,6 +17,7 @@ from omnialpha_cli.runner import pipeline as pipeline_module
 from omnialpha_cli.runner.admission import Admission
 from omnialpha_cli.runner.journal import Journal
 from omnialpha_cli.runner.pipeline import Pipeline
+from omnialpha_cli.runner.schedule import Schedule
 from omnialpha_cli.runner.settings import Settings
 from omnialpha_cli.runner.threads import Threads
 from omnialpha_cli.status import ItemError
@@ -50,7 +51,7 @@ def run(tmp_path, picture):
         items = items or plan(sources, "matte.auto", output=tmp_path / "out")
         with Journal(tmp_path / "out") as journal:
             line = Pipeline(
-                items, model, settings or Settings(), journal,
+                Schedule(items), model, settings or Settings(), journal,
                 weights="w", batch_size=batch_size, threads=threads or Threads(2, 1, 2), stop=stop,
             )  # fmt: skip
             return {result.item.inputs[0].stem: result for result in line}
@@ -184,7 +185,7 @@ def test_leaving_early_ends_all_threads_too(tmp_path, picture):
     items = plan([Source(path, tmp_path / "in") for path in paths], "matte.auto", output=tmp_path / "out")
     with Journal(tmp_path / "out") as journal:
         line = Pipeline(
-            items, FakeModel(), Settings(), journal, weights="w", batch_size=1, threads=Threads(2, 1, 2)
+            Schedule(items), FakeModel(), Settings(), journal, weights="w", batch_size=1, threads=Threads(2, 1, 2)
         )  # fmt: skip
         results = iter(line)
         next(results)

@@ -38,8 +38,7 @@ def execute(
     shard = Shard.parse(options.shard)
     output = output_of(task, options)
     weights = store.find(options.model)
-    if options.devices is not None and options.device != "auto":
-        raise UsageError("--device and --devices exclude each other; give one")
+    _refuse_several_places(options)
     if not options.untrained:
         for needed in {task, *(STEADY_TASK for item in items if item.previous)}:
             _refuse_untrained(needed, weights)
@@ -101,17 +100,23 @@ def _results(
 
         job = Job(
             model=options.model, weights=weights.identity, settings=settings, output=output, shard=str(shard),
-            items=len(choice.todo) + len(choice.done), cores=count_cores(), device=options.device, batch_size=batch_size,
+            items=len(choice.todo) + len(choice.done), cores=count_cores(),
+            device=options.device, batch_size=batch_size,
         )  # fmt: skip
         console.note(f"weights {weights.name} in {weights.folder}")
-        if options.devices is None:
+        if options.devices is not None:
+            yield from Pool(job.shared_by(list_devices(options.devices)), todo, stop.event, console.note)
+            journal.remove_leftovers(folders)  # of workers that died
+        elif options.ray is not None:
+            from ..runner.on_ray import run_on_ray
+
+            yield from run_on_ray(job, todo, options.ray, stop.event)
+            journal.remove_leftovers(folders)
+        else:
             worker = Worker(job)
             console.note(f"on {worker}")
             yield from worker.make(Schedule(todo), journal, stop.event)
             console.note(f"busy: {worker.times}")
-            return
-        yield from Pool(job.shared_by(list_devices(options.devices)), todo, stop.event, console.note)
-        journal.remove_leftovers(folders)  # of workers that died
 
 
 def _foresee(choice: Choice, console: Console) -> ExitStatus:
@@ -137,6 +142,14 @@ def _refuse_untrained(task: str, weights: store.Weights) -> None:
     if task not in weights.tasks:
         known = ", ".join(weights.tasks) or "no task"
         raise UsageError(f"weights {weights.name} were trained on {known}, not on {task}; --untrained runs it anyway")
+
+
+def _refuse_several_places(options: Options) -> None:
+    places = {"--device": options.device != "auto", "--devices": options.devices is not None,
+              "--ray": options.ray is not None}  # fmt: skip
+    given = [name for name, is_given in places.items() if is_given]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other; give one")
 
 
 def _batch_size(text: str) -> int | None:

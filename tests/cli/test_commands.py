@@ -50,6 +50,25 @@ class TestRemove:
 
 
 class TestDecompose:
+    def test_more_layers_make_it_up_again_too(self, run, picture):
+        photo = picture(Path("photos/a.png"))
+        outcome = run("decompose", "photos", "-o", "out", "--layers", "4", "--untrained", "--json")
+        item, _ = records(outcome)
+        assert item["task"] == "decompose.auto/4"
+        assert [Path(path).name for path in item["outputs"]] == [
+            "00_background.png", "01_foreground.png", "02_foreground.png", "03_foreground.png",
+        ]  # fmt: skip
+        made, *foregrounds = (pixels(path).astype(float) for path in item["outputs"])
+        again = made[..., :3]
+        for layer in foregrounds:
+            alpha = layer[..., 3:] / 255
+            again = alpha * layer[..., :3] + (1 - alpha) * again
+        assert np.abs(again - pixels(photo)).mean() < 1
+        names = [layer["name"] for layer in json.loads(Path("out/a/layers.json").read_text())["layers"]]
+        assert names == ["background", "foreground", "foreground", "foreground"]
+        assert "1 skipped" in run("decompose", "photos", "-o", "out", "--layers", "4", "--untrained").err
+        assert run("decompose", "photos", "-o", "out").code == 2  # another number of layers
+
     def test_a_photograph_becomes_a_folder_of_layers_that_make_it_up_again(self, run, picture):
         photo = picture(Path("photos/a.png"))
         outcome = run("decompose", "photos", "-o", "out")

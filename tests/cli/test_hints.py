@@ -90,6 +90,28 @@ class TestPlaces:
         assert (outcome.code, outcome.out) == (2, "") and message in outcome.err
 
 
+class TestCleanPlates:
+    def test_one_serves_a_sequence_and_a_folder_has_one_for_each(self, run, picture):
+        for frame in range(3):
+            picture(Path(f"s/shot.{frame:04}.png"), seed=frame)
+            picture(Path(f"plates/shot.{frame:04}.jpg"), seed=frame)
+        told = items(run("matte", "s/shot.####.png", "--background", "plates/shot.0000.jpg", "--json"))
+        assert {(item["task"], item["inputs"][1]) for item in told} == {("matte.background", "plates/shot.0000.jpg")}
+        told = items(run("matte", "s", "--background", "plates", "--json", "-o", "out"))
+        assert sorted(item["inputs"][1] for item in told) == [f"plates/shot.{frame:04}.jpg" for frame in range(3)]
+
+    def test_another_shape_fails_the_item(self, run, picture):
+        picture(Path("a.jpg"))
+        picture(Path("b.jpg"), size=(64, 96))
+        outcome = run("matte", "a.jpg", "--background", "b.jpg")
+        assert outcome.code == 1 and "a hint has to have its picture's shape" in outcome.err
+
+    @pytest.mark.parametrize("command", ["remove", "decompose"])
+    def test_they_are_for_mattes_alone(self, run, picture, command):
+        picture(Path("a.jpg"))
+        assert run(command, "a.jpg", "--background", "a.jpg").code == 2
+
+
 class TestWalking:
     def test_hints_beside_the_pictures_are_no_inputs(self, run, picture):
         for name in "ab":
@@ -161,7 +183,7 @@ class TestValues:
         assert outcome.code == 1
         assert "m.png is 64×96, a.jpg is 192×128: a hint has to have its picture's shape" in outcome.err
 
-    @pytest.mark.parametrize("option", ["--text", "--trimap", "--mask", "--rough-mask"])
+    @pytest.mark.parametrize("option", ["--text", "--trimap", "--mask", "--rough-mask", "--background"])
     def test_what_is_said_reaches_the_model(self, run, picture, option):
         picture(Path("a.jpg"))
         halves("1.png", left=100, right=200)

@@ -230,11 +230,15 @@ TREE = str(Path(omnialpha_cli.__file__).parents[1])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_run_after_the_batch_in_hand(picture, tiny_weights, number, code):
+@pytest.mark.parametrize(
+    ("number", "code", "more"),
+    [(signal.SIGINT, 130, []), (signal.SIGTERM, 143, []), (signal.SIGINT, 130, ["--devices", "cpu:2"])],
+)
+def test_a_signal_ends_the_run_after_the_batch_in_hand(picture, tiny_weights, number, code, more):
     for i in range(40):
         picture(Path("photos") / f"{i:02}.png", size=(400, 300), seed=i)
-    command = [*PROGRAM, "matte", "photos", "-o", "out", "--model", str(tiny_weights), "--json", "--batch-size", "1"]
+    command = [*PROGRAM, "matte", "photos", "-o", "out", "--model", str(tiny_weights), "--json"]
+    command += ["--batch-size", "1", *more]
     environment = {**os.environ, "PYTHONPATH": TREE}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

@@ -16,7 +16,7 @@ from .model import omnialpha
 from .runner.devices import choose_device, is_out_of_memory
 from .runner.finish import finish
 from .runner.prepare import prepare
-from .runner.settings import Settings
+from .runner.settings import Refine, Screen, Settings
 from .status import DeviceError, UsageError, WeightsError
 from .tasks import TASKS, Task, find_task, with_layers
 from .weights import store
@@ -130,7 +130,7 @@ class OmniAlpha(omnialpha.OmniAlpha):
         prepared = prepare(task, pictures, self.defaults, settings)
         (layers,) = self.run([prepared.request], steps=settings.steps, guidance=settings.guidance)
         depth = pictures[0].depth if pictures else "8"
-        return [_pixels(layer, depth) for layer in finish(prepared, layers)]
+        return [_pixels(layer, depth) for layer in finish(prepared, layers, settings)]
 
 
 def _picture(image: Picture) -> Image:

@@ -203,7 +203,7 @@ class Pipeline:
             work, layers = inferred
             try:
                 with self.times.measure("finish") as finishing:
-                    pictures = finish(work.prepared, layers)
+                    pictures = finish(work.prepared, layers, self.settings)
                 with self.times.measure("write") as writing:
                     source, alpha_only = work.prepared.source, self.settings.alpha_only
                     write(work.item, pictures, source, alpha_only, work.fingerprint, self.journal)

@@ -3,8 +3,8 @@
 Method: Germer, Uelwer, Conrad and Harmeling, "Fast Multi-Level Foreground Estimation" (arXiv 2006.14970), with its
 defaults. F and B minimise (αF + (1 − α)B − I)² at each pixel plus (ε + |∇α|)·(|∇F|² + |∇B|²) at each edge between
 neighbours, by Gauss-Seidel sweeps at sizes doubling from 1×1. The matte settles most pixels: beyond `DENSE_SIDE` only
-the soft ones and their neighbours are swept. Where more than `SWEPT_PIXELS` are soft, sweeps end at a smaller size;
-from there colours are interpolated and the soft ones solved twice more, all at once, tile by tile.
+the soft ones and their neighbours are swept. Where too many are soft, or the picture is larger than 4K, sweeps end
+at a smaller size; from there colours are interpolated and the soft ones solved twice more, all at once, tile by tile.
 
 With F̄ and B̄ the weighted means of the neighbours, p the sum of their weights and r = I − αF̄ − (1 − α)B̄, the minimum at
 one pixel is F = F̄ + αr / (α² + (1 − α)² + p), B = B̄ + (1 − α)r / (α² + (1 − α)² + p).
@@ -25,6 +25,7 @@ SMALL_SWEEPS = 10
 SWEEPS = 2
 DENSE_SIDE = 64  # levels up to this side are swept everywhere
 SWEPT_PIXELS = 2**20  # soft pixels that are swept at most
+SWEPT_AREA = 9_000_000  # pixels of the finest level that is swept, soft or not: 4096 × 2160 fit
 SWEPT_SIDE = 1024  # levels up to this side are swept however many are soft
 
 # A sweep visits every WAVES-th anti-diagonal at once: nearly the row-by-row order of the reference, as far as two
@@ -43,7 +44,8 @@ def estimate_foreground(plate: Tensor, alpha: Tensor, out: Tensor | None = None)
     height, width = alpha.shape
     limits = value_range(plate)
     soft = ((alpha > 0) & (alpha < 1)).sum().item()
-    scale = min(1.0, max((SWEPT_PIXELS / max(soft, 1)) ** 0.5, SWEPT_SIDE / max(height, width)))
+    share = min(SWEPT_PIXELS / max(soft, 1), SWEPT_AREA / (height * width))
+    scale = min(1.0, max(share**0.5, SWEPT_SIDE / max(height, width)))
     size = max(1, round(height * scale)), max(1, round(width * scale))
     small_plate, small_alpha = plate, alpha[None]
     if scale < 1:
@@ -177,7 +179,7 @@ def _nearest(image: Tensor, height: int, width: int) -> Tensor:
     rows = torch.arange(height, device=image.device) * image.shape[1] // height
     columns = torch.arange(width, device=image.device) * image.shape[2] // width
     if height < image.shape[1]:
-        return image.index_select(1, rows).gather(2, columns.expand(len(image), height, width))
+        return image[:, rows[:, None], columns]
     # Whole rows are quick to copy: widen the few first.
     return image.gather(2, columns.expand(*image.shape[:2], width)).index_select(1, rows)
 

@@ -104,7 +104,7 @@ class Pipeline:
             for stage, count, torch_threads in (
                 (self._read, self.threads.read, 1),
                 (self._infer, 1, self.threads.torch),
-                (self._write, self.threads.write, self.threads.torch if self.threads.write == 1 else 1),
+                (self._write, self.threads.write, 1),  # its tiles are too small to share: threads would only wait
             )
             for _ in range(count)
         ]

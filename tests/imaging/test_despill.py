@@ -109,7 +109,7 @@ def test_both_commands_take_it_out():
     matte = canvas.fit(truth)
     cut_out = finish_matte(plate, None, matte, canvas, screen="auto")
     background = torch.cat([canvas.fit(plate), torch.ones(1, *canvas.size)])
-    behind, front = finish_layers(plate, background, matte, canvas, screen="auto")
+    behind, front = finish_layers(plate, [background, matte], canvas, screen="auto")
     for result in (cut_out, front):
         assert (result[1] <= torch.maximum(result[0], result[2]) + 1e-6).all()
     outside = front[3] == 0

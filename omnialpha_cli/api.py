@@ -16,7 +16,7 @@ from .model import omnialpha
 from .runner.devices import choose_device, is_out_of_memory
 from .runner.finish import finish
 from .runner.prepare import prepare
-from .runner.settings import Settings
+from .runner.settings import Refine, Screen, Settings
 from .status import DeviceError, UsageError, WeightsError
 from .tasks import TASKS, Task, find_task, with_layers
 from .weights import store
@@ -41,6 +41,13 @@ class Options(Sampling, total=False):
     trimap: Picture | None
     mask: Picture | None
     rough_mask: Picture | None
+
+
+class MatteOptions(Options, total=False):
+    """How a matte is brought to full size: as of the command."""
+
+    refine: Refine
+    despill: Screen | None
 
 
 HINTS = ("text", "trimap", "mask", "rough_mask", "background")
@@ -70,7 +77,7 @@ class OmniAlpha(omnialpha.OmniAlpha):
                 raise DeviceError(f"weights {weights.name} do not fit into the memory of {place}") from error
             raise WeightsError(f"weights {weights.name} in {weights.folder} do not load: {error}") from error
 
-    def matte(self, image: Picture, *, background: Picture | None = None, **options: Unpack[Options]) -> Pixels:
+    def matte(self, image: Picture, *, background: Picture | None = None, **options: Unpack[MatteOptions]) -> Pixels:
         """Cut the foreground out of one picture; `background` is a clean plate, the same picture without the object.
 
         Returns straight RGBA (H, W, 4) of the picture's own depth: uint8, uint16, or float32 with white at 1. Raises
@@ -84,7 +91,7 @@ class OmniAlpha(omnialpha.OmniAlpha):
         (background,) = self._make("remove", image, options)
         return background
 
-    def decompose(self, image: Picture, *, layers: int = 2, **options: Unpack[Options]) -> list[Pixels]:
+    def decompose(self, image: Picture, *, layers: int = 2, **options: Unpack[MatteOptions]) -> list[Pixels]:
         """Take one picture apart: the background, then the foregrounds in depth order, each as of `matte`."""
         return self._make("decompose", image, options, layers=layers)
 
@@ -122,15 +129,15 @@ class OmniAlpha(omnialpha.OmniAlpha):
         hint = next(iter(hints), "auto")
         task = find_task(with_layers(f"{command}.{hint.replace('_', '-')}", layers))
         text = hints.pop("text", None)
-        sampling = {name: value for name, value in options.items() if name in Sampling.__annotations__}
+        others = {name: value for name, value in options.items() if name not in HINTS}
         pictures = [_picture(one) for one in (image, *hints.values())]
-        return self._run(task, pictures, Settings(**sampling, text=text))
+        return self._run(task, pictures, Settings(**others, text=text))
 
     def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
         prepared = prepare(task, pictures, self.defaults, settings)
         (layers,) = self.run([prepared.request], steps=settings.steps, guidance=settings.guidance)
         depth = pictures[0].depth if pictures else "8"
-        return [_pixels(layer, depth) for layer in finish(prepared, layers)]
+        return [_pixels(layer, depth) for layer in finish(prepared, layers, settings)]
 
 
 def _picture(image: Picture) -> Image:

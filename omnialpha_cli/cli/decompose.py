@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ..tasks import with_layers
-from .options import OUTPUT, HintOptions, InputOptions, Inputs, Options, option, takes_options
+from .options import OUTPUT, FinishOptions, HintOptions, InputOptions, Inputs, Options, option, takes_options
 
 EXAMPLES = """Examples:
 
@@ -19,6 +19,7 @@ def decompose(
     options: Options,
     finding: InputOptions,
     hints: HintOptions,
+    finishing: FinishOptions,
     inputs: Inputs = None,
     layers: Annotated[
         int, option("--layers", panel=OUTPUT, min=2, max=9, help="Layers, the background being one of them.")
@@ -34,4 +35,4 @@ def decompose(
     task, given = choose_task("decompose", hints)
     task = with_layers(task, layers)
     items, remarks = plan_pictures(task, inputs or [], options, finding, given)
-    raise typer.Exit(execute(task, items, options, remarks=remarks))
+    raise typer.Exit(execute(task, items, options, finishing=finishing, remarks=remarks))

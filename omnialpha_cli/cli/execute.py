@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
@@ -15,7 +17,7 @@ from ..status import ExitStatus, UsageError
 from ..weights import store
 from .console import Console
 from .interrupts import Stop, interrupts
-from .options import Options
+from .options import FinishOptions, Options
 from .planning import output_of
 
 
@@ -25,13 +27,15 @@ def execute(
     options: Options,
     *,
     remarks: Sequence[str] = (),
+    finishing: FinishOptions | None = None,
     alpha_only: bool = False,
     steady: bool = False,
     size: tuple[int, int] | None = None,
 ) -> ExitStatus:
-    """Make the items, and report. `size` (width, height) is for results that have no picture to go by, `steady` for
-    items that build on one another.
+    """Make the items, and report.
 
+    `finishing` is for mattes, `size` (width, height) for results that have no picture to go by, `steady` for items that
+    build on one another.
     Raises OmniAlphaError where nothing can be done at all.
     """
     batch_size = _batch_size(options.batch_size)
@@ -46,8 +50,9 @@ def execute(
     width, height = size or (None, None)
     settings = Settings(
         options.seed, options.steps, options.guidance, options.canvas, alpha_only, options.dtype, width, height,
-        steady=steady,
-    ).resolved(weights.config.get("defaults", {}))
+        steady=steady, **(asdict(finishing) if finishing else {}),
+    ).resolved(weights.config.get("defaults", {}))  # fmt: skip
+    _refuse_missing(settings)
     choice = choose(items, read_history(output), output, settings, weights.identity, options.overwrite)
 
     with ExitStack() as stack:
@@ -150,6 +155,11 @@ def _refuse_several_places(options: Options) -> None:
     given = [name for name, is_given in places.items() if is_given]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one")
+
+
+def _refuse_missing(settings: Settings) -> None:
+    if settings.refine == "laplacian" and not find_spec("pymatting"):
+        raise UsageError('--refine laplacian needs pymatting; get it with: pip install "omnialpha[refine]"')
 
 
 def _batch_size(text: str) -> int | None:

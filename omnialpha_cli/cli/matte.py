@@ -6,7 +6,17 @@ import typer
 
 from ..status import UsageError
 from ..tasks import find_task
-from .options import INPUTS, OUTPUT, InputOptions, Inputs, MatteHints, Options, option, takes_options
+from .options import (
+    INPUTS,
+    OUTPUT,
+    FinishOptions,
+    InputOptions,
+    Inputs,
+    MatteHints,
+    Options,
+    option,
+    takes_options,
+)
 
 EXAMPLES = """Examples:
 
@@ -20,6 +30,7 @@ def matte(
     options: Options,
     finding: InputOptions,
     hints: MatteHints,
+    finishing: FinishOptions,
     inputs: Inputs = None,
     steady: Annotated[
         bool,
@@ -40,4 +51,7 @@ def matte(
     if steady and task != "matte.auto":
         raise UsageError(f"--steady makes its own hints; leave --{find_task(task).hint} out")
     items, remarks = plan_pictures(task, inputs or [], options, finding, given, steady)
-    raise typer.Exit(execute(task, items, options, remarks=remarks, alpha_only=alpha_only, steady=steady))
+    status = execute(
+        task, items, options, finishing=finishing, remarks=remarks, alpha_only=alpha_only, steady=steady
+    )
+    raise typer.Exit(status)

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import typer
 
+from ..runner.settings import Refine, Screen
+
 PANELS = INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
 
 
@@ -79,6 +81,20 @@ class MatteHints(HintOptions):
     background: Annotated[str | None, option(
         "--background", panel=INPUTS, metavar="PLACE",
         help="Clean plates: the same pictures without the object; as for --trimap.")] = None
+
+
+@dataclass(frozen=True)
+class FinishOptions:
+    """How a matte is brought to the picture's size."""
+
+    refine: Annotated[Refine, option(
+        "--refine", panel=OUTPUT,
+        help="How soft edges come to full size: guided by the picture, by its matting laplacian (slower, for stills "
+             "with hair; needs the extra refine), or not at all, none.")] = "guided"
+    despill: Annotated[Screen | None, option(
+        "--despill", panel=OUTPUT, show_default=False,
+        help="Take the light of a green or blue screen out of the foreground's colours; auto does so where there is "
+             "a screen.")] = None
 
 
 @dataclass(frozen=True)

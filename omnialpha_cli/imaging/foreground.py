@@ -1,10 +1,10 @@
-"""Foreground and background colours behind an alpha matte, coarse to fine.
+"""Foreground colours behind an alpha matte, coarse to fine.
 
 Method: Germer, Uelwer, Conrad and Harmeling, "Fast Multi-Level Foreground Estimation" (arXiv 2006.14970), with its
 defaults. F and B minimise (αF + (1 − α)B − I)² at each pixel plus (ε + |∇α|)·(|∇F|² + |∇B|²) at each edge between
 neighbours, by Gauss-Seidel sweeps at sizes doubling from 1×1. The matte settles most pixels: beyond `DENSE_SIDE` only
-the soft ones and their neighbours are swept. Beyond `SOLVED_SIDE` colours are interpolated and the soft ones solved
-twice more, all at once, tile by tile, so that nothing of full size is made but the result.
+the soft ones and their neighbours are swept. Where too many are soft, or the picture is larger than 4K, sweeps end
+at a smaller size; from there colours are interpolated and the soft ones solved twice more, all at once, tile by tile.
 
 With F̄ and B̄ the weighted means of the neighbours, p the sum of their weights and r = I − αF̄ − (1 − α)B̄, the minimum at
 one pixel is F = F̄ + αr / (α² + (1 − α)² + p), B = B̄ + (1 − α)r / (α² + (1 − α)² + p).
@@ -24,7 +24,9 @@ SMALL_SIDE = 32  # levels up to this side get more sweeps
 SMALL_SWEEPS = 10
 SWEEPS = 2
 DENSE_SIDE = 64  # levels up to this side are swept everywhere
-SOLVED_SIDE = 1024  # side of the finest level that is swept
+SWEPT_PIXELS = 2**20  # soft pixels that are swept at most
+SWEPT_AREA = 9_000_000  # pixels of the finest level that is swept, soft or not: 4096 × 2160 fit
+SWEPT_SIDE = 1024  # levels up to this side are swept however many are soft
 
 # A sweep visits every WAVES-th anti-diagonal at once: nearly the row-by-row order of the reference, as far as two
 # sweeps can tell, yet in few large steps. Small levels forget the order.
@@ -39,38 +41,27 @@ def estimate_foreground(plate: Tensor, alpha: Tensor, out: Tensor | None = None)
     range of the plate and [0, 1]. Runs on the tensors' device.
     """
     foreground = torch.empty_like(plate) if out is None else out
-    _estimate(plate, alpha, [foreground])
+    height, width = alpha.shape
+    limits = value_range(plate)
+    soft = ((alpha > 0) & (alpha < 1)).sum().item()
+    share = min(SWEPT_PIXELS / max(soft, 1), SWEPT_AREA / (height * width))
+    scale = min(1.0, max(share**0.5, SWEPT_SIDE / max(height, width)))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    small_plate, small_alpha = plate, alpha[None]
+    if scale < 1:
+        small_plate, small_alpha = (interpolate(x[None], size, mode="nearest-exact")[0] for x in (plate, alpha[None]))
+    solved = _solve(small_plate, small_alpha, limits)
+    if scale < 1:
+        _enlarge(solved, plate, alpha, limits, foreground)
+    else:
+        foreground.copy_(solved[:3])
     return foreground
-
-
-def estimate_layers(plate: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """Foreground, as `estimate_foreground` gives it, and background (3, H, W), exactly the plate where alpha is 0."""
-    foreground, background = torch.empty_like(plate), torch.empty_like(plate)
-    _estimate(plate, alpha, [foreground, background])
-    return foreground, background
 
 
 def value_range(plate: Tensor) -> tuple[float, float]:
     """What colours solved from a plate may be: [0, 1], or as far beyond as the plate itself goes."""
     darkest, brightest = torch.aminmax(plate)
     return min(0.0, darkest.item()), max(1.0, brightest.item())
-
-
-def _estimate(plate: Tensor, alpha: Tensor, layers: list[Tensor]) -> None:
-    """Write the foreground and, where asked for, the background into `layers`, each (3, H, W)."""
-    height, width = alpha.shape
-    limits = value_range(plate)
-    scale = min(1.0, SOLVED_SIDE / max(height, width))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    small_plate, small_alpha = (
-        interpolate(image[None], size, mode="nearest-exact")[0] for image in (plate, alpha[None])
-    )
-    solved = _solve(small_plate, small_alpha, limits)
-    if scale == 1:
-        for layer, part in zip(layers, solved.split(3), strict=False):
-            layer.copy_(part)
-    else:
-        _enlarge(solved, plate, alpha, limits, layers)
 
 
 def _solve(plate: Tensor, alpha: Tensor, limits: tuple[float, float]) -> Tensor:
@@ -136,17 +127,16 @@ def _equations(plate: Tensor, alpha: Tensor, number: Tensor, rows: Tensor, colum
     return number[own], number[neighbours], weights / pull, mix, gain, plate[:, rows, columns].T.contiguous()
 
 
-def _enlarge(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, float], layers: list[Tensor]) -> None:
-    """Write `layers`, each (3, H, W): the colours `solved` (6, h, w) enlarged, the soft ones solved twice more."""
+def _enlarge(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, float], foreground: Tensor) -> None:
+    """Write the `foreground` (3, H, W): the colours `solved` (6, h, w) enlarged, the soft ones solved twice more."""
     size = alpha.shape[0], alpha.shape[1]
     for tile in tiles(*size):
         front, image = alpha[tile], plate[:, *tile].contiguous()  # (k, l), (3, k, l)
-        found = enlarge(solved[: 3 * len(layers)], tile, size)
+        found = enlarge(solved[:3], tile, size)
         soft = (front > 0) & (front < 1)
         if soft.any():
-            found = torch.where(soft, _solve_tile(solved, plate, alpha, limits, tile)[: len(found)], found)
-        for layer, part, own in zip(layers, found.split(3), (front == 1, front == 0), strict=False):
-            layer[:, *tile] = torch.where(own, image, part)
+            found = torch.where(soft, _solve_tile(solved, plate, alpha, limits, tile)[:3], found)
+        foreground[:, *tile] = torch.where(front == 1, image, found)
 
 
 def _solve_tile(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, float], tile: Tile) -> Tensor:
@@ -184,14 +174,20 @@ def _solve_once(mean: Tensor, image: Tensor, mix: Tensor, gain: Tensor, limits: 
 
 def _nearest(image: Tensor, height: int, width: int) -> Tensor:
     """`image` (C, h, w) at another size, each pixel taken from ⌊i · h / height⌋, ⌊j · w / width⌋."""
+    if image.shape[1:] == (height, width):
+        return image
     rows = torch.arange(height, device=image.device) * image.shape[1] // height
     columns = torch.arange(width, device=image.device) * image.shape[2] // width
-    return image.index_select(1, rows).gather(2, columns.expand(len(image), height, width))
+    if height < image.shape[1]:
+        return image[:, rows[:, None], columns]
+    # Whole rows are quick to copy: widen the few first.
+    return image.gather(2, columns.expand(*image.shape[:2], width)).index_select(1, rows)
 
 
 def _mean_colour(plate: Tensor, where: Tensor) -> Tensor:
     """Mean (3,) of `plate` (3, H, W) over a mask (1, H, W); black for an empty mask."""
-    return (plate * where).sum((1, 2)) / (where.sum() + 1e-5)
+    weight = where[0].to(plate)
+    return torch.tensordot(plate, weight, 2) / (weight.sum() + 1e-5)
 
 
 def _grow(mask: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 from .canvas import Canvas
 from .clean_plate import match_surroundings
 from .composite import over
+from .despill import despill
 from .foreground import estimate_foreground, value_range
 from .hint import keep_known
 from .refine import refine_alpha
@@ -15,14 +16,21 @@ from .tiles import enlarge, rgba_like, tiles
 
 
 def finish_layers(
-    plate: Tensor, layers: Sequence[Tensor], canvas: Canvas, trimap: Tensor | None = None
+    plate: Tensor,
+    layers: Sequence[Tensor],
+    canvas: Canvas,
+    trimap: Tensor | None = None,
+    *,
+    refine: str = "guided",
+    screen: str | None = None,
 ) -> list[Tensor]:
     """Background and foregrounds, straight RGBA (4, H, W), bottom first, of `plate` (3, H, W); the model's `layers` are
     (4, h, w).
 
     All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in between. The
     background is opaque, and the plate's own where all others are transparent. Regions that the `trimap` (H, W) of a
-    single foreground knows are kept.
+    single foreground knows are kept. With a `screen` (green, blue, or auto) its spill is taken out of the foregrounds,
+    which then lack it in the plate. `refine` is the method of `refine_alpha`.
 
     The topmost foreground is taken off the plate first; what is then behind it is the plate of the next.
     """
@@ -32,20 +40,21 @@ def finish_layers(
         behind.append(over(layer, behind[-1]))
     finished = []
     for layer, rendered in zip(foregrounds[::-1], behind[::-1], strict=True):
-        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap)
+        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap, refine)
+        despill(front[:3], front[3], plate, screen)
         finished.append(front)
         plate = rest[:3]
     return [rest, *finished[::-1]]
 
 
 def _take_off(
-    plate: Tensor, rendered: Tensor, matte: Tensor, canvas: Canvas, trimap: Tensor | None
+    plate: Tensor, rendered: Tensor, matte: Tensor, canvas: Canvas, trimap: Tensor | None, refine: str
 ) -> tuple[Tensor, Tensor]:
     """What is behind a foreground, and the foreground itself, straight RGBA (4, H, W).
 
     The model's are, on the canvas, `rendered` (3, h, w) and the foreground's `matte` (h, w).
     """
-    alpha = refine_alpha(matte, plate, canvas)
+    alpha = refine_alpha(matte, plate, canvas, refine)
     if trimap is not None:
         alpha = keep_known(alpha, trimap)
     limits = value_range(plate)

@@ -11,11 +11,12 @@ TILE_SIDE = 256  # pixels
 Tile = tuple[slice, slice]  # rows and columns
 
 
-def tiles(height: int, width: int) -> Iterator[Tile]:
-    """The tiles of a picture of `height` × `width`, row by row."""
-    for top in range(0, height, TILE_SIDE):
-        for left in range(0, width, TILE_SIDE):
-            yield slice(top, min(top + TILE_SIDE, height)), slice(left, min(left + TILE_SIDE, width))
+def tiles(height: int, width: int, side: int | None = None) -> Iterator[Tile]:
+    """The tiles of a picture of `height` × `width`, row by row, `side` pixels a side (`TILE_SIDE` if None)."""
+    side = side or TILE_SIDE
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            yield slice(top, min(top + side, height)), slice(left, min(left + side, width))
 
 
 def rgba_like(plate: Tensor) -> Tensor:

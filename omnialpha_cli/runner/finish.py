@@ -10,34 +10,41 @@ from ..imaging.finish import finish_matte
 from ..imaging.layers import finish_layers
 from ..tasks import Command
 from .prepare import Prepared
+from .settings import Settings
 
 
-def finish(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
+def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
     """Bring the model's layers (4, h, w) to full size: straight RGBA (4, H, W), bottom first."""
-    return FINISHES[prepared.task.command](prepared, layers)
+    return FINISHES[prepared.task.command](prepared, layers, settings)
 
 
-def _matte(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
-    return [finish_matte(prepared.plate, prepared.alpha, layers[0], prepared.canvas, _trimap(prepared))]
+def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
+    cut_out = finish_matte(
+        prepared.plate, prepared.alpha, layers[0], prepared.canvas, _trimap(prepared),
+        refine=settings.refine, screen=settings.despill,
+    )  # fmt: skip
+    return [cut_out]
 
 
-def _remove(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
+def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
     return [opaque(finish_removal(prepared.plate, layers[0], prepared.canvas, prepared.hint))]
 
 
-def _decompose(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
+def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
     trimap = _trimap(prepared) if len(layers) == 2 else None  # of several objects it does not tell which
-    return finish_layers(prepared.plate, layers, prepared.canvas, trimap)
+    return finish_layers(
+        prepared.plate, layers, prepared.canvas, trimap, refine=settings.refine, screen=settings.despill
+    )
 
 
-def _render(prepared: Prepared, layers: Sequence[Tensor]) -> list[Tensor]:
+def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
     """What the model painted, as it is; only a foreground has transparency."""
     full = [prepared.canvas.restore(layer) for layer in layers]
     roles = prepared.task.outputs
     return [image if role == "foreground" else opaque(image[:3]) for role, image in zip(roles, full, strict=True)]
 
 
-FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor]], list[Tensor]]] = {
+FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings], list[Tensor]]] = {
     "matte": _matte,
     "remove": _remove,
     "decompose": _decompose,

@@ -104,7 +104,7 @@ class Pipeline:
             for stage, count, torch_threads in (
                 (self._read, self.threads.read, 1),
                 (self._infer, 1, self.threads.torch),
-                (self._write, self.threads.write, self.threads.torch if self.threads.write == 1 else 1),
+                (self._write, self.threads.write, 1),  # its tiles are too small to share: threads would only wait
             )
             for _ in range(count)
         ]
@@ -203,7 +203,7 @@ class Pipeline:
             work, layers = inferred
             try:
                 with self.times.measure("finish") as finishing:
-                    pictures = finish(work.prepared, layers)
+                    pictures = finish(work.prepared, layers, self.settings)
                 with self.times.measure("write") as writing:
                     source, alpha_only = work.prepared.source, self.settings.alpha_only
                     write(work.item, pictures, source, alpha_only, work.fingerprint, self.journal)

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from ..plan import Item
+
+Refine = Literal["guided", "laplacian", "none"]
+Screen = Literal["green", "blue", "auto"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,8 @@ class Settings:
 
     `canvas` is the side in pixels of the square whose area the model works at, `dtype` the network's number type,
     `width` and `height` the size in pixels of what is made without a picture to go by, `text` the user's words;
-    `steady` means that frames build on one another.
+    `steady` means that frames build on one another. `refine` is the way of alpha to full size, `despill` the screen
+    whose light is taken out of the foreground's colours.
     """
 
     seed: int = 0
@@ -26,6 +30,8 @@ class Settings:
     height: int | None = None
     text: str | None = None
     steady: bool = False
+    refine: Refine = "guided"
+    despill: Screen | None = None
 
     def resolved(self, defaults: Mapping[str, Any]) -> Self:
         """The same with every None replaced by the value of that name in `defaults`, if it has one."""

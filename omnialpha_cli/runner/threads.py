@@ -29,7 +29,7 @@ def count_cores() -> int:
 def share_cores(cores: int, items: int, accelerated: bool = False) -> Threads:
     """Divide `cores` for a run of `items`; with `accelerated` the network runs elsewhere.
 
-    A single item goes through one stage after the other, so each stage may use all cores. With many items half of the
+    A single item goes through one stage after the other, so its network may use all cores. With many items half of the
     cores compute, the others finish and write. Two finish at least, because finishing large pictures can take longer
     than the network, and a core that waits for it would be lost.
     """

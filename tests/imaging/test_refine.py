@@ -4,6 +4,7 @@ import pytest
 import torch
 from scenes import disc, hair, textured
 
+from omnialpha_cli.evaluation.scenes import hair_scene
 from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.imaging.refine import refine_alpha
@@ -40,12 +41,13 @@ def test_solid_regions_stay_solid_on_a_strongly_textured_plate():
     assert (refined[:, 231:] == 1).all()
 
 
+@pytest.mark.parametrize("method", ["guided", "laplacian", "none"])
 @pytest.mark.parametrize("size", [(270, 480), (700, 300), (90, 1200)])
-def test_nothing_shifts(size):
+def test_nothing_shifts(size, method):
     """The refined disc has its true area and its true centre."""
     alpha = disc(*size, 4.0)
     canvas = choose_canvas(*size, 256)
-    refined = refine_alpha(canvas.fit(alpha[None])[0], scene(alpha), canvas)
+    refined = refine_alpha(canvas.fit(alpha[None])[0], scene(alpha), canvas, method)
     rows, columns = torch.arange(size[0])[:, None] + 0.5, torch.arange(size[1]) + 0.5
     for places in (rows, columns):
         centre = ((refined * places).sum() / refined.sum()).item()
@@ -62,9 +64,41 @@ def test_tiles_are_seamless(monkeypatch):
     torch.testing.assert_close(refine_alpha(small, plate, canvas), whole, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("method", ["guided", "laplacian", "none"])
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (7, 400), (400, 7), (31, 33)])
-def test_odd_sizes(size):
-    canvas = choose_canvas(*size, 64)
-    refined = refine_alpha(torch.ones(canvas.size), torch.rand(3, *size), canvas)
+def test_odd_sizes(size, method):
+    canvas, plate = choose_canvas(*size, 64), torch.rand(3, *size)
+    refined = refine_alpha(torch.ones(canvas.size), plate, canvas, method)
     assert refined.shape == size
-    assert (refined == 1).all()
+    torch.testing.assert_close(refined, torch.ones(size))
+    soft = refine_alpha(torch.rand(canvas.size), plate, canvas, method)
+    assert 0 <= soft.min() <= soft.max() <= 1
+
+
+@pytest.mark.parametrize("size", [(360, 540), (300, 420)])
+def test_a_blurred_matte_of_hair_is_mended_further_by_the_laplacian(size):
+    """What models give is softer than the truth reduced: there the slow way pays."""
+    truth = hair_scene(*size)
+    alpha, canvas = truth.foreground[3], choose_canvas(*size, 256)
+    blurred = torch.nn.functional.avg_pool2d(canvas.fit(alpha[None]), 3, 1, 1, count_include_pad=False)[0]
+    errors = [
+        (refine_alpha(blurred, truth.plate, canvas, method) - alpha).square().mean().item()
+        for method in ("laplacian", "guided", "none")
+    ]
+    assert errors[0] < errors[1] < errors[2]
+
+
+def test_tiles_of_the_laplacian_leave_no_seam(monkeypatch):
+    scene = hair_scene(200, 300)
+    canvas = choose_canvas(200, 300, 256)
+    matte = canvas.fit(scene.foreground[3:])[0]
+    whole = refine_alpha(matte, scene.plate, canvas, "laplacian")
+    monkeypatch.setattr("omnialpha_cli.imaging.laplacian.SIDE", 64)
+    assert (refine_alpha(matte, scene.plate, canvas, "laplacian") - whole).abs().max() < 0.02
+
+
+def test_none_is_plain_bilinear():
+    alpha, canvas = torch.rand(256, 256), choose_canvas(400, 400, 256)
+    expected = torch.nn.functional.interpolate(alpha[None, None], (400, 400), mode="bilinear")[0, 0]
+    refined = refine_alpha(alpha, torch.rand(3, 400, 400), canvas, "none")
+    torch.testing.assert_close(refined, expected, atol=1e-5, rtol=0)

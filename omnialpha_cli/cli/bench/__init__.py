@@ -1,0 +1,10 @@
+"""`omnialpha bench`: how fast the parts and the whole are, measured on this machine."""
+
+import typer
+
+from . import finish, matte, model
+
+app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine.", rich_markup_mode="rich")
+app.command(epilog=model.EXAMPLES)(model.model)
+app.command(epilog=matte.EXAMPLES)(matte.matte)
+app.command(epilog=finish.EXAMPLES)(finish.finish)

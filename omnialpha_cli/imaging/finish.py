@@ -1,13 +1,14 @@
 """From the model's matte on the canvas to the cut-out at the plate's size."""
 
+import torch
 from torch import Tensor
 
 from .canvas import Canvas
 from .despill import despill
-from .foreground import estimate_foreground
+from .foreground import estimate_foreground, value_range
 from .hint import keep_known
 from .refine import refine_alpha
-from .tiles import rgba_like
+from .tiles import rgba_like, tiles
 
 
 def finish_matte(
@@ -16,6 +17,7 @@ def finish_matte(
     matte: Tensor,
     canvas: Canvas,
     trimap: Tensor | None = None,
+    behind: Tensor | None = None,
     *,
     refine: str = "guided",
     screen: str | None = None,
@@ -23,15 +25,33 @@ def finish_matte(
     """Straight RGBA (4, H, W) of the object in `plate` (3, H, W), from the model's `matte` (4, h, w) on the canvas.
 
     `alpha_in` (H, W) is the plate's own alpha, multiplied in, or None. Regions that the `trimap` (H, W) knows are
-    kept. Where the matte is opaque the colours are the plate's, bit for bit; elsewhere they are the object's own,
-    without the background. With a `screen` (green, blue, or auto) its spill is taken out of all of them. `refine` is
-    the method of `refine_alpha`. Runs on the plate's device.
+    kept. `behind` (3, H, W) is a clean plate: with it the object's colours follow from the plate's, where there is
+    enough of the object to see. Where the matte is opaque the colours are the plate's, bit for bit; elsewhere they are
+    the object's own, without the background. With a `screen` (green, blue, or auto) its spill is taken out of all of
+    them. `refine` is the method of `refine_alpha`. Runs on the plate's device.
     """
-    alpha = refine_alpha(matte[3].to(plate), plate, canvas, refine)
+    alpha = refine_alpha(matte[3].to(plate), plate, canvas, refine, behind)
     if trimap is not None:
         alpha = keep_known(alpha, trimap)
     result = rgba_like(plate)
     estimate_foreground(plate, alpha, out=result[:3])
+    if behind is not None:
+        _look_through(result[:3], plate, alpha, behind)
     despill(result[:3], alpha, plate, screen)
     result[3] = alpha if alpha_in is None else alpha * alpha_in
     return result
+
+
+def _look_through(foreground: Tensor, plate: Tensor, alpha: Tensor, behind: Tensor) -> None:
+    """Move colours (3, H, W) towards those that make the `plate` over what is `behind`: (I − (1 − α)B) / α.
+
+    The thinner the object, the more that is noise, and the less it counts.
+    """
+    low, high = value_range(plate)
+    for tile in tiles(*alpha.shape):
+        share = alpha[tile]
+        if ((share > 0) & (share < 1)).any():
+            seen = plate[:, *tile] - (1 - share) * behind[:, *tile]
+            seen = (seen / share.clamp(min=1e-3)).clamp(low, high)
+            weight = torch.where(share < 1, share, 0)
+            foreground[:, *tile] = torch.lerp(foreground[:, *tile], seen, weight)

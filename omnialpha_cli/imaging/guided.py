@@ -29,8 +29,11 @@ MISFIT = 10.0  # weight of the squared distance between the plate and the colour
 SPREAD_PIXELS = 2**20  # colours are spread at most at this size
 
 
-def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas) -> Tensor:
-    """Alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W)."""
+def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None = None) -> Tensor:
+    """Alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
+
+    `behind` (3, H, W) is a clean plate: it stands where colours of the background would be spread.
+    """
     size = height, width = plate.shape[1], plate.shape[2]
     h, w = min(height, canvas.box[2]), min(width, canvas.box[3])
     scale = min(1.0, (SPREAD_PIXELS / (height * width)) ** 0.5)
@@ -57,7 +60,8 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas) -> Tensor:
         else:
             own = plate[:, *tile].contiguous()  # (3, k, l)
             near = _apply_lines(enlarge(lines, tile, size), own)
-            result[tile] = _colour_line(near, own, enlarge(colours, tile, size), contrast)
+            front, back = enlarge(colours, tile, size).split(3)
+            result[tile] = _colour_line(near, own, front, back if behind is None else behind[:, *tile], contrast)
     return result
 
 
@@ -109,12 +113,11 @@ def _settle(alpha: Tensor) -> Tensor:
     return alpha.minimum(low).maximum(high)
 
 
-def _colour_line(alpha: Tensor, plate: Tensor, colours: Tensor, even: float) -> Tensor:
-    """Move what is soft in `alpha` (k, l) to where `plate` (3, k, l) lies between the spread `colours` (6, k, l).
+def _colour_line(alpha: Tensor, plate: Tensor, foreground: Tensor, background: Tensor, even: float) -> Tensor:
+    """Move what is soft in `alpha` (k, l) to where `plate` (3, k, l) lies between the other two (3, k, l).
 
     `even` is the contrast, a squared distance, at which both weigh the same.
     """
-    foreground, background = colours[:3], colours[3:]
     line = foreground - background
     contrast = (line * line).sum(0)  # (k, l)
     rest = plate - background

@@ -24,12 +24,12 @@ MAX_STEPS = 200  # what is left after them hardly shows
 KNOWN = 0.005  # bilinear alpha within this of 0 or 1, where the prior is solid too, is known
 
 
-def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas) -> Tensor:
+def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None = None) -> Tensor:
     """Alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
 
-    Runs on the CPU, in double precision; needs `pymatting`.
+    `behind` (3, H, W) is a clean plate, for the guided filter. Runs on the CPU, in double precision; needs `pymatting`.
     """
-    prior = guided_alpha(alpha, plate, canvas)
+    prior = guided_alpha(alpha, plate, canvas, behind)
     coarse = canvas.restore(alpha[None].to(plate))[0]
     unknown = ((coarse > KNOWN) & (coarse < 1 - KNOWN)) | ((prior > 0) & (prior < 1))
     result = prior.clone()

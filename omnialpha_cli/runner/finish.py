@@ -20,7 +20,7 @@ def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> 
 
 def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
     cut_out = finish_matte(
-        prepared.plate, prepared.alpha, layers[0], prepared.canvas, _trimap(prepared),
+        prepared.plate, prepared.alpha, layers[0], prepared.canvas, _trimap(prepared), prepared.clean_plate,
         refine=settings.refine, screen=settings.despill,
     )  # fmt: skip
     return [cut_out]

@@ -1,4 +1,4 @@
-"""`omnialpha bench matte` runs the product's own pipeline, `bench finish` its way to full size."""
+"""`omnialpha bench`: `pipeline` and `matte` run the product's own pipeline, `finish` its way to full size."""
 
 import json
 
@@ -7,14 +7,26 @@ from typer.testing import CliRunner
 from omnialpha_cli.cli.main import app
 
 
-def test_matte_reports_the_whole_and_every_stage(tiny_weights):
-    arguments = ["bench", "matte", "--count", "2", "--size", "96x64", "--model", str(tiny_weights), "--device", "cpu"]
-    result = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
+def measured(*arguments: str) -> dict:
+    result = CliRunner().invoke(app, ["bench", *arguments, "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     (record,) = [json.loads(line) for line in result.stdout.splitlines()]
-    assert (record["event"], record["count"], record["width"], record["height"]) == ("bench.matte", 2, 96, 64)
-    assert set(record["stages"]) >= {"read", "prepare", "infer", "finish", "write"}
-    assert record["seconds"] > 0
+    return record
+
+
+def test_pipeline_reports_the_whole_every_stage_and_memory(tiny_weights):
+    arguments = ("--count", "3", "--size", "96x64", "--model", str(tiny_weights), "--device", "cpu")
+    record = measured("pipeline", *arguments)
+    assert (record["event"], record["count"], record["width"], record["height"]) == ("bench.pipeline", 3, 96, 64)
+    assert set(record["stages"]) == {"read", "prepare", "infer", "finish", "write"}
+    assert record["seconds"] > 0 and record["over_slowest"] >= 1 and record["peak_memory"] > 2**20
+
+
+def test_matte_runs_beside_a_plain_loop(tiny_weights, picture, tmp_path):
+    arguments = ("--count", "3", "--size", "96x64", "--rounds", "1", "--model", str(tiny_weights), "--device", "cpu")
+    record = measured("matte", str(picture(tmp_path / "a.png")), *arguments)
+    assert record["batch"] > 0 and record["loop"] > 0
+    assert record["ratio"] == record["loop"] / record["batch"]
 
 
 def test_a_size_that_is_none_is_refused():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from scenes import hair, textured
 
+from omnialpha_cli.evaluation.scenes import hair_scene
 from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.composite import checkerboard, over
 from omnialpha_cli.imaging.finish import finish_matte
@@ -56,3 +57,19 @@ def test_a_matte_that_is_soft_everywhere_recomposes_in_range(scene):
     result = finish_matte(plate, None, matte, canvas)
     assert 0 <= result.min() <= result.max() <= 1
     assert result.permute(1, 2, 0).is_contiguous()  # as files want it, without another copy
+
+
+def test_a_clean_plate_brings_alpha_and_colours_nearer_to_the_truth():
+    scene = hair_scene(360, 480)
+    canvas = choose_canvas(360, 480, 128)
+    matte = canvas.fit(scene.foreground)
+    errors = []
+    for behind in (None, scene.background):
+        result = finish_matte(scene.plate, None, matte, canvas, None, behind)
+        solid = result[3] == 1
+        assert torch.equal(result[:3, solid], scene.plate[:, solid])
+        grey = torch.full_like(scene.plate, 0.5)
+        shown = (over(result, grey) - over(scene.foreground, grey)).square().mean()
+        errors.append(((result[3] - scene.foreground[3]).square().mean(), shown))
+    (alpha, shown), (alpha_with, shown_with) = errors
+    assert alpha_with < 0.8 * alpha and shown_with < 0.8 * shown

@@ -2,9 +2,10 @@
 
 import typer
 
-from . import finish, matte, model
+from . import finish, matte, model, pipeline
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed on this machine.", rich_markup_mode="rich")
 app.command(epilog=model.EXAMPLES)(model.model)
+app.command(epilog=pipeline.EXAMPLES)(pipeline.pipeline)
 app.command(epilog=matte.EXAMPLES)(matte.matte)
 app.command(epilog=finish.EXAMPLES)(finish.finish)

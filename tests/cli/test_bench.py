@@ -45,3 +45,11 @@ def test_finish_shows_what_each_way_gains_on_hair():
         assert trials[method]["mad"] < 0.75 * trials["none"]["mad"]
         assert trials[method]["mse"] < 0.75 * trials["none"]["mse"]
         assert trials[method]["seconds"] > 0
+
+
+def test_steady_measures_a_shot_both_ways(tiny_weights):
+    arguments = ["bench", "steady", "--frames", "3", "--model", str(tiny_weights), "--device", "cpu", "--json"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    found = {record["steady"]: record for record in map(json.loads, result.stdout.splitlines())}
+    assert set(found) == {False, True} and all(record["flicker"] > 0 for record in found.values())
+    assert found[False]["mse"] != found[True]["mse"]

@@ -10,6 +10,7 @@ import typer.main
 
 from omnialpha_cli import OmniAlpha
 from omnialpha_cli.cli.main import app
+from omnialpha_cli.cli.ndjson import FIELDS, SCHEMA
 from omnialpha_cli.status import ExitStatus
 from omnialpha_cli.weights import store
 
@@ -56,6 +57,14 @@ def test_options_in_the_text_exist():
 def test_exit_codes_are_all_explained():
     told = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE) for code in row.split(",")}
     assert told == set(ExitStatus)
+
+
+def test_the_fields_of_records_are_documented():
+    text = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
+    told: dict[str, dict[str, str]] = {}
+    for event, rows in re.findall(r"^## `(.+?)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL):
+        told[event] = dict(re.findall(r"^\| `(.+?)` \| (.+) \|$", rows, re.MULTILINE))
+    assert told == FIELDS and SCHEMA in text
 
 
 def test_links_lead_somewhere():

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+from ..media.formats import Depth
 from ..plan import Item
+
+MAX_PIXELS = 300_000_000
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,8 @@ class Settings:
 
     `canvas` is the side in pixels of the square whose area the model works at, `dtype` the network's number type,
     `width` and `height` the size in pixels of what is made without a picture to go by, `text` the user's words;
-    `steady` means that frames build on one another.
+    `steady` means that frames build on one another. `format` names a row of `media.formats`, `depth` None is the
+    source's, `premultiplied` is for TIFF, `exr_parts` for layers in EXR.
     """
 
     seed: int = 0
@@ -26,6 +30,10 @@ class Settings:
     height: int | None = None
     text: str | None = None
     steady: bool = False
+    format: str = "png"
+    depth: Depth | None = None
+    premultiplied: bool = False
+    exr_parts: bool = False
 
     def resolved(self, defaults: Mapping[str, Any]) -> Self:
         """The same with every None replaced by the value of that name in `defaults`, if it has one."""
@@ -33,5 +41,14 @@ class Settings:
         return replace(self, **{name: defaults[name] for name in unset if name in defaults})
 
     def for_item(self, item: Item) -> Self:
-        """The same for one item: with its words, and with its own seed if it has one."""
-        return replace(self, text=item.text, seed=self.seed if item.seed is None else item.seed)
+        """The same for one item: with its words and format, and with its own seed if it has one."""
+        seed = self.seed if item.seed is None else item.seed
+        return replace(self, text=item.text, format=item.format, seed=seed)
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """What changes how files are read and written, and no pixel: `max_pixels` refuses larger pictures."""
+
+    compression: Literal["none", "fast", "small"] = "fast"
+    max_pixels: int = MAX_PIXELS

@@ -40,5 +40,8 @@ def matte(
     if steady and task != "matte.auto":
         raise UsageError(f"--steady makes its own hints; leave --{find_task(task).hint} out")
     items, remarks = plan_pictures(task, inputs or [], options, finding, given, steady)
-    more = {"alpha_only": alpha_only, "steady": steady}
-    raise typer.Exit(execute(task, items, options, remarks=remarks, max_pixels=finding.max_pixels, **more))
+    status = execute(
+        task, items, options,
+        remarks=remarks, alpha_only=alpha_only, steady=steady, max_pixels=finding.max_pixels,
+    )  # fmt: skip
+    raise typer.Exit(status)

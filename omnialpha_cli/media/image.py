@@ -3,24 +3,29 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..status import ItemError
+from .colour import Chromaticities, Encoding, Transfer
+from .floats import Floats
+from .formats import Depth
+from .icc import profile_space
 
-Depth = Literal["8", "16", "half", "float"]
-Transfer = Literal["srgb", "linear"]
-Floats = NDArray[np.float32]
+AlphaKind = Literal["straight", "premultiplied"]
 
-# Sample type → depth, and what white is in that type.
+# Sample type, as numpy or OpenImageIO calls it → depth, and what white is in that type.
 SAMPLES: dict[str, tuple[Depth, float]] = {
     "uint8": ("8", 255.0),
     "uint16": ("16", 65535.0),
     "float16": ("half", 1.0),
+    "half": ("half", 1.0),
+    "float": ("float", 1.0),
     "float32": ("float", 1.0),
     "float64": ("float", 1.0),
+    "double": ("float", 1.0),
 }
 
 # EXIF orientation → (swap rows and columns, then reverse rows, then reverse columns) that makes the picture upright.
@@ -37,29 +42,49 @@ ORIENTATIONS = {
 EXIF_ORIENTATION_TAG = 0x0112
 
 
+class Typed(NamedTuple):
+    """A value of metadata that is not a plain number or text: OpenImageIO's name of its type, and the values."""
+
+    type: str
+    values: tuple[Any, ...]
+
+
+Metadata = Mapping[str, str | int | float | Typed]
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """A picture, upright, with straight alpha.
 
-    `rgb` (H, W, 3) is float32 in the file's own transfer curve, 1 being the white of integer formats; half and float
-    files may go beyond [0, 1]. `alpha` (H, W) is float32 in [0, 1], or None if the file has none. `depth` and
-    `transfer` are those of the file, `icc` its profile for RGB, `metadata` what the writer gives back under the
-    same names, `notes` what the user should be told about the file, one line each.
+    `rgb` (H, W, 3) is float32 as the file encodes colour, 1 being the white of integer formats; half and float files
+    may go beyond [0, 1], and may hold NaN and infinities. `alpha` (H, W) is float32 in [0, 1], or None if the file has
+    none. `depth`, `transfer`, `primaries`, `icc` (a profile for RGB), `alpha_kind` and `orientation` (EXIF's number) are
+    those of the file. Where a premultiplied file has alpha 0, `rgb` is what it holds there: light without coverage.
+    `metadata` is what the writer gives back under the same names, `notes` what the user should be told about the file,
+    one line each.
     """
 
     rgb: Floats
     alpha: Floats | None = None
     depth: Depth = "8"
     transfer: Transfer = "srgb"
+    primaries: Chromaticities | None = None
     icc: bytes | None = None
+    alpha_kind: AlphaKind = "straight"
+    orientation: int = 1
     path: Path | None = None
-    metadata: Mapping[str, str | int | float] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.rgb.shape[0], self.rgb.shape[1]
+
+    @property
+    def encoding(self) -> Encoding:
+        """What the numbers in `rgb` stand for."""
+        return Encoding(self.transfer, self.primaries, self.icc)
 
 
 def from_array(picture: Any) -> Image:
@@ -84,7 +109,7 @@ def from_array(picture: Any) -> Image:
     array = upright(array.reshape(*array.shape[:2], -1), orientation)  # (H, W, channels)
     has_alpha = array.shape[2] in (2, 4)
     rgb, alpha = split(array, array.shape[2] - 1 if has_alpha else None)
-    return Image(rgb, alpha, SAMPLES[array.dtype.name][0], icc=icc)
+    return Image(rgb, alpha, SAMPLES[array.dtype.name][0], icc=icc, orientation=orientation)
 
 
 def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Floats | None]:
@@ -112,8 +137,5 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def rgb_profile(icc: bytes | None) -> bytes | None:
-    """The ICC profile, if it describes RGB (ICC.1:2022, bytes 16 to 19 of the header).
-
-    Profiles of CMYK and greyscale files do not describe the RGB pixels that they are read as.
-    """
-    return icc if icc is not None and icc[16:20] == b"RGB " else None
+    """The ICC profile, if it describes RGB: those of CMYK and greyscale files do not fit the RGB they are read as."""
+    return icc if profile_space(icc) == "RGB" else None

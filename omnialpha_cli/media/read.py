@@ -1,55 +1,25 @@
-"""Read a picture file with OpenImageIO: every fault is one `ItemError` that names the file and what to do."""
+"""Read a picture file: every fault is one `ItemError` that names the file and what to do."""
 
-import stat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import OpenImageIO as oiio
+from numpy.typing import NDArray
 
 from ..status import ItemError
-from .image import SAMPLES, Image, rgb_profile, split, upright
+from . import icc as profiles
+from .channels import choose_channels, on_display
+from .colour import LINEAR, SRGB, convert
+from .floats import Floats
+from .image import SAMPLES, Image, split, upright
+from .metadata import attributes, kept
 from .names import spelled
+from .pillow import check_size, damaged, read_cmyk, read_heif
+from .signatures import recognise
+from .tags import encoding_of
 
-MIN_SIDE = 2  # pixels
-MAX_SIDE = 32768
-MAX_PIXELS = 200_000_000
-
-# First bytes → format. What is not read is listed too, so that its message can say so.
-READ = {"JPEG", "PNG", "WebP", "TIFF", "BMP"}
-SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
-    (8, b"WEBP", "WebP"),
-    (0, b"II*\0", "TIFF"),
-    (0, b"MM\0*", "TIFF"),
-    (0, b"II+\0", "TIFF"),
-    (0, b"MM\0+", "TIFF"),
-    (0, b"BM", "BMP"),
-    (0, b"v/1\x01", "OpenEXR"),
-    (0, b"GIF8", "GIF"),
-    (0, b"8BPS", "PSD"),
-    (0, b"SDPX", "DPX"),
-    (0, b"XPDS", "DPX"),
-    (0, b"\xff\x0a", "JPEG XL"),
-    (4, b"JXL ", "JPEG XL"),
-    (4, b"jP  ", "JPEG 2000"),
-    (4, b"ftyp", "HEIC, AVIF or a film"),
-    (0, b"%PDF", "PDF"),
-)
-
-# Attributes that the output gets back. Places, serial numbers and thumbnails are left behind.
-KEPT_METADATA = (
-    "Artist",
-    "Copyright",
-    "DateTime",
-    "ImageDescription",
-    "PixelAspectRatio",
-    "ResolutionUnit",
-    "XResolution",
-    "YResolution",
-    "oiio:ColorSpace",
-)
+MAX_PIXELS = 300_000_000
 
 JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 
@@ -57,96 +27,128 @@ JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 HARMLESS = ("extraneous bytes before marker", "Unknown Adobe color transform code", "JFIF major revision number")
 
 
-def read_image(path: str | Path) -> Image:
-    """The picture in a JPEG, PNG, WebP, TIFF or BMP file of 1 to 8 bits, or 16 bits, a channel.
+def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image:
+    """The picture in a file of one of the formats `signatures.READ`, of any depth.
 
-    Greyscale, palette, 1-bit and CMYK become RGB; associated alpha becomes straight; EXIF orientation is applied.
-    Raises `ItemError`: `missing`, `unreadable` (no permission, a folder, empty, not an image, truncated or damaged),
-    `unsupported`, `too-small`, `too-large`.
+    Greyscale, palette, 1-bit and CMYK become RGB, the latter by its own profile; associated alpha becomes straight;
+    EXIF orientation is applied; of an EXR file it is the display window of the first part with RGB. Raises `ItemError`:
+    `missing`, `unreadable` (no permission, a folder, empty, not an image, truncated or damaged), `unsupported`,
+    `too-small`, `too-large` (more than `max_pixels`).
     """
     path = Path(path)
-    _recognise(path)
+    kind = recognise(path)
+    if kind in ("AVIF", "HEIC"):
+        return read_heif(path, kind, max_pixels)
     with spelled(path) as name:
-        return _decode(path, name)
+        return _decode(path, name, kind, max_pixels)
 
 
-def _decode(path: Path, name: str) -> Image:
-    """Read the file `path`, which can be opened as `name`."""
-    straight = oiio.ImageSpec()
-    straight.attribute("oiio:UnassociatedAlpha", 1)
-    reader = oiio.ImageInput.open(name, straight)
-    if reader is None:
-        raise _damaged(path, oiio.geterror())
+def _decode(path: Path, name: str, kind: str, max_pixels: int) -> Image:
+    """Read the file `path`, which can be opened as `name`, with OpenImageIO."""
+    reader = _open(path, name)
     try:
+        part, channels, notes = choose_channels(path, reader)
         spec = reader.spec()
-        _check_header(path, spec)
-        samples = reader.read_image(0, 0, 0, spec.nchannels, spec.format)  # (H, W, channels)
-        fault = reader.geterror()
-        if samples is None or (fault and not _is_harmless(fault, path)):
-            raise _damaged(path, fault)
-        several = bool(spec.get_int_attribute("oiio:Movie")) or reader.seek_subimage(1, 0)
+        check_size(path, spec.full_width, spec.full_height, max_pixels)
+        check_size(path, spec.width, spec.height, max_pixels)
+        samples = _samples(path, reader, part, channels.indices)  # (H, W, channels)
+        several = kind != "OpenEXR" and (bool(spec.get_int_attribute("oiio:Movie")) or reader.seek_subimage(1, 0))
         reader.geterror()  # a failed seek leaves its complaint behind
     finally:
         reader.close()
 
-    samples = upright(samples, spec.get_int_attribute("Orientation", 1))
-    has_alpha = spec.alpha_channel >= 0
-    rgb, alpha = split(samples, spec.alpha_channel if has_alpha else None)
-    if alpha is not None and not spec.get_int_attribute("oiio:UnassociatedAlpha"):
-        rgb = np.where(alpha[..., None] > 0, rgb / np.maximum(alpha, 1e-6)[..., None], rgb)
-    attributes: dict[str, Any] = {attribute.name: attribute.value for attribute in spec.extra_attribs}
-    profile = attributes.get("ICCProfile")
+    told = attributes(spec)
+    depth = SAMPLES[channels.sample][0]
+    encoding = encoding_of(told, kind, depth)
+    if several:
+        notes.append(f"{path} holds several pictures: the first one is used")
+    if kind == "OpenEXR":
+        samples = on_display(path, samples, spec, notes)
+    if "CMYK" in (told.get("tiff:ColorSpace"), told.get("jpeg:ColorSpace")):
+        samples = _from_inks(path, name, kind, samples, told.get("ICCProfile"), max_pixels)
+    orientation = spec.get_int_attribute("Orientation", 1)
+    rgb, alpha = split(upright(samples, orientation), -1 if channels.has_alpha else None)
+    if not channels.has_colour:
+        rgb = _from_grey(rgb, told.get("ICCProfile"))
+    premultiplied = alpha is not None and not spec.get_int_attribute("oiio:UnassociatedAlpha")
+    if alpha is not None and premultiplied:
+        rgb = np.divide(rgb, alpha[..., None], out=rgb, where=alpha[..., None] > 0)
+    if depth in ("half", "float") and (odd := count_odd(rgb)):
+        notes.append(f"{path} has {odd} pixels that are not numbers or infinite: the model is shown others")
     return Image(
         rgb,
         alpha,
-        depth=SAMPLES[str(spec.format)][0],
-        transfer="linear" if str(attributes.get("oiio:ColorSpace", "")).lower().startswith("lin") else "srgb",
-        icc=rgb_profile(None if profile is None else bytes(profile)),
+        depth=depth,
+        transfer=encoding.transfer,
+        primaries=encoding.primaries,
+        icc=encoding.icc,
+        alpha_kind="premultiplied" if premultiplied else "straight",
+        orientation=orientation,
         path=path,
-        metadata={name: attributes[name] for name in KEPT_METADATA if name in attributes},
-        notes=(f"{path} holds several pictures: the first one is used",) if several else (),
+        metadata=kept(spec),
+        notes=tuple(notes),
     )
 
 
-def _recognise(path: Path) -> None:
-    """Refuse what cannot be opened, or is not an image of a known format."""
+def count_odd(rgb: Floats) -> int:
+    """Pixels (H, W, 3) with a NaN or an infinity."""
+    return int(np.count_nonzero(~np.isfinite(rgb.sum(-1)) & ~np.isfinite(rgb).all(-1)))
+
+
+def _open(path: Path, name: str, **options: int) -> oiio.ImageInput:
+    wanted = oiio.ImageSpec()
+    wanted.attribute("oiio:UnassociatedAlpha", 1)
+    for option, value in options.items():
+        wanted.attribute(f"oiio:{option}", value)
+    reader = oiio.ImageInput.open(name, wanted)
+    if reader is None:
+        raise damaged(path, oiio.geterror())
+    return reader
+
+
+def _samples(path: Path, reader: oiio.ImageInput, part: int, indices: tuple[int, ...]) -> NDArray[Any]:
+    """The samples (H, W, channels) of the chosen channels, in the file's own type."""
+    first, end = min(indices), max(indices) + 1
+    samples = reader.read_image(part, 0, first, end, reader.spec().format)
+    fault = reader.geterror()
+    if samples is None or (fault and not _is_harmless(fault, path)):
+        raise damaged(path, fault)
+    if indices == tuple(range(first, end)):
+        return samples
+    return samples[..., [index - first for index in indices]]
+
+
+def _from_grey(rgb: Floats, profile: Any) -> Floats:
+    """Grey (H, W, 3) as sRGB, by the profile of a greyscale file; as it is without one."""
+    icc = None if profile is None else bytes(profile)
+    if icc is None or profiles.profile_space(icc) != "GRAY":
+        return rgb
+    curve = profiles.read_grey_curve(icc)
+    return rgb if curve is None else convert(curve(rgb), LINEAR, SRGB)
+
+
+def _from_inks(
+    path: Path, name: str, kind: str, samples: NDArray[Any], profile: Any, max_pixels: int
+) -> NDArray[Any]:
+    """A CMYK file as sRGB (H, W, 3), by its own profile, at 8 bits; without one as OpenImageIO sees it."""
+    icc = None if profile is None else bytes(profile)
+    if icc is None or profiles.profile_space(icc) != "CMYK":
+        return samples
+    if kind == "JPEG":
+        inks = read_cmyk(path, max_pixels)
+    else:
+        reader = _open(path, name, RawColor=1)
+        try:
+            inks = _samples(path, reader, 0, (0, 1, 2, 3))
+        finally:
+            reader.close()
+        white = SAMPLES[inks.dtype.name][1]
+        inks = (inks.astype(np.float32) * np.float32(255 / white) + np.float32(0.5)).astype(np.uint8)
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ItemError("unreadable", f"{path} is a folder: give the files in it")
-        if not stat.S_ISREG(mode):
-            raise ItemError("unreadable", f"{path} is not a regular file: copy its content to one")
-        with path.open("rb") as file:
-            head = file.read(16)
-    except FileNotFoundError:
-        raise ItemError("missing", f"{path} does not exist: check its name") from None
-    except PermissionError:
-        raise ItemError("unreadable", f"{path} may not be read: give yourself permission (chmod u+r)") from None
-    except OSError as error:
-        raise ItemError("unreadable", f"{path} cannot be read: {error.strerror}") from None
-    if not head:
-        raise ItemError("unreadable", f"{path} is empty (0 bytes): copy or export it again")
-    for start, signature, name in SIGNATURES:
-        if head[start : start + len(signature)] == signature:
-            if name not in READ:
-                raise ItemError("unsupported", f"{path} is {name}: convert it to PNG, TIFF or JPEG first")
-            return
-    raise ItemError("unreadable", f"{path} is not an image: expected JPEG, PNG, WebP, TIFF or BMP")
-
-
-def _check_header(path: Path, spec: oiio.ImageSpec) -> None:
-    """Refuse sizes, depths and channels that this tool does not handle, before memory is taken for the pixels."""
-    height, width = spec.height, spec.width
-    if min(height, width) < MIN_SIDE:
-        raise ItemError("too-small", f"{path} is {width}×{height} pixels: each side has to be at least {MIN_SIDE}")
-    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
-        limit = f"{MAX_SIDE} pixels a side and {MAX_PIXELS // 1_000_000} megapixels"
-        raise ItemError("too-large", f"{path} is {width}×{height} pixels: at most {limit}; scale it down or cut it up")
-    if str(spec.format) not in ("uint8", "uint16"):
-        raise ItemError("unsupported", f"{path} has {spec.format} samples: convert it to 8 or 16 bits a channel")
-    if not set(spec.channelnames) <= {"R", "G", "B", "A", "Y"}:
-        channels = ", ".join(spec.channelnames)
-        raise ItemError("unsupported", f"{path} has the channels {channels}: save it as RGB or RGBA")
+        rgb = profiles.to_srgb_by_littlecms(inks, icc, "CMYK")
+    except ValueError:
+        return samples
+    return rgb.astype(samples.dtype) * samples.dtype.type(257 if samples.dtype == np.uint16 else 1)
 
 
 def _is_harmless(fault: str, path: Path) -> bool:
@@ -155,8 +157,3 @@ def _is_harmless(fault: str, path: Path) -> bool:
         return False
     data = path.read_bytes()
     return data.rfind(JPEG_END) > data.rfind(JPEG_SCAN)  # coded data never looks like a marker
-
-
-def _damaged(path: Path, fault: str) -> ItemError:
-    reason = " ".join(fault.split())[:160] or "its data does not decode"
-    return ItemError("unreadable", f"{path} is truncated or damaged ({reason}): copy or export it again")

@@ -1,0 +1,189 @@
+"""What a file's numbers stand for, and from one such encoding to another. Alpha is never converted.
+
+Everything meets in linear light with the primaries of Rec. 709 (those of sRGB), 1 being the white of a display.
+Values outside [0, 1] are carried along.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import icc as profiles
+from .floats import Floats
+
+# A number is the exponent of a power curve.
+Transfer = Literal["srgb", "linear", "rec709", "pq", "hlg", "cineon"] | float
+Chromaticities = tuple[float, float, float, float, float, float, float, float]  # x and y of red, green, blue, white
+
+D50 = np.array([0.96422, 1.0, 0.82521])  # XYZ of the ICC's connection space (ICC.1:2022, 7.2.16)
+BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+
+REC709: Chromaticities = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)  # ITU-R BT.709, and sRGB
+PRIMARIES: dict[str, Chromaticities] = {
+    "rec709": REC709,
+    "p3d65": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),  # SMPTE EG 432-1
+    "rec2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),  # ITU-R BT.2020
+    "adobergb": (0.64, 0.33, 0.21, 0.71, 0.15, 0.06, 0.3127, 0.3290),  # Adobe RGB (1998)
+    "ap0": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.0770, 0.32168, 0.33767),  # SMPTE ST 2065-1
+    "ap1": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767),  # ACEScg
+}
+CLOSE = 1e-3  # chromaticities that differ by less are the same
+
+PQ_WHITE, HLG_WHITE = 203.0, 0.75  # diffuse white in cd/m² and as HLG signal (ITU-R BT.2408)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How numbers encode colour: by a profile, if there is one, else by a transfer curve and primaries.
+
+    `primaries` None are those of Rec. 709.
+    """
+
+    transfer: Transfer = "srgb"
+    primaries: Chromaticities | None = None
+    icc: bytes | None = None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the numbers are proportional to light."""
+        return self.icc is None and self.transfer == "linear"
+
+
+SRGB, LINEAR = Encoding(), Encoding("linear")
+
+
+def convert(rgb: Floats, source: Encoding, target: Encoding) -> Floats:
+    """Colours (…, 3) of one encoding in another; the same array if they are the same."""
+    if source == target:
+        return rgb
+    if source == replace(target, transfer=source.transfer) and source.icc is None:  # the primaries stay
+        decode, _ = _curve(source.transfer)
+        _, encode = _curve(target.transfer)
+        return encode(decode(rgb))
+    return from_linear(to_linear(rgb, source), target)
+
+
+def to_linear(rgb: Floats, source: Encoding) -> Floats:
+    """Colours (…, 3) in linear light with the primaries of Rec. 709."""
+    if source.icc is None:
+        decode, _ = _curve(source.transfer)
+        return _times(decode(rgb), np.linalg.inv(_to_xyz(REC709)) @ _to_xyz(source.primaries or REC709))
+    profile = profiles.read_matrix_profile(source.icc)
+    if profile is None:
+        return to_linear(_by_littlecms(rgb, lambda x: profiles.to_srgb_by_littlecms(x, source.icc or b"", "RGB")), SRGB)
+    light = np.stack([curve(rgb[..., i]) for i, curve in enumerate(profile.decode)], axis=-1)
+    return _times(light, np.linalg.inv(_to_xyz(REC709)) @ profile.to_xyz)
+
+
+def from_linear(light: Floats, target: Encoding) -> Floats:
+    """The reverse of `to_linear`."""
+    if target.icc is None:
+        _, encode = _curve(target.transfer)
+        return encode(_times(light, np.linalg.inv(_to_xyz(target.primaries or REC709)) @ _to_xyz(REC709)))
+    profile = profiles.read_matrix_profile(target.icc)
+    if profile is None:
+        return _by_littlecms(from_linear(light, SRGB), lambda x: profiles.from_srgb_by_littlecms(x, target.icc or b""))
+    light = _times(light, np.linalg.inv(profile.to_xyz) @ _to_xyz(REC709))
+    return np.stack([curve(light[..., i]) for i, curve in enumerate(profile.encode)], axis=-1)
+
+
+def primaries_of(chromaticities: Chromaticities) -> Chromaticities | None:
+    """The same, or None for those of Rec. 709."""
+    return None if np.allclose(chromaticities, REC709, atol=CLOSE) else chromaticities
+
+
+def _to_xyz(chromaticities: Chromaticities) -> NDArray[np.float64]:
+    """From linear RGB to XYZ relative to D50 (3, 3), adapted by Bradford's method (ICC.1:2022, annex E)."""
+    xy = np.array(chromaticities).reshape(4, 2)
+    xyz = np.column_stack([xy, 1 - xy.sum(1)]).T / np.maximum(xy[:, 1], 1e-9)  # (3, 4), Y = 1
+    primaries, white = xyz[:, :3], xyz[:, 3]
+    matrix = primaries * np.linalg.solve(primaries, white)
+    cone = (BRADFORD @ D50) / (BRADFORD @ white)
+    adapted: NDArray[np.float64] = np.linalg.inv(BRADFORD) @ np.diag(cone) @ BRADFORD @ matrix
+    return adapted
+
+
+def _times(rgb: Floats, matrix: NDArray[np.float64]) -> Floats:
+    """Colours (…, 3) times a matrix; as they are if it is the identity."""
+    return rgb if np.allclose(matrix, np.eye(3), atol=1e-6) else rgb @ matrix.T.astype(np.float32)
+
+
+def _by_littlecms(rgb: Floats, transform: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Floats:
+    """A transform of 8-bit pictures (H, W, 3) on floats; colours stay as they are if the profile cannot be used."""
+    flat = rgb.reshape(1, -1, 3)
+    samples = (np.clip(np.nan_to_num(flat), 0, 1) * 255 + 0.5).astype(np.uint8)
+    try:
+        return (transform(samples).astype(np.float32) / 255).reshape(rgb.shape)
+    except ValueError:
+        return rgb
+
+
+def _curve(transfer: Transfer) -> tuple[profiles.Function, profiles.Function]:
+    """To linear light, and back."""
+    return CURVES[transfer] if isinstance(transfer, str) else profiles.power(transfer)
+
+
+def _odd(curve: Callable[[Floats], Floats]) -> profiles.Function:
+    """The curve, mirrored for values below 0."""
+    return lambda x: np.copysign(curve(np.abs(x)), x).astype(np.float32)
+
+
+def _pieces(
+    limit: float, slope: float, scale: float, offset: float, exponent: float
+) -> tuple[profiles.Function, profiles.Function]:
+    """A camera curve: `slope` times the light up to `limit`, then scale·light^exponent − offset; its inverse first."""
+    knee = slope * limit
+    return (
+        _odd(lambda v: np.where(v <= knee, v / slope, ((v + offset) / scale) ** np.float32(1 / exponent))),
+        _odd(lambda y: np.where(y <= limit, y * slope, scale * y ** np.float32(exponent) - offset)),
+    )
+
+
+def _pq() -> tuple[profiles.Function, profiles.Function]:
+    """SMPTE ST 2084."""
+    m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+
+    def decode(v: Floats) -> Floats:
+        root = np.clip(v, 0, 1) ** (1 / m2)
+        return (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1) * (10000 / PQ_WHITE)
+
+    def encode(y: Floats) -> Floats:
+        root = np.clip(y * (PQ_WHITE / 10000), 0, 1) ** m1
+        return ((c1 + c2 * root) / (1 + c3 * root)) ** m2
+
+    return decode, encode
+
+
+def _hlg() -> tuple[profiles.Function, profiles.Function]:
+    """ITU-R BT.2100, the camera's curve, scaled to diffuse white."""
+    a = 0.17883277
+    b, c = 1 - 4 * a, 0.5 - a * np.log(4 * a)
+    white = (np.exp((HLG_WHITE - c) / a) + b) / 12
+    return (
+        _odd(lambda v: np.where(v <= 0.5, v * v / 3, (np.exp((v - c) / a) + b) / 12) / white),
+        _odd(lambda y: np.where(y * white <= 1 / 12, np.sqrt(3 * y * white),
+                                a * np.log(np.maximum(12 * y * white - b, 1e-9)) + c)),
+    )  # fmt: skip
+
+
+def _cineon() -> tuple[profiles.Function, profiles.Function]:
+    """Printing density of film scans (Kodak's Cineon): 10-bit code 685 is white, 95 black, .002 density a code."""
+    gain = 0.002 / 0.6  # codes to decades of light, at the film's gamma
+    black = 10 ** ((95 - 685) * gain)
+    return (
+        lambda v: ((10 ** ((v * 1023 - 685) * gain) - black) / (1 - black)).astype(np.float32),
+        lambda y: ((np.log10(np.maximum(y * (1 - black) + black, 1e-9)) / gain + 685) / 1023).astype(np.float32),
+    )
+
+
+CURVES: dict[str, tuple[profiles.Function, profiles.Function]] = {
+    "linear": (lambda v: v, lambda y: y),
+    "srgb": _pieces(0.0031308, 12.92, 1.055, 0.055, 1 / 2.4),  # IEC 61966-2-1
+    "rec709": _pieces(0.018, 4.5, 1.099, 0.099, 0.45),  # ITU-R BT.709
+    "pq": _pq(),
+    "hlg": _hlg(),
+    "cineon": _cineon(),
+}

@@ -1,0 +1,49 @@
+"""The depth of a picture file from its header alone: planning asks it of thousands of files."""
+
+from pathlib import Path
+
+from ..status import ItemError
+from .formats import Depth
+from .names import spelled
+from .signatures import kind_of, read_head
+
+# Where a format has several, its header is read.
+ALWAYS: dict[str, Depth] = {"JPEG": "8", "WebP": "8", "BMP": "8", "TGA": "8", "GIF": "8", "AVIF": "8"}
+
+
+def depth_of(path: Path) -> Depth | None:
+    """The depth, or None where the file is missing, broken, or no picture: reading it will say so.
+
+    Of an EXR file it is that of all its channels together, so `float` may turn out to be `half`.
+    """
+    try:
+        head = read_head(path)
+    except ItemError:
+        return None
+    kind = kind_of(head, path.suffix)
+    if kind in ALWAYS:
+        return ALWAYS[kind]
+    if kind == "PNG":
+        return "16" if head[24:25] == b"\x10" else "8"
+    if kind == "HEIC":
+        from .pillow import heic_depth
+
+        return heic_depth(path)
+    return None if kind is None else _by_openimageio(path)
+
+
+def _by_openimageio(path: Path) -> Depth | None:
+    import OpenImageIO as oiio
+
+    from .image import SAMPLES
+
+    with spelled(path) as name:
+        reader = oiio.ImageInput.open(name)
+        if reader is None:
+            oiio.geterror()
+            return None
+        try:
+            known = SAMPLES.get(str(reader.spec().format))
+        finally:
+            reader.close()
+    return known[0] if known else None

@@ -1,0 +1,13 @@
+"""A layer of a result."""
+
+from dataclasses import dataclass
+
+from ..floats import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Straight RGBA (H, W, 4) on the canvas that all layers share."""
+
+    name: str
+    rgba: Floats

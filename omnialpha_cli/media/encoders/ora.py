@@ -1,0 +1,72 @@
+"""OpenRaster 0.0.5: a zip of PNG files with their stack."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+import PIL.Image
+
+from ..colour import SRGB, convert
+from ..floats import Floats
+from ..samples import flatten, quantise
+from ..target import Target
+from . import png
+from .layer import Layer
+
+MIMETYPE = b"image/openraster"
+THUMBNAIL = 256  # pixels a side, at most
+DATE = (1980, 1, 1, 0, 0, 0)  # the same pixels are the same file
+
+
+def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
+    """The layers, bottom first, their composite and a thumbnail. Raises OSError."""
+    composite = flatten([layer.rgba for layer in layers])
+    inner = replace(target, metadata={})
+    with ZipFile(path, "w") as archive:
+        _add(archive, "mimetype", MIMETYPE)  # first, and as it is: programs look for it at a fixed place
+        _add(archive, "stack.xml", _stack(layers), ZIP_DEFLATED)
+        for i, layer in enumerate(layers):
+            _add(archive, f"data/layer{i}.png", _png(layer.rgba, inner))
+        _add(archive, "mergedimage.png", _png(composite, target))
+        _add(archive, "Thumbnails/thumbnail.png", _thumbnail(composite, target))
+
+
+def _stack(layers: Sequence[Layer]) -> bytes:
+    """stack.xml, which begins with the top layer."""
+    height, width = layers[0].rgba.shape[:2]
+    image = ET.Element("image", version="0.0.5", w=str(width), h=str(height))
+    stack = ET.SubElement(image, "stack")
+    for i, layer in reversed(list(enumerate(layers))):
+        ET.SubElement(stack, "layer", {
+            "name": layer.name, "src": f"data/layer{i}.png", "x": "0", "y": "0",
+            "opacity": "1.0", "visibility": "visible", "composite-op": "svg:src-over",
+        })  # fmt: skip
+    return ET.tostring(image, encoding="UTF-8", xml_declaration=True)
+
+
+def _png(rgba: Floats, target: Target) -> bytes:
+    file = io.BytesIO()
+    png.encode(file, rgba, target)
+    return file.getvalue()
+
+
+def _thumbnail(composite: Floats, target: Target) -> bytes:
+    """An 8-bit picture in sRGB."""
+    step = max(1, max(composite.shape[:2]) // (2 * THUMBNAIL))
+    small = composite[::step, ::step]
+    colour = convert(np.ascontiguousarray(small[..., :3]), target.encoding, SRGB)
+    picture = PIL.Image.fromarray(quantise(np.concatenate((colour, small[..., 3:]), -1), "8"))
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    file = io.BytesIO()
+    picture.save(file, format="PNG")
+    return file.getvalue()
+
+
+def _add(archive: ZipFile, name: str, data: bytes, packing: int = ZIP_STORED) -> None:
+    info = ZipInfo(name, DATE)
+    info.compress_type = packing
+    archive.writestr(info, data)

@@ -1,0 +1,155 @@
+"""TIFF (Adobe's revision 6.0): one picture, a page a layer, or Photoshop's layers beside their composite."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psdtags
+import tifffile
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from .. import icc
+from ..colour import SRGB
+from ..floats import Floats
+from ..image import Typed
+from ..samples import flatten, premultiply, to_samples
+from ..target import Target
+from .layer import Layer
+
+ROWS = 64  # a strip
+PAGE_NAME = 285
+TEXT_TAGS = {"Artist": 315, "Copyright": 33432, "DocumentName": 269, "HostComputer": 316, "Make": 271, "Model": 272}
+RESOLUTION_UNITS = {"in": 2, "inch": 2, "cm": 3, "none": 1}
+TOO_LONG = 2**32 - 2**26  # bytes, from where a file has to be a BigTIFF
+
+
+def write(path: Path, pixels: Floats, target: Target) -> None:
+    """Write grey (H, W, 1) or straight RGBA (H, W, 4). Raises OSError."""
+    with _opened(path, [pixels], target) as file:
+        _write(file, pixels, target)
+
+
+def write_pages(path: Path, layers: Sequence[Layer], target: Target) -> None:
+    """A page a layer, bottom first, called by its name. Raises OSError."""
+    with _opened(path, [layer.rgba for layer in layers], target) as file:
+        for layer in layers:
+            _write(file, layer.rgba, target, [(PAGE_NAME, "s", 0, layer.name, True)])
+
+
+def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
+    """The composite, for programs that know nothing of layers, and the layers for Photoshop in tag 37724.
+
+    Photoshop has no layers of half floats: they become floats. Raises OSError.
+    """
+    target = _without_half(target)
+    composite = flatten([layer.rgba for layer in layers])
+    with _opened(path, [composite, *(layer.rgba for layer in layers)], target) as file:
+        order = psdtags.PsdFormat.LE32BIT  # that of the file
+        records = psdtags.PsdLayers(_layers_key(target), [_record(layer, target) for layer in layers])
+        data = psdtags.TiffImageSourceData(order, records, psdtags.PsdUserMask())
+        _write(file, composite, target, [data.tifftag(maxworkers=2)])
+
+
+def _layers_key(target: Target) -> psdtags.PsdKey:
+    return {"8": psdtags.PsdKey.LAYER, "16": psdtags.PsdKey.LAYER_16, "float": psdtags.PsdKey.LAYER_32}[target.depth]
+
+
+def _without_half(target: Target) -> Target:
+    return replace(target, depth="float") if target.depth == "half" else target
+
+
+def _record(layer: Layer, target: Target) -> psdtags.PsdLayer:
+    samples = to_samples(layer.rgba, target.depth)
+    height, width = samples.shape[:2]
+    kinds = (psdtags.PsdChannelId.TRANSPARENCY_MASK, psdtags.PsdChannelId.CHANNEL0, psdtags.PsdChannelId.CHANNEL1,
+             psdtags.PsdChannelId.CHANNEL2)  # fmt: skip
+    planes = (samples[..., 3], samples[..., 0], samples[..., 1], samples[..., 2])
+    packing = psdtags.PsdCompressionType.RAW if target.compression == "none" else psdtags.PsdCompressionType.ZIP
+    channels = [psdtags.PsdChannel(kind, packing, plane) for kind, plane in zip(kinds, planes, strict=True)]
+    title = psdtags.PsdString(psdtags.PsdKey.UNICODE_LAYER_NAME, layer.name)
+    rectangle = psdtags.PsdRectangle(0, 0, height, width)
+    return psdtags.PsdLayer(layer.name, channels, rectangle, flags=psdtags.PsdLayerFlag.PHOTOSHOP5, info=[title])
+
+
+def _opened(path: Path, pictures: Sequence[Floats], target: Target) -> tifffile.TiffWriter:
+    size = {"8": 1, "16": 2, "half": 2, "float": 4}[target.depth]
+    total = size * sum(picture.size for picture in pictures)
+    return tifffile.TiffWriter(path, byteorder="<", bigtiff=total > TOO_LONG)
+
+
+def _write(file: tifffile.TiffWriter, pixels: Floats, target: Target, tags: Sequence[Any] = ()) -> None:
+    grey = pixels.shape[2] == 1
+    if target.premultiplied and not grey:
+        pixels = premultiply(pixels)
+    samples = to_samples(pixels, target.depth)
+    samples = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
+    packed = target.compression != "none"
+    differences = packed and samples.dtype.kind == "u"
+    file.write(
+        _strips(samples, target, differences),
+        shape=samples.shape[:2] if grey else samples.shape,
+        dtype=samples.dtype,
+        photometric="minisblack" if grey else "rgb",
+        extrasamples=None if grey else ["assocalpha" if target.premultiplied else "unassalpha"],
+        compression="zlib" if packed else None,
+        predictor=differences,
+        rowsperstrip=ROWS,
+        iccprofile=None if grey else _profile(target),
+        metadata=None,
+        software=False,
+        extratags=[*tags, *_text_tags(target)],
+        **_described(target),
+    )
+
+
+def _strips(samples: NDArray[Any], target: Target, differences: bool) -> Iterator[bytes]:
+    for top in range(0, len(samples), ROWS):
+        strip = samples[top : top + ROWS]
+        if differences:
+            strip = strip.copy()
+            strip[:, 1:] -= samples[top : top + ROWS, :-1]
+        data = strip.tobytes()
+        if target.compression == "none":
+            yield data
+        else:
+            yield isal_zlib.compress(data, 1) if target.compression == "fast" else zlib.compress(data, 9)
+
+
+def _profile(target: Target) -> bytes | None:
+    """The colours' profile. Floats without one are taken for linear light, so sRGB has to be told there."""
+    if target.encoding == SRGB and target.depth in ("half", "float"):
+        return icc.srgb_profile()
+    return target.encoding.icc
+
+
+def _text_tags(target: Target) -> list[tuple[int, str, int, str, bool]]:
+    found = ((TEXT_TAGS[name], value) for name, value in target.metadata.items() if name in TEXT_TAGS)
+    return [(tag, "s", 0, _ascii(value), True) for tag, value in found if isinstance(value, str)]
+
+
+def _described(target: Target) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    metadata = target.metadata
+    description, date = metadata.get("ImageDescription"), metadata.get("DateTime")
+    if isinstance(description, str):
+        told["description"] = _ascii(description)
+    if isinstance(date, str) and len(date) == 19:
+        told["datetime"] = date
+    across, down = metadata.get("XResolution"), metadata.get("YResolution")
+    aspect = metadata.get("PixelAspectRatio")
+    if isinstance(across, float | int) and isinstance(down, float | int) and across > 0 and down > 0:
+        told["resolution"] = (float(across), float(down))
+        told["resolutionunit"] = RESOLUTION_UNITS.get(str(metadata.get("ResolutionUnit")), 1)
+    elif isinstance(aspect, float | int) and aspect > 0 and aspect != 1:
+        told["resolution"] = (1.0, float(aspect))  # wide pixels are fewer across
+        told["resolutionunit"] = 1
+    return told
+
+
+def _ascii(text: str | int | float | Typed) -> str:
+    """What TIFF's text fields hold."""
+    return str(text).encode("ascii", "replace").decode("ascii")

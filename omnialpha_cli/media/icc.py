@@ -1,0 +1,169 @@
+"""ICC profiles: matrix profiles in floating point, all others through littlecms at 8 bits.
+
+Matrix profiles (ICC.1:2022, 8.3.3: Display P3, Adobe RGB, ProPhoto and nearly all of cameras and monitors) are three
+curves and a matrix. They are done here, because Pillow's littlecms takes 8 bits only, and files have up to 32.
+"""
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .floats import Floats
+
+Function = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixProfile:
+    """`to_xyz` (3, 3) takes linear RGB to XYZ relative to D50; a curve for each channel, and its inverse."""
+
+    to_xyz: NDArray[np.float64]
+    decode: tuple[Function, ...]
+    encode: tuple[Function, ...]
+
+
+def profile_space(icc: bytes | None) -> str | None:
+    """What samples the profile describes: `RGB`, `CMYK`, `GRAY`, … (ICC.1:2022, bytes 16 to 19 of the header)."""
+    return icc[16:20].decode("ascii", "replace").strip() if icc and len(icc) >= 128 else None
+
+
+@lru_cache(32)
+def read_matrix_profile(icc: bytes) -> MatrixProfile | None:
+    """The profile's curves and matrix, or None if it has none (it is a table, not RGB, or damaged)."""
+    try:
+        tags = _tags(icc)
+        columns = [struct.unpack_from(">3i", tags[name], 8) for name in ("rXYZ", "gXYZ", "bXYZ")]
+        curves = [read_curve(tags[name]) for name in ("rTRC", "gTRC", "bTRC")]
+    except (KeyError, ValueError, struct.error):
+        return None
+    matrix = np.array(columns).T / 65536
+    if abs(np.linalg.det(matrix)) < 1e-9:
+        return None
+    return MatrixProfile(matrix, tuple(decode for decode, _ in curves), tuple(encode for _, encode in curves))
+
+
+@lru_cache(32)
+def read_grey_curve(icc: bytes) -> Function | None:
+    """From samples to linear light, of a greyscale profile with a curve."""
+    try:
+        return read_curve(_tags(icc)["kTRC"])[0]
+    except (KeyError, ValueError, struct.error):
+        return None
+
+
+def read_curve(tag: bytes) -> tuple[Function, Function]:
+    """A `curv` or `para` tag (ICC.1:2022, 10.6 and 10.18) and its inverse. Raises ValueError, struct.error."""
+    if tag[:4] == b"para":
+        (kind,) = struct.unpack_from(">H", tag, 8)
+        counts = (1, 3, 4, 5, 7)
+        if kind >= len(counts):
+            raise ValueError(f"parametric curve of kind {kind}")
+        return _parametric(kind, [value / 65536 for value in struct.unpack_from(f">{counts[kind]}i", tag, 12)])
+    if tag[:4] != b"curv":
+        raise ValueError("not a curve")
+    (count,) = struct.unpack_from(">I", tag, 8)
+    if count == 0:
+        return power(1.0)
+    if count == 1:
+        return power(struct.unpack_from(">H", tag, 12)[0] / 256)
+    table = np.array(struct.unpack_from(f">{count}H", tag, 12)) / 65535
+    return _table(table)
+
+
+def power(exponent: float) -> tuple[Function, Function]:
+    """x^exponent and its inverse, odd, so that values below 0 survive."""
+    return (
+        lambda x: np.copysign(np.abs(x) ** np.float32(exponent), x),
+        lambda y: np.copysign(np.abs(y) ** np.float32(1 / exponent), y),
+    )
+
+
+def to_srgb_by_littlecms(samples: NDArray[np.uint8], icc: bytes, mode: str) -> NDArray[np.uint8]:
+    """Samples (H, W, channels) of a PIL `mode` → sRGB (H, W, 3), relative colorimetric with black point compensation.
+
+    Raises ValueError if the profile cannot be used for that.
+    """
+    return _littlecms(samples, icc, mode, None)
+
+
+def from_srgb_by_littlecms(samples: NDArray[np.uint8], icc: bytes) -> NDArray[np.uint8]:
+    """The reverse, to an RGB profile. Raises ValueError if the profile cannot be used for that."""
+    return _littlecms(samples, None, "RGB", icc)
+
+
+def srgb_profile() -> bytes:
+    """littlecms's own sRGB profile."""
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _littlecms(
+    samples: NDArray[np.uint8], source: bytes | None, mode: str, target: bytes | None
+) -> NDArray[np.uint8]:
+    from PIL import Image, ImageCms
+
+    srgb = ImageCms.createProfile("sRGB")
+    try:
+        profiles = [srgb if icc is None else ImageCms.ImageCmsProfile(io.BytesIO(icc)) for icc in (source, target)]
+        transform = ImageCms.buildTransform(
+            *profiles, mode, "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )  # fmt: skip
+    except (ImageCms.PyCMSError, OSError) as error:
+        raise ValueError(str(error)) from error
+    height, width = samples.shape[:2]
+    picture = Image.frombytes(mode, (width, height), np.ascontiguousarray(samples).tobytes())
+    converted: Any = ImageCms.applyTransform(picture, transform)
+    return np.asarray(converted)
+
+
+def _tags(icc: bytes) -> dict[str, bytes]:
+    """The profile's tags by signature (ICC.1:2022, 7.3)."""
+    (count,) = struct.unpack_from(">I", icc, 128)
+    if count > 1000:
+        raise ValueError("too many tags")
+    rows = (struct.unpack_from(">4sII", icc, 132 + 12 * i) for i in range(count))
+    return {name.decode("latin-1"): icc[start : start + size] for name, start, size in rows}
+
+
+def _parametric(kind: int, p: list[float]) -> tuple[Function, Function]:
+    """Y = (aX + b)^g + e from X = d on, cX + f below; the kinds leave out some of them (ICC.1:2022, table 68)."""
+    g = p[0]
+    if kind == 0:
+        return power(g)
+    a, b = p[1], p[2]
+    c = d = e = f = 0.0
+    if kind in (1, 2):
+        d = -b / a
+        e = f = p[3] if kind == 2 else 0.0
+    else:
+        c, d = p[3], p[4]
+        if kind == 4:
+            e, f = p[5], p[6]
+    limit = (a * d + b) ** g + e
+
+    def decode(x: Floats) -> Floats:
+        return np.where(x >= d, np.maximum(a * x + b, 0) ** np.float32(g) + e, c * x + f).astype(np.float32)
+
+    def encode(y: Floats) -> Floats:
+        below = (y - f) / c if c else np.full_like(y, d)
+        return np.where(y >= limit, (np.maximum(y - e, 0) ** np.float32(1 / g) - b) / a, below).astype(np.float32)
+
+    return decode, encode
+
+
+def _table(table: NDArray[np.float64]) -> tuple[Function, Function]:
+    """Linear between the entries of a table over [0, 1], which may not fall; cut off outside."""
+    places = np.linspace(0, 1, len(table))
+    rising = np.maximum.accumulate(table)
+    return (
+        lambda x: np.interp(x, places, table).astype(np.float32),
+        lambda y: np.interp(y, rising, places).astype(np.float32),
+    )

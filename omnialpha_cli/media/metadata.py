@@ -1,0 +1,53 @@
+"""What of a file's metadata its output gets back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import OpenImageIO as oiio
+
+from .image import Metadata, Typed
+
+# What describes the file that was read, not the picture; where the colour is told in other ways; places, serial numbers
+# and thumbnails, which are nobody's business.
+DROPPED_PREFIXES = ("oiio:", "openexr:", "tiff:", "png:", "jpeg:", "webp:", "targa:", "dpx:", "bmp:", "gif:", "GPS:", "IPTC:",
+                    "thumbnail", "ICCProfile", "Exif:Pixel", "Exif:Color", "Exif:Maker", "Exif:Interop")  # fmt: skip
+DROPPED = {"compression", "planarconfig", "Orientation", "name", "view", "type", "chunkCount", "dataWindow",
+           "displayWindow", "tiles", "lineOrder", "channels", "textureformat", "XMP", "Software", "CICP", "chromaticities"}  # fmt: skip
+PRIVATE = ("serial", "ownername", "documentid")
+
+
+def kept(spec: oiio.ImageSpec) -> Metadata:
+    """The attributes of a picture that was read which its output gets back."""
+    return {a.name: _value(a) for a in spec.extra_attribs if _is_kept(a.name)}
+
+
+def give_back(spec: oiio.ImageSpec, metadata: Metadata) -> None:
+    """Set the attributes of a picture to be written."""
+    for name, value in metadata.items():
+        if isinstance(value, Typed):
+            values = value.values[0] if len(value.values) == 1 else value.values
+            spec.attribute(name, oiio.TypeDesc(value.type), values)
+        else:
+            spec.attribute(name, value)
+
+
+def attributes(spec: oiio.ImageSpec) -> Mapping[str, Any]:
+    """All attributes by name."""
+    return {attribute.name: attribute.value for attribute in spec.extra_attribs}
+
+
+def _is_kept(name: str) -> bool:
+    folded = name.lower()
+    return not (name in DROPPED or name.startswith(DROPPED_PREFIXES) or any(word in folded for word in PRIVATE))
+
+
+def _value(attribute: Any) -> str | int | float | Typed:
+    value = attribute.value
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and str(attribute.type) in PLAIN:
+        return value
+    values = tuple(np.ravel(value).tolist()) if not isinstance(value, str) else (value,)
+    return Typed(str(attribute.type), values)
+
+
+PLAIN = ("string", "int", "float")

@@ -1,0 +1,111 @@
+"""What OpenImageIO does not read: AVIF, HEIC, and CMYK in JPEG files, with Pillow."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from ..status import ItemError
+from .formats import Depth
+from .image import Image, from_array, rgb_profile
+
+HEIC_MISSING = 'is HEIC: install what reads it, python -m pip install "omnialpha[heic]", or convert it to PNG first'
+HIGH_BITDEPTH = 0x40  # in the third byte of an av1C box (AV1-ISOBMFF, 2.3.3): 10 or 12 bits
+BOX_SEARCH = 65536  # bytes from the start
+
+
+def read_heif(path: Path, kind: str, max_pixels: int) -> Image:
+    """The first picture of an AVIF or HEIC file. Raises `ItemError`: `unreadable`, `unsupported`, `too-large`."""
+    if kind == "HEIC":
+        return _read_heic(path, max_pixels)
+    with _opened(AvifImageFile, path) as picture:
+        check_size(path, picture.width, picture.height, max_pixels)
+        several = getattr(picture, "n_frames", 1) > 1
+        image = from_array(picture)
+    notes = [f"{path} holds several pictures: the first one is used"] if several else []
+    if _has_high_bitdepth(path):
+        notes.append(f"{path} has more than 8 bits a channel, of which the 8 highest are read")
+    return replace(image, path=path, notes=tuple(notes))
+
+
+def read_cmyk(path: Path, max_pixels: int) -> NDArray[np.uint8]:
+    """The inks (H, W, 4) of a CMYK JPEG file, 255 being all ink. Raises `ItemError` `unreadable`, `too-large`."""
+    with _opened(JpegImageFile, path) as picture:
+        check_size(path, picture.width, picture.height, max_pixels)
+        return np.asarray(picture.convert("CMYK"))
+
+
+def heic_depth(path: Path) -> Depth | None:
+    """The depth of a HEIC file, or None where it cannot be read."""
+    try:
+        return "16" if _open_heic(path).info.get("bit_depth", 8) > 8 else "8"
+    except ItemError:
+        return None
+
+
+def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Refuse sizes before memory is taken for the pixels. Raises `ItemError` `too-small`, `too-large`."""
+    if min(height, width) < 2:
+        raise ItemError("too-small", f"{path} is {width}×{height} pixels: each side has to be at least 2")
+    if height * width > max_pixels:
+        limit = f"{max_pixels / 1e6:g} megapixels"
+        raise ItemError("too-large", f"{path} is {width}×{height} pixels: at most {limit} (--max-pixels)")
+
+
+def damaged(path: Path, fault: object) -> ItemError:
+    """What a decoder's complaint becomes."""
+    reason = " ".join(str(fault).split())[:160] or "its data does not decode"
+    return ItemError("unreadable", f"{path} is truncated or damaged ({reason}): copy or export it again")
+
+
+def _read_heic(path: Path, max_pixels: int) -> Image:
+    file = _open_heic(path)
+    check_size(path, *file.size, max_pixels)
+    try:
+        samples = np.asarray(file)
+    except (OSError, ValueError, RuntimeError, SyntaxError) as error:
+        raise damaged(path, error) from error
+    several = (f"{path} holds several pictures: the first one is used",) if len(file) > 1 else ()
+    icc = rgb_profile(file.info.get("icc_profile"))
+    return replace(from_array(samples), icc=icc, path=path, notes=several)
+
+
+def _open_heic(path: Path) -> Any:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise ItemError("unsupported", f"{path} {HEIC_MISSING}") from None
+    try:
+        return pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    except (OSError, ValueError, RuntimeError, SyntaxError) as error:
+        raise damaged(path, error) from error
+
+
+@contextmanager
+def _opened(reader: type[ImageFile], path: Path) -> Iterator[ImageFile]:
+    """An open picture; within the block every fault of the decoder is an `ItemError`.
+
+    The plugins' classes have no limit of pixels of their own: the caller has one.
+    """
+    try:
+        with reader(path) as picture:
+            yield picture
+    except ItemError:
+        raise
+    except Exception as error:  # each plugin has its own
+        raise damaged(path, error) from error
+
+
+def _has_high_bitdepth(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(BOX_SEARCH)
+    place = head.find(b"av1C")
+    return 0 <= place < len(head) - 6 and bool(head[place + 6] & HIGH_BITDEPTH)

@@ -1,0 +1,79 @@
+"""What kind of file it is, by its first bytes; its name is not trusted."""
+
+import stat
+from pathlib import Path
+
+from ..status import ItemError
+
+# What is read; some others have a signature too, so that the message can name them.
+READ = ("JPEG", "PNG", "WebP", "TIFF", "OpenEXR", "BMP", "TGA", "DPX", "GIF", "AVIF", "HEIC")
+HEAD = 64  # bytes that are looked at
+
+SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
+    (8, b"WEBP", "WebP"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (0, b"II+\0", "TIFF"),
+    (0, b"MM\0+", "TIFF"),
+    (0, b"BM", "BMP"),
+    (0, b"v/1\x01", "OpenEXR"),
+    (0, b"SDPX", "DPX"),
+    (0, b"XPDS", "DPX"),
+    (0, b"GIF8", "GIF"),
+    (0, b"8BPS", "PSD"),
+    (0, b"#?RADIANCE", "Radiance HDR"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL ", "JPEG XL"),
+    (4, b"jP  ", "JPEG 2000"),
+    (0, b"%PDF", "PDF"),
+)
+BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC",
+          b"hevc": "HEIC", b"hevx": "HEIC"}  # fmt: skip
+TGA_SUFFIXES = (".tga", ".targa", ".vda", ".icb", ".vst")  # this format has no signature
+TGA_KINDS = (1, 2, 3, 9, 10, 11)
+
+
+def recognise(path: Path) -> str:
+    """The name of the format, one of `READ`. Raises `ItemError`: `missing`, `unreadable`, `unsupported`."""
+    head = read_head(path)
+    if not head:
+        raise ItemError("unreadable", f"{path} is empty (0 bytes): copy or export it again")
+    kind = kind_of(head, path.suffix)
+    if kind is None:
+        raise ItemError("unreadable", f"{path} is not an image: expected {', '.join(READ[:-1])} or {READ[-1]}")
+    if kind not in READ:
+        raise ItemError("unsupported", f"{path} is {kind}: convert it to PNG, TIFF or JPEG first")
+    return kind
+
+
+def read_head(path: Path) -> bytes:
+    """The first bytes of a regular file. Raises `ItemError`: `missing`, `unreadable`."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ItemError("unreadable", f"{path} is a folder: give the files in it")
+        if not stat.S_ISREG(mode):
+            raise ItemError("unreadable", f"{path} is not a regular file: copy its content to one")
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except FileNotFoundError:
+        raise ItemError("missing", f"{path} does not exist: check its name") from None
+    except PermissionError:
+        raise ItemError("unreadable", f"{path} may not be read: give yourself permission (chmod u+r)") from None
+    except OSError as error:
+        raise ItemError("unreadable", f"{path} cannot be read: {error.strerror}") from None
+
+
+def kind_of(head: bytes, suffix: str) -> str | None:
+    """The name of the format, or None."""
+    for start, signature, name in SIGNATURES:
+        if head[start : start + len(signature)] == signature:
+            return name
+    if head[4:8] == b"ftyp":
+        brands = [head[8:12], *(head[i : i + 4] for i in range(16, min(head[3], len(head)), 4))]
+        return next((BRANDS[brand] for brand in brands if brand in BRANDS), "a film, or an unknown kind of HEIF")
+    if suffix.lower() in TGA_SUFFIXES and len(head) > 18 and head[1] < 2 and head[2] in TGA_KINDS:
+        return "TGA"
+    return None

@@ -1,0 +1,59 @@
+"""How a result is to be written."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from . import tags
+from .colour import LINEAR, SRGB, Encoding
+from .formats import FORMATS, Depth, Format
+from .image import Image, Metadata
+
+Compression = Literal["none", "fast", "small"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Everything about a file but its pixels. `encoding` is what the colours given to the encoder stand for.
+
+    `premultiplied` tells that a TIFF file shall be; `parts` that an EXR file shall have one a layer.
+    """
+
+    format: str = "png"
+    depth: Depth = "8"
+    encoding: Encoding = SRGB
+    metadata: Metadata = field(default_factory=dict)
+    premultiplied: bool = False
+    parts: bool = False
+    compression: Compression = "fast"
+
+
+def encoding_for(row: Format, depth: Depth, source: Image | None) -> Encoding:
+    """How a file encodes colours: as its source does where it can say so, else in sRGB, or, in EXR, in linear light.
+
+    Layers are solved in that space, because there they are composited. Linear light keeps its steps apart in floats
+    only, so integers do not get it from a float source.
+    """
+    own = SRGB if source is None else source.encoding
+    if row.name == "exr":
+        return own if own.is_linear else LINEAR
+    return own if source is not None and _can_tell(row, depth, source) else SRGB
+
+
+def _can_tell(row: Format, depth: Depth, source: Image) -> bool:
+    own = source.encoding
+    if own.icc is not None:
+        return "icc" in row.holds
+    if own.is_linear and depth in ("8", "16") and source.depth not in ("8", "16"):
+        return False
+    if own.primaries is not None or own.transfer in ("pq", "hlg"):
+        return "cicp" in row.holds and tags.cicp_of(own) is not None
+    kind = own.transfer if isinstance(own.transfer, str) else "power"
+    return kind in row.holds and (kind != "linear" or row.name == "png" or depth in ("half", "float"))
+
+
+def target_for(format: str, source: Image | None, depth: Depth | None) -> Target:
+    """The target of a result in a format, in the depth wanted, by default its source's. Raises UsageError."""
+    row = FORMATS[format]
+    chosen = row.depth_for("8" if source is None else source.depth, depth)
+    metadata: Metadata = {} if source is None else source.metadata
+    return Target(format, chosen, encoding_for(row, chosen, source), metadata)

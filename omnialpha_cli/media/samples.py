@@ -1,5 +1,6 @@
 """From floats to the numbers that files hold: rounded once, to nearest."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from .floats import Floats
 from .formats import Depth
 
 WHITE: dict[str, tuple[type[np.unsignedinteger[Any]], int]] = {"8": (np.uint8, 255), "16": (np.uint16, 65535)}
-ROWS = 256  # at a time, which keeps temporary memory small
+SAMPLES: dict[Depth, type[Any]] = {"8": np.uint8, "16": np.uint16, "half": np.float16, "float": np.float32}
+ROWS = 64  # at a time, which keeps temporary memory small
 LARGEST_HALF = 65504.0
 
 
@@ -18,8 +20,7 @@ def to_samples(values: Floats, depth: Depth) -> NDArray[Any]:
     if depth == "float":
         return np.asarray(values, np.float32)
     if depth == "half":
-        reach = np.where(np.isfinite(values), np.clip(values, -LARGEST_HALF, LARGEST_HALF), values)
-        return reach.astype(np.float16)
+        return _to_half(values)
     return quantise(values, depth)
 
 
@@ -34,27 +35,52 @@ def quantise(values: Floats, depth: Depth) -> NDArray[Any]:
     return result
 
 
-def premultiply(rgba: Floats, light: NDArray[np.bool_] | None = None) -> Floats:
-    """Straight RGBA (H, W, 4) with its colours times alpha; in the pixels `light` (H, W) with alpha 0 colours stay."""
-    alpha = rgba[..., 3:]
-    result = rgba.copy()
-    with np.errstate(invalid="ignore"):  # infinity under alpha 0
-        np.multiply(rgba[..., :3], alpha, out=result[..., :3])
-    hidden = rgba[..., 3] == 0
-    result[hidden, :3] = 0
-    if light is not None:
-        kept = hidden & light
-        result[kept, :3] = rgba[kept, :3]
+def _to_half(values: Floats) -> NDArray[np.float16]:
+    with np.errstate(over="ignore"):
+        result = values.astype(np.float16)
+    beyond = np.isinf(result)
+    if beyond.any():
+        beyond &= np.isfinite(values)
+        result[beyond] = np.copysign(LARGEST_HALF, values[beyond])
     return result
 
 
-def flatten(layers: list[Floats]) -> Floats:
+def premultiplied(rgba: Floats, depth: Depth, light: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+    """Samples of straight RGBA (H, W, 4), its colours times alpha.
+
+    In the pixels `light` (H, W) with alpha 0 the colours stay; elsewhere they are 0 there.
+    """
+    result = np.empty(rgba.shape, SAMPLES[depth])
+    for top in range(0, len(rgba), ROWS):
+        source = rgba[top : top + ROWS]
+        alpha = source[..., 3]
+        with np.errstate(invalid="ignore"):  # infinity times 0
+            rows = source * alpha[..., None]
+        rows[..., 3] = alpha
+        hidden = alpha == 0
+        if hidden.any():
+            rows[hidden, :3] = 0
+            if light is not None:
+                hidden &= light[top : top + ROWS]
+                rows[hidden, :3] = source[hidden, :3]
+        result[top : top + ROWS] = to_samples(rows, depth)
+    return result
+
+
+def flatten(layers: Sequence[Floats]) -> Floats:
     """Straight RGBA layers (H, W, 4), bottom first, one over the other: straight RGBA."""
-    result = layers[0]
+    result = layers[0].copy()
     for layer in layers[1:]:
-        top, bottom = layer[..., 3:], result[..., 3:]
-        alpha = top + bottom * (1 - top)
-        colour = layer[..., :3] * top + result[..., :3] * (bottom * (1 - top))
-        np.divide(colour, alpha, out=colour, where=alpha > 0)
-        result = np.concatenate((colour, alpha), -1)
+        for top in range(0, len(result), ROWS):
+            _over(layer[top : top + ROWS], result[top : top + ROWS])
     return result
+
+
+def _over(layer: Floats, below: Floats) -> None:
+    """Put a layer over what is below, in place."""
+    share = layer[..., 3:]
+    rest = below[..., 3:] * (1 - share)
+    alpha = share + rest
+    colour = layer[..., :3] * share + below[..., :3] * rest
+    np.divide(colour, alpha, out=below[..., :3], where=alpha > 0)
+    below[..., 3:] = alpha

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..floats import Floats
 from ..metadata import give_back
 from ..names import spelled
-from ..samples import flatten, premultiply, to_samples
+from ..samples import flatten, premultiplied, to_samples
 from ..target import Target
 from .layer import Layer
 
@@ -26,8 +26,10 @@ def write(path: Path, pixels: Floats, target: Target, light: NDArray[np.bool_] |
     Light without coverage, in the pixels `light` (H, W), stays as it is where alpha is 0.
     """
     names = ["Y"] if pixels.shape[2] == 1 else list("RGBA")
-    samples = pixels if pixels.shape[2] == 1 else premultiply(pixels, light)
-    _write(path, [(_spec(samples, names, target), samples)], target)
+    samples = (
+        to_samples(pixels, target.depth) if pixels.shape[2] == 1 else premultiplied(pixels, target.depth, light)
+    )
+    _write(path, [(_spec(samples, names, target), samples)])
 
 
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
@@ -35,23 +37,21 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
 
     Or, with `target.parts`, one part a layer. Raises OSError.
     """
-    premultiplied = [premultiply(layer.rgba) for layer in layers]
+    parts = [premultiplied(layer.rgba, target.depth) for layer in layers]
     if target.parts:
-        parts = []
-        for layer, samples in zip(layers, premultiplied, strict=True):
-            spec = _spec(samples, list("RGBA"), target)
+        specs = [_spec(samples, list("RGBA"), target) for samples in parts]
+        for spec, layer in zip(specs, layers, strict=True):
             spec.attribute("oiio:subimagename", layer.name)
-            parts.append((spec, samples))
-        return _write(path, parts, target)
-    composite = premultiply(flatten([layer.rgba for layer in layers]))
+        return _write(path, list(zip(specs, parts, strict=True)))
+    composite = premultiplied(flatten([layer.rgba for layer in layers]), target.depth)
     names = list("RGBA") + [f"layer_{i:02}.{channel}" for i in range(len(layers)) for channel in "RGBA"]
-    samples = np.concatenate([composite, *premultiplied], -1)
+    samples = np.concatenate([composite, *parts], -1)
     spec = _spec(samples, names, target)
     spec.attribute("layers", ", ".join(f"layer_{i:02} {layer.name}" for i, layer in enumerate(layers)))
-    return _write(path, [(spec, samples)], target)
+    return _write(path, [(spec, samples)])
 
 
-def _spec(samples: Floats, names: list[str], target: Target) -> oiio.ImageSpec:
+def _spec(samples: NDArray[Any], names: list[str], target: Target) -> oiio.ImageSpec:
     height, width, channels = samples.shape
     spec = oiio.ImageSpec(width, height, channels, target.depth)
     spec.channelnames = tuple(names)
@@ -63,7 +63,7 @@ def _spec(samples: Floats, names: list[str], target: Target) -> oiio.ImageSpec:
     return spec
 
 
-def _write(path: Path, parts: list[tuple[oiio.ImageSpec, Floats]], target: Target) -> None:
+def _write(path: Path, parts: list[tuple[oiio.ImageSpec, NDArray[Any]]]) -> None:
     writer: Any = oiio.ImageOutput.create("openexr")
     path.touch()
     with spelled(path) as name:
@@ -72,7 +72,7 @@ def _write(path: Path, parts: list[tuple[oiio.ImageSpec, Floats]], target: Targe
         for i, (spec, samples) in enumerate(parts):
             if written and i:
                 written = writer.open(name, spec, "AppendSubimage")
-            written = written and writer.write_image(np.ascontiguousarray(to_samples(samples, target.depth)))
+            written = written and writer.write_image(np.ascontiguousarray(samples))
         fault = writer.geterror()
         closed = writer.close()
     fault = fault or writer.geterror()

@@ -16,7 +16,7 @@ from .. import icc
 from ..colour import SRGB
 from ..floats import Floats
 from ..image import Typed
-from ..samples import flatten, premultiply, to_samples
+from ..samples import flatten, premultiplied, to_samples
 from ..target import Target
 from .layer import Layer
 
@@ -83,9 +83,8 @@ def _opened(path: Path, pictures: Sequence[Floats], target: Target) -> tifffile.
 
 def _write(file: tifffile.TiffWriter, pixels: Floats, target: Target, tags: Sequence[Any] = ()) -> None:
     grey = pixels.shape[2] == 1
-    if target.premultiplied and not grey:
-        pixels = premultiply(pixels)
-    samples = to_samples(pixels, target.depth)
+    associated = target.premultiplied and not grey
+    samples = premultiplied(pixels, target.depth) if associated else to_samples(pixels, target.depth)
     samples = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
     packed = target.compression != "none"
     differences = packed and samples.dtype.kind == "u"
@@ -94,7 +93,7 @@ def _write(file: tifffile.TiffWriter, pixels: Floats, target: Target, tags: Sequ
         shape=samples.shape[:2] if grey else samples.shape,
         dtype=samples.dtype,
         photometric="minisblack" if grey else "rgb",
-        extrasamples=None if grey else ["assocalpha" if target.premultiplied else "unassalpha"],
+        extrasamples=None if grey else ["assocalpha" if associated else "unassalpha"],
         compression="zlib" if packed else None,
         predictor=differences,
         rowsperstrip=ROWS,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from .media.image import Depth, Image, from_array
 from .media.read import read_image
-from .media.write import quantise
+from .media.samples import quantise
 from .model import omnialpha
 from .runner.devices import choose_device, is_out_of_memory
 from .runner.finish import finish
@@ -134,6 +135,7 @@ class OmniAlpha(omnialpha.OmniAlpha):
         return self._run(task, pictures, Settings(**others, text=text))
 
     def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
+        settings = replace(settings, format="tiff")  # it holds whatever the picture is
         prepared = prepare(task, pictures, self.defaults, settings)
         (layers,) = self.run([prepared.request], steps=settings.steps, guidance=settings.guidance)
         depth = pictures[0].depth if pictures else "8"

@@ -1,7 +1,8 @@
 """Where each result comes out: sources (or prompts) + a task → a list of items. No pixels, no torch.
 
 `photos` with `photos/a/x.jpg` in it becomes `<output>/a/x.png`, or, where a task has several layers, the folder
-`<output>/a/x` with a file a layer.
+`<output>/a/x` with a file a layer. What the format is called, and whether it takes all layers in one file, is in
+`media.formats`.
 """
 
 import os
@@ -11,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .inputs import Source, absolute
+from .media.depth import depth_of
+from .media.formats import DEPTHS, FORMATS, Depth, Format, choose_format
 from .status import ItemError, UsageError
 from .tasks import find_task
 from .template import check_template, fields_of
@@ -27,7 +30,8 @@ class Item:
 
     `error` is set where planning already knows that the item cannot be done. `text` is the user's words, `seed` stands
     for the run's own seed if it is not None. `manifest` is a file that describes several layers. `previous` is the
-    result of the frame before, whose alpha is to serve as a rough mask.
+    result of the frame before, whose alpha is to serve as a rough mask. `format` names a row of `media.formats`; where
+    it takes several layers in one file, there is one output.
     """
 
     task: str
@@ -38,6 +42,7 @@ class Item:
     seed: int | None = None
     manifest: Path | None = None
     previous: Path | None = None
+    format: str = "png"
 
     def as_it_stands(self) -> "Item":
         """The item as it can be done now: with the frame before as its rough mask if that frame was made."""
@@ -64,10 +69,12 @@ def plan(
     template: str | None = None,
     hints: Mapping[Path, Path | ItemError] | None = None,
     text: str | None = None,
-    suffix: str = ".png",
     steady: bool = False,
+    format: str | None = None,
+    depth: Depth | None = None,
 ) -> list[Item]:
-    """Give every source its output paths; raise UsageError on a clash, or on a path that leaves the output folder.
+    """Give every source its output paths; raise UsageError on a clash, on a path that leaves the output folder, or on a
+    `format` that cannot hold the source's depth, or the `depth` that stands for it. Without a format the depth chooses.
 
     `template` names a result, by default `{stem}` and, for frames of a sequence, `{stem}_{command}.{frame}`. `hints` by
     the source's path are the second inputs of tasks that have one. With `steady` every frame of a sequence is given the
@@ -85,9 +92,10 @@ def plan(
         name = _fill(template or _default_template(source, task), {**source.fields, "index": index})
         if template is not None and source.frame and "frame" not in fields_of(template):
             name += f".{source.frame.number}"  # it stays last
-        outputs, manifest = _files(output / source.place, name, task, suffix)
+        row = _format(source.path, format, depth)
+        outputs, manifest = _files(output / source.place, name, task, row)
         sequence = source.frame.pattern if steady and source.frame else ""
-        items.append(Item(task, inputs, outputs, error, text, None, manifest, before.get(sequence)))
+        items.append(Item(task, inputs, outputs, error, text, None, manifest, before.get(sequence), row.name))
         if sequence and not error:
             before[sequence] = outputs[0]
     return _checked(items, output, template)
@@ -100,17 +108,19 @@ def plan_prompts(
     output: Path,
     template: str | None = None,
     seeds: Sequence[int] = (0,),
-    suffix: str = ".png",
+    format: str | None = None,
+    depth: Depth | None = None,
 ) -> list[Item]:
     """One item for every prompt and seed, named by `template`, by default `{index:04}_{seed}`; errors as of `plan`."""
     _check_output(output)
     template = "{index:04}_{seed}" if template is None else template
     check_template(template, PROMPT_FIELDS, "--name")
+    row = choose_format(format, "8", depth)
     items = []
     for index, prompt in enumerate(prompts):
         for seed in seeds:
-            outputs, manifest = _files(output, _fill(template, {"index": index, "seed": seed}), task, suffix)
-            items.append(Item(task, (), outputs, None, prompt, seed, manifest))
+            outputs, manifest = _files(output, _fill(template, {"index": index, "seed": seed}), task, row)
+            items.append(Item(task, (), outputs, None, prompt, seed, manifest, format=row.name))
     return _checked(items, output, template)
 
 
@@ -125,10 +135,20 @@ def _fill(template: str, fields: Mapping[str, str | int]) -> str:
         raise UsageError(f"--name {template}: {error}") from error
 
 
-def _files(folder: Path, name: str, task: str, suffix: str) -> tuple[tuple[Path, ...], Path | None]:
+def _format(path: Path, name: str | None, wanted: Depth | None) -> Format:
+    """The format of a source's result. Its header is read only where its depth decides."""
+    decides = wanted is None and (name is None or len(FORMATS[name].depths) < len(DEPTHS))
+    source = (depth_of(path) if decides else None) or "8"  # a file without a depth fails when it is read
+    try:
+        return choose_format(name, source, wanted)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _files(folder: Path, name: str, task: str, row: Format) -> tuple[tuple[Path, ...], Path | None]:
     """Output files and manifest of a result called `name`: one file, or a folder with a file a layer, bottom first."""
-    layers = find_task(task).outputs
-    if len(layers) == 1:
+    layers, suffix = find_task(task).outputs, row.suffix
+    if len(layers) == 1 or row.several == "file":
         return (folder / (name if name.lower().endswith(suffix) else name + suffix),), None
     folder = folder / name
     return tuple(folder / f"{i:02}_{layer}{suffix}" for i, layer in enumerate(layers)), folder / MANIFEST

@@ -34,4 +34,4 @@ def complete(
     if not prompt.strip():
         raise UsageError("--prompt is empty")
     items, remarks = plan_pictures(task, inputs or [], options, finding, prompt)
-    raise typer.Exit(execute(task, items, options, remarks=remarks))
+    raise typer.Exit(execute(task, items, options, remarks=remarks, max_pixels=finding.max_pixels))

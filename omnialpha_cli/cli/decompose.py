@@ -11,7 +11,7 @@ EXAMPLES = """Examples:
 
 omnialpha decompose photos/*.jpg -o layers
 
-omnialpha decompose portrait.png --text 'the woman in red'"""
+omnialpha decompose portrait.png --text 'the woman in red' --format psd --depth 8"""
 
 
 @takes_options
@@ -27,7 +27,8 @@ def decompose(
 ) -> None:
     """Take photographs apart: a complete background, and the foreground with its soft edges.
 
-    Each becomes a folder with a PNG file a layer and layers.json. The layers, one over the other, are the photograph.
+    Each becomes a folder with a PNG file a layer and layers.json, or, with another --format, one file with all layers.
+    The layers, one over the other, are the photograph.
     """
     from .execute import execute
     from .planning import choose_task, plan_pictures
@@ -35,4 +36,5 @@ def decompose(
     task, given = choose_task("decompose", hints)
     task = with_layers(task, layers)
     items, remarks = plan_pictures(task, inputs or [], options, finding, given)
-    raise typer.Exit(execute(task, items, options, finishing=finishing, remarks=remarks))
+    limit = finding.max_pixels
+    raise typer.Exit(execute(task, items, options, finishing=finishing, remarks=remarks, max_pixels=limit))

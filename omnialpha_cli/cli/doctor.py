@@ -15,7 +15,9 @@ omnialpha doctor && omnialpha matte photos -o mattes"""
 
 # Import name → distribution name.
 NEEDED = {"torch": "torch", "numpy": "numpy", "OpenImageIO": "openimageio", "safetensors": "safetensors",
-          "tokenizers": "tokenizers", "fileseq": "fileseq", "typer": "typer", "rich": "rich"}  # fmt: skip
+          "tokenizers": "tokenizers", "fileseq": "fileseq", "PIL": "pillow", "isal": "isal",
+          "tifffile": "tifffile", "psdtags": "psdtags", "psd_tools": "psd-tools",
+          "typer": "typer", "rich": "rich"}  # fmt: skip
 
 Finding = tuple[str, str, ExitStatus]  # what, how it is, and the exit status if that is a fault
 

@@ -11,14 +11,14 @@ from ..plan import STEADY_TASK, Item
 from ..runner.journal import Journal, read_history
 from ..runner.result import Result
 from ..runner.resume import Choice, choose
-from ..runner.settings import Settings
+from ..runner.settings import FileOptions, Settings
 from ..runner.shard import Shard
 from ..status import ExitStatus, UsageError
 from ..weights import store
 from .console import Console
 from .interrupts import Stop, interrupts
 from .options import FinishOptions, Options
-from .planning import output_of
+from .planning import check_formats, output_of
 
 
 def execute(
@@ -31,14 +31,17 @@ def execute(
     alpha_only: bool = False,
     steady: bool = False,
     size: tuple[int, int] | None = None,
+    max_pixels: float = 300.0,
 ) -> ExitStatus:
     """Make the items, and report.
 
     `finishing` is for mattes, `size` (width, height) for results that have no picture to go by, `steady` for items that
-    build on one another.
+    build on one another; pictures of more than `max_pixels` megapixels fail.
     Raises OmniAlphaError where nothing can be done at all.
     """
     batch_size = _batch_size(options.batch_size)
+    check_formats(items, options, alpha_only, steady)
+    files = FileOptions(options.compression, round(max_pixels * 1e6))
     shard = Shard.parse(options.shard)
     output = output_of(task, options)
     weights = store.find(options.model)
@@ -50,7 +53,8 @@ def execute(
     width, height = size or (None, None)
     settings = Settings(
         options.seed, options.steps, options.guidance, options.canvas, alpha_only, options.dtype, width, height,
-        steady=steady, **(asdict(finishing) if finishing else {}),
+        steady=steady, depth=options.depth, premultiplied=options.premultiplied, exr_parts=options.exr_parts,
+        **(asdict(finishing) if finishing else {}),
     ).resolved(weights.config.get("defaults", {}))  # fmt: skip
     _refuse_missing(settings)
     choice = choose(items, read_history(output), output, settings, weights.identity, options.overwrite)
@@ -69,7 +73,7 @@ def execute(
         for item in choice.done:
             console.item(Result(item, "skipped"))
         failed = []
-        for result in _results(choice, settings, output, shard, weights, options, batch_size, stop, console):
+        for result in _results(choice, settings, files, output, shard, weights, options, batch_size, stop, console):
             console.item(result)
             if result.error:
                 failed.append(result)
@@ -81,8 +85,8 @@ def execute(
 
 
 def _results(
-    choice: Choice, settings: Settings, output: Path, shard: Shard, weights: store.Weights, options: Options,
-    batch_size: int | None, stop: Stop, console: Console,
+    choice: Choice, settings: Settings, files: FileOptions, output: Path, shard: Shard, weights: store.Weights,
+    options: Options, batch_size: int | None, stop: Stop, console: Console,
 ) -> Iterator[Result]:  # fmt: skip
     """Make what is to be made. Nothing heavy is imported, and no weights are read, if there is nothing."""
     hopeless = [item for item in choice.todo if item.error]
@@ -106,7 +110,7 @@ def _results(
         job = Job(
             model=options.model, weights=weights.identity, settings=settings, output=output, shard=str(shard),
             items=len(choice.todo) + len(choice.done), cores=count_cores(),
-            device=options.device, batch_size=batch_size,
+            device=options.device, batch_size=batch_size, files=files,
         )  # fmt: skip
         console.note(f"weights {weights.name} in {weights.folder}")
         if options.devices is not None:

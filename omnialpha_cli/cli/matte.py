@@ -52,6 +52,7 @@ def matte(
         raise UsageError(f"--steady makes its own hints; leave --{find_task(task).hint} out")
     items, remarks = plan_pictures(task, inputs or [], options, finding, given, steady)
     status = execute(
-        task, items, options, finishing=finishing, remarks=remarks, alpha_only=alpha_only, steady=steady
-    )
+        task, items, options,
+        finishing=finishing, remarks=remarks, alpha_only=alpha_only, steady=steady, max_pixels=finding.max_pixels,
+    )  # fmt: skip
     raise typer.Exit(status)

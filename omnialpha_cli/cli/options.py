@@ -56,6 +56,9 @@ class InputOptions:
     frames: Annotated[str | None, option(
         "--frames", panel=INPUTS, metavar="RANGES",
         help="Frames of a sequence, such as 1001-1100x2; by default all that are there.")] = None
+    max_pixels: Annotated[float, option(
+        "--max-pixels", panel=INPUTS, min=1e-6, metavar="MEGAPIXELS",
+        help="Refuse larger pictures, which would fill the memory.")] = 300.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,18 @@ class Options:
         "--name", panel=OUTPUT, metavar="TEMPLATE", show_default=False,
         help="Name of a result, from {stem}, {name}, {ext}, {parent}, {frame} and {index}; of what is made from words "
              "alone, from {index} and {seed}.")] = None
+    format: Annotated[Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp"] | None, option(
+        "--format", panel=OUTPUT, show_default=False,
+        help="File format; by default exr for half and float sources, else png. Layers go into one file, but for png "
+             "and webp into a folder.")] = None
+    depth: Annotated[Literal["8", "16", "half", "float"] | None, option(
+        "--depth", panel=OUTPUT, show_default=False, help="Bits a channel; by default the source's.")] = None
+    premultiplied: Annotated[bool, option(
+        "--premultiplied", panel=OUTPUT, help="Write TIFF files with premultiplied alpha; EXR always has it.")] = False
+    exr_parts: Annotated[bool, option(
+        "--exr-parts", panel=OUTPUT, help="Layers in EXR as parts of the file, not as groups of channels.")] = False
+    compression: Annotated[Literal["none", "fast", "small"], option(
+        "--compression", panel=OUTPUT, help="Lossless all three; small takes much longer.")] = "fast"
     overwrite: Annotated[bool, option(
         "--overwrite", panel=OUTPUT, help="Replace files that other settings or programs made.")] = False
     report: Annotated[Path | None, option(

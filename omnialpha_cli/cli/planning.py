@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..hints import Hints, find_hints, leave_out_hints
 from ..inputs import Found, Source, find_inputs, read_list
+from ..media.formats import FORMATS
 from ..plan import Item, plan, plan_prompts
 from ..status import NoInputsError, UsageError
 from ..tasks import Command, find_task
@@ -46,14 +47,34 @@ def plan_pictures(
     text = given if find_task(task).needs_text else None
     if steady and not any(source.frame for source in sources):
         raise UsageError("--steady needs a sequence among the inputs, named by a pattern such as shot.####.exr")
-    items = plan(sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady)
+    items = plan(
+        sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady,
+        format=options.format, depth=options.depth,
+    )  # fmt: skip
     return items, found.remarks
 
 
 def plan_words(task: str, prompts: Sequence[str], options: Options, count: int) -> list[Item]:
     """Items for the prompts, each with `count` seeds that follow one another. Raises UsageError."""
     seeds = range(options.seed, options.seed + count)
-    return plan_prompts(prompts, task, output=output_of(task, options), template=options.name, seeds=seeds)
+    return plan_prompts(
+        prompts, task, output=output_of(task, options), template=options.name, seeds=seeds,
+        format=options.format, depth=options.depth,
+    )  # fmt: skip
+
+
+def check_formats(items: Sequence[Item], options: Options, alpha_only: bool, steady: bool = False) -> None:
+    """Raise UsageError where an option is not for the format of any result."""
+    rows = [FORMATS[name] for name in sorted({item.format for item in items})]
+    for row in rows:
+        if alpha_only and not row.grey:
+            raise UsageError(f"--alpha-only: --format {row.name} holds no pictures of one channel; give another")
+        if steady and not row.readable:
+            raise UsageError(f"--steady: results of --format {row.name} cannot be read back; give another")
+    if options.premultiplied and all(row.alpha == "straight" for row in rows):
+        raise UsageError("--premultiplied is for --format tiff; exr always is, and other formats never are")
+    if options.exr_parts and all(row.name != "exr" for row in rows):
+        raise UsageError("--exr-parts is for --format exr")
 
 
 def read_option_file(path: Path, option: str) -> bytes:

@@ -22,4 +22,4 @@ def remove(options: Options, finding: InputOptions, hints: HintOptions, inputs: 
 
     task, given = choose_task("remove", hints)
     items, remarks = plan_pictures(task, inputs or [], options, finding, given)
-    raise typer.Exit(execute(task, items, options, remarks=remarks))
+    raise typer.Exit(execute(task, items, options, remarks=remarks, max_pixels=finding.max_pixels))

@@ -116,9 +116,10 @@ def _by_littlecms(rgb: Floats, transform: Callable[[NDArray[np.uint8]], NDArray[
     flat = rgb.reshape(1, -1, 3)
     samples = (np.clip(np.nan_to_num(flat), 0, 1) * 255 + 0.5).astype(np.uint8)
     try:
-        return (transform(samples).astype(np.float32) / 255).reshape(rgb.shape)
+        changed = transform(samples)
     except ValueError:
         return rgb
+    return np.divide(changed, 255, dtype=np.float32).reshape(rgb.shape)
 
 
 def _curve(transfer: Transfer) -> tuple[profiles.Function, profiles.Function]:

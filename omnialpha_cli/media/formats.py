@@ -16,7 +16,7 @@ class Format:
     none. `several` tells where the layers of a result go: each to a file of its own in a folder, or all into one file.
     `alpha` is what the format's own rules say of colour beside alpha. `holds` says which encodings of colour the file
     can tell its reader about; where EXR is meant, it is scene-linear light. `grey` tells whether there can be a picture
-    of one channel (`--alpha-only`) in it.
+    of one channel (`--alpha-only`) in it, `readable` whether this tool reads it back.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Format:
     alpha: Literal["straight", "either", "premultiplied"]
     holds: frozenset[str]
     grey: bool = True
+    readable: bool = True
 
     def depth_for(self, source: Depth, wanted: Depth | None) -> Depth:
         """The depth to write. Raises UsageError if the format cannot hold it."""
@@ -56,8 +57,8 @@ FORMATS: dict[str, Format] = {
         Format("tiff", ".tif", _ALL, "file", "either", _PROFILE | {"linear"}),
         Format("tiff-pages", ".tif", _ALL, "file", "either", _PROFILE | {"linear"}),
         Format("exr", ".exr", _LIGHT, "file", "premultiplied", frozenset({"linear", "primaries"})),
-        Format("ora", ".ora", _INTEGERS, "file", "straight", _PROFILE, grey=False),
-        Format("psd", ".psd", _BYTES, "file", "straight", _PROFILE, grey=False),
+        Format("ora", ".ora", _INTEGERS, "file", "straight", _PROFILE, grey=False, readable=False),
+        Format("psd", ".psd", _BYTES, "file", "straight", _PROFILE, grey=False, readable=False),
         Format("webp", ".webp", _BYTES, "folder", "straight", _PROFILE),
     )
 }

@@ -97,6 +97,17 @@ def from_srgb_by_littlecms(samples: NDArray[np.uint8], icc: bytes) -> NDArray[np
     return _littlecms(samples, None, "RGB", icc)
 
 
+@lru_cache(32)
+def is_usable(icc: bytes) -> bool:
+    """Whether colours can be converted by an RGB profile."""
+    if read_matrix_profile(icc) is None:
+        try:
+            to_srgb_by_littlecms(np.zeros((1, 1, 3), np.uint8), icc, "RGB")
+        except ValueError:
+            return False
+    return True
+
+
 def srgb_profile() -> bytes:
     """littlecms's own sRGB profile."""
     from PIL import ImageCms
@@ -111,11 +122,9 @@ def _littlecms(
 
     srgb = ImageCms.createProfile("sRGB")
     try:
-        profiles = [srgb if icc is None else ImageCms.ImageCmsProfile(io.BytesIO(icc)) for icc in (source, target)]
-        transform = ImageCms.buildTransform(
-            *profiles, mode, "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )  # fmt: skip
+        one, other = (srgb if icc is None else ImageCms.ImageCmsProfile(io.BytesIO(icc)) for icc in (source, target))
+        intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        transform = ImageCms.buildTransform(one, other, mode, "RGB", intent, flags)
     except (ImageCms.PyCMSError, OSError) as error:
         raise ValueError(str(error)) from error
     height, width = samples.shape[:2]

@@ -58,8 +58,8 @@ class Image:
 
     `rgb` (H, W, 3) is float32 as the file encodes colour, 1 being the white of integer formats; half and float files
     may go beyond [0, 1], and may hold NaN and infinities. `alpha` (H, W) is float32 in [0, 1], or None if the file has
-    none. `depth`, `transfer`, `primaries`, `icc` (a profile for RGB), `alpha_kind` and `orientation` (EXIF's number) are
-    those of the file. Where a premultiplied file has alpha 0, `rgb` is what it holds there: light without coverage.
+    none. `depth`, `transfer`, `primaries`, `icc` (a profile for RGB), `alpha_kind` and `orientation` (EXIF's) are those
+    of the file. Where a premultiplied file has alpha 0, `rgb` is what it holds there: light without coverage.
     `metadata` is what the writer gives back under the same names, `notes` what the user should be told about the file,
     one line each.
     """

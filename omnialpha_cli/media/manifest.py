@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .write import atomic
-
 SCHEMA = "omnialpha.layers/1"
 
 
@@ -14,12 +12,11 @@ def write_manifest(
     path: Path, files: Sequence[str], names: Sequence[str], size: tuple[int, int], origin: dict[str, Any]
 ) -> None:
     """Describe layers on one canvas of `size` (H, W), bottom first, by their files' names. `origin` says what they are
-    of. Raises `ItemError` with code `write`.
+    of. Raises OSError.
     """
     layers = [
         {"name": name, "file": file, "offset": [0, 0], "blend": "normal"}
         for name, file in zip(names, files, strict=True)
     ]
     content = {"schema": SCHEMA, "width": size[1], "height": size[0], "layers": layers, **origin}
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

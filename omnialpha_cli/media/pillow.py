@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -68,7 +67,8 @@ def damaged(path: Path, fault: object) -> ItemError:
 
 def _read_heic(path: Path, max_pixels: int) -> Image:
     file = _open_heic(path)
-    check_size(path, *file.size, max_pixels)
+    width, height = file.size
+    check_size(path, width, height, max_pixels)
     try:
         samples = np.asarray(file)
     except (OSError, ValueError, RuntimeError, SyntaxError) as error:

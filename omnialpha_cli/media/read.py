@@ -7,7 +7,6 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from ..status import ItemError
 from . import icc as profiles
 from .channels import choose_channels, on_display
 from .colour import LINEAR, SRGB, convert
@@ -19,19 +18,18 @@ from .pillow import check_size, damaged, read_cmyk, read_heif
 from .signatures import recognise
 from .tags import encoding_of
 
-MAX_PIXELS = 300_000_000
-
 JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 
 # What libjpeg reports about files whose picture is whole all the same.
 HARMLESS = ("extraneous bytes before marker", "Unknown Adobe color transform code", "JFIF major revision number")
 
 
-def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image:
+def read_image(path: str | Path, max_pixels: int = 300_000_000, *, data: bool = False) -> Image:
     """The picture in a file of one of the formats `signatures.READ`, of any depth.
 
     Greyscale, palette, 1-bit and CMYK become RGB, the latter by its own profile; associated alpha becomes straight;
-    EXIF orientation is applied; of an EXR file it is the display window of the first part with RGB. Raises `ItemError`:
+    EXIF orientation is applied; of an EXR file it is the display window of the first part with RGB. A picture that is
+    `data`, such as a mask, keeps its numbers whatever its profile says. Raises `ItemError`:
     `missing`, `unreadable` (no permission, a folder, empty, not an image, truncated or damaged), `unsupported`,
     `too-small`, `too-large` (more than `max_pixels`).
     """
@@ -40,10 +38,10 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image:
     if kind in ("AVIF", "HEIC"):
         return read_heif(path, kind, max_pixels)
     with spelled(path) as name:
-        return _decode(path, name, kind, max_pixels)
+        return _decode(path, name, kind, max_pixels, data)
 
 
-def _decode(path: Path, name: str, kind: str, max_pixels: int) -> Image:
+def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool) -> Image:
     """Read the file `path`, which can be opened as `name`, with OpenImageIO."""
     reader = _open(path, name)
     try:
@@ -60,6 +58,8 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int) -> Image:
     told = attributes(spec)
     depth = SAMPLES[channels.sample][0]
     encoding = encoding_of(told, kind, depth)
+    if encoding.icc is not None and not profiles.is_usable(encoding.icc):
+        notes.append(f"{path} has a damaged colour profile: the model sees its colours as sRGB")
     if several:
         notes.append(f"{path} holds several pictures: the first one is used")
     if kind == "OpenEXR":
@@ -68,7 +68,7 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int) -> Image:
         samples = _from_inks(path, name, kind, samples, told.get("ICCProfile"), max_pixels)
     orientation = spec.get_int_attribute("Orientation", 1)
     rgb, alpha = split(upright(samples, orientation), -1 if channels.has_alpha else None)
-    if not channels.has_colour:
+    if not channels.has_colour and not data:
         rgb = _from_grey(rgb, told.get("ICCProfile"))
     premultiplied = alpha is not None and not spec.get_int_attribute("oiio:UnassociatedAlpha")
     if alpha is not None and premultiplied:

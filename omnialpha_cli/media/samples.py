@@ -16,7 +16,7 @@ LARGEST_HALF = 65504.0
 
 
 def to_samples(values: Floats, depth: Depth) -> NDArray[Any]:
-    """uint8, uint16, float16 or float32 for a depth. Floats keep NaN and infinities; what half cannot reach is clamped."""
+    """uint8, uint16, float16 or float32. Floats keep NaN and infinities; what half cannot reach is clamped."""
     if depth == "float":
         return np.asarray(values, np.float32)
     if depth == "half":

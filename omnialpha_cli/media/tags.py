@@ -8,9 +8,9 @@ from .formats import Depth
 from .image import rgb_profile
 
 # OpenImageIO's names of colour spaces begin with the transfer and name the primaries: `pq_p3d65_display`.
-TRANSFERS: dict[str, Transfer] = {"lin": "linear", "linear": "linear", "scene": "linear", "srgb": "srgb", "rec709": "rec709",
-                                  "kodaklog": "cineon", "pq": "pq", "hlg": "hlg", "g18": 1.8, "g22": 2.2, "g24": 2.4,
-                                  "g26": 2.6}  # fmt: skip
+TRANSFERS: dict[str, Transfer] = {"lin": "linear", "linear": "linear", "scene": "linear", "srgb": "srgb",
+                                  "rec709": "rec709", "kodaklog": "cineon", "pq": "pq", "hlg": "hlg", "g18": 1.8,
+                                  "g22": 2.2, "g24": 2.4, "g26": 2.6}  # fmt: skip
 # ITU-T H.273, as in PNG's cICP chunk.
 CICP_PRIMARIES = {1: "rec709", 9: "rec2020", 12: "p3d65"}
 CICP_TRANSFERS: dict[int, Transfer] = {1: "rec709", 4: 2.2, 6: "rec709", 8: "linear", 13: "srgb", 14: "rec709",

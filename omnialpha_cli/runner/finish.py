@@ -2,20 +2,31 @@
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from ..imaging.clean_plate import finish_removal
 from ..imaging.composite import opaque
 from ..imaging.finish import finish_matte
 from ..imaging.layers import finish_layers
+from ..media.colour import SRGB
 from ..tasks import Command
-from .prepare import Prepared
+from .prepare import Prepared, in_encoding
 from .settings import Settings
 
 
 def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
-    """Bring the model's layers (4, h, w) to full size: straight RGBA (4, H, W), bottom first."""
-    return FINISHES[prepared.task.command](prepared, layers, settings)
+    """Bring the model's layers (4, h, w), sRGB, to full size: straight RGBA (4, H, W), bottom first, in the encoding of
+    the output.
+    """
+    layers = [in_encoding(layer.cpu(), SRGB, prepared.target.encoding) for layer in layers]
+    results = FINISHES[prepared.task.command](prepared, layers, settings)
+    for result in results:
+        if prepared.light is not None:
+            result[:3] = torch.where(prepared.light, prepared.plate, result[:3])
+        if prepared.odd is not None:
+            prepared.odd.put_back(result, prepared.plate)
+    return results
 
 
 def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:

@@ -30,7 +30,7 @@ from .prepare import Prepared, prepare
 from .result import Result
 from .resume import fingerprint
 from .schedule import Source
-from .settings import Settings
+from .settings import FileOptions, Settings
 from .threads import Threads, keep_codecs_single, use_torch_threads
 from .times import StageTimes
 from .write import write
@@ -85,9 +85,10 @@ class Pipeline:
         batch_size: int,
         threads: Threads,
         stop: threading.Event | None = None,
+        files: FileOptions | None = None,
     ):
         self.source, self.model, self.settings = source, model, settings
-        self.journal, self.weights = journal, weights
+        self.journal, self.weights, self.files = journal, weights, files or FileOptions()
         self.threads, self.stop, self.times = threads, stop or threading.Event(), StageTimes()
         self.admission = Admission(BATCHES_AHEAD * batch_size + threads.write, PIXELS_AHEAD)
         self.buckets: Buckets[Work] = Buckets(lambda work: work.prepared.bucket, batch_size)
@@ -155,7 +156,8 @@ class Pipeline:
         if item.error:
             raise item.error
         with self.times.measure("read") as reading:
-            images = [read_image(path) for path in item.inputs]
+            limit, is_data = self.files.max_pixels, find_task(item.task).hint != "background"
+            images = [read_image(path, limit, data=is_data and i > 0) for i, path in enumerate(item.inputs)]
             made_from = fingerprint(item, self.settings, self.weights)
         with self.times.measure("prepare") as preparing:
             settings = self.settings.for_item(item)
@@ -205,8 +207,10 @@ class Pipeline:
                 with self.times.measure("finish") as finishing:
                     pictures = finish(work.prepared, layers, self.settings)
                 with self.times.measure("write") as writing:
-                    source, alpha_only = work.prepared.source, self.settings.alpha_only
-                    write(work.item, pictures, source, alpha_only, work.fingerprint, self.journal)
+                    alpha_only, compression = self.settings.alpha_only, self.files.compression
+                    write(
+                        work.item, pictures, work.prepared, alpha_only, compression, work.fingerprint, self.journal
+                    )
             except Exception as error:
                 self._fail(work.item, error)
             else:

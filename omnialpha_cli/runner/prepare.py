@@ -1,7 +1,7 @@
 """Pictures in image space → a request to the model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -9,10 +9,13 @@ from torch import Tensor
 from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
 from ..imaging.hint import hint_values, same_shape, scale_hint
+from ..media.colour import SRGB, Encoding, convert
 from ..media.image import Image
+from ..media.target import Target, target_for
 from ..model.omnialpha import Defaults, Request
 from ..status import ItemError
 from ..tasks import Task
+from .odd import Odd, without_odd
 from .settings import Settings
 
 
@@ -21,8 +24,10 @@ class Prepared:
     """One request, and what is needed to bring its result back to full size.
 
     `source` is the picture that the task works on, None where it makes one from words alone. `plate` (3, H, W) is its
-    colour at full precision, `alpha` (H, W) its own alpha where that counts, `hint` (H, W) the trimap or mask,
-    `clean_plate` (3, H, W) the same view without the object, where it is known.
+    colour at full precision, encoded as the output will be (`target`), so that layers are solved where they are
+    composited; `odd` are its pixels that are not finite, for which the plate has others. `alpha` (H, W) is its own
+    alpha where that counts, `hint` (H, W) the trimap or mask, `clean_plate` (3, H, W) the same view without the object,
+    where it is known.
     """
 
     task: Task
@@ -34,11 +39,19 @@ class Prepared:
     hint: Tensor | None
     clean_plate: Tensor | None
     warnings: tuple[str, ...]
+    target: Target
+    odd: Odd | None = None
 
     @property
     def bucket(self) -> tuple[str, tuple[int, int]]:
         """Requests that agree in this share a batch."""
         return self.task.name, self.canvas.size
+
+    @property
+    def light(self) -> Tensor | None:
+        """Where (H, W) a matte keeps its source's light without coverage: alpha 0 in a premultiplied file."""
+        premultiplied = self.source is not None and self.source.alpha_kind == "premultiplied"
+        return self.alpha == 0 if premultiplied and self.alpha is not None and self.task.command == "matte" else None
 
     @property
     def pixels(self) -> int:
@@ -52,27 +65,38 @@ def prepare(task: Task, images: Sequence[Image], defaults: Defaults, settings: S
     Raises ItemError `hint` where the trimap or mask has another shape than its picture.
     """
     prompt = task.prompt.replace("{text}", settings.text or "")
-    if not task.inputs:
+    source = images[0] if task.inputs else None
+    target = replace(
+        target_for(settings.format, source, settings.depth),
+        premultiplied=settings.premultiplied,
+        parts=settings.exr_parts,
+    )
+    if source is None:
         canvas = _free_canvas(settings, defaults)
         request = Request(prompt, (), (canvas.size,) * len(task.outputs), settings.seed)
-        return Prepared(task, request, canvas, None, torch.empty(3, 0, 0), None, None, None, ())
-    source, *hints = images
+        return Prepared(task, request, canvas, None, torch.empty(3, 0, 0), None, None, None, (), target)
     height, width = source.size
-    plate = torch.from_numpy(source.rgb).permute(2, 0, 1)  # (3, H, W)
+    plate, odd = _plate(source, target.encoding)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
     canvas = choose_canvas(height, width, settings.canvas or defaults.canvas, defaults.multiple)
-    views = [canvas.fit(_visible(plate, alpha, source, task))]  # (4, h, w) each
+    views = [_view(source, plate, target.encoding, alpha, task, canvas)]  # (4, h, w) each
     hint, clean_plate = None, None
-    if hints:
-        _check_shape(hints[0], source)
+    if len(images) > 1:
+        _check_shape(images[1], source)
         if task.hint == "background":
-            clean_plate = resample(torch.from_numpy(hints[0].rgb).permute(2, 0, 1), height, width)  # (3, H, W)
-            views.append(opaque(canvas.fit(clean_plate)))
+            clean_plate = resample(_plate(images[1], target.encoding)[0], height, width)  # (3, H, W)
+            views.append(_view(images[1], clean_plate, target.encoding, None, task, canvas))
         else:
-            hint = _read_hint(hints[0], source)
+            hint = _read_hint(images[1], source)
             views.append(opaque(canvas.fit(hint[None]).expand(3, -1, -1)))
     request = Request(prompt, tuple(views), (canvas.size,) * len(task.outputs), settings.seed)
-    return Prepared(task, request, canvas, source, plate, alpha, hint, clean_plate, warnings)
+    return Prepared(task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd)
+
+
+def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Odd | None]:
+    """A picture's finite colours (3, H, W) in an encoding, and what they stand for where it has others."""
+    rgb, odd = without_odd(convert(image.rgb, image.encoding, encoding), image)
+    return torch.from_numpy(rgb).permute(2, 0, 1), odd
 
 
 def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]:
@@ -104,9 +128,31 @@ def _free_canvas(settings: Settings, defaults: Defaults) -> Canvas:
     return Canvas(height, width, (h, w), (0, 0, h, w))
 
 
-def _visible(plate: Tensor, alpha: Tensor | None, source: Image, task: Task) -> Tensor:
-    """What the model sees of a picture, straight RGBA (4, H, W): a scene over white where it is transparent."""
-    colour = plate.clamp(0, 1) if source.depth in ("half", "float") else plate
+def _view(
+    source: Image, plate: Tensor, encoding: Encoding, alpha: Tensor | None, task: Task, canvas: Canvas
+) -> Tensor:
+    """What the model sees of a picture, sRGB (4, h, w) on the canvas: a scene over white where it is transparent.
+
+    Light above display white is cut off, as viewers do: all below it looks as it does elsewhere, the same in every
+    frame of a shot, and what the model paints has one way back. A curve that keeps highlights would change all of it.
+    """
+    if source.depth in ("half", "float"):  # first, or highlights would spread when the picture is made smaller
+        colours = convert(plate.permute(1, 2, 0).numpy(), encoding, SRGB)  # (H, W, 3)
+        return canvas.fit(_visible(torch.from_numpy(colours).permute(2, 0, 1).clamp(0, 1), alpha, task))
+    view = canvas.fit(_visible(plate, alpha, task))
+    return in_encoding(view, encoding, SRGB).clamp_(0, 1)
+
+
+def in_encoding(rgba: Tensor, source: Encoding, target: Encoding) -> Tensor:
+    """RGBA (4, h, w) with its colours in another encoding; the same if they are the same."""
+    if source == target:
+        return rgba
+    colours = convert(rgba[:3].permute(1, 2, 0).contiguous().numpy(), source, target)  # (h, w, 3)
+    return torch.cat((torch.from_numpy(colours).permute(2, 0, 1).to(rgba), rgba[3:]))
+
+
+def _visible(colour: Tensor, alpha: Tensor | None, task: Task) -> Tensor:
+    """Straight RGBA (4, H, W) of colour (3, H, W): a foreground with its alpha, a scene over white."""
     if alpha is None:
         return opaque(colour)
     if task.inputs[0] == "foreground":
@@ -123,4 +169,5 @@ def _check_shape(hint: Image, source: Image) -> None:
 def _read_hint(hint: Image, source: Image) -> Tensor:
     """The values (H, W) of a trimap or mask at the size of its picture."""
     alpha = None if hint.alpha is None else torch.from_numpy(hint.alpha)
-    return scale_hint(hint_values(torch.from_numpy(hint.rgb).permute(2, 0, 1), alpha), *source.size)
+    values = hint_values(torch.from_numpy(hint.rgb).nan_to_num().permute(2, 0, 1), alpha)
+    return scale_hint(values, *source.size)

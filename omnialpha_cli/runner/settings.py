@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
+from ..media.formats import Depth
 from ..plan import Item
 
 Refine = Literal["guided", "laplacian", "none"]
 Screen = Literal["green", "blue", "auto"]
+
+MAX_PIXELS = 300_000_000
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class Settings:
     `canvas` is the side in pixels of the square whose area the model works at, `dtype` the network's number type,
     `width` and `height` the size in pixels of what is made without a picture to go by, `text` the user's words;
     `steady` means that frames build on one another. `refine` is the way of alpha to full size, `despill` the screen
-    whose light is taken out of the foreground's colours.
+    whose light is taken out of the foreground's colours. `format` names a row of `media.formats`, `depth` None is the
+    source's, `premultiplied` is for TIFF, `exr_parts` for layers in EXR.
     """
 
     seed: int = 0
@@ -32,6 +36,10 @@ class Settings:
     steady: bool = False
     refine: Refine = "guided"
     despill: Screen | None = None
+    format: str = "png"
+    depth: Depth | None = None
+    premultiplied: bool = False
+    exr_parts: bool = False
 
     def resolved(self, defaults: Mapping[str, Any]) -> Self:
         """The same with every None replaced by the value of that name in `defaults`, if it has one."""
@@ -39,5 +47,14 @@ class Settings:
         return replace(self, **{name: defaults[name] for name in unset if name in defaults})
 
     def for_item(self, item: Item) -> Self:
-        """The same for one item: with its words, and with its own seed if it has one."""
-        return replace(self, text=item.text, seed=self.seed if item.seed is None else item.seed)
+        """The same for one item: with its words and format, and with its own seed if it has one."""
+        seed = self.seed if item.seed is None else item.seed
+        return replace(self, text=item.text, format=item.format, seed=seed)
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """What changes how files are read and written, and no pixel: `max_pixels` refuses larger pictures."""
+
+    compression: Literal["none", "fast", "small"] = "fast"
+    max_pixels: int = MAX_PIXELS

@@ -12,7 +12,7 @@ from .journal import Journal
 from .pipeline import Pipeline
 from .result import Result
 from .schedule import Source
-from .settings import Settings
+from .settings import FileOptions, Settings
 from .threads import share_cores
 from .times import StageTimes
 
@@ -35,6 +35,7 @@ class Job:
     cores: int
     device: str = "auto"
     batch_size: int | None = None
+    files: FileOptions = FileOptions()
 
     def shared_by(self, devices: Sequence[str]) -> list["Job"]:
         """One job for every device, the cores divided among them."""
@@ -60,6 +61,7 @@ class Worker:
         pipeline = Pipeline(
             source, self.model, self.job.settings, journal,
             weights=self.job.weights, batch_size=self.batch_size, threads=self.threads, stop=stop,
+            files=self.job.files,
         )  # fmt: skip
         self.times = pipeline.times
         return iter(pipeline)

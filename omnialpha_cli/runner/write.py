@@ -1,60 +1,65 @@
 """Finished pictures → files under their final names, journalled."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor
 
-from ..media.image import Image
-from ..media.layered import write_manifest
-from ..media.write import write_grey, write_png
+from ..media.encoders.layer import Layer
+from ..media.floats import Floats
+from ..media.manifest import write_manifest
+from ..media.target import Compression, Target
+from ..media.write import complete, write_grey, write_layers, write_picture
 from ..plan import Item
 from ..tasks import find_task
 from .journal import Fingerprint, Journal
-
-# What PNG can hold; sources of other depths are not read yet.
-PNG_DEPTHS: dict[str, Literal["8", "16"]] = {"8": "8", "16": "16"}
+from .prepare import Prepared
 
 
 def write(
     item: Item,
     layers: Sequence[Tensor],
-    source: Image | None,
+    prepared: Prepared,
     alpha_only: bool,
+    compression: Compression,
     made_from: Fingerprint,
     journal: Journal,
 ) -> None:
-    """Write the item's layers (4, H, W), straight RGBA, to its files: all of them, or none. Raises ItemError.
-
-    Depth, profile and metadata are those of `source`; without one, 8 bits.
+    """Write the item's layers (4, H, W), straight RGBA as `prepared.target` encodes it, to its files: all of them, or
+    none. Raises ItemError.
     """
-    temporaries: list[Path] = []
+    target = replace(prepared.target, compression=compression)
+    pictures = [layer.permute(1, 2, 0).contiguous().numpy() for layer in layers]  # (H, W, 4) each
+    temporaries = [journal.temporary(path) for path in item.files]
     try:
-        for path, layer in zip(item.outputs, layers, strict=True):
-            temporaries.append(journal.temporary(path))
-            _write_layer(temporaries[-1], layer, source or _words_alone(layer), alpha_only)
+        for temporary, path in zip(temporaries, item.outputs, strict=False):
+            with complete(temporary, path):
+                if len(item.outputs) < len(layers):
+                    names = _distinct(find_task(item.task).outputs)
+                    write_layers(temporary, [Layer(*layer) for layer in zip(names, pictures, strict=True)], target)
+                else:
+                    _write_picture(temporary, pictures[item.outputs.index(path)], prepared, alpha_only, target)
         if item.manifest:
-            temporaries.append(journal.temporary(item.manifest))
-            _describe(temporaries[-1], item, layers[0], made_from)
+            with complete(temporaries[-1], item.manifest):
+                _describe(temporaries[-1], item, layers[0], made_from)
         journal.commit(item, made_from, temporaries)
     finally:
         for temporary in temporaries:
             temporary.unlink(missing_ok=True)
 
 
-def _write_layer(path: Path, layer: Tensor, source: Image, alpha_only: bool) -> None:
-    depth = PNG_DEPTHS[source.depth]
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names of layers, with numbers where several are the same: EXR takes no two parts of one name."""
+    return [name if names.count(name) == 1 else f"{name}_{names[:i].count(name) + 1}" for i, name in enumerate(names)]
+
+
+def _write_picture(path: Path, rgba: Floats, prepared: Prepared, alpha_only: bool, target: Target) -> None:
     if alpha_only:
-        write_grey(path, layer[3].numpy(), depth)
+        write_grey(path, rgba[..., 3], target)
     else:
-        pixels = layer.permute(1, 2, 0).contiguous().numpy()  # (H, W, 4)
-        write_png(path, pixels, depth, source.icc, source.metadata)
-
-
-def _words_alone(layer: Tensor) -> Image:
-    """What a picture that has no source is like."""
-    return Image(layer[:3].permute(1, 2, 0).numpy())
+        light = prepared.light
+        write_picture(path, rgba, target, None if light is None else light.numpy())
 
 
 def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint) -> None:

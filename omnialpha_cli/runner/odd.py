@@ -1,0 +1,38 @@
+"""Pixels that are not finite: neither the model nor a filter may meet them, but the file keeps its own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..media.floats import Floats
+from ..media.image import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Odd:
+    """Where a plate has pixels with a NaN or an infinity: `rows` and `columns` (n,), and their `colours` (3, n)."""
+
+    rows: Tensor
+    columns: Tensor
+    colours: Tensor
+
+    def put_back(self, result: Tensor, plate: Tensor) -> None:
+        """Give them to the RGBA `result` (4, H, W), in place, where its colours are those of the finite `plate`."""
+        passed = (result[:3, self.rows, self.columns] == plate[:, self.rows, self.columns]).all(0)  # (n,)
+        result[:3, self.rows[passed], self.columns[passed]] = self.colours[:, passed]
+
+
+def without_odd(rgb: Floats, source: Image) -> tuple[Floats, Odd | None]:
+    """The plate (H, W, 3) with finite colours: NaN becomes 0, an infinity the largest or smallest value there is."""
+    if source.depth not in ("half", "float"):
+        return rgb, None
+    finite = np.isfinite(rgb)
+    if finite.all():
+        return rgb, None
+    rows, columns = np.nonzero(~finite.all(-1))  # (n,) each
+    there = rgb[finite]
+    low, high = (float(there.min()), float(there.max())) if there.size else (0.0, 1.0)
+    odd = Odd(torch.from_numpy(rows), torch.from_numpy(columns), torch.from_numpy(rgb[rows, columns].T.copy()))
+    return np.nan_to_num(rgb, nan=0.0, posinf=high, neginf=low), odd

@@ -75,6 +75,23 @@ def _write(path: Path, parts: list[tuple[oiio.ImageSpec, NDArray[Any]]]) -> None
             written = written and writer.write_image(np.ascontiguousarray(samples))
         fault = writer.geterror()
         closed = writer.close()
-    fault = fault or writer.geterror()
-    if fault or not (written and closed):
-        raise OSError(" ".join(fault.split())[:100] or "the file is incomplete; is the disk full?")
+        fault = fault or writer.geterror()
+        if fault or not (written and closed and _is_complete(name, specs)):
+            fault = " ".join(fault.split())[:100]
+            raise OSError(fault or "the file is incomplete; is the disk full?")
+
+
+def _is_complete(name: str, specs: list[oiio.ImageSpec]) -> bool:
+    """Whether the last row of every part is there: on a full disk every call of the writer may report success."""
+    reader: Any = oiio.ImageInput.open(name)
+    if reader is None:
+        oiio.geterror()
+        return False
+    try:
+        rows = (
+            reader.read_scanlines(i, 0, spec.height - 1, spec.height, 0, 0, spec.nchannels, spec.format)
+            for i, spec in enumerate(specs)
+        )
+        return all(row is not None for row in rows) and not reader.geterror()
+    finally:
+        reader.close()

@@ -16,6 +16,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from picture_files import over
 from psd_tools import PSDImage
 from psd_tools.constants import Resource, Tag
 from psd_tools.psd.layer_and_mask import LayerInfo
@@ -40,14 +41,6 @@ def scene(low: float = 0, high: float = 1) -> tuple[np.ndarray, list[Layer]]:
     picture = alpha * foreground + (1 - alpha) * background
     solid = np.concatenate((background, np.ones_like(alpha)), -1)
     return picture, [Layer(NAMES[0], solid), Layer(NAMES[1], np.concatenate((foreground, alpha), -1))]
-
-
-def over(layers: list[np.ndarray]) -> np.ndarray:
-    """Straight layers, bottom first, over one another, by the definition."""
-    result = layers[0][..., :3].astype(float)
-    for layer in layers[1:]:
-        result = layer[..., 3:] * layer[..., :3] + (1 - layer[..., 3:]) * result
-    return result
 
 
 def scaled(samples: np.ndarray) -> np.ndarray:

@@ -6,11 +6,11 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
 import PIL.Image
 import PIL.ImageCms
 import PIL.ImageOps
 import pytest
+from picture_files import assert_refused, write_with_oiio
 
 from omnialpha_cli.media import read
 from omnialpha_cli.media.image import ORIENTATIONS, from_array
@@ -230,23 +230,3 @@ def test_what_is_no_picture_is_refused():
     for array in (np.ones((4, 4, 5), np.uint8), np.ones(4, np.uint8), np.ones((4, 4), np.int64), np.ones((0, 4, 3))):
         with pytest.raises(ItemError, match="not a picture"):
             from_array(array)
-
-
-def write_with_oiio(path: Path, samples: np.ndarray, straight: bool) -> None:
-    height, width, channels = samples.shape
-    spec = oiio.ImageSpec(width, height, channels, samples.dtype.name.replace("float32", "float"))
-    if straight:
-        spec.attribute("oiio:UnassociatedAlpha", 1)
-    writer = oiio.ImageOutput.create(str(path))
-    assert writer.open(str(path), spec)
-    assert writer.write_image(samples)
-    assert writer.close()
-
-
-def assert_refused(path: Path, code: str, words: str) -> None:
-    with pytest.raises(ItemError, match=words) as refusal:
-        read_image(path)
-    assert refusal.value.code == code
-    message = str(refusal.value)
-    assert str(path) in message
-    assert "\n" not in message

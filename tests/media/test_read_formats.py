@@ -1,6 +1,5 @@
 """Reading each format: floats, EXR's windows and parts, profiles, inks, film scans; other libraries wrote the files."""
 
-from pathlib import Path
 
 import icc_profiles
 import numpy as np
@@ -8,7 +7,7 @@ import OpenImageIO as oiio
 import PIL.Image
 import pytest
 import tifffile
-from media.test_read import assert_refused, write_with_oiio
+from picture_files import assert_refused, write_exr, write_with_oiio
 
 from omnialpha_cli.media.colour import PRIMARIES, SRGB, convert
 from omnialpha_cli.media.image import Typed
@@ -17,33 +16,6 @@ from omnialpha_cli.media.read import read_image
 RANDOM = np.random.default_rng(0)
 FLOATS = RANDOM.normal(0.5, 2, (12, 17, 3)).astype(np.float32)  # far below 0 and above 1
 ALPHA = RANDOM.random((12, 17)).astype(np.float32)
-
-
-def write_exr(path: Path, *parts, windows=(), **attributes) -> Path:
-    """Parts are (channel names, samples (h, w, channels)) pairs; windows (x, y, full_w, full_h)."""
-    specs = []
-    for i, (names, samples) in enumerate(parts):
-        height, width, channels = samples.shape
-        spec = oiio.ImageSpec(width, height, channels, "half" if samples.dtype == np.float16 else samples.dtype.name[:5])
-        spec.channelnames = tuple(names)
-        spec.alpha_channel = names.index("A") if "A" in names else -1
-        spec.attribute("oiio:subimagename", f"part{i}")
-        for name, value in attributes.items():
-            name = name.replace("__", ":")
-            spec.attribute(name, oiio.TypeDesc(value.type), value.values) if isinstance(value, Typed) else spec.attribute(
-                name, value
-            )
-        if windows:
-            spec.x, spec.y, spec.full_width, spec.full_height = windows
-            spec.full_x = spec.full_y = 0
-        specs.append(spec)
-    writer = oiio.ImageOutput.create("openexr")
-    assert writer.open(str(path), specs) if len(specs) > 1 else writer.open(str(path), specs[0])
-    for i, (_, samples) in enumerate(parts):
-        assert not i or writer.open(str(path), specs[i], "AppendSubimage")
-        assert writer.write_image(np.ascontiguousarray(samples)), writer.geterror()
-    assert writer.close()
-    return path
 
 
 class TestExr:

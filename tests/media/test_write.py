@@ -3,7 +3,6 @@
 import io
 import resource
 import signal
-from pathlib import Path
 
 import icc_profiles
 import numpy as np
@@ -15,10 +14,11 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from picture_files import by_openimageio, write_exr
 
 from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding
 from omnialpha_cli.media.formats import FORMATS
-from omnialpha_cli.media.image import Image
+from omnialpha_cli.media.image import Image, Typed
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.media.samples import LARGEST_HALF, quantise, to_samples
 from omnialpha_cli.media.target import Target, target_for
@@ -28,15 +28,6 @@ from omnialpha_cli.status import ItemError
 SHAPES = st.tuples(st.integers(2, 9), st.integers(2, 9), st.just(4))
 WHITE = {"8": (np.uint8, 255), "16": (np.uint16, 65535), "half": (np.float16, 1), "float": (np.float32, 1)}
 RGBA = np.random.default_rng(0).random((13, 17, 4), np.float32)
-
-
-def by_openimageio(path: Path) -> np.ndarray:
-    """All channels in the file's own type; alpha unassociated where the file has it so."""
-    wanted = oiio.ImageSpec()
-    wanted.attribute("oiio:UnassociatedAlpha", 1)
-    reader = oiio.ImageInput.open(str(path), wanted)
-    assert reader, oiio.geterror()
-    return reader.read_image(0, 0, 0, reader.spec().nchannels, reader.spec().format)
 
 
 @pytest.mark.parametrize(
@@ -186,20 +177,16 @@ class TestProfilesAndMetadata:
         assert again.metadata["Artist"] == "Ada" and again.metadata["DateTime"] == "2026:01:02 03:04:05"
 
     def test_timecode_and_pixel_aspect_come_back_in_exr(self, tmp_path):
-        from media.test_read_formats import FLOATS, Typed, write_exr
-
         told = {"PixelAspectRatio": 2.0, "smpte__TimeCode": Typed("timecode", (18356486, 0)), "shot": "a01"}
-        image = read_image(write_exr(tmp_path / "a.exr", ("RGB", FLOATS), **told))
+        image = read_image(write_exr(tmp_path / "a.exr", ("RGB", RGBA[..., :3]), **told))
         write_picture(tmp_path / "b.exr", RGBA, target_for("exr", image, None))
         again = read_image(tmp_path / "b.exr").metadata
         for name in ("PixelAspectRatio", "smpte:TimeCode", "shot"):
             assert again[name] == image.metadata[name]
 
     def test_metadata_of_any_source_harms_no_format(self, tmp_path):
-        from media.test_read_formats import FLOATS, Typed, write_exr
-
         told = {"worldToCamera": Typed("matrix", tuple(map(float, range(16)))), "framesPerSecond": Typed("rational", (24, 1))}
-        image = read_image(write_exr(tmp_path / "a.exr", ("RGB", FLOATS), note="ünïcode\nand lines", **told))
+        image = read_image(write_exr(tmp_path / "a.exr", ("RGB", RGBA[..., :3]), note="ünïcode\nand lines", **told))
         for name, row in FORMATS.items():
             depth = next(iter(row.depths.values()))
             write_picture(tmp_path / f"{name}{row.suffix}", RGBA, target_for(name, image, depth))

@@ -24,7 +24,8 @@ def gamma_curve(gamma: float) -> bytes:
 
 
 def table_curve(values) -> bytes:
-    return b"curv\0\0\0\0" + struct.pack(f">I{len(values)}H", len(values), *np.round(np.asarray(values) * 65535).astype(int))
+    entries = np.round(np.asarray(values) * 65535).astype(int)
+    return b"curv\0\0\0\0" + struct.pack(f">I{len(values)}H", len(values), *entries)
 
 
 def parametric_curve(kind: int, *values: float) -> bytes:
@@ -73,7 +74,7 @@ def cmyk() -> bytes:
     c, m, y, k = np.meshgrid(steps, steps, steps, steps, indexing="ij")
     lightness = 100 * (1 - k) * (1 - 0.3 * c - 0.4 * m - 0.1 * y)
     lab = np.stack([lightness, -40 * c + 50 * m - 20 * (1 - k), 60 * y - 30 * c], -1).reshape(-1, 3)
-    encoded = np.clip(np.stack([lab[:, 0] / 100 * 65280, (lab[:, 1] + 128) * 256, (lab[:, 2] + 128) * 256], -1), 0, 65535)
+    encoded = np.stack([lab[:, 0] / 100 * 65280, (lab[:, 1] + 128) * 256, (lab[:, 2] + 128) * 256], -1).clip(0, 65535)
     ramp = struct.pack(">2H", 0, 65535)
     lut = b"mft2\0\0\0\0" + struct.pack(">BBBx", 4, 3, grid) + s15(1, 0, 0, 0, 1, 0, 0, 0, 1)
     lut += struct.pack(">HH", entries, entries) + ramp * 4 + encoded.astype(">u2").tobytes() + ramp * 3

@@ -27,15 +27,14 @@ def write_exr(path: Path, *parts, windows=(), **attributes) -> Path:
     specs = []
     for i, (names, samples) in enumerate(parts):
         height, width, channels = samples.shape
-        spec = oiio.ImageSpec(width, height, channels, "half" if samples.dtype == np.float16 else samples.dtype.name[:5])
+        type = "half" if samples.dtype == np.float16 else "float"
+        spec = oiio.ImageSpec(width, height, channels, type)
         spec.channelnames = tuple(names)
         spec.alpha_channel = names.index("A") if "A" in names else -1
         spec.attribute("oiio:subimagename", f"part{i}")
         for name, value in attributes.items():
-            name = name.replace("__", ":")
-            spec.attribute(name, oiio.TypeDesc(value.type), value.values) if isinstance(value, Typed) else spec.attribute(
-                name, value
-            )
+            given = (oiio.TypeDesc(value.type), value.values) if isinstance(value, Typed) else (value,)
+            spec.attribute(name.replace("__", ":"), *given)
         if windows:
             spec.x, spec.y, spec.full_width, spec.full_height = windows
             spec.full_x = spec.full_y = 0

@@ -45,6 +45,9 @@ def test_straight_formats_are_exact_even_under_alpha_0(tmp_path_factory, format,
     write_picture(path, samples.astype(np.float32) / white, Target(format, depth, compression=compression))
     read = by_openimageio(path)
     assert read.dtype == samples.dtype
+    if format == "webp" and (samples[..., 3] == 255).all():  # libwebp leaves out an alpha that is 1 everywhere
+        np.testing.assert_array_equal(read, samples[..., :3])
+        return
     np.testing.assert_array_equal(read, samples)
     if white != 1:
         image = read_image(path)
@@ -185,7 +188,8 @@ class TestProfilesAndMetadata:
             assert again[name] == image.metadata[name]
 
     def test_metadata_of_any_source_harms_no_format(self, tmp_path):
-        told = {"worldToCamera": Typed("matrix", tuple(map(float, range(16)))), "framesPerSecond": Typed("rational", (24, 1))}
+        matrix, rate = Typed("matrix", tuple(map(float, range(16)))), Typed("rational", (24, 1))
+        told = {"worldToCamera": matrix, "framesPerSecond": rate}
         image = read_image(write_exr(tmp_path / "a.exr", ("RGB", RGBA[..., :3]), note="ünïcode\nand lines", **told))
         for name, row in FORMATS.items():
             depth = next(iter(row.depths.values()))
@@ -202,8 +206,9 @@ def test_a_picture_larger_than_a_block_of_rows(tmp_path):
 
 
 def test_webp_has_a_largest_side(tmp_path):
-    with pytest.raises(ItemError, match="at most 16383 pixels a side"), complete(tmp_path / "a.webp", tmp_path / "a.webp"):
-        write_picture(tmp_path / "a.webp", np.zeros((2, 16384, 4), np.float32), Target("webp"))
+    path = tmp_path / "a.webp"
+    with pytest.raises(ItemError, match="at most 16383 pixels a side"), complete(path, path):
+        write_picture(path, np.zeros((2, 16384, 4), np.float32), Target("webp"))
 
 
 def test_folders_are_made_and_nothing_else_is_left(tmp_path):

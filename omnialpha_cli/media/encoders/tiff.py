@@ -53,6 +53,22 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
         _write(file, composite, target, [data.tifftag(maxworkers=2)])
 
 
+class _Channel(psdtags.PsdChannel):
+    """A channel that ISA-L compresses, in a tenth of the time, integers as differences to their left neighbours."""
+
+    def tobytes(
+        self, psdformat: psdtags.PsdFormat, /, compression: psdtags.PsdCompressionType | None = None
+    ) -> tuple[bytes, bytes]:
+        assert self.data is not None
+        samples, packing = self.data, compression or self.compression
+        if packing == psdtags.PsdCompressionType.ZIP_PREDICTED:
+            samples = samples.copy()
+            samples[:, 1:] -= self.data[:, :-1]
+        content = isal_zlib.compress(samples.astype(samples.dtype.newbyteorder(">")).tobytes(), 1)
+        data = psdformat.pack("H", packing) + content
+        return psdformat.pack("h", self.channelid) + psdformat.pack_size(len(data)), data
+
+
 def _layers_key(target: Target) -> psdtags.PsdKey:
     return {"8": psdtags.PsdKey.LAYER, "16": psdtags.PsdKey.LAYER_16, "float": psdtags.PsdKey.LAYER_32}[target.depth]
 
@@ -67,11 +83,17 @@ def _record(layer: Layer, target: Target) -> psdtags.PsdLayer:
     kinds = (psdtags.PsdChannelId.TRANSPARENCY_MASK, psdtags.PsdChannelId.CHANNEL0, psdtags.PsdChannelId.CHANNEL1,
              psdtags.PsdChannelId.CHANNEL2)  # fmt: skip
     planes = (samples[..., 3], samples[..., 0], samples[..., 1], samples[..., 2])
-    packing = psdtags.PsdCompressionType.RAW if target.compression == "none" else psdtags.PsdCompressionType.ZIP
-    channels = [psdtags.PsdChannel(kind, packing, plane) for kind, plane in zip(kinds, planes, strict=True)]
+    channels = [_channel(kind, plane, target) for kind, plane in zip(kinds, planes, strict=True)]
     title = psdtags.PsdString(psdtags.PsdKey.UNICODE_LAYER_NAME, layer.name)
     rectangle = psdtags.PsdRectangle(0, 0, height, width)
     return psdtags.PsdLayer(layer.name, channels, rectangle, flags=psdtags.PsdLayerFlag.PHOTOSHOP5, info=[title])
+
+
+def _channel(kind: psdtags.PsdChannelId, plane: NDArray[Any], target: Target) -> psdtags.PsdChannel:
+    if target.compression == "none":
+        return psdtags.PsdChannel(kind, psdtags.PsdCompressionType.RAW, plane)
+    packing = psdtags.PsdCompressionType.ZIP if plane.dtype.kind == "f" else psdtags.PsdCompressionType.ZIP_PREDICTED
+    return _Channel(kind, packing, plane)
 
 
 def _opened(path: Path, pictures: Sequence[Floats], target: Target) -> tifffile.TiffWriter:

@@ -1,7 +1,7 @@
 """PNG (W3C PNG, third edition), compressed with ISA-L.
 
 libpng's encoder would be the slowest stage of the whole tool: 6.5 s for a 3840×2160 RGBA photograph of 16 bits at its
-usual level, 2.7 s at level 3. With ISA-L it is 0.4 s for a file of the same size, so the chunks are laid out here.
+usual level, 2.7 s at level 3. With ISA-L it is 0.4 s for a file of that size, so the chunks are laid out here.
 """
 
 import struct
@@ -25,7 +25,10 @@ from ..target import Target
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # channels → colour type
-AVERAGE = 3  # this filter suits photographs; choosing one a row gains 1 % and costs as much time again
+# Of the filters this one is best for photographs of 8 bits, and within 2 % of the best for 16; measured with ISA-L's
+# level 2 against libpng at its usual level: 0.95 to 1.11 times the size with 8 bits, 0.99 with 16.
+UP = 2
+LEVEL = 2
 ROWS = 64  # filtered at a time: they fit into the cache
 METADATA_CHUNKS = (b"pHYs", b"tEXt", b"iTXt", b"zTXt", b"eXIf", b"tIME")
 
@@ -47,7 +50,7 @@ def encode(file: BinaryIO, pixels: Floats, target: Target) -> None:
             _chunk(file, name, data)
     for name, data in _metadata_chunks(target):
         _chunk(file, name, data)
-    packer: Any = isal_zlib.compressobj(1) if target.compression == "fast" else zlib.compressobj(
+    packer: Any = isal_zlib.compressobj(LEVEL) if target.compression == "fast" else zlib.compressobj(
         9 if target.compression == "small" else 0
     )  # fmt: skip
     for rows in _filtered(pixels, target):
@@ -57,21 +60,15 @@ def encode(file: BinaryIO, pixels: Floats, target: Target) -> None:
 
 
 def _filtered(pixels: Floats, target: Target) -> Iterator[bytes]:
-    """The rows: the number of the filter, then each byte less the mean of its left and upper neighbours."""
+    """The rows: the number of the filter, then each byte less the one above it."""
     above: NDArray[np.uint8] | None = None
     for top in range(0, len(pixels), ROWS):
         samples = to_samples(pixels[top : top + ROWS], target.depth)
         rows = samples.astype(samples.dtype.newbyteorder(">"), copy=False).view(np.uint8).reshape(len(samples), -1)
-        step = samples.dtype.itemsize * samples.shape[2]
-        up = np.empty_like(rows)
-        up[0] = 0 if above is None else above
-        up[1:] = rows[:-1]
-        left = np.zeros_like(rows)
-        left[:, step:] = rows[:, :-step]
         lines = np.empty((len(rows), rows.shape[1] + 1), np.uint8)
-        lines[:, 0] = AVERAGE
-        # (left + up) // 2 in 8 bits
-        np.subtract(rows, (left & up) + ((left ^ up) >> 1), out=lines[:, 1:])
+        lines[:, 0] = UP
+        lines[0, 1:] = rows[0] if above is None else rows[0] - above
+        np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
         above = rows[-1]
         yield lines.tobytes()
 

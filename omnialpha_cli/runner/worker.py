@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..api import OmniAlpha
@@ -35,7 +35,7 @@ class Job:
     cores: int
     device: str = "auto"
     batch_size: int | None = None
-    files: FileOptions = FileOptions()
+    files: FileOptions = field(default_factory=FileOptions)
 
     def shared_by(self, devices: Sequence[str]) -> list["Job"]:
         """One job for every device, the cores divided among them."""

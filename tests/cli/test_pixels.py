@@ -1,7 +1,12 @@
 """Pixels that survive, from the command line: depth, range, colour, layers, and what is refused."""
 
 import json
+import re
+import shlex
+import subprocess
 import sys
+import xml.etree.ElementTree as ET
+import zipfile
 from pathlib import Path
 
 import icc_profiles
@@ -12,6 +17,7 @@ import psdtags
 import pytest
 import tifffile
 from picture_files import by_openimageio, over, write_exr
+from psd_tools import PSDImage
 
 from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding, convert
 from omnialpha_cli.media.formats import FORMATS
@@ -253,6 +259,24 @@ class TestLayers:
         layers = read_layers(outcome.lines, "exr")
         np.testing.assert_allclose(over(layers), rgb, rtol=1e-5, atol=1e-5)
 
+    @pytest.mark.parametrize("options", [["--format", "exr", "--exr-parts"], ["--format", "psd"], ["--format", "ora"]])
+    def test_more_layers_have_names_of_their_own(self, run, photo, options):
+        outcome = run("decompose", "a.png", "--layers", "3", "--untrained", *options)
+        assert outcome.code == 0, outcome.err
+        path = Path(outcome.lines[0])
+        if path.suffix == ".psd":
+            names = [layer.name for layer in PSDImage.open(path)]
+        elif path.suffix == ".ora":
+            with zipfile.ZipFile(path) as archive:
+                stack = ET.fromstring(archive.read("stack.xml"))
+            names = [layer.get("name") for layer in reversed(stack.findall("./stack/layer"))]
+        else:
+            reader = oiio.ImageInput.open(str(path))
+            names = []
+            while reader.seek_subimage(len(names), 0):
+                names.append(reader.spec().get_string_attribute("oiio:subimagename"))
+        assert names == ["background", "foreground_1", "foreground_2"]
+
     def test_frames_keep_their_numbers_last(self, run, picture):
         for frame in (1001, 1002):
             picture(Path(f"s/shot.{frame}.png"))
@@ -269,12 +293,8 @@ def read_layers(lines: list[str], format: str) -> list[np.ndarray]:
         white = {"uint8": 255, "uint16": 65535, "float32": 1}
         return [one.asarray() / white[one.asarray().dtype.name] for one in found.layers]
     if format == "psd":
-        from psd_tools import PSDImage
-
         return [layer.numpy() for layer in PSDImage.open(lines[0])]
     if format == "ora":
-        import zipfile
-
         with zipfile.ZipFile(lines[0]) as archive:
             archive.extractall("ora")
         return [read_straight(f"ora/data/layer{i}.png") for i in range(2)]
@@ -374,8 +394,6 @@ class TestRefusals:
         assert run("matte", "a.png", "--max-pixels", "0.02").code == 0
 
     def test_planning_imports_no_torch(self, run, monkeypatch):
-        import subprocess
-
         exr("a.exr", smooth())
         program = "import sys; from omnialpha_cli.inputs import find_inputs; from omnialpha_cli.plan import plan; " \
                   "from pathlib import Path; found = find_inputs(['a.exr'], output=Path('o')).sources; " \
@@ -384,6 +402,43 @@ class TestRefusals:
         monkeypatch.setenv("PYTHONPATH", str(Path(sys.modules["omnialpha_cli"].__file__).parents[1]))
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout.split() == ["o/a.exr", "False"]
+
+
+    def test_steady_results_have_to_be_read_back(self, run, picture):
+        for frame in (1, 2):
+            picture(Path(f"s.{frame}.png"))
+        outcome = run("matte", "s.#.png", "--steady", "--format", "psd")
+        assert outcome.code == 2 and "--steady: results of --format psd cannot be read back" in outcome.err
+        assert run("matte", "s.#.png", "--steady", "--format", "exr").code == 0
+
+
+class TestCleanPlate:
+    def test_it_is_a_picture_with_colours_of_its_own(self, run):
+        """A clean plate in another profile is the same clean plate; read as plain numbers it would be another."""
+        with_object, without = smooth(0.2, 0.8), smooth(0.2, 0.8)
+        with_object[12:36, 16:48] = (0.9, 0.1, 0.1)
+        for name, rgb in (("a.png", with_object), ("clean.png", without)):
+            PIL.Image.fromarray(np.round(rgb * 255).astype(np.uint8)).save(name)
+        wide = convert(read_image("clean.png").rgb, SRGB, Encoding(icc=icc_profiles.adobe_rgb()))
+        tiff("wide.tif", np.round(wide * 65535).astype(np.uint16), iccprofile=icc_profiles.adobe_rgb())
+        tiff("plain.tif", np.round(wide * 65535).astype(np.uint16))
+        right, same, wrong = (
+            read_image(run("matte", "a.png", "--background", plate, "-o", plate[0]).lines[0])
+            for plate in ("clean.png", "wide.tif", "plain.tif")
+        )
+        assert np.abs(same.alpha - right.alpha).mean() < 0.3 * np.abs(wrong.alpha - right.alpha).mean()
+
+
+def test_the_readmes_commands_run(run, picture):
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"\*\*Formats\.\*\*.*?```sh\n(.*?)```", text, re.DOTALL)[1]
+    picture(Path("photos/a.jpg"))
+    exr("plate.1001.exr", smooth().astype(np.float16))
+    commands = [shlex.split(line.split(" # ")[0]) for line in block.splitlines()]
+    assert len(commands) > 5
+    for number, (_, *arguments) in enumerate(commands):
+        outcome = run(*arguments, "-o", f"out{number}")
+        assert outcome.code == 0 and Path(outcome.lines[0]).exists(), (arguments, outcome.err)
 
 
 def test_metadata_goes_through_the_whole_tool(keep):

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
@@ -85,6 +86,12 @@ class TestLayeredTiff:
                 np.frombuffer(channel.get_data(17, 12, 8), np.uint8).reshape(SIZE) for channel in channels
             ]  # alpha, then colours
             np.testing.assert_allclose(np.dstack([*planes[1:], planes[0]]) / 255, layer.rgba, atol=1 / 255)
+
+    @pytest.mark.parametrize("depth", ["8", "16", "float"])
+    def test_no_heavy_codecs_are_needed(self, tmp_path, monkeypatch, depth):
+        monkeypatch.setitem(sys.modules, "imagecodecs", None)  # 80 MB, which tests have and users need not
+        for name in ("tiff", "tiff-pages"):
+            write_layers(tmp_path / "a.tif", scene()[1], Target(name, depth))
 
     def test_layers_are_visible(self, tmp_path):
         write_layers(tmp_path / "a.tif", scene()[1], Target("tiff", "8"))

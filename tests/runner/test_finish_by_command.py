@@ -7,7 +7,7 @@ from scenes import disc, textured
 
 from omnialpha_cli.imaging.composite import opaque, over
 from omnialpha_cli.media.image import Image
-from omnialpha_cli.media.write import quantise
+from omnialpha_cli.media.samples import quantise
 from omnialpha_cli.model.omnialpha import Defaults
 from omnialpha_cli.runner.finish import finish
 from omnialpha_cli.runner.prepare import Prepared, prepare

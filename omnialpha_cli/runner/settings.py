@@ -11,6 +11,8 @@ Refine = Literal["guided", "laplacian", "none"]
 Screen = Literal["green", "blue", "auto"]
 MAX_PIXELS = 300_000_000
 
+MAX_PIXELS = 300_000_000
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -28,7 +28,7 @@ def prepared(name: str, rgb: torch.Tensor, hint: torch.Tensor | None = None, dep
     if len(task.inputs) > 1:
         values = torch.rand(rgb.shape[1:]) if hint is None else hint
         images.append(picture(values.expand(3, -1, -1)))
-    return prepare(task, images[: len(task.inputs)], DEFAULTS, Settings(**more))
+    return prepare(task, images[: len(task.inputs)], DEFAULTS, Settings(format="tiff", **more))
 
 
 def painted(work: Prepared, seed: int = 0) -> list[torch.Tensor]:

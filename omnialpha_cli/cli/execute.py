@@ -109,7 +109,7 @@ def _results(
 
         job = Job(
             model=options.model, weights=weights.identity, settings=settings, output=output, shard=str(shard),
-            items=len(choice.todo) + len(choice.done), cores=count_cores(),
+            items=len(todo), cores=count_cores(),
             device=options.device, batch_size=batch_size, files=files,
         )  # fmt: skip
         console.note(f"weights {weights.name} in {weights.folder}")

@@ -29,15 +29,13 @@ def count_cores() -> int:
 def share_cores(cores: int, items: int, accelerated: bool = False) -> Threads:
     """Divide `cores` for a run of `items`; with `accelerated` the network runs elsewhere.
 
-    A single item goes through one stage after the other, so its network may use all cores. With many items half of the
-    cores compute, the others finish and write. Two finish at least, because finishing large pictures can take longer
-    than the network, and a core that waits for it would be lost.
+    Half of the cores compute, for one item too: the number of threads changes the rounding, and an item has the same
+    bytes whatever else is made. The others finish and write. Two finish at least, because finishing large pictures can
+    take longer than the network, and a core that waits for it would be lost.
     """
-    if items <= 1:
-        return Threads(1, cores, 1)
     computing = 1 if accelerated else max(1, cores // 2)
     writing = max(min(2, cores), cores - computing)
-    return Threads(max(1, writing // 3), computing, min(items, writing))
+    return Threads(max(1, writing // 3), computing, max(1, min(items, writing)))
 
 
 def use_torch_threads(count: int) -> None:

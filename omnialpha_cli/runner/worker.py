@@ -22,8 +22,7 @@ class Job:
     """What a worker has to know; it can be sent to another process.
 
     `model` is the weights' name or folder, `weights` their identity; `items` is how many the plan has, `cores` how many
-    it may use, `batch_size` None if it may choose. The plan counts, not what is left of it: the number of threads
-    changes the rounding, and a run that goes on has to give the same bytes.
+    it may use, `batch_size` None if it may choose.
     """
 
     model: str

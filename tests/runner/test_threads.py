@@ -11,7 +11,7 @@ from omnialpha_cli.runner.threads import Threads, share_cores, use_torch_threads
 @pytest.mark.parametrize(
     ("cores", "items", "accelerated", "shared"),
     [
-        (8, 1, False, Threads(1, 8, 1)),  # one item: each stage in turn has all cores
+        (8, 1, False, Threads(1, 4, 1)),  # one item computes as one of many does
         (1, 100, False, Threads(1, 1, 1)),
         (2, 100, False, Threads(1, 1, 2)),
         (16, 100, False, Threads(2, 8, 8)),

@@ -136,8 +136,14 @@ class Options:
         "--untrained", panel=MODEL, help="Run a task that the weights were not trained on.")] = False
     device: Annotated[str, option(
         "--device", panel=MODEL, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, or mps.")] = "auto"
-    dtype: Annotated[Literal["float32", "bfloat16", "float16"], option(
-        "--dtype", panel=MODEL, help="Number type of the network.")] = "float32"
+    dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], option(
+        "--dtype", panel=MODEL, help="Number type of the network; auto is the weights' own.")] = "auto"
+    lora: Annotated[list[str] | None, option(
+        "--lora", panel=MODEL, metavar="PATH[:STRENGTH]", show_default=False,
+        help="Add a LoRA to the weights; may be given several times.")] = None
+    distilled: Annotated[Path | None, option(
+        "--distilled", panel=MODEL, metavar="PATH", show_default=False,
+        help="A distillation LoRA of the Lightning kind, with its schedule: 4 or 8 steps, no guidance.")] = None
     seed: Annotated[int, option(
         "--seed", panel=MODEL, min=0, help="Seed of the noise, the same for every item.")] = 0
     steps: Annotated[int | None, option(

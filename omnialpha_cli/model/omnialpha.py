@@ -9,17 +9,18 @@ call may differ in everything: they are grouped by their exact `Layout`, and onl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from . import published, sampler
+from . import distilled, lora, published, sampler
 from .config import FromDict, TransformerConfig, VAEConfig
 from .context import Context
 from .context.mini import PATCH, MiniContext, MiniContextConfig, load_tokenizer
 from .light_vae import LightVAE, LightVAEConfig
+from .parts import VAE, ContextEncoder, Parts
 from .positions import Layout
 from .transformer import Prepared, Transformer, pack, unpack
 from .vae import AlphaVAE
@@ -76,26 +77,6 @@ class Request:
         )
 
 
-class VAE(Protocol):
-    """RGBA (B, 4, H, W) in [−1, 1] ↔ normalised latents (B, 16, H/8, W/8)."""
-
-    def encode(self, rgba: Tensor) -> Tensor:
-        """To latents."""
-
-    def decode(self, z: Tensor, clamp: bool = True) -> Tensor:
-        """To pixels."""
-
-
-class ContextEncoder(Protocol):
-    """Reads pictures and prompts; what it saw of pictures serves several prompts."""
-
-    def look(self, images: Sequence[Sequence[Tensor]]) -> Any:
-        """See the pictures of every item, RGBA (4, H, W) in [0, 1]."""
-
-    def read(self, prompts: Sequence[str], seen: Any) -> Context:
-        """The context of one prompt an item beside what was seen."""
-
-
 @dataclass
 class OmniAlpha:
     """A loaded model. `prediction` says what the transformer's output means; only `denoise` needs to know."""
@@ -111,33 +92,48 @@ class OmniAlpha:
     dtype: torch.dtype = torch.float32
 
     @classmethod
-    def load(cls, folder: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Self:
+    def load(
+        cls,
+        folder: str | Path,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype | None = None,
+        *,
+        loras: Sequence[tuple[Path, float]] = (),
+        merge_loras: bool = True,
+        distilled_lora: Path | None = None,
+    ) -> Self:
         """Load a weights folder, embedded (`config.json`, `*.safetensors`) or in the published layout.
 
-        Raises OSError, KeyError, ValueError, RuntimeError or ImportError when something is missing or does not fit.
+        A dtype of None is the one that the weights are meant for. `loras` are files with their strengths, put into the
+        weights or, without `merge_loras`, beside them. `distilled_lora` is one for few steps, which brings its
+        schedule. Raises OSError, KeyError, ValueError, RuntimeError or ImportError when something is missing or does
+        not fit.
         """
         folder, device = Path(folder), torch.device(device)
         config = published.read_config(folder)
-        if published.is_published(folder):
-            parts = published.load_parts(folder, config, device, dtype)
-            return cls(**vars(parts), **_settings(config), device=device, dtype=dtype)
-        context_config = MiniContextConfig.from_dict(config["context"])
-        tokenizer = load_tokenizer(folder)
-        with torch.device("meta"):
-            transformer = Transformer(TransformerConfig.from_dict(config["transformer"]))
-            context_encoder = MiniContext(context_config, tokenizer)
-            vae = build_vae(config["vae"])
-        for name, module in (("transformer", transformer), ("context", context_encoder), ("vae", vae)):
-            module.load_state_dict(read_tensors(folder / f"{name}.safetensors", device, dtype), assign=True)
-            module.eval().requires_grad_(False)
-            # Convolutions are fastest so; matrices are not touched.
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        load = published.load_parts if published.is_published(folder) else _load_embedded
+        defaults = Defaults.from_dict(config.get("defaults", {}))
+        dtype = dtype or getattr(torch, defaults.dtype)
+        parts = load(folder, config, device, dtype)
+        schedule = parts.schedule
+        if distilled_lora:
+            loras = (*loras, (distilled_lora, 1.0))
+            defaults = replace(defaults, **distilled.defaults(distilled_lora))
+            schedule = replace(schedule, **distilled.SCHEDULE)
+        adapters = [(lora.read(path), strength) for path, strength in loras]
+        if merge_loras:
+            for state, strength in adapters:
+                lora.merge(parts.transformer, state, strength)
+        else:
+            lora.attach(parts.transformer, adapters)
         return cls(
-            transformer=transformer,
-            vae=vae,
-            context_encoder=context_encoder,
-            schedule=sampler.Schedule.from_dict(config.get("schedule", {})),
-            **_settings(config),
+            parts.transformer,
+            parts.vae,
+            parts.context_encoder,
+            prediction=config.get("prediction", "velocity"),
+            tasks=tuple(config.get("tasks", ())),
+            defaults=defaults,
+            schedule=schedule,
             device=device,
             dtype=dtype,
         )
@@ -274,13 +270,19 @@ class OmniAlpha:
         return x.to(device=self.device, dtype=self.dtype)
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What `config.json` says of the use of the weights."""
-    return {
-        "prediction": config.get("prediction", "velocity"),
-        "tasks": tuple(config.get("tasks", ())),
-        "defaults": Defaults.from_dict(config.get("defaults", {})),
-    }
+def _load_embedded(folder: Path, config: dict[str, Any], device: torch.device, dtype: torch.dtype) -> Parts:
+    """The parts of an embedded weights folder."""
+    tokenizer = load_tokenizer(folder)
+    with torch.device("meta"):
+        transformer = Transformer(TransformerConfig.from_dict(config["transformer"]))
+        context_encoder = MiniContext(MiniContextConfig.from_dict(config["context"]), tokenizer)
+        vae = build_vae(config["vae"])
+    for name, module in (("transformer", transformer), ("context", context_encoder), ("vae", vae)):
+        module.load_state_dict(read_tensors(folder / f"{name}.safetensors", device, dtype), assign=True)
+        module.eval().requires_grad_(False)
+        # Convolutions are fastest so; matrices are not touched.
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Parts(transformer, vae, context_encoder, sampler.Schedule.from_dict(config.get("schedule", {})))
 
 
 def build_vae(config: dict[str, Any]) -> AlphaVAE | LightVAE:

@@ -8,7 +8,7 @@ weights were trained for stands in `published.json`; a `config.json` in the fold
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from . import lora
 from .config import TransformerConfig, VAEConfig
 from .context.qwen import QwenContext
 from .loading import load_into, read_state, shards
+from .parts import Parts
 from .sampler import Schedule
 from .transformer import Transformer
 from .vae import AlphaVAE
@@ -26,16 +27,6 @@ from .vae import AlphaVAE
 TRANSFORMER, LORA = "transformer", "lora"
 VAES = ("rgba_vae", "vae")
 _COMFYUI = "model.diffusion_model."  # what single files put before every key of the transformer
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a published folder holds."""
-
-    transformer: Transformer
-    vae: nn.Module
-    context_encoder: QwenContext
-    schedule: Schedule
 
 
 def is_published(folder: Path) -> bool:
@@ -80,7 +71,7 @@ def load_transformer(folder: Path, device: torch.device | str, dtype: torch.dtyp
     return transformer.eval()
 
 
-def load_vae(folder: Path, device: torch.device | str, dtype: torch.dtype) -> nn.Module:
+def load_vae(folder: Path, device: torch.device | str, dtype: torch.dtype) -> "AlphaVAE | RGBVAE":
     """The alpha-aware VAE, or the base's of three channels made to look like one."""
     part = next((folder / name for name in VAES if (folder / name).is_dir()), folder / VAES[0])
     config = VAEConfig.from_dict(json.loads((part / "config.json").read_text(encoding="utf-8")))

@@ -30,7 +30,8 @@ def main() -> None:
         "block": {first.sub("", n): s for n, s in shapes.items() if first.match(n)},
         "rest": {n: s for n, s in shapes.items() if not n.startswith("transformer_blocks.")},
     }
-    sys.stdout.write(re.sub(r"\[\s+([\d,\s]+?)\s+\]", lambda m: "[" + " ".join(m[1].split()) + "]", json.dumps(index, indent=1)) + "\n")
+    text = json.dumps(index, indent=1)
+    sys.stdout.write(re.sub(r"\[\s+([\d,\s]+?)\s+\]", lambda m: "[" + " ".join(m[1].split()) + "]", text) + "\n")
 
 
 if __name__ == "__main__":

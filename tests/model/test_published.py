@@ -50,7 +50,7 @@ def rgba(tmp_path_factory):
         if name.endswith(".lora_B.weight"):
             layer = name.removesuffix(".lora_B.weight")
             weights[layer.removeprefix("transformer.") + ".weight"].data += up @ state[f"{layer}.lora_A.weight"]
-    return parts, OmniAlpha.load(folder)
+    return parts, OmniAlpha.load(folder, dtype=torch.float32)
 
 
 # One target: diffusers' own pipeline.
@@ -60,7 +60,7 @@ def rgba(tmp_path_factory):
 @pytest.mark.parametrize("pictures", [1, 2])
 def test_one_target_equals_the_pipeline(rgb, monkeypatch, guidance, pictures):
     parts, folder = rgb
-    model = OmniAlpha.load(folder)
+    model = OmniAlpha.load(folder, dtype=torch.float32)
     size = (64, 96)
     for name in ("VAE_IMAGE_SIZE", "CONDITION_IMAGE_SIZE"):
         monkeypatch.setattr(edit_plus, name, size[0] * size[1])
@@ -231,7 +231,7 @@ def test_tasks_and_defaults_are_the_published_ones(rgba):
 def test_a_config_in_the_folder_takes_the_place_of_the_published_one(tmp_path):
     write_published(tmp_path)
     (tmp_path / "config.json").write_text('{"tasks": ["matte.auto"], "defaults": {"steps": 8}}')
-    model = OmniAlpha.load(tmp_path)
+    model = OmniAlpha.load(tmp_path, dtype=torch.float32)
     assert (model.tasks, model.defaults.steps) == (("matte.auto",), 8)
 
 
@@ -263,7 +263,7 @@ def test_a_key_too_many_or_too_few_is_named(tmp_path, part, change, says):
     change(state)
     save_file(state, file)
     with pytest.raises(ValueError, match=says):
-        OmniAlpha.load(tmp_path)
+        OmniAlpha.load(tmp_path, dtype=torch.float32)
 
 
 def test_only_the_time_convolutions_of_the_vae_have_no_use(tmp_path):
@@ -275,7 +275,7 @@ def test_only_the_time_convolutions_of_the_vae_have_no_use(tmp_path):
 
 def test_shards_of_an_index_are_all_read_and_nothing_else(tmp_path):
     write_published(tmp_path)
-    whole = OmniAlpha.load(tmp_path).transformer.state_dict()
+    whole = OmniAlpha.load(tmp_path, dtype=torch.float32).transformer.state_dict()
     folder = tmp_path / "transformer"
     (file,) = folder.glob("*.safetensors")
     state = load_file(file)
@@ -287,11 +287,11 @@ def test_shards_of_an_index_are_all_read_and_nothing_else(tmp_path):
     save_file({"stray": torch.ones(1)}, folder / "other.fp16.safetensors")
     index = folder / "diffusion_pytorch_model.safetensors.index.json"
     index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
-    again = OmniAlpha.load(tmp_path).transformer.state_dict()
+    again = OmniAlpha.load(tmp_path, dtype=torch.float32).transformer.state_dict()
     assert all(torch.equal(again[name], whole[name]) for name in whole)
     (folder / "m-00002-of-00003.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="m-00002-of-00003"):
-        OmniAlpha.load(tmp_path)
+        OmniAlpha.load(tmp_path, dtype=torch.float32)
 
 
 def test_a_pickle_is_refused(tmp_path):
@@ -300,7 +300,7 @@ def test_a_pickle_is_refused(tmp_path):
     torch.save({}, tmp_path / "transformer" / "diffusion_pytorch_model.bin")
     file.unlink()
     with pytest.raises(ValueError, match="is a pickle"):
-        OmniAlpha.load(tmp_path)
+        OmniAlpha.load(tmp_path, dtype=torch.float32)
 
 
 def test_a_file_cut_short_is_named(tmp_path):
@@ -308,7 +308,7 @@ def test_a_file_cut_short_is_named(tmp_path):
     (file,) = (tmp_path / "transformer").glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(ValueError, match="no whole safetensors file"):
-        OmniAlpha.load(tmp_path)
+        OmniAlpha.load(tmp_path, dtype=torch.float32)
 
 
 def test_the_transformer_of_a_single_file_loads(tmp_path):

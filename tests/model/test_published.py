@@ -8,14 +8,16 @@ import diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus as edit_plus
 import numpy as np
 import pytest
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 from PIL import Image as PILImage
-from published_weights import tokenizer, write_published
+from published_weights import lora_state, tokenizer, write_published
 from safetensors.torch import load_file, save_file
 
 from omnialpha_cli.model import published
 from omnialpha_cli.model.context.qwen import AFTER, BEFORE, DROPPED, PICTURE, PLACE
 from omnialpha_cli.model.context.qwen_images import ImageSettings, patches
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
+from omnialpha_cli.model.sampler import schedule
 from omnialpha_cli.tasks import TASKS
 
 STEPS = 4
@@ -328,3 +330,43 @@ def test_the_folders_lora_is_merged(tmp_path):
     plain = parts["transformer"].transformer_blocks[1].attn.to_out[0].weight
     product = state[f"{layer}.lora_B.weight"] @ state[f"{layer}.lora_A.weight"]
     assert torch.allclose(merged, plain + product, atol=1e-6)
+
+
+# LoRAs that are added.
+
+
+def lora_file(path, seed=1):
+    torch.manual_seed(seed)
+    save_file(lora_state(), path)
+    return path
+
+
+def test_loras_beside_the_weights_give_what_merged_ones_give(rgba, tmp_path):
+    write_published(tmp_path / "weights")
+    loras = [(lora_file(tmp_path / "a.safetensors"), 0.5), (lora_file(tmp_path / "b.safetensors", 2), -1.0)]
+    request = KINDS["matting"]
+    merged, beside = (
+        OmniAlpha.load(tmp_path / "weights", dtype=torch.float32, loras=loras, merge_loras=way).run([request], STEPS)
+        for way in (True, False)
+    )
+    assert torch.allclose(merged[0][0], beside[0][0], atol=1e-4)
+    plain = rgba[1].run([request], STEPS)
+    assert not torch.allclose(merged[0][0], plain[0][0], atol=1e-2)
+
+
+def test_a_distillation_lora_brings_its_schedule_and_steps(tmp_path):
+    write_published(tmp_path / "weights")
+    file = lora_file(tmp_path / "Lightning-4steps.safetensors")
+    model = OmniAlpha.load(tmp_path / "weights", dtype=torch.float32, distilled_lora=file)
+    assert (model.defaults.steps, model.defaults.guidance) == (4, 1.0)
+    theirs = FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True, base_shift=math.log(3), max_shift=math.log(3), base_image_seq_len=256,
+        max_image_seq_len=8192, shift_terminal=None,
+    )  # fmt: skip
+    theirs.set_timesteps(sigmas=np.linspace(1, 1 / 4, 4), mu=math.log(3))
+    assert schedule(4, 1000, model.schedule) == pytest.approx(theirs.sigmas.tolist(), abs=1e-6)
+    merged = OmniAlpha.load(tmp_path / "weights", dtype=torch.float32, loras=[(file, 1.0)])
+    assert torch.equal(
+        model.transformer.transformer_blocks[0].attn.to_q.weight,
+        merged.transformer.transformer_blocks[0].attn.to_q.weight,
+    )

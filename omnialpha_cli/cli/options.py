@@ -154,6 +154,14 @@ class Options:
         "--canvas", panel=MODEL, min=64, metavar="PIXELS",
         help="Side of the square whose area the network works at; by default the weights' own.")] = None
 
+    memory: Annotated[Literal["auto", "resident", "stream", "cpu"], option(
+        "--memory", panel=RUN,
+        help="Where large weights are: whole on the device, block by block through it, or on the CPU; -v says what "
+             "auto chose and why.")] = "auto"
+    quantize: Annotated[Literal["none", "int8", "int4", "fp8"], option(
+        "--quantize", panel=MODEL, help="Keep the transformer's weights in fewer bits.")] = "none"
+    compile: Annotated[bool, option(
+        "--compile", panel=RUN, help="Compile the transformer's blocks: slow to start, faster after.")] = False
     batch_size: Annotated[str, option(
         "--batch-size", panel=RUN, metavar="auto|N", help="Pictures that go through the network together.")] = "auto"
     shard: Annotated[str, option(

@@ -5,6 +5,7 @@ the files has a place in the module and every place is filled, or nothing is loa
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +76,11 @@ def load_into(
             for key in file.keys():  # noqa: SIM118 – not a dictionary
                 if name := rename(key):
                     _assign(module, name, _cast(file.get_tensor(key), device, dtype))
+
+
+def count(files: Sequence[Path]) -> int:
+    """Numbers in all tensors of the files, from the headers alone."""
+    return sum(math.prod(shape) for _, shape in _keys(files))
 
 
 def read_state(files: Sequence[Path]) -> dict[str, Tensor]:

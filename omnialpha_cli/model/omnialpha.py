@@ -9,21 +9,21 @@ call may differ in everything: they are grouped by their exact `Layout`, and onl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from . import distilled, lora, published, sampler
-from .config import FromDict, TransformerConfig, VAEConfig
-from .context import Context
-from .context.mini import PATCH, MiniContext, MiniContextConfig, load_tokenizer
-from .light_vae import LightVAE, LightVAEConfig
-from .parts import VAE, ContextEncoder, Parts
+from . import sampler
+from .assemble import assemble
+from .config import FromDict
+from .context import Context, join
+from .context.mini import PATCH
+from .memory import RESIDENT, Plan, Wanted, present
+from .parts import VAE, ContextEncoder
 from .positions import Layout
+from .quantise import Kind
 from .transformer import Prepared, Transformer, pack, unpack
-from .vae import AlphaVAE
 
 Prediction = Literal["velocity", "residual"]
 
@@ -90,6 +90,7 @@ class OmniAlpha:
     schedule: sampler.Schedule = sampler.PUBLISHED
     device: torch.device | str = "cpu"
     dtype: torch.dtype = torch.float32
+    memory: Plan = RESIDENT
 
     @classmethod
     def load(
@@ -101,41 +102,41 @@ class OmniAlpha:
         loras: Sequence[tuple[Path, float]] = (),
         merge_loras: bool = True,
         distilled_lora: Path | None = None,
+        memory: Wanted = "auto",
+        quantize: Kind = "none",
+        compile_blocks: bool = False,
     ) -> Self:
         """Load a weights folder, embedded (`config.json`, `*.safetensors`) or in the published layout.
 
         A dtype of None is the one that the weights are meant for. `loras` are files with their strengths, put into the
         weights or, without `merge_loras`, beside them. `distilled_lora` is one for few steps, which brings its
-        schedule. Raises OSError, KeyError, ValueError, RuntimeError or ImportError when something is missing or does
-        not fit.
+        schedule. `memory` and `quantize` are explained in the modules of these names; `compile_blocks` compiles the
+        transformer's blocks, which takes a while at first. Raises OSError, KeyError, ValueError, RuntimeError or
+        ImportError when something is missing or does not fit.
         """
-        folder, device = Path(folder), torch.device(device)
-        config = published.read_config(folder)
-        load = published.load_parts if published.is_published(folder) else _load_embedded
-        defaults = Defaults.from_dict(config.get("defaults", {}))
-        dtype = dtype or getattr(torch, defaults.dtype)
-        parts = load(folder, config, device, dtype)
-        schedule = parts.schedule
-        if distilled_lora:
-            loras = (*loras, (distilled_lora, 1.0))
-            defaults = replace(defaults, **distilled.defaults(distilled_lora))
-            schedule = replace(schedule, **distilled.SCHEDULE)
-        adapters = [(lora.read(path), strength) for path, strength in loras]
-        if merge_loras:
-            for state, strength in adapters:
-                lora.merge(parts.transformer, state, strength)
-        else:
-            lora.attach(parts.transformer, adapters)
+        loaded = assemble(
+            Path(folder),
+            torch.device(device),
+            dtype,
+            loras=loras,
+            merge_loras=merge_loras,
+            distilled_lora=distilled_lora,
+            memory=memory,
+            quantize=quantize,
+            compile_blocks=compile_blocks,
+        )
+        config = loaded.config
         return cls(
-            parts.transformer,
-            parts.vae,
-            parts.context_encoder,
+            loaded.parts.transformer,
+            loaded.parts.vae,
+            loaded.parts.context_encoder,
             prediction=config.get("prediction", "velocity"),
             tasks=tuple(config.get("tasks", ())),
-            defaults=defaults,
-            schedule=schedule,
-            device=device,
-            dtype=dtype,
+            defaults=Defaults.from_dict(config.get("defaults", {})),
+            schedule=loaded.parts.schedule,
+            device=loaded.device,
+            dtype=loaded.dtype,
+            memory=loaded.plan,
         )
 
     @torch.inference_mode()
@@ -162,12 +163,14 @@ class OmniAlpha:
         for i, request in enumerate(requests):
             groups.setdefault(request.layout, []).append(i)
         batches = [[requests[i] for i in members] for members in groups.values()]
-        contexts = [self.context(batch, guided=scale != 1) for batch in batches]
+        with present(self.context_encoder, self.device, staged=self.memory.mode != "resident"):
+            contexts = [self.context(batch, guided=scale != 1) for batch in batches]
         inputs = [self.encode(batch) for batch in batches]
-        latents = [
-            self.sample(batch, *given, steps or self.defaults.steps, scale)
-            for batch, given in zip(batches, zip(contexts, inputs, strict=True), strict=True)
-        ]
+        with present(self.transformer, self.device, staged=self.memory.mode == "staged"):
+            latents = [
+                self.sample(batch, *given, steps or self.defaults.steps, scale)
+                for batch, given in zip(batches, zip(contexts, inputs, strict=True), strict=True)
+            ]
         results: list[list[Tensor]] = [[] for _ in requests]
         for (layout, members), clean in zip(groups.items(), latents, strict=True):
             for i, images in zip(members, self.decode(clean, layout), strict=True):
@@ -188,13 +191,23 @@ class OmniAlpha:
         """
         layout = requests[0].layout
         sigmas = sampler.schedule(steps, layout.num_targets, self.schedule)
-        prepared = [self.prepare(inputs, context, layout) for context in contexts]
         anchor = self.anchor(inputs, layout)
+        if self.memory.mode == "stream" and len(contexts) > 1:
+            # Both branches at once: each block is copied once a step, not twice.
+            twice = self.prepare([torch.cat((z, z)) for z in inputs], join(contexts), layout)
+
+            def predictions(x: Tensor, sigma: Tensor) -> Sequence[Tensor]:
+                both = anchor if isinstance(anchor, float) else torch.cat((anchor, anchor))
+                return self.denoise(torch.cat((x, x)), torch.cat((sigma, sigma)), twice, both).chunk(2)
+        else:
+            prepared = [self.prepare(inputs, context, layout) for context in contexts]
+
+            def predictions(x: Tensor, sigma: Tensor) -> Sequence[Tensor]:
+                return [self.denoise(x, sigma, p, anchor) for p in prepared]
 
         def velocity(x: Tensor, sigma: float) -> Tensor:
-            at = x.new_full((len(x),), sigma)
-            predictions = [self.denoise(x, at, p, anchor) for p in prepared]
-            return predictions[0] if len(predictions) == 1 else sampler.guide(predictions[0], predictions[1], scale)
+            conditional, *empty = predictions(x, x.new_full((len(x),), sigma))
+            return sampler.guide(conditional, empty[0], scale) if empty else conditional
 
         return sampler.euler(velocity, self.noise(requests), sigmas)
 
@@ -268,34 +281,3 @@ class OmniAlpha:
 
     def _to_device(self, x: Tensor) -> Tensor:
         return x.to(device=self.device, dtype=self.dtype)
-
-
-def _load_embedded(folder: Path, config: dict[str, Any], device: torch.device, dtype: torch.dtype) -> Parts:
-    """The parts of an embedded weights folder."""
-    tokenizer = load_tokenizer(folder)
-    with torch.device("meta"):
-        transformer = Transformer(TransformerConfig.from_dict(config["transformer"]))
-        context_encoder = MiniContext(MiniContextConfig.from_dict(config["context"]), tokenizer)
-        vae = build_vae(config["vae"])
-    for name, module in (("transformer", transformer), ("context", context_encoder), ("vae", vae)):
-        module.load_state_dict(read_tensors(folder / f"{name}.safetensors", device, dtype), assign=True)
-        module.eval().requires_grad_(False)
-        # Convolutions are fastest so; matrices are not touched.
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Parts(transformer, vae, context_encoder, sampler.Schedule.from_dict(config.get("schedule", {})))
-
-
-def build_vae(config: dict[str, Any]) -> AlphaVAE | LightVAE:
-    """The VAE that `config.json` describes: `kind` is "light" or "alpha"."""
-    values = {k: v for k, v in config.items() if k != "kind"}
-    if config["kind"] == "light":
-        return LightVAE(LightVAEConfig.from_dict(values))
-    return AlphaVAE(VAEConfig.from_dict(values))
-
-
-def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
-    """A safetensors file in `dtype`. `NAME.int8` with `NAME.scale` (one a row) is the int8 form of `NAME`."""
-    state = load_file(path, device=str(device))
-    for name in [k.removesuffix(".int8") for k in state if k.endswith(".int8")]:
-        state[name] = state.pop(f"{name}.int8").float() * state.pop(f"{name}.scale").float()[:, None]
-    return {k: v.to(dtype) for k, v in state.items()}

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from . import lora
 from .config import TransformerConfig, VAEConfig
 from .context.qwen import QwenContext
-from .loading import load_into, read_state, shards
+from .loading import count, load_into, read_state, shards
+from .memory import Needs, Placement
 from .parts import Parts
 from .sampler import Schedule
 from .transformer import Transformer
@@ -42,17 +43,23 @@ def read_config(folder: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def load_parts(folder: Path, config: dict[str, Any], device: torch.device, dtype: torch.dtype) -> Parts:
-    """Load all parts to `device`, the folder's own LoRA merged.
+def needs(folder: Path, dtype: torch.dtype) -> Needs:
+    """Bytes of each network."""
+    folders = (folder / TRANSFORMER, folder / "text_encoder", _vae_folder(folder))
+    return Needs(*(count(shards(part)) * dtype.itemsize for part in folders))
+
+
+def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: torch.dtype) -> Parts:
+    """Load all parts, the folder's own LoRA merged.
 
     Raises OSError, ValueError or ImportError when something is missing or does not fit.
     """
     transposed = bool(config.get("context", {}).get("transposed_images", True))
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
     return Parts(
-        transformer=load_transformer(folder, device, dtype),
-        vae=load_vae(folder, device, dtype),
-        context_encoder=QwenContext.load(folder, device, dtype, transposed),
+        transformer=load_transformer(folder, place.transformer, dtype),
+        vae=load_vae(folder, place.vae, dtype),
+        context_encoder=QwenContext.load(folder, place.context, dtype, transposed),
         schedule=Schedule.from_dict(scheduler),
     )
 
@@ -73,13 +80,17 @@ def load_transformer(folder: Path, device: torch.device | str, dtype: torch.dtyp
 
 def load_vae(folder: Path, device: torch.device | str, dtype: torch.dtype) -> "AlphaVAE | RGBVAE":
     """The alpha-aware VAE, or the base's of three channels made to look like one."""
-    part = next((folder / name for name in VAES if (folder / name).is_dir()), folder / VAES[0])
+    part = _vae_folder(folder)
     config = VAEConfig.from_dict(json.loads((part / "config.json").read_text(encoding="utf-8")))
     state = read_state(shards(part))
     channels = state["encoder.conv_in.weight"].shape[1] if "encoder.conv_in.weight" in state else config.input_channels
     vae = AlphaVAE.from_published(state, replace(config, input_channels=channels))
     vae = vae.eval().requires_grad_(False).to(device=device, dtype=dtype)
     return RGBVAE(vae) if channels == 3 else vae
+
+
+def _vae_folder(folder: Path) -> Path:
+    return next((folder / name for name in VAES if (folder / name).is_dir()), folder / VAES[0])
 
 
 class RGBVAE(nn.Module):

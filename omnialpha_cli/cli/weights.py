@@ -30,8 +30,8 @@ def list_() -> None:
         locked = one.locked
         assert locked is not None
         where = str(one.folder) if one.present else f"not present; {one.mend}"
-        about = "" if locked.known else "about "
-        typer.echo(f"{one.name}\t{about}{locked.size / 1e6:.1f} MB\t{locked.licence}\t{locked.title}\t{where}")
+        size = f"{locked.size / 1e6:.1f} MB" if locked.known else f"about {locked.size / 1e9:.1f} GB"
+        typer.echo(f"{one.name}\t{size}\t{locked.licence}\t{locked.title}\t{where}")
 
 
 @app.command(
@@ -45,11 +45,12 @@ def pull(name: Name) -> None:
     files is recorded, and later loads are held to it.
     """
     from ..weights import hub, store
+    from ..weights.hashes import Hashes
 
     one = store.find(name)
     if one.locked is None or not one.locked.sources:
         raise UsageError(f"weights {name} are not for downloading")
-    got = hub.pull(one.locked, one.folder, say)
+    got = hub.pull(one.locked, one.folder, say, Hashes(store.home()))
     _record(got, one.locked)
     typer.echo(one.folder)
 

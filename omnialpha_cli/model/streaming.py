@@ -75,6 +75,8 @@ class BlockStream:
         cuda = device.type == "cuda"
         self.streams = streams or (CudaStreams(device) if cuda else NoStreams())
         self.sources = [plain_tensors(block) for block in blocks]
+        if len({tuple((t.shape, t.dtype) for t in tensors) for tensors in self.sources}) > 1:
+            raise ValueError("the blocks are not alike, as after a LoRA beside some of them; merge it to stream them")
         if cuda:
             for tensor in (tensor for tensors in self.sources for tensor in tensors):
                 tensor.data = tensor.data.pin_memory()  # only from there do copies run beside computing

@@ -31,16 +31,21 @@ class Announced:
     sha256: str | None
     git_id: str | None
 
-    def fault(self, path: Path) -> str | None:
+    def fault(self, path: Path, hash_file: Callable[[Path], str]) -> str | None:
         """What is wrong with what was downloaded."""
         if (size := path.stat().st_size) != self.size:
             return f"{size} bytes instead of {self.size}"
         if self.sha256 is not None:
-            return None if sha256(path) == self.sha256 else "its sha256 is not the hub's"
+            return None if hash_file(path) == self.sha256 else "its sha256 is not the hub's"
         return None if self.git_id in (None, _git_id(path)) else "its content is not the hub's"
 
 
-def pull(locked: LockedWeights, folder: Path, note: Callable[[str], None]) -> LockedWeights:
+def pull(
+    locked: LockedWeights,
+    folder: Path,
+    note: Callable[[str], None],
+    hash_file: Callable[[Path], str] = sha256,
+) -> LockedWeights:
     """Download what is missing or not as locked; returns the table with everything known.
 
     Raises WeightsError: no network or repository, no room, a pickle, a file that is not what it should be.
@@ -57,10 +62,15 @@ def pull(locked: LockedWeights, folder: Path, note: Callable[[str], None]) -> Lo
     rows = []
     for source, commit, file in wanted:
         path = folder / file.path
-        if not (_have(folder, file) and file.fault(path) is None):
+        if not (_have(folder, file) and file.fault(path, hash_file) is None):
             note(f"{source.repository}: {file.path}, {file.size / 1e6:.1f} MB")
-            _fetch(hub, source, commit, file, folder, endpoint)
-        digest = file.sha256 or sha256(path)
+            _fetch(hub, source, commit, file.path, folder, endpoint)
+            if fault := file.fault(path, hash_file):
+                path.unlink()
+                raise WeightsError(
+                    f"{source.repository}: {file.path} came damaged ({fault}); it was removed, pull again"
+                )
+        digest = file.sha256 or hash_file(path)
         if (lock := known.get(file.path)) and lock.known and (lock.size, lock.sha256) != (file.size, digest):
             path.unlink()
             raise WeightsError(f"weights {locked.name}: {file.path} is not the file in weights.lock; it was removed")
@@ -129,17 +139,14 @@ def _check_room(folder: Path, missing: list[Announced]) -> None:
         )
 
 
-def _fetch(hub: Any, source: Source, commit: str, file: Announced, folder: Path, endpoint: str | None) -> None:
-    path = folder / file.path
+def _fetch(hub: Any, source: Source, commit: str, file: str, folder: Path, endpoint: str | None) -> None:
+    path = folder / file
     if path.is_symlink() or path.exists():  # a link of an import, or something else than the hub has
         path.unlink()
     try:
-        hub.hf_hub_download(source.repository, file.path, revision=commit, local_dir=folder, endpoint=endpoint)
+        hub.hf_hub_download(source.repository, file, revision=commit, local_dir=folder, endpoint=endpoint)
     except Exception as error:
-        raise WeightsError(f"{file.path}: {_reason(error, source)}; the same command goes on from there") from error
-    if fault := file.fault(path):
-        path.unlink()
-        raise WeightsError(f"{source.repository}: {file.path} came damaged ({fault}); it was removed, pull again")
+        raise WeightsError(f"{file}: {_reason(error, source)}; the same command goes on from there") from error
 
 
 def _reason(error: Exception, source: Source) -> str:

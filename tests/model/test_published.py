@@ -13,6 +13,7 @@ from PIL import Image as PILImage
 from published_weights import lora_state, tokenizer, write_published
 from safetensors.torch import load_file, save_file
 
+from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.model import published
 from omnialpha_cli.model.context.qwen import AFTER, BEFORE, DROPPED, PICTURE, PLACE
 from omnialpha_cli.model.context.qwen_images import ImageSettings, patches
@@ -221,13 +222,17 @@ def test_tasks_and_defaults_are_the_published_ones(rgba):
     _, model = rgba
     assert model.tasks == tuple(task.name for task in TASKS.values() if task.published)
     assert (model.defaults.steps, model.defaults.guidance, model.defaults.dtype) == (50, 4.0, "bfloat16")
-    sides = {command: model.defaults.of(command).canvas for command in ("generate", "matte", "remove", "decompose")}
-    assert sides == {
-        "generate": 1024,
-        "matte": math.isqrt(1024**2 // 2),
-        "remove": math.isqrt(1024**2 // 3),
-        "decompose": math.isqrt(1024**2 // 3),
-    }
+    assert model.defaults.of("generate").canvas == 1024
+
+
+@pytest.mark.parametrize(("command", "images"), [("matte", 2), ("remove", 3), ("decompose", 3)])
+@pytest.mark.parametrize("size", [(1000, 1000), (1080, 1920), (4000, 3000), (500, 2000), (700, 1000), (235, 100)])
+def test_no_canvas_is_larger_than_the_published_ones(rgba, command, images, size):
+    """All images of a request share 1024² pixels (facts §6); sides are multiples of 32."""
+    defaults = rgba[1].defaults.of(command)
+    height, width = choose_canvas(*size, defaults.canvas, defaults.multiple).size
+    assert 0.85 * 1024**2 / images < height * width <= 1024**2 / images
+    assert height % 32 == width % 32 == 0
 
 
 def test_a_config_in_the_folder_takes_the_place_of_the_published_one(tmp_path):

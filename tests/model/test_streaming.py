@@ -64,6 +64,11 @@ def test_two_places_hold_whatever_the_number_of_blocks():
     assert len({id(block) for block in stream}) == 2
 
 
+def test_blocks_that_are_not_alike_are_refused():
+    with pytest.raises(ValueError, match="merge it to stream"):
+        BlockStream(nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 4)]), torch.device("cpu"))
+
+
 def test_plain_tensors_are_all_parameters_and_buffers():
     module = nn.BatchNorm1d(4)
     assert len(plain_tensors(module)) == 5

@@ -82,6 +82,8 @@ class BlockStream:
                 tensor.data = tensor.data.pin_memory()  # only from there do copies run beside computing
         self.places = [copy.deepcopy(blocks[0]).to(device) for _ in range(PLACES)]
         self.targets = [plain_tensors(place) for place in self.places]
+        for place in range(PLACES):
+            self.streams.computed(place)  # what fills it for the first time has to end before it is written again
 
     def __iter__(self) -> Iterator[nn.Module]:
         """One pass over all blocks."""
@@ -91,8 +93,10 @@ class BlockStream:
                 self._fetch(i + 1)
             place = i % PLACES
             self.streams.wait(place)
-            yield self.places[place]
-            self.streams.computed(place)
+            try:
+                yield self.places[place]
+            finally:  # what computes in it may be given up, for want of memory
+                self.streams.computed(place)
 
     def _fetch(self, i: int) -> None:
         place = i % PLACES

@@ -237,9 +237,12 @@ def test_no_canvas_is_larger_than_the_published_ones(rgba, command, images, size
 
 def test_a_config_in_the_folder_takes_the_place_of_the_published_one(tmp_path):
     write_published(tmp_path)
-    (tmp_path / "config.json").write_text('{"tasks": ["matte.auto"], "defaults": {"steps": 8}}')
+    assert OmniAlpha.load(tmp_path, dtype=torch.float32).context_encoder.transposed
+    config = {"tasks": ["matte.auto"], "defaults": {"steps": 8}, "context": {"transposed_images": False}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
     model = OmniAlpha.load(tmp_path, dtype=torch.float32)
     assert (model.tasks, model.defaults.steps) == (("matte.auto",), 8)
+    assert not model.context_encoder.transposed
 
 
 def test_the_number_type_is_that_asked_for(tmp_path):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 EXAMPLES = (
-    "Examples:\n\nomnialpha bench model --against diffusers\n\nomnialpha bench model --config full --layers 4 --device cuda"
+    "Examples:\n\nomnialpha bench model --against diffusers\n\n"
+    "omnialpha bench model --config full --layers 4 --device cuda"
 )
 
 # One picture of 512² at half the published width of the VAE; four small blocks of the transformer.
@@ -71,7 +72,9 @@ def model(
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Number type (full).")
     ] = "auto",
-    stream: Annotated[bool, typer.Option("--stream", help="Blocks from host memory, as --memory stream (full).")] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Blocks from host memory, as --memory stream (full).")
+    ] = False,
     compile: Annotated[bool, typer.Option("--compile", help="Compiled blocks (full).")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="Measured rounds, after one that is not.")] = 5,
     device: Device = "auto",

@@ -35,6 +35,7 @@ PROCESSOR = {
 TEXT = {
     "hidden_size": DIM, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 48,
     "num_hidden_layers": 3, "vocab_size": 300, "max_position_embeddings": 4096,
+    "bos_token_id": None, "eos_token_id": None,
     "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0, "mrope_section": [2, 3, 3]},
 }  # fmt: skip
 VISION = {

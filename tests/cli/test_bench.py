@@ -60,7 +60,8 @@ def test_the_full_width_reports_rates_and_an_image(monkeypatch):
 
     narrow = config.TransformerConfig(num_layers=60, num_attention_heads=1, attention_head_dim=128)
     monkeypatch.setattr(config, "TransformerConfig", lambda: narrow)
-    arguments = "bench model --config full --layers 2 --canvas 64 --rounds 1 --device cpu".split()
+    small = ["--layers", "2", "--canvas", "64", "--rounds", "1", "--device", "cpu"]
+    arguments = ["bench", "model", "--config", "full", *small]
     result = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
     (record,) = [json.loads(line) for line in result.stdout.splitlines()]
     assert record["event"] == "bench.model.full" and record["layers"] == 2

@@ -14,6 +14,8 @@ from .media.image import Depth, Image, from_array
 from .media.read import read_image
 from .media.samples import quantise
 from .model import omnialpha
+from .model.memory import Wanted
+from .model.quantise import Kind
 from .runner.devices import choose_device, is_out_of_memory
 from .runner.finish import finish
 from .runner.prepare import prepare
@@ -62,17 +64,34 @@ class OmniAlpha(omnialpha.OmniAlpha):
         cls,
         name_or_folder: str | Path = store.EMBEDDED,
         device: str | torch.device = "auto",
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
+        *,
+        loras: Sequence[tuple[Path, float]] = (),
+        merge_loras: bool = True,
+        distilled_lora: Path | None = None,
+        memory: Wanted = "auto",
+        quantize: Kind = "none",
+        compile_blocks: bool = False,
     ) -> Self:
-        """Load weights by a name in weights.lock, whose files are verified first, or from a folder with config.json.
+        """Load weights by a name in weights.lock, whose files are verified first, or from a folder.
 
-        Raises `status.WeightsError` or `status.DeviceError`.
+        The rest is as in `model.omnialpha.OmniAlpha.load`. Raises `status.WeightsError` or `status.DeviceError`.
         """
         weights = store.find(str(name_or_folder))
         weights.verify()
         place = choose_device(str(device))
         try:
-            return super().load(weights.folder, place, dtype)
+            return super().load(
+                weights.folder,
+                place,
+                dtype,
+                loras=loras,
+                merge_loras=merge_loras,
+                distilled_lora=distilled_lora,
+                memory=memory,
+                quantize=quantize,
+                compile_blocks=compile_blocks,
+            )
         except Exception as error:  # each file format has its own
             if is_out_of_memory(error):
                 raise DeviceError(f"weights {weights.name} do not fit into the memory of {place}") from error
@@ -136,7 +155,7 @@ class OmniAlpha(omnialpha.OmniAlpha):
 
     def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
         settings = replace(settings, format="tiff")  # it holds whatever the picture is
-        prepared = prepare(task, pictures, self.defaults, settings)
+        prepared = prepare(task, pictures, self.defaults.of(task.command), settings)
         (layers,) = self.run([prepared.request], steps=settings.steps, guidance=settings.guidance)
         depth = pictures[0].depth if pictures else "8"
         return [_pixels(layer, depth) for layer in finish(prepared, layers, settings)]

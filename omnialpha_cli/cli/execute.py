@@ -5,8 +5,9 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+from ..model import distilled
 from ..plan import STEADY_TASK, Item
 from ..runner.journal import Journal, read_history
 from ..runner.result import Result
@@ -14,7 +15,8 @@ from ..runner.resume import Choice, choose
 from ..runner.settings import FileOptions, Settings
 from ..runner.shard import Shard
 from ..status import ExitStatus, UsageError
-from ..weights import store
+from ..tasks import find_task
+from ..weights import adapters, store
 from .console import Console
 from .interrupts import Stop, interrupts
 from .options import FinishOptions, Options
@@ -45,17 +47,26 @@ def execute(
     shard = Shard.parse(options.shard)
     output = output_of(task, options)
     weights = store.find(options.model)
+    weights.require()
     _refuse_several_places(options)
     if not options.untrained:
         for needed in {task, *(STEADY_TASK for item in items if item.previous)}:
             _refuse_untrained(needed, weights)
     items = shard.select(items, output)
     width, height = size or (None, None)
+    defaults = weights.defaults(find_task(task).command)
+    loras = [adapters.parse(text) for text in options.lora or ()]
+    if options.distilled:
+        loras.append(adapters.parse(str(options.distilled)))
+        defaults |= distilled.defaults(options.distilled)
     settings = Settings(
-        options.seed, options.steps, options.guidance, options.canvas, alpha_only, options.dtype, width, height,
+        options.seed, options.steps, options.guidance, options.canvas, alpha_only,
+        defaults["dtype"] if options.dtype == "auto" else options.dtype, width, height,
         steady=steady, depth=options.depth, premultiplied=options.premultiplied, exr_parts=options.exr_parts,
         **(asdict(finishing) if finishing else {}),
-    ).resolved(weights.config.get("defaults", {}))  # fmt: skip
+        adapters=adapters.identity(loras),
+        quantize=None if options.quantize == "none" else options.quantize,
+    ).resolved(defaults)  # fmt: skip
     _refuse_missing(settings)
     choice = choose(items, read_history(output), output, settings, weights.identity, options.overwrite)
 
@@ -109,8 +120,8 @@ def _results(
 
         job = Job(
             model=options.model, weights=weights.identity, settings=settings, output=output, shard=str(shard),
-            items=len(todo), cores=count_cores(),
-            device=options.device, batch_size=batch_size, files=files,
+            items=len(todo), cores=count_cores(), batch_size=batch_size, files=files,
+            device="cpu" if options.memory == "cpu" else options.device, loading=_loading(options),
         )  # fmt: skip
         console.note(f"weights {weights.name} in {weights.folder}")
         if options.devices is not None:
@@ -126,6 +137,17 @@ def _results(
             console.note(f"on {worker}")
             yield from worker.make(Schedule(todo), journal, stop.event)
             console.note(f"busy: {worker.times}")
+
+
+def _loading(options: Options) -> dict[str, Any]:
+    """How the model is loaded, as `api.OmniAlpha.load` takes it."""
+    return {
+        "loras": [(adapter.path, adapter.strength) for adapter in map(adapters.parse, options.lora or ())],
+        "distilled_lora": options.distilled,
+        "memory": options.memory,
+        "quantize": options.quantize,
+        "compile_blocks": options.compile,
+    }
 
 
 def _foresee(choice: Choice, console: Console) -> ExitStatus:

@@ -136,8 +136,14 @@ class Options:
         "--untrained", panel=MODEL, help="Run a task that the weights were not trained on.")] = False
     device: Annotated[str, option(
         "--device", panel=MODEL, metavar="DEVICE", help="auto, cpu, cuda, cuda:1, or mps.")] = "auto"
-    dtype: Annotated[Literal["float32", "bfloat16", "float16"], option(
-        "--dtype", panel=MODEL, help="Number type of the network.")] = "float32"
+    dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], option(
+        "--dtype", panel=MODEL, help="Number type of the network; auto is the weights' own.")] = "auto"
+    lora: Annotated[list[str] | None, option(
+        "--lora", panel=MODEL, metavar="PATH[:STRENGTH]", show_default=False,
+        help="Add a LoRA to the weights; may be given several times.")] = None
+    distilled: Annotated[Path | None, option(
+        "--distilled", panel=MODEL, metavar="PATH", show_default=False,
+        help="A distillation LoRA of the Lightning kind, with its schedule: 4 or 8 steps, no guidance.")] = None
     seed: Annotated[int, option(
         "--seed", panel=MODEL, min=0, help="Seed of the noise, the same for every item.")] = 0
     steps: Annotated[int | None, option(
@@ -148,6 +154,14 @@ class Options:
         "--canvas", panel=MODEL, min=64, metavar="PIXELS",
         help="Side of the square whose area the network works at; by default the weights' own.")] = None
 
+    memory: Annotated[Literal["auto", "resident", "stream", "cpu"], option(
+        "--memory", panel=RUN,
+        help="Where large weights are: whole on the device, block by block through it, or on the CPU; -v says what "
+             "auto chose and why.")] = "auto"
+    quantize: Annotated[Literal["none", "int8", "int4", "fp8"], option(
+        "--quantize", panel=MODEL, help="Keep the transformer's weights in fewer bits.")] = "none"
+    compile: Annotated[bool, option(
+        "--compile", panel=RUN, help="Compile the transformer's blocks: slow to start, faster after.")] = False
     batch_size: Annotated[str, option(
         "--batch-size", panel=RUN, metavar="auto|N", help="Pictures that go through the network together.")] = "auto"
     shard: Annotated[str, option(

@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from ..status import UsageError, WeightsError
+from ..weights.lock import LockedWeights
+from .console import say
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="List, verify and lock weights.",
-    epilog="Examples:\n\nomnialpha weights list\n\nomnialpha weights verify mini",
+    help="List, fetch, verify, lock, import and remove weights.",
+    epilog="Examples:\n\nomnialpha weights list\n\nomnialpha weights pull omnialpha",
 )
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAMES…]", help="By default all that are present.")]
@@ -28,12 +30,34 @@ def list_() -> None:
         locked = one.locked
         assert locked is not None
         where = str(one.folder) if one.present else f"not present; {one.mend}"
-        typer.echo(f"{one.name}\t{locked.size / 1e6:.1f} MB\t{locked.licence}\t{locked.title}\t{where}")
+        size = f"{locked.size / 1e6:.1f} MB" if locked.known else f"about {locked.size / 1e9:.1f} GB"
+        typer.echo(f"{one.name}\t{size}\t{locked.licence}\t{locked.title}\t{where}")
+
+
+@app.command(
+    epilog="Examples:\n\nomnialpha weights pull omnialpha\n\n"
+    "HF_TOKEN=hf_… OMNIALPHA_HOME=/data/weights omnialpha weights pull omnialpha"
+)
+def pull(name: Name) -> None:
+    """Download weights from the Hugging Face hub; a pull that was ended goes on with the file that it was at.
+
+    The variables of huggingface_hub hold: HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE. What weights.lock does not know of the
+    files is recorded, and later loads are held to it.
+    """
+    from ..weights import hub, store
+    from ..weights.hashes import Hashes
+
+    one = store.find(name)
+    if one.locked is None or not one.locked.sources:
+        raise UsageError(f"weights {name} are not for downloading")
+    got = hub.pull(one.locked, one.folder, say, Hashes(store.home()))
+    _record(got, one.locked)
+    typer.echo(one.folder)
 
 
 @app.command(epilog="Examples:\n\nomnialpha weights verify\n\nomnialpha weights verify mini && echo intact")
 def verify(names: Names = None) -> None:
-    """Check size and sha256 of every file against weights.lock; exit code 4 if one differs."""
+    """Read every file and check size and sha256 against weights.lock; exit code 4 if one differs."""
     from ..weights import store
 
     chosen = [store.find(name) for name in names or []] or [one for one in store.known() if one.present]
@@ -42,7 +66,7 @@ def verify(names: Names = None) -> None:
     for one in chosen:
         if one.locked is None:
             raise UsageError(f"{one.folder} is not in weights.lock, so there is nothing to check it against")
-        one.verify()
+        one.verify(anew=True)
         typer.echo(f"{one.name}: {len(one.locked.files)} files as locked")
 
 
@@ -55,7 +79,55 @@ def path(name: Name) -> None:
 
 
 @app.command(
-    epilog="Examples:\n\nomnialpha weights lock mini\n\n"
+    "import",
+    epilog="Examples:\n\nomnialpha weights import ~/models/Qwen-Image-Edit-2509\n\n"
+    "omnialpha weights import ComfyUI/models/diffusion_models/qwen_image_edit_2509_bf16.safetensors",
+)
+def import_(
+    place: Annotated[
+        Path, typer.Argument(metavar="PLACE", help="A folder in the published layout, or a single safetensors file.")
+    ],
+    name: Annotated[str, typer.Option(metavar="NAME", help="The weights that it belongs to.")] = "omnialpha",
+) -> None:
+    """Use weights that are on this machine already, by links, without copying; may be repeated part by part.
+
+    Once all parts are there their hashes are recorded, and later loads are held to them.
+    """
+    from ..weights import importing, store
+    from ..weights.hashes import Hashes
+    from ..weights.lock import lock_folder
+
+    if not place.exists():
+        raise UsageError(f"{place} does not exist")
+    one = store.find(name)
+    if one.locked is None or not one.locked.sources:
+        raise UsageError(f"weights {name} are not for importing")
+    for part in importing.link(place, one.folder):
+        typer.echo(f"{part}: {one.folder / part}")
+    if missing := importing.missing_parts(one.folder, one.locked):
+        say(f"still missing: {', '.join(missing)}; import them too, or get them with: {one.mend}")
+        return
+    say("hashing all files, once")
+    got = lock_folder(one.folder, name, one.locked.title, one.locked.licence, Hashes(store.home()))
+    _record(got, one.locked)
+
+
+@app.command(epilog="Examples:\n\nomnialpha weights remove omnialpha\n\nomnialpha weights list")
+def remove(name: Name) -> None:
+    """Delete weights that were pulled, or the links of those that were imported; what was recorded of them stays."""
+    from ..weights import importing, store
+
+    one = store.find(name)
+    if one.locked is None or not one.locked.sources:
+        raise UsageError(f"weights {name} were not pulled or imported, so they are not removed")
+    if not one.folder.exists():
+        raise WeightsError(f"weights {name} are not here")
+    importing.remove(one.folder)
+    typer.echo(one.folder)
+
+
+@app.command(
+    epilog="Examples:\n\nomnialpha weights lock omnialpha\n\n"
     "omnialpha weights lock studio --folder runs/studio --title 'Studio mattes' --licence Apache-2.0"
 )
 def lock(
@@ -66,20 +138,37 @@ def lock(
     title: Annotated[str | None, typer.Option(help="What they are; by default as it is in weights.lock.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX identifier; by default as it is in weights.lock.")] = None,
 ) -> None:
-    """Write size and sha256 of every file of a weights folder into weights.lock (for developers)."""
+    """Write size and sha256 of every file that is there now: later loads are held to them.
+
+    Of weights that can be pulled they are recorded in the home folder, of others in weights.lock (for developers).
+    """
+    from ..weights import store
     from ..weights.lock import lock_folder, lock_path, read_lock, write_lock
-    from ..weights.store import folder_of
 
     file = lock_path()
     tables = read_lock(file)
     known = tables.get(name)
     if known is None and not (title and licence):
         raise UsageError(f"{name} is new in weights.lock: give --title and --licence")
-    tables[name] = lock_folder(
-        folder or folder_of(name),
+    table = lock_folder(
+        folder or store.folder_of(name),
         name,
         title or (known.title if known else ""),
         licence or (known.licence if known else ""),
     )
-    write_lock(file, tables)
-    typer.echo(f"{name}: {len(tables[name].files)} files, {tables[name].size / 1e6:.1f} MB, written to {file}")
+    if known and known.sources:
+        file = store.record(table)
+    else:
+        write_lock(file, {**tables, name: table})
+    typer.echo(f"{name}: {len(table.files)} files, {table.size / 1e6:.1f} MB, written to {file}")
+
+
+def _record(got: LockedWeights, before: LockedWeights) -> None:
+    """Keep what is known now, and say what was not known before."""
+    from ..weights import store
+
+    known = {file.path for file in before.files if file.known}
+    new = [file for file in got.files if file.path not in known]
+    if new:
+        where = store.record(got)
+        say(f"weights.lock knew no sha256 of {len(new)} files; recorded in {where}, and later loads are held to it")

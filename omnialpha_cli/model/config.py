@@ -79,4 +79,7 @@ class VAEConfig(FromDict):
     latents_std: tuple[float, ...] = LATENTS_STD
 
     # attn_scales is empty and dropout 0 in every published file; the temporal down-sampling has no effect on one frame.
-    _skipped = ("attn_scales", "dropout", "temperal_downsample", "is_residual", "clip_output")
+    # in_channels and out_channels are how the published class of four channels says so: the tensors say it too.
+    _skipped = (
+        "attn_scales", "dropout", "temperal_downsample", "is_residual", "clip_output", "in_channels", "out_channels"
+    )  # fmt: skip

@@ -1,8 +1,9 @@
 """Low-rank adapters (LoRA, arXiv 2106.09685) for the linear layers of any module.
 
 An adapter adds strength · alpha/rank · up·down to a weight (alpha = rank where a file has none). `merge` writes that
-sum into the weights; `attach` leaves the weights as they are and computes the product beside them. Keys are in
-diffusers' style: `[transformer.]{layer}.lora_A.weight` (or `lora_down`), `….lora_B.weight` (or `lora_up`), `….alpha`.
+sum into the weights; `attach` leaves the weights as they are and computes the product beside them. Keys are
+`{layer}.lora_A.weight` (or `lora_down`), `….lora_B.weight` (or `lora_up`), `….alpha`, with any of the prefixes that
+diffusers, peft and ComfyUI put before the layer, or with a layer as the kohya trainers write it (`lora_unet_a_b_c`).
 """
 
 import json
@@ -20,14 +21,10 @@ from torch import Tensor, nn
 State = Mapping[str, Tensor]
 
 _METADATA = "lora_adapter_metadata"  # the safetensors entry in which diffusers keeps the adapter's configuration
-_KEY = re.compile(r"(?P<layer>.+)\.(?P<part>lora_A\.weight|lora_down\.weight|lora_B\.weight|lora_up\.weight|alpha)")
-_PARTS = {
-    "lora_A.weight": "down",
-    "lora_down.weight": "down",
-    "lora_B.weight": "up",
-    "lora_up.weight": "up",
-    "alpha": "alpha",
-}
+_KEY = re.compile(r"(?P<layer>.+)\.(?:(?P<part>lora_A|lora_B|lora_down|lora_up)(?:\.default)?\.weight|alpha)")
+_PARTS = {"lora_A": "down", "lora_down": "down", "lora_B": "up", "lora_up": "up", None: "alpha"}
+_PREFIXES = ("", "transformer.", "diffusion_model.", "model.diffusion_model.", "base_model.model.")
+_KOHYA = "lora_unet_"
 
 
 @dataclass(frozen=True)
@@ -117,11 +114,13 @@ def _match(layers: Mapping[str, nn.Linear | AdaptedLinear], state: State, streng
     """Factors by the name of the layer in the model, in float32."""
     parts: dict[str, dict[str, Tensor]] = {}
     faults = []
+    kohya = {_KOHYA + name.replace(".", "_"): name for name in layers}
     for key, tensor in state.items():
         match = _KEY.fullmatch(key)
-        layer = match["layer"] if match else key
-        layer = layer if layer in layers else layer.removeprefix("transformer.")
-        if match is None or layer not in layers:
+        written = match["layer"] if match else key
+        candidates = [written.removeprefix(prefix) for prefix in _PREFIXES if written.startswith(prefix)]
+        layer = next((name for name in candidates if name in layers), kohya.get(written))
+        if match is None or layer is None:
             faults.append(f"{key} matches no linear layer")
         else:
             parts.setdefault(layer, {})[_PARTS[match["part"]]] = tensor

@@ -2,28 +2,28 @@
 
     context · encode · denoise · decode
 
-are methods, which a runner may schedule; `run` composes them. Requests of one call may differ in everything: they are
-grouped by their exact `Layout`, and only the context is padded.
+are methods, which a runner may schedule; `run` composes them, each for all requests before the next. Requests of one
+call may differ in everything: they are grouped by their exact `Layout`, and only the context is padded.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Literal, Self
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from . import sampler
-from .config import FromDict, TransformerConfig, VAEConfig
-from .context import Context
-from .context.mini import PATCH, MiniContext, MiniContextConfig, load_tokenizer
-from .light_vae import LightVAE, LightVAEConfig
+from .assemble import assemble
+from .config import FromDict
+from .context import Context, join
+from .context.mini import PATCH
+from .memory import RESIDENT, Plan, Wanted, present
+from .parts import VAE, ContextEncoder
 from .positions import Layout
+from .quantise import Kind
 from .transformer import Prepared, Transformer, pack, unpack
-from .vae import AlphaVAE
 
 Prediction = Literal["velocity", "residual"]
 
@@ -33,8 +33,9 @@ class Defaults(FromDict):
     """What the weights work best with.
 
     `canvas` is the side in pixels of the square that has the canvas's area; the canvas's sides are multiples of
-    `multiple`. With `mirror` a request that has inputs is also run on their mirror images, and the results averaged:
-    twice the work for about a seventh less error in the embedded weights' mattes.
+    `multiple`; `canvases` has those of commands that differ. With `mirror` a request that has inputs is also run on
+    their mirror images, and the results averaged: twice the work for about a seventh less error in the embedded
+    weights' mattes. `dtype` is the number type the weights are meant to run in.
     """
 
     steps: int = 50
@@ -42,6 +43,12 @@ class Defaults(FromDict):
     canvas: int = 1024
     multiple: int = 32
     mirror: bool = False
+    dtype: str = "float32"
+    canvases: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, command: str) -> "Defaults":
+        """Those of one command."""
+        return replace(self, canvas=self.canvases.get(command, self.canvas))
 
 
 @dataclass(frozen=True)
@@ -70,59 +77,66 @@ class Request:
         )
 
 
-class VAE(Protocol):
-    """RGBA (B, 4, H, W) in [−1, 1] ↔ normalised latents (B, 16, H/8, W/8)."""
-
-    def encode(self, rgba: Tensor) -> Tensor:
-        """To latents."""
-
-    def decode(self, z: Tensor, clamp: bool = True) -> Tensor:
-        """To pixels."""
-
-
 @dataclass
 class OmniAlpha:
     """A loaded model. `prediction` says what the transformer's output means; only `denoise` needs to know."""
 
     transformer: Transformer
     vae: VAE
-    context_encoder: MiniContext
+    context_encoder: ContextEncoder
     prediction: Prediction = "velocity"
     tasks: tuple[str, ...] = ()
     defaults: Defaults = field(default_factory=Defaults)
     schedule: sampler.Schedule = sampler.PUBLISHED
     device: torch.device | str = "cpu"
     dtype: torch.dtype = torch.float32
+    memory: Plan = RESIDENT
 
     @classmethod
-    def load(cls, folder: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Self:
-        """Load a weights folder (`config.json`, `*.safetensors`).
+    def load(
+        cls,
+        folder: str | Path,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype | None = None,
+        *,
+        loras: Sequence[tuple[Path, float]] = (),
+        merge_loras: bool = True,
+        distilled_lora: Path | None = None,
+        memory: Wanted = "auto",
+        quantize: Kind = "none",
+        compile_blocks: bool = False,
+    ) -> Self:
+        """Load a weights folder, embedded (`config.json`, `*.safetensors`) or in the published layout.
 
-        Raises OSError, KeyError, ValueError or RuntimeError when a file is missing or does not fit its configuration.
+        A dtype of None is the one that the weights are meant for. `loras` are files with their strengths, put into the
+        weights or, without `merge_loras`, beside them. `distilled_lora` is one for few steps, which brings its
+        schedule. `memory` and `quantize` are explained in the modules of these names; `compile_blocks` compiles the
+        transformer's blocks, which takes a while at first. Raises OSError, KeyError, ValueError, RuntimeError or
+        ImportError when something is missing or does not fit.
         """
-        folder, device = Path(folder), torch.device(device)
-        config = json.loads((folder / "config.json").read_text())
-        context_config = MiniContextConfig.from_dict(config["context"])
-        tokenizer = load_tokenizer(folder)
-        with torch.device("meta"):
-            transformer = Transformer(TransformerConfig.from_dict(config["transformer"]))
-            context_encoder = MiniContext(context_config, tokenizer)
-            vae = build_vae(config["vae"])
-        for name, module in (("transformer", transformer), ("context", context_encoder), ("vae", vae)):
-            module.load_state_dict(read_tensors(folder / f"{name}.safetensors", device, dtype), assign=True)
-            module.eval().requires_grad_(False)
-            # Convolutions are fastest so; matrices are not touched.
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        loaded = assemble(
+            Path(folder),
+            torch.device(device),
+            dtype,
+            loras=loras,
+            merge_loras=merge_loras,
+            distilled_lora=distilled_lora,
+            memory=memory,
+            quantize=quantize,
+            compile_blocks=compile_blocks,
+        )
+        config = loaded.config
         return cls(
-            transformer=transformer,
-            vae=vae,
-            context_encoder=context_encoder,
+            loaded.parts.transformer,
+            loaded.parts.vae,
+            loaded.parts.context_encoder,
             prediction=config.get("prediction", "velocity"),
             tasks=tuple(config.get("tasks", ())),
             defaults=Defaults.from_dict(config.get("defaults", {})),
-            schedule=sampler.Schedule.from_dict(config.get("schedule", {})),
-            device=device,
-            dtype=dtype,
+            schedule=loaded.parts.schedule,
+            device=loaded.device,
+            dtype=loaded.dtype,
+            memory=loaded.plan,
         )
 
     @torch.inference_mode()
@@ -142,35 +156,60 @@ class OmniAlpha:
                 results[i] = [(a + b.flip(-1)) / 2 for a, b in zip(results[i], layers, strict=True)]
         return results
 
-    def _run_groups(
-        self, requests: Sequence[Request], steps: int | None, guidance: float | None
-    ) -> list[list[Tensor]]:
-        results: list[list[Tensor]] = [[] for _ in requests]
+    def _run_groups(self, requests: Sequence[Request], steps: int | None, guidance: float | None) -> list[list[Tensor]]:
+        """Every stage for all groups before the next stage, so that only one network has to be on the device."""
+        scale = self.defaults.guidance if guidance is None else guidance
         groups: dict[Layout, list[int]] = {}
         for i, request in enumerate(requests):
             groups.setdefault(request.layout, []).append(i)
-        for layout, members in groups.items():
-            layers = self._run_group(layout, [requests[i] for i in members], steps, guidance)
-            for i, images in zip(members, layers, strict=True):
+        batches = [[requests[i] for i in members] for members in groups.values()]
+        with present(self.context_encoder, self.device, staged=self.memory.mode != "resident"):
+            contexts = [self.context(batch, guided=scale != 1) for batch in batches]
+        inputs = [self.encode(batch) for batch in batches]
+        with present(self.transformer, self.device, staged=self.memory.mode == "staged"):
+            latents = [
+                self.sample(batch, *given, steps or self.defaults.steps, scale)
+                for batch, given in zip(batches, zip(contexts, inputs, strict=True), strict=True)
+            ]
+        results: list[list[Tensor]] = [[] for _ in requests]
+        for (layout, members), clean in zip(groups.items(), latents, strict=True):
+            for i, images in zip(members, self.decode(clean, layout), strict=True):
                 results[i] = images
         return results
 
-    def _run_group(
-        self, layout: Layout, requests: list[Request], steps: int | None, guidance: float | None
-    ) -> list[list[Tensor]]:
-        scale = self.defaults.guidance if guidance is None else guidance
-        contexts = self.context(requests, guided=scale != 1)
-        inputs = self.encode(requests)
-        sigmas = sampler.schedule(steps or self.defaults.steps, layout.num_targets, self.schedule)
-        prepared = [self.prepare(inputs, context, layout) for context in contexts]
+    def sample(
+        self,
+        requests: Sequence[Request],
+        contexts: Sequence[Context],
+        inputs: Sequence[Tensor],
+        steps: int,
+        scale: float,
+    ) -> Tensor:
+        """Clean target tokens (B, N_targets, C·p²) of requests of one layout, from their contexts and input latents.
+
+        In float32, whatever the networks run in: many small steps would drown in the rounding of 16 bits.
+        """
+        layout = requests[0].layout
+        sigmas = sampler.schedule(steps, layout.num_targets, self.schedule)
         anchor = self.anchor(inputs, layout)
+        if self.memory.mode == "stream" and len(contexts) > 1:
+            # Both branches at once: each block is copied once a step, not twice.
+            twice = self.prepare([torch.cat((z, z)) for z in inputs], join(contexts), layout)
+
+            def predictions(x: Tensor, sigma: Tensor) -> Sequence[Tensor]:
+                both = anchor if isinstance(anchor, float) else torch.cat((anchor, anchor))
+                return self.denoise(torch.cat((x, x)), torch.cat((sigma, sigma)), twice, both).chunk(2)
+        else:
+            prepared = [self.prepare(inputs, context, layout) for context in contexts]
+
+            def predictions(x: Tensor, sigma: Tensor) -> Sequence[Tensor]:
+                return [self.denoise(x, sigma, p, anchor) for p in prepared]
 
         def velocity(x: Tensor, sigma: float) -> Tensor:
-            at = x.new_full((len(x),), sigma)
-            predictions = [self.denoise(x, at, p, anchor) for p in prepared]
-            return predictions[0] if len(predictions) == 1 else sampler.guide(predictions[0], predictions[1], scale)
+            conditional, *empty = predictions(x, x.new_full((len(x),), sigma))
+            return sampler.guide(conditional, empty[0], scale) if empty else conditional
 
-        return self.decode(sampler.euler(velocity, self.noise(requests), sigmas), layout)
+        return sampler.euler(velocity, self.noise(requests), sigmas)
 
     def context(self, requests: Sequence[Request], guided: bool) -> list[Context]:
         """The context of every request; when `guided`, a second one with the empty prompt. Images are seen once."""
@@ -189,14 +228,14 @@ class OmniAlpha:
         ]
 
     def noise(self, requests: Sequence[Request]) -> Tensor:
-        """Packed noise of the targets (B, N_targets, C·p²), drawn per item in float32 on the CPU."""
+        """Packed noise of the targets (B, N_targets, C·p²), float32, drawn per item on the CPU."""
         channels, patch = self.transformer.config.out_channels, self.transformer.config.patch_size
         items = []
         for request in requests:
             shapes = [(channels, h // 8, w // 8) for h, w in request.targets]
             drawn = sampler.draw_noise(shapes, request.seed)
             items.append(torch.cat([pack(n[None], patch)[0] for n in drawn]))  # (N_targets, C·p²)
-        return self._to_device(torch.stack(items))
+        return torch.stack(items).to(self.device)
 
     def prepare(self, inputs: Sequence[Tensor], context: Context, layout: Layout) -> Prepared:
         """The transformer's sigma-independent part, from the inputs' latents."""
@@ -222,7 +261,8 @@ class OmniAlpha:
 
     def denoise(self, x: Tensor, sigma: Tensor, prepared: Prepared, anchor: Tensor | float) -> Tensor:
         """Velocity (noise − clean) at target tokens x (B, N_targets, C·p²) and sigma (B,) > 0."""
-        return self.as_velocity(self.transformer.step(x, sigma, prepared), x, sigma, anchor)
+        output = self.transformer.step(x.to(self.dtype), sigma, prepared)
+        return self.as_velocity(output.to(x.dtype), x, sigma, anchor)
 
     def as_velocity(self, output: Tensor, x: Tensor, sigma: Tensor, anchor: Tensor | float) -> Tensor:
         """What the transformer's output says, as a velocity: a residual gives the clean latents anchor + output."""
@@ -234,26 +274,10 @@ class OmniAlpha:
         """Clean target tokens (B, N_targets, C·p²) → for each item its RGBA (4, H, W) in [0, 1], float32 on the CPU."""
         patch, start, layers = self.transformer.config.patch_size, 0, []
         for h, w in layout.targets:
-            latents = unpack(x[:, start : start + h * w], h, w, patch)
+            latents = self._to_device(unpack(x[:, start : start + h * w], h, w, patch))
             start += h * w
             layers.append(((self.vae.decode(latents).float() + 1) / 2).cpu())  # (B, 4, H, W)
         return [[layer[i] for layer in layers] for i in range(len(x))]
 
     def _to_device(self, x: Tensor) -> Tensor:
         return x.to(device=self.device, dtype=self.dtype)
-
-
-def build_vae(config: dict[str, Any]) -> AlphaVAE | LightVAE:
-    """The VAE that `config.json` describes: `kind` is "light" or "alpha"."""
-    values = {k: v for k, v in config.items() if k != "kind"}
-    if config["kind"] == "light":
-        return LightVAE(LightVAEConfig.from_dict(values))
-    return AlphaVAE(VAEConfig.from_dict(values))
-
-
-def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
-    """A safetensors file in `dtype`. `NAME.int8` with `NAME.scale` (one a row) is the int8 form of `NAME`."""
-    state = load_file(path, device=str(device))
-    for name in [k.removesuffix(".int8") for k in state if k.endswith(".int8")]:
-        state[name] = state.pop(f"{name}.int8").float() * state.pop(f"{name}.scale").float()[:, None]
-    return {k: v.to(dtype) for k, v in state.items()}

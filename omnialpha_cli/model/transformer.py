@@ -6,7 +6,9 @@ names are those of the published checkpoint. `prepare` does what does not depend
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from torch.nn import functional as F
 
 from .config import TransformerConfig
 from .positions import Layout, context_positions, image_positions, rotary_angles, rotate
+from .streaming import BlockStream
 
 __all__ = ["Layout", "Prepared", "Transformer", "TransformerConfig", "pack", "unpack"]
 
@@ -229,6 +232,7 @@ class Transformer(nn.Module):
         self.transformer_blocks = nn.ModuleList(
             Block(dim, config.num_attention_heads) for _ in range(config.num_layers)
         )  # fmt: skip
+        self.stream: BlockStream | None = None  # brings the blocks to the device where they do not fit together
         self.norm_out = OutputNorm(dim)
         self.proj_out = nn.Linear(dim, config.patch_size**2 * config.out_channels)
 
@@ -274,11 +278,12 @@ class Transformer(nn.Module):
         time = self.time_text_embed(sigma, x.dtype)  # (B, D)
         image = torch.cat((self.img_in(x), prepared.inputs), dim=1)  # (B, N, D)
         context = prepared.context
-        *blocks, last = self.transformer_blocks
-        assert isinstance(last, Block)
-        for block in blocks:
-            image, context = block(image, context, time, prepared)
-        return self.proj_out(self.norm_out(last.targets(image, context, time, prepared), time)), context
+        for i, block in enumerate(cast(Iterable[Block], self.stream or self.transformer_blocks)):
+            if i == self.config.num_layers - 1:  # nothing reads the other tokens after it
+                image = block.targets(image, context, time, prepared)
+            else:
+                image, context = block(image, context, time, prepared)
+        return self.proj_out(self.norm_out(image, time)), context
 
     def forward(
         self,

@@ -22,7 +22,8 @@ class Settings:
     `width` and `height` the size in pixels of what is made without a picture to go by, `text` the user's words;
     `steady` means that frames build on one another. `refine` is the way of alpha to full size, `despill` the screen
     whose light is taken out of the foreground's colours. `format` names a row of `media.formats`, `depth` None is the
-    source's, `premultiplied` is for TIFF, `exr_parts` for layers in EXR.
+    source's, `premultiplied` is for TIFF, `exr_parts` for layers in EXR. `adapters` stands for
+    the LoRAs added to the weights, `quantize` for the number type of the transformer's weights.
     """
 
     seed: int = 0
@@ -41,6 +42,8 @@ class Settings:
     depth: Depth | None = None
     premultiplied: bool = False
     exr_parts: bool = False
+    adapters: str | None = None
+    quantize: str | None = None
 
     def resolved(self, defaults: Mapping[str, Any]) -> Self:
         """The same with every None replaced by the value of that name in `defaults`, if it has one."""

@@ -1,9 +1,10 @@
 """A worker: the model on one device. A run has one in its own process, or one a device in processes of their own."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ..api import OmniAlpha
 from .batching import default_batch_size
@@ -22,7 +23,7 @@ class Job:
     """What a worker has to know; it can be sent to another process.
 
     `model` is the weights' name or folder, `weights` their identity; `items` is how many the plan has, `cores` how many
-    it may use, `batch_size` None if it may choose.
+    it may use, `batch_size` None if it may choose, `loading` what `OmniAlpha.load` is given beside.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Job:
     device: str = "auto"
     batch_size: int | None = None
     files: FileOptions = field(default_factory=FileOptions)
+    loading: Mapping[str, Any] = field(default_factory=dict)
 
     def shared_by(self, devices: Sequence[str]) -> list["Job"]:
         """One job for every device, the cores divided among them."""
@@ -52,7 +54,7 @@ class Worker:
         self.job = job
         self.threads = share_cores(job.cores, job.items, accelerated)
         self.batch_size = job.batch_size or default_batch_size(job.cores, accelerated)
-        self.model = OmniAlpha.load(job.model, device, DTYPES[job.settings.dtype])
+        self.model = OmniAlpha.load(job.model, device, DTYPES[job.settings.dtype], **job.loading)
         self.times = StageTimes()
 
     def make(self, source: Source, journal: Journal, stop: threading.Event) -> Iterator[Result]:
@@ -68,4 +70,5 @@ class Worker:
     def __str__(self) -> str:
         """What it works with, for `--verbose`."""
         place = f"{self.model.device} in {self.job.settings.dtype}"
-        return f"{place}; threads: {self.threads}, of {self.job.cores} cores; batches of {self.batch_size}"
+        threads = f"threads: {self.threads}, of {self.job.cores} cores"
+        return f"{place}; memory: {self.model.memory}; {threads}; batches of {self.batch_size}"

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..model.context.mini import TOKENIZER_FILE
+from ..model.context.mini import TOKENIZER_FILE, MiniContext
 from ..model.light_vae import LightVAE
 from ..model.omnialpha import OmniAlpha
 
@@ -37,7 +37,7 @@ def stored(module: nn.Module) -> dict[str, Tensor]:
 
 def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[int, int]]:
     """Write `model` to `folder`. Returns (parameters, bytes) of each part."""
-    assert isinstance(model.vae, LightVAE)
+    assert isinstance(model.vae, LightVAE) and isinstance(model.context_encoder, MiniContext)
     folder.mkdir(parents=True, exist_ok=True)
     sizes: dict[str, tuple[int, int]] = {}
     parts = {"transformer": model.transformer, "context": model.context_encoder, "vae": model.vae}

@@ -118,6 +118,7 @@ def _start(run: Run) -> OmniAlpha:
 
 def _started(run: Run) -> sft.Trained:
     model = _start(run)
+    assert isinstance(model.context_encoder, MiniContext)
     model.context_encoder.tokenizer.save(str(run.folder / TOKENIZER_FILE), pretty=False)
     return sft.Trained(model.transformer, model.context_encoder)
 

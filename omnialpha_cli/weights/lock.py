@@ -1,44 +1,85 @@
-"""weights.lock: for every known set of weights its files with size, sha256 and licence. Reading, verifying, writing."""
+"""weights.lock: for every known set of weights its files with size, sha256 and licence, and where they come from.
+
+What is not known of a file is written as "unknown". The first pull or import records what it got in a file of the same
+form in the home folder of the weights, and from then on that is what the files are held to.
+"""
 
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..status import WeightsError
+
+UNKNOWN = "unknown"
+LAYOUTS = ("config.json", "transformer/config.json")  # a weights folder has one of these
 
 
 @dataclass(frozen=True)
 class LockedFile:
-    """One file of a weights folder; `path` is relative to it, `size` in bytes."""
+    """One file of a weights folder; `path` is relative to it, `size` in bytes, None where it is not known."""
 
     path: str
-    size: int
+    size: int | None
     sha256: str
     licence: str
+
+    @property
+    def known(self) -> bool:
+        """Whether size and content are known."""
+        return self.size is not None and self.sha256 != UNKNOWN
+
+
+@dataclass(frozen=True)
+class Source:
+    """A repository on the hub: which of its files belong to the weights (patterns), and about how many bytes."""
+
+    repository: str
+    revision: str
+    licence: str
+    about: int
+    include: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class LockedWeights:
-    """One table of weights.lock."""
+    """One table of weights.lock. Weights without sources are not for downloading."""
 
     name: str
     title: str
     licence: str
     files: tuple[LockedFile, ...]
+    sources: tuple[Source, ...] = ()
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
-        return sum(file.size for file in self.files)
+        """Bytes of all files; about, as long as not all are known."""
+        return sum(file.size or 0 for file in self.files) if self.known else sum(s.about for s in self.sources)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a size and a hash of every file."""
+        return bool(self.files) and all(file.known for file in self.files)
 
     @property
     def identity(self) -> str:
         """One sha256 (hex) over the names and contents of all files."""
         lines = "".join(f"{file.path} {file.sha256}\n" for file in sorted(self.files, key=lambda file: file.path))
         return hashlib.sha256(lines.encode()).hexdigest()
+
+    def completed(self, recorded: "LockedWeights") -> "LockedWeights":
+        """This table, with what it does not know taken from what was recorded; what it knows stands."""
+        files = {file.path: file for file in recorded.files} | {file.path: file for file in self.files if file.known}
+        files = {file.path: file for file in self.files} | files
+        ours = {source.repository: source for source in self.sources}
+        theirs = {source.repository: source for source in recorded.sources}
+        sources = [
+            theirs[name] if source.revision == UNKNOWN and name in theirs else source for name, source in ours.items()
+        ]
+        return replace(self, files=tuple(files[path] for path in sorted(files)), sources=tuple(sources))
 
 
 def lock_path() -> Path:
@@ -62,36 +103,46 @@ def write_lock(path: Path, locked: Mapping[str, LockedWeights]) -> None:
     """Write all tables, sorted by name."""
     lines = ["# Written by `omnialpha weights lock`. Loading checks size and sha256 of every file."]
     for name, weights in sorted(locked.items()):
-        key = name if _bare(name) else _quoted(name)
-        lines += ["", f"[{key}]", f"title = {_quoted(weights.title)}", f"licence = {_quoted(weights.licence)}"]
-        for file in weights.files:
-            lines += ["", f"[[{key}.files]]", f"path = {_quoted(file.path)}", f"size = {file.size}"]
-            lines += [f"sha256 = {_quoted(file.sha256)}", f"licence = {_quoted(file.licence)}"]
+        key = name if _bare(name) else _value(name)
+        lines += ["", f"[{key}]", f"title = {_value(weights.title)}", f"licence = {_value(weights.licence)}"]
+        for kind, rows in (("sources", weights.sources), ("files", weights.files)):
+            for row in rows:
+                values = {name: UNKNOWN if value is None else value for name, value in asdict(row).items()}
+                lines += ["", f"[[{key}.{kind}]]", *(f"{name} = {_value(value)}" for name, value in values.items())]
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def lock_folder(folder: Path, name: str, title: str, licence: str) -> LockedWeights:
-    """The table for the files that are in a weights folder now. Raises WeightsError if it holds no config.json."""
-    if not (folder / "config.json").is_file():
-        raise WeightsError(f"{folder} is no weights folder: it has no config.json")
+def lock_folder(
+    folder: Path, name: str, title: str, licence: str, hash_file: Callable[[Path], str] | None = None
+) -> LockedWeights:
+    """The table for the files that are in a weights folder now. Raises WeightsError if it is no weights folder."""
+    if not any((folder / file).is_file() for file in LAYOUTS):
+        raise WeightsError(f"{folder} is no weights folder: it has no {' and no '.join(LAYOUTS)}")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _incidental(path.relative_to(folder)))
     files = (
-        LockedFile(path.relative_to(folder).as_posix(), path.stat().st_size, sha256(path), licence) for path in paths
+        LockedFile(path.relative_to(folder).as_posix(), path.stat().st_size, (hash_file or sha256)(path), licence)
+        for path in paths
     )
     return LockedWeights(name, title, licence, tuple(files))
 
 
-def verify(folder: Path, locked: LockedWeights, mend: str) -> None:
-    """Raise WeightsError on the first file that is missing, truncated or altered, with the command `mend`."""
+def verify(folder: Path, locked: LockedWeights, mend: str, hash_file: Callable[[Path], str] | None = None) -> None:
+    """Raise WeightsError on the first file that is missing, truncated, altered or not known, with a command."""
     for file in locked.files:
         path = folder / file.path
         if not path.is_file():
             raise WeightsError(f"weights {locked.name}: {path} is missing; mend it with: {mend}")
+        if not file.known:
+            raise WeightsError(
+                f"weights {locked.name}: nothing is known of {path} yet; "
+                f"record what is there with: omnialpha weights lock {locked.name}"
+            )
         if (size := path.stat().st_size) != file.size:
             raise WeightsError(
                 f"weights {locked.name}: {path} has {size} bytes instead of {file.size}; mend it with: {mend}"
             )
-        if sha256(path) != file.sha256:
+        if (hash_file or sha256)(path) != file.sha256:
             raise WeightsError(
                 f"weights {locked.name}: {path} is not the file in weights.lock (its sha256 differs); "
                 f"mend it with: {mend}"
@@ -104,18 +155,22 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _weights(name: str, table: Mapping[str, object]) -> LockedWeights:
-    files = table["files"]
-    if not isinstance(files, list):
+def _weights(name: str, table: Mapping[str, Any]) -> LockedWeights:
+    files, sources = table.get("files", []), table.get("sources", [])
+    if not isinstance(files, list) or not isinstance(sources, list) or not (files or sources):
         raise TypeError(f"{name}.files is not a list of tables")
     return LockedWeights(
-        name, str(table["title"]), str(table["licence"]), tuple(LockedFile(**file) for file in files)
+        name,
+        str(table["title"]),
+        str(table["licence"]),
+        tuple(LockedFile(**{**file, "size": None if file["size"] == UNKNOWN else file["size"]}) for file in files),
+        tuple(Source(**{**source, "include": tuple(source["include"])}) for source in sources),
     )
 
 
-def _quoted(text: str) -> str:
-    """A TOML basic string: its escapes are those of JSON."""
-    return json.dumps(text, ensure_ascii=False)
+def _value(value: object) -> str:
+    """A TOML value: those of strings, numbers and lists of them are written as in JSON."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _bare(name: str) -> bool:

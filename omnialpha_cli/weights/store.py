@@ -1,4 +1,7 @@
-"""Where weights are: `mini` in the package, other locked names below a home folder, or any folder by its path."""
+"""Where weights are: `mini` in the package, other locked names below a home folder, or any folder by its path.
+
+A weights folder has a config.json (the embedded layout), or the published layout, a folder a part.
+"""
 
 import json
 import os
@@ -9,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ..status import WeightsError
-from .lock import LockedWeights, lock_folder, lock_path, read_lock, verify
+from .hashes import Hashes
+from .lock import LAYOUTS, LockedWeights, lock_folder, lock_path, read_lock, sha256, verify, write_lock
 
 EMBEDDED = "mini"
+RECORDED = "weights.lock"  # in the home folder: what was pulled or imported, where the package does not know
+PUBLISHED_CONFIG = Path(__file__).parents[1] / "model" / "published.json"
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,13 @@ class Weights:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The content of config.json. Raises WeightsError."""
+        """Tasks and defaults: the content of config.json, which the published layout need not have.
+
+        Raises WeightsError.
+        """
         path = self.folder / "config.json"
+        if not path.is_file() and self.published:
+            path = PUBLISHED_CONFIG
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -33,15 +44,28 @@ class Weights:
         except (OSError, ValueError, TypeError) as error:
             raise WeightsError(f"weights {self.name}: {path} is damaged; mend it with: {self.mend}") from error
 
+    def defaults(self, command: str | None = None) -> dict[str, Any]:
+        """What the weights work best with, for one command. Raises WeightsError."""
+        values = {"dtype": "float32", **self.config.get("defaults", {})}
+        canvases = values.pop("canvases", {})
+        return values | ({"canvas": canvases[command]} if command in canvases else {})
+
     @cached_property
     def identity(self) -> str:
         """One sha256 (hex) that stands for all files: as locked, or as they are now."""
-        return (self.locked or lock_folder(self.folder, self.name, "", "")).identity
+        if self.locked and self.locked.known:
+            return self.locked.identity
+        return lock_folder(self.folder, self.name, "", "", Hashes(home())).identity
+
+    @property
+    def published(self) -> bool:
+        """Whether they are in the published layout."""
+        return bool(self.locked and self.locked.sources) or (self.folder / "transformer").is_dir()
 
     @property
     def present(self) -> bool:
         """Whether the folder is there, verified or not."""
-        return (self.folder / "config.json").is_file()
+        return any((self.folder / file).is_file() for file in LAYOUTS)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -55,12 +79,27 @@ class Weights:
             return f"copy the folder {self.folder} again"
         if self.name == EMBEDDED:
             return "python -m pip install --force-reinstall --no-deps . (in the omnialpha checkout)"
+        if self.locked.sources:
+            return f"omnialpha weights pull {self.name}"
         return f"copy its files to {self.folder}"
 
-    def verify(self) -> None:
-        """Raise WeightsError unless every locked file is there with its size and sha256."""
+    def require(self) -> None:
+        """Raise WeightsError, with what it takes to get them, if weights that can be pulled are not there."""
+        if self.locked and self.locked.sources and not self.present:
+            size = f"{self.locked.size / 1e9:.1f} GB"
+            raise WeightsError(
+                f"weights {self.name} are not here; get them with: {self.mend} "
+                f"({size} to download, and as much disk in {self.folder})"
+            )
+
+    def verify(self, anew: bool = False) -> None:
+        """Raise WeightsError unless every locked file is there with its size and sha256.
+
+        Large files that nothing wrote to since they were hashed are not read again, unless `anew`.
+        """
+        self.require()
         if self.locked is not None:
-            verify(self.folder, self.locked, self.mend)
+            verify(self.folder, self.locked, self.mend, sha256 if anew else Hashes(home()))
 
 
 def home() -> Path:
@@ -77,20 +116,38 @@ def home() -> Path:
 
 
 def known() -> list[Weights]:
-    """All weights of weights.lock, present or not."""
-    return [Weights(name, folder_of(name), locked) for name, locked in read_lock(lock_path()).items()]
+    """All weights of weights.lock, present or not, with what was recorded of those that were pulled or imported."""
+    recorded = read_recorded()
+    tables = read_lock(lock_path())
+    return [
+        Weights(name, folder_of(name), locked.completed(recorded[name]) if name in recorded else locked)
+        for name, locked in tables.items()
+    ]
+
+
+def read_recorded() -> dict[str, LockedWeights]:
+    """What was pulled or imported on this machine."""
+    path = home() / RECORDED
+    return read_lock(path) if path.is_file() else {}
+
+
+def record(locked: LockedWeights) -> Path:
+    """Hold every later load to these files. Returns the file that says so."""
+    path = home() / RECORDED
+    write_lock(path, {**read_recorded(), locked.name: locked})
+    return path
 
 
 def find(name_or_folder: str) -> Weights:
-    """The weights of a locked name, or of a folder with a config.json. Reads nothing else; raises WeightsError."""
+    """The weights of a locked name, or of a weights folder. Reads nothing else; raises WeightsError."""
     weights = {one.name: one for one in known()}
     if name_or_folder in weights:
         return weights[name_or_folder]
-    folder = Path(name_or_folder)
-    if (folder / "config.json").is_file():
-        return Weights(name_or_folder, folder, None)
+    given = Weights(name_or_folder, Path(name_or_folder), None)
+    if given.present:
+        return given
     names = ", ".join(sorted(weights)) or "none"
-    what = "a folder without config.json" if folder.is_dir() else "neither a name in weights.lock nor a folder"
+    what = "a folder without config.json" if given.folder.is_dir() else "neither a name in weights.lock nor a folder"
     raise WeightsError(f"weights {name_or_folder}: {what}; names: {names} (see `omnialpha weights list`)")
 
 

@@ -53,3 +53,18 @@ def test_steady_measures_a_shot_both_ways(tiny_weights):
     found = {record["steady"]: record for record in map(json.loads, result.stdout.splitlines())}
     assert set(found) == {False, True} and all(record["flicker"] > 0 for record in found.values())
     assert found[False]["mse"] != found[True]["mse"]
+
+
+def test_the_full_width_reports_rates_and_an_image(monkeypatch):
+    from omnialpha_cli.model import config
+
+    narrow = config.TransformerConfig(num_layers=60, num_attention_heads=1, attention_head_dim=128)
+    monkeypatch.setattr(config, "TransformerConfig", lambda: narrow)
+    small = ["--layers", "2", "--canvas", "64", "--rounds", "1", "--device", "cpu"]
+    arguments = ["bench", "model", "--config", "full", *small]
+    result = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
+    (record,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert record["event"] == "bench.model.full" and record["layers"] == 2
+    assert record["image"] > record["step"] > 0 and record["peak"] > 0
+    text = CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+    assert "2 of 60 blocks" in text and "TFLOP/s" in text and "an image" in text

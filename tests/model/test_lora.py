@@ -109,11 +109,24 @@ def test_a_file_that_the_reference_saved_is_read_with_its_alpha(reference, model
     assert difference(run(model), expected) < 1e-4
 
 
-@pytest.mark.parametrize("prefix", ["", "transformer."])
-@pytest.mark.parametrize("names", [("lora_A", "lora_B"), ("lora_down", "lora_up")])
+@pytest.mark.parametrize("prefix", ["", "transformer.", "diffusion_model.", "base_model.model."])
+@pytest.mark.parametrize(
+    "names", [("lora_A", "lora_B"), ("lora_down", "lora_up"), ("lora_A.default", "lora_B.default")]
+)
 def test_every_key_style_says_the_same(model, prefix, names):
     base = run(model)
     lora.attach(model, [(adapter(1), 1.0), (adapter(1, prefix=prefix, names=names), -1.0)])
+    assert difference(run(model), base) < 1e-5
+
+
+def test_the_names_of_kohya_trainers_say_the_same(model):
+    base = run(model)
+    flat = {}
+    for key, tensor in adapter(1, prefix="", names=("lora_down", "lora_up")).items():
+        layer, part, _ = key.rsplit(".", 2)
+        flat[f"lora_unet_{layer.replace('.', '_')}.{part}.weight"] = tensor
+        flat[f"lora_unet_{layer.replace('.', '_')}.alpha"] = torch.tensor(3.0)  # the rank
+    lora.attach(model, [(adapter(1), 1.0), (flat, -1.0)])
     assert difference(run(model), base) < 1e-5
 
 

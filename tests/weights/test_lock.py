@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from omnialpha_cli.status import WeightsError
-from omnialpha_cli.weights.lock import lock_folder, read_lock, verify, write_lock
+from omnialpha_cli.weights.lock import LockedFile, Source, lock_folder, lock_path, read_lock, verify, write_lock
 
 
 @pytest.fixture
@@ -66,3 +66,41 @@ def test_what_is_no_lock_file_is_refused(tmp_path, text):
     (tmp_path / "weights.lock").write_text(text)
     with pytest.raises(WeightsError, match="is not a lock file"):
         read_lock(tmp_path / "weights.lock")
+
+
+def test_what_is_not_known_is_written_as_unknown_and_never_passes(folder, tmp_path):
+    locked = lock_folder(folder, "w", "t", "l")
+    doubtful = replace(locked.files[1], size=None, sha256="unknown")
+    locked = replace(locked, files=(locked.files[0], doubtful))
+    write_lock(tmp_path / "weights.lock", {"w": locked})
+    assert (tmp_path / "weights.lock").read_text().count('"unknown"') == 2
+    assert read_lock(tmp_path / "weights.lock") == {"w": locked}
+    assert not locked.known
+    with pytest.raises(WeightsError, match=r"nothing is known of .*model.safetensors.*omnialpha weights lock w"):
+        verify(folder, locked, "mend")
+
+
+def test_what_was_recorded_fills_gaps_and_replaces_nothing(folder):
+    there = lock_folder(folder, "w", "t", "l")
+    source = Source("a/b", "unknown", "MIT", 5, ("*",))
+    lock = replace(
+        there,
+        files=(
+            LockedFile("config.json", None, "unknown", "MIT"),
+            LockedFile("deep/model.safetensors", 10, "f" * 64, "MIT"),
+        ),
+        sources=(source,),
+    )
+    got = lock.completed(replace(there, sources=(replace(source, revision="abc"),)))
+    assert got.known and got.sources[0].revision == "abc"
+    assert {file.path: file.sha256 for file in got.files} == {
+        "config.json": there.files[0].sha256,
+        "deep/model.safetensors": "f" * 64,  # known before: it stands
+    }
+
+
+def test_the_published_weights_are_described_without_an_invented_hash():
+    locked = read_lock(lock_path())["omnialpha"]
+    assert {source.repository for source in locked.sources} == {"Qwen/Qwen-Image-Edit-2509", "Longin-Yu/OmniAlpha"}
+    assert {file.sha256 for file in locked.files} == {"unknown"}
+    assert round(locked.size / 1e9, 1) == 59.7

@@ -3,19 +3,21 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ...status import UsageError
 from .. import ndjson
 from .shared import Device, Json, print_table, seconds
+from .width import Config, width
 
 if TYPE_CHECKING:
     import torch
 
 EXAMPLES = (
-    "Examples:\n\nomnialpha bench model --against diffusers\n\nomnialpha bench model --rounds 9 --json > bench.ndjson"
+    "Examples:\n\nomnialpha bench model --against diffusers\n\n"
+    "omnialpha bench model --config full --layers 4 --device cuda"
 )
 
 # One picture of 512² at half the published width of the VAE; four small blocks of the transformer.
@@ -60,11 +62,35 @@ class Timing:
 
 def model(
     against: Annotated[Against, typer.Option(help="The implementation to measure beside.")] = Against.diffusers,
+    config: Annotated[
+        Config, typer.Option(help="small: beside the other implementation; full: the published width, by itself.")
+    ] = Config.small,
+    layers: Annotated[int, typer.Option(min=1, help="Blocks of the full width; the rest is extrapolated.")] = 4,
+    canvas: Annotated[int, typer.Option(min=64, metavar="PIXELS", help="Side of the canvas (full).")] = 712,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures a step (full).")] = 1,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of an image (full).")] = 50,
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Number type (full).")
+    ] = "auto",
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Blocks from host memory, as --memory stream (full).")
+    ] = False,
+    compile: Annotated[bool, typer.Option("--compile", help="Compiled blocks (full).")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="Measured rounds, after one that is not.")] = 5,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Time the VAE and the transformer beside another implementation, with the same weights, in turn."""
+    """Time the VAE and the transformer beside another implementation, with the same weights, in turn.
+
+    With --config full: random weights of the published width at a small depth, meant for a GPU; prints TFLOP/s, their
+    share of the peak measured in the same run, memory, and the seconds an image would take.
+    """
+    if config is Config.full:
+        width(
+            layers, canvas=canvas, batch=batch, steps=steps, rounds=rounds, device=device, dtype=dtype,
+            streamed=stream, compiled=compile, json=json,
+        )  # fmt: skip
+        return
     import torch
 
     from ...runner.devices import choose_device

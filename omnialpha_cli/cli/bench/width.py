@@ -1,0 +1,69 @@
+"""`omnialpha bench model --config full`: the published width at any depth, with random weights."""
+
+from dataclasses import asdict
+from enum import StrEnum
+
+import typer
+
+from .. import ndjson
+
+PATCH = 16  # pixels a side
+PICTURE_TOKEN = 28  # pixels a side of a token of the context encoder
+PROMPT_TOKENS = 80
+
+
+class Config(StrEnum):
+    """Which transformer is timed."""
+
+    small = "small"
+    full = "full"
+
+
+def width(
+    layers: int,
+    *,
+    canvas: int,
+    batch: int,
+    steps: int,
+    rounds: int,
+    device: str,
+    dtype: str,
+    streamed: bool,
+    compiled: bool,
+    json: bool,
+) -> None:
+    """Time a step of automatic matting on a square canvas, and print what it says of the whole model."""
+    import torch
+
+    from ...evaluation.transformer_speed import measure
+    from ...model.config import TransformerConfig
+    from ...model.positions import Layout
+    from ...runner.devices import DTYPES, choose_device
+
+    chosen = choose_device(device)
+    side = max(1, canvas // PATCH)
+    layout = Layout(targets=((side, side),), inputs=((side, side),))
+    context = (canvas // PICTURE_TOKEN) ** 2 + PROMPT_TOKENS
+    name = dtype if dtype != "auto" else ("float32" if chosen.type == "cpu" else "bfloat16")
+    speed = measure(
+        TransformerConfig(), layers, layout, context=context, batch=batch, steps=steps, rounds=rounds,
+        device=chosen, dtype=DTYPES[name], streamed=streamed, compiled=compiled,
+    )  # fmt: skip
+    if json:
+        record = {**asdict(speed), "device": str(chosen), "dtype": name, "canvas": canvas, "steps": steps}
+        typer.echo(ndjson.line("bench.model.full", record), nl=False)
+        return
+    depth = TransformerConfig().num_layers
+    typer.echo(
+        f"{layers} of {depth} blocks, {speed.tokens} tokens, batch of {batch}, {name} on {chosen}"
+        f"{', streamed' if streamed else ''}{', compiled' if compiled else ''}; medians of {rounds}\n"
+        f"step of these blocks     {speed.measured:.4f} s\n"
+        f"matrix products          {speed.teraflops:.2f} TFLOP/s, {speed.share:.0%} of the {speed.peak:.2f} measured "
+        f"for a large one\n"
+        f"most memory              {speed.memory / 1e9:.2f} GB\n"
+        f"step of all {depth} blocks    {speed.step:.3f} s (extrapolated)\n"
+        f"an image                 {speed.image:.1f} s ({steps} steps with guidance, extrapolated; without context and "
+        f"VAE)"
+    )
+    if chosen.type == "cpu":
+        typer.echo(f"threads                  {torch.get_num_threads()}")

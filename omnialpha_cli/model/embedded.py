@@ -1,0 +1,59 @@
+"""Weights in the embedded layout: `config.json`, three safetensors files, and the tokenizer."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .config import TransformerConfig, VAEConfig
+from .context.mini import MiniContext, MiniContextConfig, load_tokenizer
+from .light_vae import LightVAE, LightVAEConfig
+from .loading import count
+from .memory import Needs, Placement
+from .parts import Parts
+from .sampler import Schedule
+from .transformer import Transformer
+from .vae import AlphaVAE
+
+
+def needs(folder: Path, dtype: torch.dtype) -> Needs:
+    """Bytes of each network."""
+    names = ("transformer", "context", "vae")
+    return Needs(*(count([folder / f"{name}.safetensors"]) * dtype.itemsize for name in names))
+
+
+def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: torch.dtype) -> Parts:
+    """Load all parts. Raises OSError, KeyError, ValueError or RuntimeError."""
+    tokenizer = load_tokenizer(folder)
+    with torch.device("meta"):
+        transformer = Transformer(TransformerConfig.from_dict(config["transformer"]))
+        context_encoder = MiniContext(MiniContextConfig.from_dict(config["context"]), tokenizer)
+        vae = build_vae(config["vae"])
+    for name, module, device in (
+        ("transformer", transformer, place.transformer),
+        ("context", context_encoder, place.context),
+        ("vae", vae, place.vae),
+    ):
+        module.load_state_dict(read_tensors(folder / f"{name}.safetensors", device, dtype), assign=True)
+        module.eval().requires_grad_(False)
+        # Convolutions are fastest so; matrices are not touched.
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Parts(transformer, vae, context_encoder, Schedule.from_dict(config.get("schedule", {})))
+
+
+def build_vae(config: dict[str, Any]) -> AlphaVAE | LightVAE:
+    """The VAE that `config.json` describes: `kind` is "light" or "alpha"."""
+    values = {k: v for k, v in config.items() if k != "kind"}
+    if config["kind"] == "light":
+        return LightVAE(LightVAEConfig.from_dict(values))
+    return AlphaVAE(VAEConfig.from_dict(values))
+
+
+def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+    """A safetensors file in `dtype`. `NAME.int8` with `NAME.scale` (one a row) is the int8 form of `NAME`."""
+    state = load_file(path, device=str(device))
+    for name in [k.removesuffix(".int8") for k in state if k.endswith(".int8")]:
+        state[name] = state.pop(f"{name}.int8").float() * state.pop(f"{name}.scale").float()[:, None]
+    return {k: v.to(dtype) for k, v in state.items()}

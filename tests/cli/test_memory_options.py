@@ -1,0 +1,23 @@
+"""--memory and --quantize on the command line."""
+
+
+def test_what_was_chosen_and_why_is_said_with_v(run, picture, tmp_path):
+    picture(tmp_path / "a.png")
+    assert "memory: resident: " in run("matte", "a.png", "-v", "--device", "cpu").err
+    assert "memory: stream: as asked for" in run("matte", "a.png", "-o", "b", "-v", "--memory", "stream").err
+    assert "memory:" not in run("matte", "a.png", "-o", "c").err
+
+
+def test_memory_changes_no_pixels_and_so_makes_nothing_again(run, picture, tmp_path):
+    picture(tmp_path / "a.png")
+    run("matte", "a.png", "-o", "out", "--memory", "resident")
+    run("matte", "a.png", "-o", "streamed", "--memory", "stream")
+    assert (tmp_path / "out/a.png").read_bytes() == (tmp_path / "streamed/a.png").read_bytes()
+    assert '"skipped"' in run("matte", "a.png", "-o", "out", "--memory", "cpu", "--json").out
+
+
+def test_quantised_weights_are_other_settings(run, picture, tmp_path):
+    picture(tmp_path / "a.png")
+    run("matte", "a.png", "-o", "out")
+    refused = run("matte", "a.png", "-o", "out", "--quantize", "int8")
+    assert refused.code == 2 and "quantize None (now int8)" in refused.err

@@ -1,0 +1,44 @@
+"""Remembered hashes of large files."""
+
+import hashlib
+import os
+
+import pytest
+
+from omnialpha_cli.weights import hashes
+from omnialpha_cli.weights.hashes import Hashes
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """The files that were read to be hashed."""
+    seen, sha256 = [], hashes.sha256
+    monkeypatch.setattr(hashes, "sha256", lambda path: (seen.append(path), sha256(path))[1])
+    monkeypatch.setattr(hashes, "LARGE", 4)
+    return seen
+
+
+def test_a_large_file_is_read_again_only_after_it_was_written_to(tmp_path, read):
+    file = tmp_path / "m.safetensors"
+    file.write_bytes(b"0123456789")
+    for _ in range(2):
+        assert Hashes(tmp_path)(file) == hashlib.sha256(b"0123456789").hexdigest()
+    assert len(read) == 1
+    before = file.stat()
+    file.write_bytes(b"012345678X")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # size and time of change look the same
+    assert Hashes(tmp_path)(file) == hashlib.sha256(b"012345678X").hexdigest()
+
+
+def test_small_files_are_always_read(tmp_path, read):
+    file = tmp_path / "config.json"
+    file.write_bytes(b"{}")
+    Hashes(tmp_path)(file), Hashes(tmp_path)(file)
+    assert len(read) == 2
+
+
+def test_a_damaged_or_unwritable_memory_does_no_harm(tmp_path, read):
+    file = tmp_path / "m.safetensors"
+    file.write_bytes(b"0123456789")
+    (tmp_path / "hashes.json").write_text("[")
+    assert Hashes(tmp_path)(file) == Hashes(tmp_path / "nowhere")(file)

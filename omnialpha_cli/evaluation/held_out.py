@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from .material import Scene, composites, make_hint, pairs
 Hint = Literal["none", "trimap", "mask", "rough-mask"]
 
 
+HINTS: tuple[Hint, ...] = get_args(Hint)
 HOLE_MARGIN = 2  # pixels around the object that the baselines fill as well
 
 

@@ -89,6 +89,7 @@ def judge_layers(name: str, scene: Array | None, found: tuple[Array, Array], kno
         "soft_iou": metrics.soft_iou(alpha, known_alpha),
         "foreground_l1": metrics.layer_l1(foreground[..., :3], known_foreground[..., :3], known_alpha),
         "background_l1": metrics.mad(background, known_background),
+        "hidden_l1": metrics.layer_l1(background, known_background, known_alpha),
         "recomposition_l1": metrics.mad(_over(foreground, background), scene),
     }
     panels = {

@@ -33,6 +33,7 @@ METRICS: dict[str, Metric] = {
     "soft_iou": Metric("soft IoU of alpha", higher=True),
     "foreground_l1": Metric("L1 of the foreground"),
     "background_l1": Metric("L1 of the background"),
+    "hidden_l1": Metric("L1 of the background behind the object"),
     "recomposition_l1": Metric("L1 of the layers put together"),
     "right": Metric("share in which the named object has more alpha", 3, higher=True),
     "margin": Metric("mean alpha, named less other object", higher=True),

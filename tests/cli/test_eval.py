@@ -4,10 +4,12 @@ import json
 import shutil
 import sys
 
+import numpy as np
 import pytest
 from training_packs import disc, encoded, index, write_tar
 
 from omnialpha_cli.media.read import read_image
+from omnialpha_cli.media.write import write_grey
 
 HELD_OUT = ("matting", "removal", "decomposition", "referring")
 FIRST = {"matting": "mse", "removal": "psnr_hole", "decomposition": "soft_iou", "referring": "soft_iou"}
@@ -93,3 +95,59 @@ def test_without_pillow_the_extra_is_named(run, packs, monkeypatch):
     result = run("eval", "matting", packs[0])
     assert result.code == 2
     assert "omnialpha[train]" in result.err
+
+
+@pytest.fixture
+def folders(tmp_path):
+    alpha = np.linspace(0, 1, 96, dtype=np.float32).reshape(8, 12)
+    for name, error in {"a": 0.1, "b": 0.3, "c": 0.0}.items():
+        write_grey(tmp_path / f"truth/{name}.png", alpha)
+        write_grey(tmp_path / f"found/{name}.png", np.clip(alpha + error, 0, 1))
+    return tmp_path / "found", tmp_path / "truth"
+
+
+def test_a_folder_of_results_is_judged_with_a_page(omnialpha, folders, tmp_path):
+    page = tmp_path / "report.html"
+    result = omnialpha("eval", "matting", "--predictions", folders[0], "--truth", folders[1], "--report", page)
+    assert result.code == 0, result.err
+    assert "SAD (thousands)" in result.out
+    assert "12×8" in result.out
+    text = page.read_text(encoding="utf-8")
+    assert text.index("<td>b</td>") < text.index("<td>a</td>") < text.index("<td>c</td>")
+    assert text.count("data:image/jpeg") == 3 * 5
+
+
+def test_a_missing_result_fails_and_the_others_are_judged(omnialpha, folders):
+    (folders[0] / "b.png").unlink()
+    result = omnialpha("eval", "matting", "--predictions", folders[0], "--truth", folders[1], "--json")
+    assert result.code == 1
+    assert "failed:" in result.err and " b:" in result.err
+    summary = json.loads(result.lines[-1])
+    assert (summary["count"], summary["failed"]) == (2, 1)
+
+
+def test_no_result_at_all(omnialpha, folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = omnialpha("eval", "matting", "--predictions", tmp_path / "empty", "--truth", folders[1])
+    assert result.code == 1
+    assert result.out == ""
+    assert "no picture could be judged" in result.err
+
+
+def test_a_folder_or_a_pack_not_both_and_not_neither(omnialpha, folders, packs):
+    for arguments in ([], [packs[0], "--predictions", folders[0], "--truth", folders[1]]):
+        result = omnialpha("eval", "matting", *arguments)
+        assert result.code == 2
+        assert "either" in result.err
+
+
+def test_a_folder_needs_the_truth(omnialpha, folders):
+    result = omnialpha("eval", "removal", "--predictions", folders[0])
+    assert result.code == 2
+    assert "--truth" in result.err
+
+
+def test_removal_in_folders_has_the_feature_distance(omnialpha, folders):
+    result = omnialpha("eval", "removal", "--predictions", folders[0], "--truth", folders[1], "--json")
+    summary = json.loads(result.lines[-1])
+    assert list(summary["scores"]) == ["psnr", "ssim", "features"]

@@ -9,12 +9,13 @@ import typer
 from ..options import INPUTS, MODEL, OUTPUT, option
 
 Photos = Annotated[
-    Path,
+    Path | None,
     typer.Argument(
         metavar="PHOTOS.tar",
-        help="Photographs with mattes; its split `val` is used, which training leaves out.",
+        help="Photographs with mattes: a model is judged on its split `val`, which training leaves out.",
         exists=True,
         dir_okay=False,
+        show_default=False,
     ),
 ]
 HintKind = Annotated[
@@ -24,6 +25,31 @@ HintKind = Annotated[
 
 
 # fmt: off
+@dataclass(frozen=True)
+class TruthOptions:
+    """The truth that results in a folder are judged by. Pictures are matched by their paths, without endings."""
+
+    truth: Annotated[Path | None, option(
+        "--truth", panel=INPUTS, metavar="DIR", help="The true results, named as those to judge.")] = None
+    trimaps: Annotated[Path | None, option(
+        "--trimaps", panel=INPUTS, metavar="DIR",
+        help="Matting: also score the unknown band of these trimaps. Removal: also score where these trimaps or masks "
+             "show the object.")] = None
+    sources: Annotated[Path | None, option(
+        "--sources", panel=INPUTS, metavar="DIR", help="The pictures that the results were made from.")] = None
+    names: Annotated[Path | None, option(
+        "--names", panel=INPUTS, metavar="FILE.csv",
+        help="Lines of a truth's name, a comma, and the name of its result, where they differ.")] = None
+
+
+@dataclass(frozen=True)
+class FolderOptions(TruthOptions):
+    """Results of any tool, in place of a model's."""
+
+    predictions: Annotated[Path | None, option(
+        "--predictions", panel=INPUTS, metavar="DIR", help="Results of any tool, judged in place of a model.")] = None
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     """Which weights are judged, and on how much."""
@@ -40,6 +66,9 @@ class ModelOptions:
 class ShowOptions:
     """Where the figures go."""
 
+    report: Annotated[Path | None, option(
+        "--report", panel=OUTPUT, metavar="FILE.html",
+        help="Write a page with the scores and small pictures of every result, worst first.")] = None
     worst: Annotated[Path | None, option(
         "--worst", panel=OUTPUT, metavar="FILE.png", help="Write a PNG of the ten worst.")] = None
     json: Annotated[bool, option(

@@ -29,6 +29,9 @@ class Judged:
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
+# Panels that do not depend on the result.
+GIVEN = ("source", "truth", "known matte", "known background", "known foreground", "named")
+
 MATTING = {
     "mse": metrics.mse,
     "mad": metrics.mad,

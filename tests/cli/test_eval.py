@@ -151,3 +151,36 @@ def test_removal_in_folders_has_the_feature_distance(omnialpha, folders):
     result = omnialpha("eval", "removal", "--predictions", folders[0], "--truth", folders[1], "--json")
     summary = json.loads(result.lines[-1])
     assert list(summary["scores"]) == ["psnr", "ssim", "features"]
+
+
+def test_two_folders_are_compared_with_intervals_and_a_page(omnialpha, folders, tmp_path):
+    for name in "abc":
+        write_grey(tmp_path / f"better/{name}.png", read_image(folders[1] / f"{name}.png").rgb[..., 0])
+    page = tmp_path / "report.html"
+    arguments = ("eval", "compare", folders[0], tmp_path / "better", "--truth", folders[1])
+    result = omnialpha(*arguments, "--report", page)
+    assert result.code == 0, result.err
+    assert "95 % interval" in result.out
+    text = page.read_text(encoding="utf-8")
+    assert "A: result" in text and "B: result" in text
+    assert text.count("data:image/jpeg") == 3 * (2 + 2 * 3)
+    *items, summary = map(json.loads, omnialpha(*arguments, "--json").lines)
+    assert [item["name"] for item in items] == ["a", "b", "c"]
+    assert summary["scores"]["mse"]["b"] == 0
+    assert summary["scores"]["mse"]["difference"]["estimate"] == pytest.approx(-summary["scores"]["mse"]["a"])
+
+
+def test_two_models_are_compared_on_the_same_pictures(omnialpha, packs, tiny_weights):
+    arguments = ("--photos", packs[0], "--task", "decomposition", "--limit", 2, "--canvas", 64, "--json")
+    result = omnialpha("eval", "compare", tiny_weights, tiny_weights, *arguments)
+    assert result.code == 0, result.err
+    *items, summary = map(json.loads, result.lines)
+    assert len(items) == 2
+    assert all(item["a"] == item["b"] for item in items)
+    assert {one["better"] for one in summary["scores"].values()} == {"open"}
+
+
+def test_a_comparison_needs_the_truth_or_a_pack(omnialpha, folders):
+    result = omnialpha("eval", "compare", *folders)
+    assert result.code == 2
+    assert "--photos" in result.err

@@ -2,7 +2,7 @@
 
 import typer
 
-from . import commands
+from . import commands, compare
 
 app = typer.Typer(no_args_is_help=True, help="Measure results against what is known.")
 app.command(
@@ -28,3 +28,8 @@ app.command(
     "omnialpha eval referring photo-mattes.tar cutouts.tar\n\n"
     "omnialpha eval referring photo-mattes.tar cutouts.tar --limit 20"
 )(commands.referring)
+app.command(
+    epilog="Examples:\n\n"
+    "omnialpha eval compare mattes-before mattes-after --truth AIM-500/mask --report report.html\n\n"
+    "omnialpha eval compare mini runs/mini/weights --photos photo-mattes.tar --task removal --hint mask"
+)(compare.compare)

@@ -63,14 +63,20 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class ShowOptions:
+class RecordOptions:
     """Where the figures go."""
 
     report: Annotated[Path | None, option(
         "--report", panel=OUTPUT, metavar="FILE.html",
         help="Write a page with the scores and small pictures of every result, worst first.")] = None
-    worst: Annotated[Path | None, option(
-        "--worst", panel=OUTPUT, metavar="FILE.png", help="Write a PNG of the ten worst.")] = None
     json: Annotated[bool, option(
         "--json", panel=OUTPUT, help="Print the scores of every picture and their summary as NDJSON.")] = False
+
+
+@dataclass(frozen=True)
+class ShowOptions(RecordOptions):
+    """And a sheet to look at."""
+
+    worst: Annotated[Path | None, option(
+        "--worst", panel=OUTPUT, metavar="FILE.png", help="Write a PNG of the ten worst.")] = None
 # fmt: on

@@ -14,12 +14,15 @@ TILE = 240  # pixels of the longer side
 Panel = NDArray[np.uint8]  # (h, w, 3)
 
 
-def panel(image: NDArray[Any]) -> Panel:
-    """A picture in [0, 1] made small: grey (H, W), colour (H, W, 3), or straight RGBA (H, W, 4), on a checkerboard."""
+def panel(image: NDArray[Any], side: int = TILE) -> Panel:
+    """A picture in [0, 1], its longer side made `side` pixels.
+
+    Grey (H, W), colour (H, W, 3), or straight RGBA (H, W, 4), which is shown on a checkerboard.
+    """
     tensor = torch.from_numpy(np.array(image, np.float32))
     tensor = tensor[None] if tensor.ndim == 2 else tensor.permute(2, 0, 1)  # (C, H, W)
-    scale = TILE / max(tensor.shape[1:])
-    height, width = (max(1, round(side * scale)) for side in tensor.shape[1:])
+    scale = side / max(tensor.shape[1:])
+    height, width = (max(1, round(n * scale)) for n in tensor.shape[1:])
     small = resample(tensor, height, width)
     if len(small) == 4:
         small = over(small, checkerboard(height, width))

@@ -184,3 +184,27 @@ def test_a_comparison_needs_the_truth_or_a_pack(omnialpha, folders):
     result = omnialpha("eval", "compare", *folders)
     assert result.code == 2
     assert "--photos" in result.err
+
+
+def test_a_preference_page_is_made_and_its_choices_are_added_up(omnialpha, folders, tmp_path):
+    page = tmp_path / "preference.html"
+    result = omnialpha("eval", "preference", *folders, "--sources", folders[1], "-o", page, "--limit", 2)
+    assert result.code == 0, result.err
+    assert result.lines == [str(page)]
+    text = page.read_text(encoding="utf-8")
+    assert text.count("data:image/jpeg") == 2 * 3
+    data = json.loads(text.split('type="application/json">')[1].split("</script>")[0])
+    made = [{"token": trial["token"], "choice": "tie"} for trial in data["trials"]]
+    saved = {"schema": "omnialpha-choices/1", "about": data["about"], "choices": made}
+    (tmp_path / "choices.json").write_text(json.dumps(saved))
+    result = omnialpha("eval", "preference", "--summary", tmp_path / "choices.json")
+    assert result.code == 0, result.err
+    assert "50.0% of 2" in result.out
+    assert str(folders[0]) in result.out
+
+
+def test_a_preference_needs_folders_or_choices(omnialpha, folders):
+    for arguments in ([], [folders[0]], [*folders, "--summary", "x.json"]):
+        result = omnialpha("eval", "preference", *arguments)
+        assert result.code == 2
+        assert "--summary" in result.err

@@ -2,7 +2,7 @@
 
 import typer
 
-from . import commands, compare
+from . import commands, compare, preference
 
 app = typer.Typer(no_args_is_help=True, help="Measure results against what is known.")
 app.command(
@@ -33,3 +33,8 @@ app.command(
     "omnialpha eval compare mattes-before mattes-after --truth AIM-500/mask --report report.html\n\n"
     "omnialpha eval compare mini runs/mini/weights --photos photo-mattes.tar --task removal --hint mask"
 )(compare.compare)
+app.command(
+    epilog="Examples:\n\n"
+    "omnialpha eval preference mattes-before mattes-after --sources photos -o preference.html\n\n"
+    "omnialpha eval preference --summary choices.json"
+)(preference.preference)

@@ -32,21 +32,24 @@ class Judged:
 # Panels that do not depend on the result.
 GIVEN = ("source", "truth", "known matte", "known background", "known foreground", "named")
 
-MATTING = {
-    "mse": metrics.mse,
-    "mad": metrics.mad,
-    "sad": metrics.sad,
-    "grad": metrics.gradient_error,
-    "conn": metrics.connectivity_error,
-}
-
 
 def judge_matte(name: str, source: Array, found: Array, known: Array, trimap: Array | None = None) -> Judged:
     """A cut-out or, as `found` (H, W), a matte alone, against the known matte; in the trimap's unknown band too."""
     alpha = found if found.ndim == 2 else found[..., 3]
-    scores = {metric: measure(alpha, known) for metric, measure in MATTING.items()}
+    gradient, connectivity = metrics.gradient_errors(alpha, known), metrics.connectivity_errors(alpha, known)
+
+    def score(where: Mask | None) -> dict[str, float]:
+        return {
+            "mse": metrics.mse(alpha, known, where),
+            "mad": metrics.mad(alpha, known, where),
+            "sad": metrics.sad(alpha, known, where),
+            "grad": metrics.thousands(gradient, where),
+            "conn": metrics.thousands(connectivity, where),
+        }
+
+    scores = score(None)
     if trimap is not None and (band := metrics.unknown(trimap)).any():
-        scores |= {f"{metric}_unknown": measure(alpha, known, band) for metric, measure in MATTING.items()}
+        scores |= {f"{name}_unknown": value for name, value in score(band).items()}
     cut = np.dstack((source, alpha)) if found.ndim == 2 else found
     panels = {
         "source": panel(source),

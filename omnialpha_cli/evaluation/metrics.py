@@ -6,6 +6,7 @@ Matting" (CVPR 2009). What is a sum over pixels (SAD, Grad, Conn) is given in th
 on the size of the picture: it means nothing without that size beside it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ GRADIENT_SIGMA = 1.4
 CONNECTIVITY_STEP = 0.1
 CONNECTIVITY_SLACK = 0.15
 SSIM_SIGMA, SSIM_RADIUS = 1.5, 5
+ROWS = 32
 MAX_PSNR = 100.0  # dB: what equal pictures get, so that means stay finite
 
 
@@ -40,37 +42,52 @@ def mad(found: Array, known: Array, where: Mask | None = None) -> float:
 
 def sad(found: Array, known: Array, where: Mask | None = None) -> float:
     """Sum of absolute differences of alpha, in thousands."""
-    return float(np.abs(_difference(found, known, where)).sum()) / 1000
+    return thousands(np.abs(_difference(found, known, where)))
 
 
 def gradient_error(found: Array, known: Array, where: Mask | None = None) -> float:
-    """Grad: Σ (|∇α| − |∇α*|)², gradients by first derivatives of a Gaussian of σ = 1.4 px; in thousands.
+    """Grad: the sum of `gradient_errors`, in thousands."""
+    return thousands(gradient_errors(found, known), where)
+
+
+def connectivity_error(found: Array, known: Array, where: Mask | None = None) -> float:
+    """Conn: the sum of `connectivity_errors`, in thousands."""
+    return thousands(connectivity_errors(found, known), where)
+
+
+def thousands(errors: Array, where: Mask | None = None) -> float:
+    """The sum of a map of errors (H, W), in thousands."""
+    return float((errors if where is None else errors[where]).sum(dtype=np.float64)) / 1000
+
+
+def gradient_errors(found: Array, known: Array) -> Array:
+    """(|∇α| − |∇α*|)² at every pixel (H, W), gradients by first derivatives of a Gaussian of σ = 1.4 px.
 
     As in the evaluation code that goes with the deep-matting papers, each two-dimensional kernel is scaled to
     a Euclidean norm of 1 and the border is repeated outwards.
     """
-    return float(np.square(_difference(_gradient(found), _gradient(known), where)).sum()) / 1000
+    return np.square(_gradient(found) - _gradient(known))
 
 
-def connectivity_error(found: Array, known: Array, where: Mask | None = None) -> float:
-    """Conn: Σ |φ − φ*|, in thousands, with φ = 1 − d·[d ≥ 0.15] and d = α − l.
+def connectivity_errors(found: Array, known: Array) -> Array:
+    """|φ − φ*| at every pixel (H, W), with φ = 1 − d·[d ≥ 0.15] and d = α − l.
 
     l of a pixel is the highest level, in steps of 0.1, at which it still belongs to the largest part (joined by sides)
     of where both mattes reach that level.
     """
     level = np.ones(known.shape)
-    open_pixels = np.ones(known.shape, bool)
-    for step in np.arange(1, round(1 / CONNECTIVITY_STEP) + 1):
-        reached = step * CONNECTIVITY_STEP - 1e-9
-        lost = open_pixels & ~largest_component((found >= reached) & (known >= reached))
+    connected = np.ones(known.shape, bool)
+    both = np.minimum(found, known)
+    for step in range(1, round(1 / CONNECTIVITY_STEP) + 1):
+        lost = connected & ~largest_component(both >= step * CONNECTIVITY_STEP - 1e-9)
         level[lost] = (step - 1) * CONNECTIVITY_STEP
-        open_pixels &= ~lost
+        connected &= ~lost
 
     def degree(alpha: Array) -> Array:
         distance = alpha - level
         return 1 - distance * (distance >= CONNECTIVITY_SLACK)
 
-    return float(np.abs(_difference(degree(found), degree(known), where)).sum()) / 1000
+    return np.abs(degree(found) - degree(known))
 
 
 def soft_iou(found: Array, known: Array) -> float:
@@ -101,7 +118,8 @@ def ssim(found: Array, known: Array, where: Mask | None = None) -> float:
     window of 11 × 11 px with σ = 1.5, K1 = .01, K2 = .03, full resolution. Without `where` only windows that lie within
     the picture count, as there; with it, those centred on its pixels do, the picture mirrored outwards.
     """
-    similarity = _ssim_map(found.astype(np.float64), known.astype(np.float64))
+    channels = [_ssim_map(found[..., c], known[..., c]) for c in range(found.shape[2])]
+    similarity = np.mean(channels, axis=0)  # (H, W)
     if where is not None:
         return float(similarity[where].mean())
     inner = similarity[SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]
@@ -109,23 +127,21 @@ def ssim(found: Array, known: Array, where: Mask | None = None) -> float:
 
 
 def _ssim_map(a: Array, b: Array) -> Array:
-    kernel = _gaussian(SSIM_SIGMA, SSIM_RADIUS)
-
-    def local_mean(x: Array) -> Array:
-        return _filter(x, kernel / kernel.sum(), kernel / kernel.sum(), "symmetric")
-
-    mean_a, mean_b = local_mean(a), local_mean(b)
-    variance_a, variance_b = local_mean(a * a) - mean_a**2, local_mean(b * b) - mean_b**2
-    covariance = local_mean(a * b) - mean_a * mean_b
+    """Of one channel (H, W), at every pixel."""
+    window = _gaussian(SSIM_SIGMA, SSIM_RADIUS)
+    window /= window.sum()
     c1, c2 = 0.01**2, 0.03**2
-    return ((2 * mean_a * mean_b + c1) * (2 * covariance + c2)) / (
-        (mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2)
-    )
 
+    def similarity(a: Array, b: Array) -> Array:
+        mean_a, mean_b, square_a, square_b, product = (
+            _correlate(x, window, window) for x in (a, b, a * a, b * b, a * b)
+        )
+        variances = square_a - mean_a**2 + square_b - mean_b**2
+        covariance = product - mean_a * mean_b
+        alike = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+        return alike / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))
 
-def _difference(found: Array, known: Array, where: Mask | None) -> Array:
-    difference = np.asarray(found, np.float64) - known
-    return difference if where is None else difference[where]
+    return _in_bands(similarity, SSIM_RADIUS, "symmetric", a, b)
 
 
 def _gradient(alpha: Array) -> Array:
@@ -135,19 +151,32 @@ def _gradient(alpha: Array) -> Array:
     smooth = _gaussian(GRADIENT_SIGMA, radius)
     slope = smooth * np.arange(-radius, radius + 1)
     smooth, slope = smooth / np.linalg.norm(smooth), slope / np.linalg.norm(slope)
-    alpha = alpha.astype(np.float64)
-    return np.hypot(_filter(alpha, slope, smooth, "edge"), _filter(alpha, smooth, slope, "edge"))
+
+    def magnitude(alpha: Array) -> Array:
+        return np.hypot(_correlate(alpha, slope, smooth), _correlate(alpha, smooth, slope))
+
+    return _in_bands(magnitude, radius, "edge", alpha)
+
+
+def _difference(found: Array, known: Array, where: Mask | None) -> Array:
+    difference = np.asarray(found, np.float64) - known
+    return difference if where is None else difference[where]
 
 
 def _gaussian(sigma: float, radius: int) -> Array:
     return np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
 
 
-def _filter(x: Array, down: Array, across: Array, mode: Any) -> Array:
-    """Correlate (H, W, …) with a separable kernel, its border extended by numpy's `mode`; the same size."""
-    for axis, kernel in enumerate((down, across)):
-        radius, length = len(kernel) // 2, x.shape[axis]
-        margins = [(radius, radius) if a == axis else (0, 0) for a in range(x.ndim)]
-        padded = np.pad(x, margins, mode=mode)
-        x = sum(k * padded.take(range(i, i + length), axis) for i, k in enumerate(kernel))
-    return x
+def _in_bands(work: Callable[..., Array], radius: int, mode: Any, *images: Array) -> Array:
+    """`work` on images (H, W), extended by `radius` as numpy's `mode` says: a few rows at a time, for the cache."""
+    padded = [np.pad(image, radius, mode=mode) for image in images]
+    tops = range(0, len(images[0]), ROWS)
+    bands = ((p[top : top + ROWS + 2 * radius].astype(np.float64) for p in padded) for top in tops)
+    return np.concatenate([work(*band) for band in bands])
+
+
+def _correlate(x: Array, down: Array, across: Array) -> Array:
+    """Correlate (h, w) with a separable kernel of 2r + 1 taps a side, without a border: (h − 2r, w − 2r)."""
+    rows = sum(weight * x[i : i + len(x) - len(down) + 1] for i, weight in enumerate(down))
+    width = x.shape[1] - len(across) + 1
+    return np.asarray(sum(weight * rows[:, i : i + width] for i, weight in enumerate(across)))

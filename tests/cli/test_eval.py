@@ -135,7 +135,8 @@ def test_no_result_at_all(omnialpha, folders, tmp_path):
 
 
 def test_a_folder_or_a_pack_not_both_and_not_neither(omnialpha, folders, packs):
-    for arguments in ([], [packs[0], "--predictions", folders[0], "--truth", folders[1]]):
+    found, truth = ["--predictions", folders[0]], ["--truth", folders[1]]
+    for arguments in ([], [packs[0], *found, *truth], [packs[0], *truth]):
         result = omnialpha("eval", "matting", *arguments)
         assert result.code == 2
         assert "either" in result.err
@@ -145,6 +146,13 @@ def test_a_folder_needs_the_truth(omnialpha, folders):
     result = omnialpha("eval", "removal", "--predictions", folders[0])
     assert result.code == 2
     assert "--truth" in result.err
+
+
+def test_layers_take_no_trimaps(omnialpha, folders):
+    arguments = ("--predictions", folders[0], "--truth", folders[1], "--trimaps", folders[1])
+    result = omnialpha("eval", "decomposition", *arguments)
+    assert result.code == 2
+    assert "--trimaps" in result.err
 
 
 def test_removal_in_folders_has_the_feature_distance(omnialpha, folders):

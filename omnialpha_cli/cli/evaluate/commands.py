@@ -87,7 +87,7 @@ def _judge(
     folders: FolderOptions,
     output: ShowOptions,
 ) -> None:
-    if (photos is None) == (folders.predictions is None):
+    if (photos is None) == (folders.predictions is None) or (photos is not None and folders.truth is not None):
         raise UsageError("give either PHOTOS.tar, to judge a model, or --predictions and --truth, to judge a folder")
     from .judged import judge_folder, judge_model
     from .show import show

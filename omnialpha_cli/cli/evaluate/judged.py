@@ -45,6 +45,8 @@ def judge_folder(
     """The results in a folder. Raises UsageError."""
     if options.truth is None:
         raise UsageError("results can only be judged beside the truth: add --truth DIR")
+    if task == "decomposition" and options.trimaps is not None:
+        raise UsageError("layers are judged as a whole; leave --trimaps out")
     names = read_names(options.names) if options.names else {}
     folders = Folders(predictions, options.truth, options.sources, options.trimaps, names)
     distance = FeatureDistance.load() if task == "removal" else None

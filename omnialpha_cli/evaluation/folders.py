@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..imaging.hint import BACKGROUND, LUMINANCE
 from ..inputs import PICTURE_SUFFIXES
+from ..media.colour import SRGB, convert
 from ..media.image import Image
 from ..media.read import read_image
 from ..status import ItemError, UsageError
@@ -56,7 +57,7 @@ def judge_folders(task: Task, folders: Folders, distance: Distance | None = None
 
     Raises UsageError where the truth holds no picture.
     """
-    judge = JUDGES[task]
+    judge, data = JUDGES[task], task == "matting"
     roles = LAYERS if task == "decomposition" else ("",)
     known, found = (find_files(folder, roles) for folder in (folders.truth, folders.predictions))
     sources, trimaps = (find_files(folder, ("",)) if folder else {} for folder in (folders.sources, folders.trimaps))
@@ -68,12 +69,11 @@ def judge_folders(task: Task, folders: Folders, distance: Distance | None = None
         try:
             known_files = [_one(known, (name, role), folders.truth) for role in roles]
             found_files = [_one(found, (folders.names.get(name, name), role), folders.predictions) for role in roles]
-            truth = [read_image(known_files[0])]
-            like = _ReadLike(truth[0])
-            truth += [like(path) for path in known_files[1:]]
-            result = [like(path) for path in found_files]
+            like = _ReadLike(read_image(known_files[0], data=data))
+            truth = [like.truth, *(like(path, data) for path in known_files[1:])]
+            result = [like(path, data) for path in found_files]
             source = like(_one(sources, (name, ""), folders.sources)) if folders.sources else None
-            trimap = like(_one(trimaps, (name, ""), folders.trimaps)) if folders.trimaps else None
+            trimap = like(_one(trimaps, (name, ""), folders.trimaps), data=True) if folders.trimaps else None
             yield judge(name, result, truth, source, trimap, distance)
         except ItemError as error:
             yield error
@@ -85,8 +85,8 @@ class _ReadLike:
 
     truth: Image
 
-    def __call__(self, path: Path) -> Image:
-        image = read_image(path)
+    def __call__(self, path: Path, data: bool = False) -> Image:
+        image = read_image(path, data=data)
         if image.size != self.truth.size:
             sizes = [f"{i.path} is {i.size[1]}×{i.size[0]}" for i in (image, self.truth)]
             raise ItemError("unsupported", f"{' but '.join(sizes)} pixels: both have to have the same size")
@@ -137,10 +137,10 @@ def _one(files: Mapping[tuple[str, str], list[Path]], key: tuple[str, str], fold
 def _matte(
     name: str, found: list[Image], known: list[Image], source: Image | None, trimap: Image | None, _: Distance | None
 ) -> Judged:
-    scene = known[0] if source is None else source
     alpha = matte_of(found[0])
-    cut_out = alpha if found[0].alpha is None else np.dstack((found[0].rgb, alpha))
-    return judge_matte(name, scene.rgb, cut_out, matte_of(known[0]), None if trimap is None else luminance(trimap))
+    cut_out = alpha if found[0].alpha is None else np.dstack((srgb(found[0]), alpha))
+    scene = srgb(known[0] if source is None else source)
+    return judge_matte(name, scene, cut_out, matte_of(known[0]), None if trimap is None else luminance(trimap))
 
 
 def _removal(
@@ -151,15 +151,17 @@ def _removal(
     trimap: Image | None,
     distance: Distance | None,
 ) -> Judged:
+    scene = None if source is None else srgb(source)
     hole = None if trimap is None else luminance(trimap) >= BACKGROUND
-    return judge_removal(name, None if source is None else source.rgb, found[0].rgb, known[0].rgb, hole, distance)
+    return judge_removal(name, scene, srgb(found[0]), srgb(known[0]), hole, distance)
 
 
 def _layers(
     name: str, found: list[Image], known: list[Image], source: Image | None, _: Image | None, __: Distance | None
 ) -> Judged:
+    scene = None if source is None else srgb(source)
     result, truth = ((_rgba(background), _rgba(foreground)) for background, foreground in (found, known))
-    return judge_layers(name, None if source is None else source.rgb, result, truth)
+    return judge_layers(name, scene, result, truth)
 
 
 JUDGES: dict[Task, Callable[..., Judged]] = {"matting": _matte, "removal": _removal, "decomposition": _layers}
@@ -176,14 +178,20 @@ def matte_of(image: Image) -> Floats:
 
 
 def luminance(image: Image) -> Floats:
-    """The luminance (H, W) of a picture; of a grey one its values as they are."""
-    return image.rgb[..., 0] if _is_grey(image) else np.clip(image.rgb @ np.array(LUMINANCE, np.float32), 0, 1)
+    """The luminance (H, W) of a picture in [0, 1]; of a grey one its values as they are."""
+    values = image.rgb[..., 0] if _is_grey(image) else image.rgb @ np.array(LUMINANCE, np.float32)
+    return np.clip(np.nan_to_num(values, nan=0), 0, 1)
 
 
 def _is_grey(image: Image) -> bool:
     return bool((image.rgb == image.rgb[..., :1]).all())
 
 
+def srgb(image: Image) -> Floats:
+    """Colours (H, W, 3) as sRGB in [0, 1], whatever the file has: both sides are compared in the same encoding."""
+    return np.clip(np.nan_to_num(convert(image.rgb, image.encoding, SRGB), nan=0), 0, 1)
+
+
 def _rgba(image: Image) -> Floats:
     alpha = np.ones(image.size, np.float32) if image.alpha is None else image.alpha
-    return np.dstack((image.rgb, alpha))
+    return np.dstack((srgb(image), alpha))

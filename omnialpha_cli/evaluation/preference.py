@@ -14,7 +14,7 @@ from ..media.image import Image
 from ..media.read import read_image
 from ..media.write import atomic
 from ..status import ItemError, UsageError
-from .folders import find_files
+from .folders import find_files, srgb
 from .page import data_uri, encode_jpeg
 from .panels import panel
 from .statistics import Interval, wilson
@@ -109,7 +109,8 @@ def read_choices(path: Path) -> Preference:
 
 
 def _jpeg(image: Image) -> bytes:
-    pixels = image.rgb if image.alpha is None else np.dstack((image.rgb, image.alpha))
+    rgb = srgb(image)
+    pixels = rgb if image.alpha is None else np.dstack((rgb, image.alpha))
     return encode_jpeg(panel(pixels, SIDE))
 
 

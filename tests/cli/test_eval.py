@@ -6,10 +6,10 @@ import sys
 
 import numpy as np
 import pytest
+from greys import write_grey
 from training_packs import disc, encoded, index, write_tar
 
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.media.write import write_grey
 
 HELD_OUT = ("matting", "removal", "decomposition", "referring")
 FIRST = {"matting": "mse", "removal": "psnr_hole", "decomposition": "soft_iou", "referring": "soft_iou"}
@@ -122,7 +122,9 @@ def test_a_missing_result_fails_and_the_others_are_judged(omnialpha, folders):
     result = omnialpha("eval", "matting", "--predictions", folders[0], "--truth", folders[1], "--json")
     assert result.code == 1
     assert "failed:" in result.err and " b:" in result.err
-    summary = json.loads(result.lines[-1])
+    *items, summary = map(json.loads, result.lines)
+    assert [item["event"].rpartition(".")[2] for item in items] == ["item", "failed", "item"]
+    assert items[1]["code"] == "missing"
     assert (summary["count"], summary["failed"]) == (2, 1)
 
 
@@ -196,7 +198,7 @@ def test_a_comparison_needs_the_truth_or_a_pack(omnialpha, folders):
 
 def test_a_preference_page_is_made_and_its_choices_are_added_up(omnialpha, folders, tmp_path):
     page = tmp_path / "preference.html"
-    result = omnialpha("eval", "preference", *folders, "--sources", folders[1], "-o", page, "--limit", 2)
+    result = omnialpha("eval", "preference", *folders, "--sources", folders[1], "--page", page, "--limit", 2)
     assert result.code == 0, result.err
     assert result.lines == [str(page)]
     text = page.read_text(encoding="utf-8")

@@ -3,9 +3,12 @@
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+from greys import write_grey
 
 from omnialpha_cli.evaluation.folders import Folders, judge_folders, read_names
-from omnialpha_cli.media.write import write_grey, write_png
+from omnialpha_cli.media.colour import LINEAR, SRGB, convert
+from omnialpha_cli.media.target import Target
+from omnialpha_cli.media.write import write_picture, write_png
 from omnialpha_cli.status import ItemError, UsageError
 
 RNG = np.random.default_rng(0)
@@ -127,3 +130,18 @@ def test_a_missing_layer_is_one_failed_picture(place):
     (error,) = judge("decomposition", place)
     assert isinstance(error, ItemError)
     assert "foreground" in str(error)
+
+
+def test_linear_files_are_compared_as_srgb(place):
+    write_png(place / "truth/a.png", rgba(COLOUR))
+    light = convert(COLOUR, SRGB, LINEAR)
+    write_picture(place / "found/a.exr", rgba(light), Target("exr", "float", LINEAR))
+    (judged,) = judge("removal", place)
+    assert judged.scores["psnr"] > 60
+
+
+def test_numbers_that_are_none_count_as_black(place):
+    write_png(place / "truth/a.png", rgba(COLOUR))
+    write_picture(place / "found/a.exr", rgba(COLOUR * np.nan), Target("exr", "float", LINEAR))
+    (judged,) = judge("removal", place)
+    assert judged.scores["psnr"] == pytest.approx(-10 * np.log10(np.square(COLOUR).mean()), abs=0.01)

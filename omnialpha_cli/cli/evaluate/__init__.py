@@ -35,6 +35,6 @@ app.command(
 )(compare.compare)
 app.command(
     epilog="Examples:\n\n"
-    "omnialpha eval preference mattes-before mattes-after --sources photos -o preference.html\n\n"
+    "omnialpha eval preference mattes-before mattes-after --sources photos --page preference.html\n\n"
     "omnialpha eval preference --summary choices.json"
 )(preference.preference)

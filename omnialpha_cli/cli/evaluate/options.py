@@ -66,8 +66,9 @@ class ModelOptions:
 class RecordOptions:
     """Where the figures go."""
 
-    report: Annotated[Path | None, option(
-        "--report", panel=OUTPUT, metavar="FILE.html",
+    # A variable of its own: the report of other commands is another format.
+    report: Annotated[Path | None, typer.Option(
+        "--report", rich_help_panel=OUTPUT, metavar="FILE.html", envvar="OMNIALPHA_EVAL_REPORT",
         help="Write a page with the scores and small pictures of every result, worst first.")] = None
     json: Annotated[bool, option(
         "--json", panel=OUTPUT, help="Print the scores of every picture and their summary as NDJSON.")] = False

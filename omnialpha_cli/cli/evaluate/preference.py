@@ -26,7 +26,7 @@ def preference(
         int | None, option("--limit", panel=INPUTS, min=1, metavar="N", help="Only N pictures, drawn by the seed.")
     ] = None,
     seed: Annotated[int, option("--seed", panel=INPUTS, min=0, help="Draws the order and the sides.")] = 0,
-    output: Annotated[Path, option("--output", "-o", panel=OUTPUT, metavar="FILE.html", help="The page.")] = Path(
+    page: Annotated[Path, option("--page", panel=OUTPUT, metavar="FILE.html", help="Where it is written.")] = Path(
         "preference.html"
     ),
     summary: Annotated[
@@ -53,8 +53,8 @@ def preference(
         else:
             shown.append(trial)
     if shown:
-        write_trials(output, shown, str(a), str(b))
-        typer.echo(output)
+        write_trials(page, shown, str(a), str(b))
+        typer.echo(page)
         say(f"{len(shown)} pictures; open the page in a browser")
     raise typer.Exit(ExitStatus.FAILED if failed else ExitStatus.OK)
 

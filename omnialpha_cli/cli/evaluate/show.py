@@ -34,6 +34,8 @@ def show(task: str, judged: Iterable[Judged | ItemError], options: ShowOptions, 
         if isinstance(one, ItemError):
             failed += 1
             say(f"failed: {one}")
+            if options.json:
+                typer.echo(ndjson.line(f"eval.{task}.failed", {"code": one.code, "message": str(one)}), nl=False)
             continue
         if options.json:
             typer.echo(ndjson.line(f"eval.{task}.item", _record(one)), nl=False)

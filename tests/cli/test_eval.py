@@ -1,45 +1,220 @@
-"""`omnialpha eval matting` on a small pack."""
+"""`omnialpha eval` on small packs."""
 
+import json
+import shutil
 import sys
 
+import numpy as np
 import pytest
+from greys import write_grey
 from training_packs import disc, encoded, index, write_tar
-from typer.testing import CliRunner
 
-from omnialpha_cli.cli.main import app
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.status import UsageError
+
+HELD_OUT = ("matting", "removal", "decomposition", "referring")
+FIRST = {"matting": "mse", "removal": "psnr_hole", "decomposition": "soft_iou", "referring": "soft_iou"}
+
+
+@pytest.fixture(scope="module")
+def packs(tmp_path_factory):
+    files, rows, folder = {}, [], tmp_path_factory.mktemp("packs")
+    for i, label in enumerate(("ball", "sun", "dot")):
+        rgba = disc(40 + 8 * i, i)
+        files[f"p{i}.jpg"], files[f"p{i}.png"] = encoded(rgba[..., :3], "JPEG"), encoded(rgba[..., 3], "PNG")
+        rows.append([f"p{i}", label, 1.0, "val"])
+    files["index.csv"] = index(["name", "label", "confidence", "split"], rows)
+    cutouts = {"c.webp": encoded(disc(40, 5), "WEBP"), "index.csv": index(["file", "label"], [["c.webp", "plate"]])}
+    return write_tar(folder / "photos.tar", files), write_tar(folder / "cutouts.tar", cutouts)
+
+
+def packs_of(task, packs):
+    return packs if task == "referring" else packs[:1]
+
+
+@pytest.mark.parametrize("task", HELD_OUT)
+def test_records_hold_every_picture_and_their_summary(run, packs, task):
+    result = run("eval", task, *packs_of(task, packs), "--json", "--limit", 2)
+    assert result.code == 0, result.err
+    *items, summary = map(json.loads, result.lines)
+    assert [item["event"] for item in items] == [f"eval.{task}.item"] * 2
+    assert summary["event"] == f"eval.{task}"
+    first = [item["scores"][FIRST[task]] for item in items]
+    assert summary["scores"][FIRST[task]] == {
+        "mean": pytest.approx(sum(first) / 2),
+        "median": pytest.approx(sum(first) / 2),
+        "count": 2,
+    }
+    assert all(item["height"] >= 40 and item["width"] >= 40 for item in items)
+
+
+@pytest.mark.parametrize("task", HELD_OUT)
+def test_the_same_command_gives_the_same_figures(run, packs, task):
+    command = ("eval", task, *packs_of(task, packs), "--json", "--limit", 2, "--canvas", 64)
+    assert run(*command).out == run(*command).out
+
+
+def test_a_table_has_means_medians_and_baselines_and_the_size(run, packs):
+    result = run("eval", "removal", packs[0], "--hint", "rough-mask", "--limit", 1)
+    assert result.code == 0, result.err
+    assert "PSNR in the hole" in result.out
+    assert "median" in result.out
+    assert "border-mean" in result.out
+    assert "hint rough-mask" in result.out
+    assert "1 pictures of" in result.out
+
+
+def test_the_worst_are_drawn(run, packs, tmp_path):
+    worst = tmp_path / "worst.png"
+    assert run("eval", "matting", packs[0], "--worst", worst).code == 0
+    assert read_image(worst).size == (3 * 240, 5 * 240)
+
+
+def test_without_opencv_the_missing_baseline_is_told(run, packs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    result = run("eval", "removal", packs[0], "--limit", 1)
+    assert result.code == 0
+    assert "Telea" in result.err
+    assert "pip install" in result.err
+    assert "telea" not in result.out
+
+
+def test_a_task_that_the_weights_do_not_know_is_judged_with_a_warning(omnialpha, packs, tiny_weights, tmp_path):
+    weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+    config = json.loads((weights / "config.json").read_text())
+    (weights / "config.json").write_text(json.dumps(config | {"tasks": ["matte.auto"]}))
+    result = omnialpha("eval", "decomposition", packs[0], "--model", weights, "--limit", 1, "--hint", "trimap")
+    assert result.code == 0, result.err
+    assert "was not trained for decompose.trimap" in result.err
+    assert "soft IoU" in result.out
+
+
+def test_without_pillow_the_extra_is_named(run, packs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    for module in [m for m in sys.modules if m.startswith(("omnialpha_cli.training", "omnialpha_cli.evaluation"))]:
+        monkeypatch.delitem(sys.modules, module)
+    result = run("eval", "matting", packs[0])
+    assert result.code == 2
+    assert "omnialpha[train]" in result.err
 
 
 @pytest.fixture
-def pack(tmp_path):
-    files = {}
-    for i in range(2):
-        rgba = disc(40 + 8 * i, i)
-        files[f"p{i}.jpg"], files[f"p{i}.png"] = encoded(rgba[..., :3], "JPEG"), encoded(rgba[..., 3], "PNG")
-    files["index.csv"] = index(
-        ["name", "label", "confidence", "split"], [[f"p{i}", "", 1.0, "val"] for i in range(2)]
-    )
-    return write_tar(tmp_path / "photos.tar", files)
+def folders(tmp_path):
+    alpha = np.linspace(0, 1, 96, dtype=np.float32).reshape(8, 12)
+    for name, error in {"a": 0.1, "b": 0.3, "c": 0.0}.items():
+        write_grey(tmp_path / f"truth/{name}.png", alpha)
+        write_grey(tmp_path / f"found/{name}.png", np.clip(alpha + error, 0, 1))
+    return tmp_path / "found", tmp_path / "truth"
 
 
-def test_each_photograph_and_the_mean_are_printed_and_the_worst_are_drawn(pack, tiny_weights, tmp_path):
-    worst = tmp_path / "worst.png"
-    result = CliRunner().invoke(
-        app, ["eval", "matting", str(pack), "--model", str(tiny_weights), "--worst", str(worst)], catch_exceptions=False
-    )
-    assert result.exit_code == 0, result.output
-    rows = [line.split("\t") for line in result.stdout.splitlines()]
-    assert [name for name, _ in rows] == ["p0", "p1"]
-    assert all(0 <= float(mse) <= 1 for _, mse in rows)
-    assert "mean" in result.stderr
-    assert read_image(worst).size == (480, 960)
+def test_a_folder_of_results_is_judged_with_a_page(omnialpha, folders, tmp_path):
+    page = tmp_path / "report.html"
+    result = omnialpha("eval", "matting", "--predictions", folders[0], "--truth", folders[1], "--report", page)
+    assert result.code == 0, result.err
+    assert "SAD (thousands)" in result.out
+    assert "12×8" in result.out
+    text = page.read_text(encoding="utf-8")
+    assert text.index("<td>b</td>") < text.index("<td>a</td>") < text.index("<td>c</td>")
+    assert text.count("data:image/jpeg") == 3 * 5
 
 
-def test_without_pillow_the_extra_is_named(pack, tiny_weights, monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    for module in ("omnialpha_cli.training.packs", "omnialpha_cli.evaluation.matting"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
-    result = CliRunner().invoke(app, ["eval", "matting", str(pack), "--model", str(tiny_weights)])
-    assert isinstance(result.exception, UsageError)
-    assert "omnialpha[train]" in str(result.exception)
+def test_a_missing_result_fails_and_the_others_are_judged(omnialpha, folders):
+    (folders[0] / "b.png").unlink()
+    result = omnialpha("eval", "matting", "--predictions", folders[0], "--truth", folders[1], "--json")
+    assert result.code == 1
+    assert "failed:" in result.err and " b:" in result.err
+    *items, summary = map(json.loads, result.lines)
+    assert [item["event"].rpartition(".")[2] for item in items] == ["item", "failed", "item"]
+    assert items[1]["code"] == "missing"
+    assert (summary["count"], summary["failed"]) == (2, 1)
+
+
+def test_no_result_at_all(omnialpha, folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = omnialpha("eval", "matting", "--predictions", tmp_path / "empty", "--truth", folders[1])
+    assert result.code == 1
+    assert result.out == ""
+    assert "no picture could be judged" in result.err
+
+
+def test_a_folder_or_a_pack_not_both_and_not_neither(omnialpha, folders, packs):
+    found, truth = ["--predictions", folders[0]], ["--truth", folders[1]]
+    for arguments in ([], [packs[0], *found, *truth], [packs[0], *truth]):
+        result = omnialpha("eval", "matting", *arguments)
+        assert result.code == 2
+        assert "either" in result.err
+
+
+def test_a_folder_needs_the_truth(omnialpha, folders):
+    result = omnialpha("eval", "removal", "--predictions", folders[0])
+    assert result.code == 2
+    assert "--truth" in result.err
+
+
+def test_layers_take_no_trimaps(omnialpha, folders):
+    arguments = ("--predictions", folders[0], "--truth", folders[1], "--trimaps", folders[1])
+    result = omnialpha("eval", "decomposition", *arguments)
+    assert result.code == 2
+    assert "--trimaps" in result.err
+
+
+def test_removal_in_folders_has_the_feature_distance(omnialpha, folders):
+    result = omnialpha("eval", "removal", "--predictions", folders[0], "--truth", folders[1], "--json")
+    summary = json.loads(result.lines[-1])
+    assert list(summary["scores"]) == ["psnr", "ssim", "features"]
+
+
+def test_two_folders_are_compared_with_intervals_and_a_page(omnialpha, folders, tmp_path):
+    for name in "abc":
+        write_grey(tmp_path / f"better/{name}.png", read_image(folders[1] / f"{name}.png").rgb[..., 0])
+    page = tmp_path / "report.html"
+    arguments = ("eval", "compare", folders[0], tmp_path / "better", "--truth", folders[1])
+    result = omnialpha(*arguments, "--report", page)
+    assert result.code == 0, result.err
+    assert "95 % interval" in result.out
+    text = page.read_text(encoding="utf-8")
+    assert "A: result" in text and "B: result" in text
+    assert text.count("data:image/jpeg") == 3 * (2 + 2 * 3)
+    *items, summary = map(json.loads, omnialpha(*arguments, "--json").lines)
+    assert [item["name"] for item in items] == ["a", "b", "c"]
+    assert summary["scores"]["mse"]["b"] == 0
+    assert summary["scores"]["mse"]["difference"]["estimate"] == pytest.approx(-summary["scores"]["mse"]["a"])
+
+
+def test_two_models_are_compared_on_the_same_pictures(omnialpha, packs, tiny_weights):
+    arguments = ("--photos", packs[0], "--task", "decomposition", "--limit", 2, "--canvas", 64, "--json")
+    result = omnialpha("eval", "compare", tiny_weights, tiny_weights, *arguments)
+    assert result.code == 0, result.err
+    *items, summary = map(json.loads, result.lines)
+    assert len(items) == 2
+    assert all(item["a"] == item["b"] for item in items)
+    assert {one["better"] for one in summary["scores"].values()} == {"open"}
+
+
+def test_a_comparison_needs_the_truth_or_a_pack(omnialpha, folders):
+    result = omnialpha("eval", "compare", *folders)
+    assert result.code == 2
+    assert "--photos" in result.err
+
+
+def test_a_preference_page_is_made_and_its_choices_are_added_up(omnialpha, folders, tmp_path):
+    page = tmp_path / "preference.html"
+    result = omnialpha("eval", "preference", *folders, "--sources", folders[1], "--page", page, "--limit", 2)
+    assert result.code == 0, result.err
+    assert result.lines == [str(page)]
+    text = page.read_text(encoding="utf-8")
+    assert text.count("data:image/jpeg") == 2 * 3
+    data = json.loads(text.split('type="application/json">')[1].split("</script>")[0])
+    made = [{"token": trial["token"], "choice": "tie"} for trial in data["trials"]]
+    saved = {"schema": "omnialpha-choices/1", "about": data["about"], "choices": made}
+    (tmp_path / "choices.json").write_text(json.dumps(saved))
+    result = omnialpha("eval", "preference", "--summary", tmp_path / "choices.json")
+    assert result.code == 0, result.err
+    assert "50.0% of 2" in result.out
+    assert str(folders[0]) in result.out
+
+
+def test_a_preference_needs_folders_or_choices(omnialpha, folders):
+    for arguments in ([], [folders[0]], [*folders, "--summary", "x.json"]):
+        result = omnialpha("eval", "preference", *arguments)
+        assert result.code == 2
+        assert "--summary" in result.err

@@ -1,0 +1,88 @@
+"""A model on held-out material: each function yields one judged picture after another."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..api import OmniAlpha
+from ..imaging.hint import BACKGROUND
+from ..training.packs import Picture
+from . import metrics
+from .baselines import Fill, grow
+from .judge import Distance, Judged, judge_layers, judge_matte, judge_reference, judge_removal, score_removal
+from .material import Scene, composites, make_hint, pairs
+
+Hint = Literal["none", "trimap", "mask", "rough-mask"]
+
+
+HINTS: tuple[Hint, ...] = get_args(Hint)
+HOLE_MARGIN = 2  # pixels around the object that the baselines fill as well
+
+
+def matting(model: OmniAlpha, photos: Sequence[Picture], hint: Hint, canvas: int | None) -> Iterator[Judged]:
+    """Mattes of photographs."""
+    for photo in photos:
+        rgb, alpha = photo.rgba[..., :3], photo.rgba[..., 3]
+        found = model.matte(rgb, canvas=canvas, **_hint(hint, photo.name, alpha))
+        trimap = make_hint("trimap", photo.name, alpha)
+        known = _floats(alpha)
+        judged = judge_matte(photo.name, _floats(rgb), _floats(found), known, _floats(trimap))
+        empty = np.zeros_like(known)
+        nothing = {"mse": metrics.mse(empty, known), "mad": metrics.mad(empty, known), "sad": metrics.sad(empty, known)}
+        yield replace(judged, baselines={"empty": nothing})
+
+
+def removal(
+    model: OmniAlpha,
+    photos: Sequence[Picture],
+    hint: Hint,
+    canvas: int | None,
+    distance: Distance,
+    fills: dict[str, Fill],
+) -> Iterator[Judged]:
+    """Objects taken out of composites. The baselines `fills` are told exactly where the object is, at any hint."""
+    for scene in composites(photos, in_focus=hint != "none"):
+        found = _floats(model.remove(scene.scene, canvas=canvas, **_scene_hint(hint, scene)))
+        known, hole = _floats(scene.background), scene.foreground[..., 3] > round(255 * BACKGROUND)
+        judged = judge_removal(scene.name, _floats(scene.scene), found, known, hole, distance)
+        filled = {name: _floats(fill(scene.scene, grow(hole, HOLE_MARGIN))) for name, fill in fills.items()}
+        baselines = {name: score_removal(picture, known, hole, distance) for name, picture in filled.items()}
+        yield replace(judged, baselines=baselines)
+
+
+def decomposition(model: OmniAlpha, photos: Sequence[Picture], hint: Hint, canvas: int | None) -> Iterator[Judged]:
+    """Composites taken apart."""
+    for scene in composites(photos, in_focus=hint != "none"):
+        background, foreground = model.decompose(scene.scene, canvas=canvas, **_scene_hint(hint, scene))
+        found, known = (
+            (_floats(background), _floats(foreground)),
+            (_floats(scene.background), _floats(scene.foreground)),
+        )
+        yield judge_layers(scene.name, _floats(scene.scene), found, known)
+
+
+def referring(
+    model: OmniAlpha, photos: Sequence[Picture], cutouts: Sequence[Picture], canvas: int | None
+) -> Iterator[Judged]:
+    """Two objects beside each other, each named in turn: who does not listen to words is right half the time."""
+    for pair in pairs(photos, cutouts):
+        scene = _floats(pair.scene)
+        for named in (0, 1):
+            found = _floats(model.matte(pair.scene, text=pair.labels[named], canvas=canvas))
+            alphas = _floats(pair.alphas[named]), _floats(pair.alphas[1 - named])
+            yield judge_reference(f"{pair.name}: {pair.labels[named]}", scene, found, *alphas)
+
+
+def _hint(hint: Hint, name: str, alpha: NDArray[np.uint8]) -> dict[str, Any]:
+    return {} if hint == "none" else {hint.replace("-", "_"): make_hint(hint, name, alpha)}
+
+
+def _scene_hint(hint: Hint, scene: Scene) -> dict[str, Any]:
+    return _hint(hint, scene.name, scene.foreground[..., 3])
+
+
+def _floats(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.divide(pixels, np.float32(255), dtype=np.float32)

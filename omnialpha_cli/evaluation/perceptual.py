@@ -1,0 +1,46 @@
+"""How alike two pictures look to an image network: a distance in the manner of LPIPS, and not LPIPS itself."""
+
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..model.context.image_encoder import Backbone
+from ..model.context.mini import MiniContext
+
+
+class FeatureDistance:
+    """A distance of the features of an EfficientNet-Lite0 at strides 4, 8, 16 and 32.
+
+    As in Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (CVPR 2018): features
+    are scaled to length 1 at every place, their squared differences averaged over places and added up over the levels.
+    Unlike LPIPS there are no weights fitted to people's judgement, and the network is another one, so the figures
+    compare with one another alone, and only between the same version of the embedded weights, which bring the network.
+    """
+
+    def __init__(self, backbone: Backbone):
+        self.backbone = backbone
+
+    @classmethod
+    def load(cls) -> Self:
+        """With the network in the embedded weights."""
+        from ..api import OmniAlpha
+
+        context = OmniAlpha.load("mini", "cpu").context_encoder
+        assert isinstance(context, MiniContext)  # the embedded weights have it
+        return cls(context.image_encoder.backbone)
+
+    @torch.inference_mode()
+    def __call__(self, a: NDArray[Any], b: NDArray[Any]) -> float:
+        """Of two pictures (H, W, 3) in [0, 1]: 0 if equal, at most 16."""
+        both = torch.from_numpy(np.stack((a, b)).astype(np.float32)).permute(0, 3, 1, 2)  # (2, 3, H, W)
+        levels = self.backbone(both * 2 - 1)
+        return float(sum(_level(F.normalize(features, dim=1)) for features in levels))
+
+
+def _level(features: Tensor) -> Tensor:
+    """Features of both pictures (2, C, h, w), of length 1 at every place."""
+    return (features[0] - features[1]).square().sum(0).mean()

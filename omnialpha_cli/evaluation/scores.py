@@ -1,0 +1,62 @@
+"""What the figures are called, which way is better, and their summary."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, median
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a figure is shown. `higher` tells that more of it is better."""
+
+    title: str
+    digits: int = 4
+    higher: bool = False
+
+
+METRICS: dict[str, Metric] = {
+    "mse": Metric("MSE"),
+    "mad": Metric("MAD"),
+    "sad": Metric("SAD (thousands)", 3),
+    "grad": Metric("Grad (thousands)", 3),
+    "conn": Metric("Conn (thousands)", 3),
+    "mse_unknown": Metric("MSE, unknown band"),
+    "mad_unknown": Metric("MAD, unknown band"),
+    "sad_unknown": Metric("SAD, unknown band (thousands)", 3),
+    "grad_unknown": Metric("Grad, unknown band (thousands)", 3),
+    "conn_unknown": Metric("Conn, unknown band (thousands)", 3),
+    "psnr_hole": Metric("PSNR in the hole (dB)", 2, higher=True),
+    "ssim_hole": Metric("SSIM in the hole", higher=True),
+    "psnr": Metric("PSNR (dB)", 2, higher=True),
+    "ssim": Metric("SSIM", higher=True),
+    "features": Metric("feature distance (EfficientNet-Lite0, not LPIPS)"),
+    "soft_iou": Metric("soft IoU of alpha", higher=True),
+    "foreground_l1": Metric("L1 of the foreground"),
+    "background_l1": Metric("L1 of the background"),
+    "hidden_l1": Metric("L1 of the background behind the object"),
+    "recomposition_l1": Metric("L1 of the layers put together"),
+    "right": Metric("share in which the named object has more alpha", 3, higher=True),
+    "margin": Metric("mean alpha, named less other object", higher=True),
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Mean and median of one metric over `count` pictures."""
+
+    mean: float
+    median: float
+    count: int
+
+
+def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, Figures]:
+    """Each metric over the pictures that have it, in the order of the first that does."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: [row[name] for row in rows if name in row] for name in names}
+    return {name: Figures(mean(values), median(values), len(values)) for name, values in columns.items()}
+
+
+def badness(scores: Mapping[str, float]) -> float:
+    """By the first metric: larger is worse."""
+    name, value = next(iter(scores.items()))
+    return -value if METRICS[name].higher else value

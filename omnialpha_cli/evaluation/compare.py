@@ -11,6 +11,8 @@ from .statistics import Interval, paired_difference
 Scores = Mapping[str, float]
 Verdict = Literal["A", "B", "open"]
 
+ENOUGH = 10  # pictures: the bootstrap of fewer makes its intervals too narrow to decide by
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -24,7 +26,10 @@ class Comparison:
 
 
 def compare(a: Mapping[str, Scores], b: Mapping[str, Scores]) -> dict[str, Comparison]:
-    """Compare scores by picture, of the pictures in both. `better` is open where the interval holds no difference."""
+    """Compare scores by picture, of the pictures in both.
+
+    `better` is open where the interval holds zero, or comes from fewer than ten pictures.
+    """
     shared = [(a[name], b[name]) for name in a if name in b]
     metrics = dict.fromkeys(metric for one, other in shared for metric in one if metric in other)
     return {metric: _compare(metric, [(x[metric], y[metric]) for x, y in shared if metric in x and metric in y])
@@ -35,6 +40,6 @@ def _compare(metric: str, pairs: Sequence[tuple[float, float]]) -> Comparison:
     ours, theirs = zip(*pairs, strict=True)
     difference = paired_difference(ours, theirs)
     better: Verdict = "open"
-    if difference.low > 0 or difference.high < 0:
+    if len(pairs) >= ENOUGH and (difference.low > 0 or difference.high < 0):
         better = "B" if (difference.estimate > 0) == METRICS[metric].higher else "A"
     return Comparison(mean(ours), mean(theirs), difference, better, len(pairs))

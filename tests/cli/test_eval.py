@@ -171,6 +171,7 @@ def test_two_folders_are_compared_with_intervals_and_a_page(omnialpha, folders, 
     result = omnialpha(*arguments, "--report", page)
     assert result.code == 0, result.err
     assert "95 % interval" in result.out
+    assert "too few" in result.err
     text = page.read_text(encoding="utf-8")
     assert "A: result" in text and "B: result" in text
     assert text.count("data:image/jpeg") == 3 * (2 + 2 * 3)

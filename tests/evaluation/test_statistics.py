@@ -56,3 +56,9 @@ def test_only_pictures_with_the_score_on_both_sides_count():
     found = compare(a, b)
     assert (found["mse"].a, found["mse"].b, found["mse"].count) == pytest.approx((0.2, 0.2, 2))
     assert found["mse_unknown"].count == 1
+
+
+def test_few_pictures_decide_nothing():
+    a, b = ({str(i): {"mse": mse} for i in range(9)} for mse in (0.1, 0.2))
+    assert compare(a, b)["mse"].better == "open"
+    assert compare({**a, "9": {"mse": 0.1}}, {**b, "9": {"mse": 0.2}})["mse"].better == "A"

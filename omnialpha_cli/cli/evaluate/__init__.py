@@ -7,19 +7,16 @@ from . import commands, compare, preference
 app = typer.Typer(no_args_is_help=True, help="Measure results against what is known.")
 app.command(
     epilog="Examples:\n\n"
-    "omnialpha eval matting photo-mattes.tar --worst worst.png\n\n"
-    "omnialpha eval matting photo-mattes.tar --hint trimap --model runs/mini/weights\n\n"
+    "omnialpha eval matting photo-mattes.tar --hint trimap --worst worst.png\n\n"
     "omnialpha eval matting --predictions mattes --truth AIM-500/mask --trimaps AIM-500/trimap --report report.html"
 )(commands.matting)
 app.command(
     epilog="Examples:\n\n"
-    "omnialpha eval removal photo-mattes.tar\n\n"
     "omnialpha eval removal photo-mattes.tar --hint rough-mask --limit 20 --json > removal.ndjson\n\n"
     "omnialpha eval removal --predictions plates --truth true-plates --sources scenes --trimaps masks"
 )(commands.removal)
 app.command(
     epilog="Examples:\n\n"
-    "omnialpha eval decomposition photo-mattes.tar\n\n"
     "omnialpha eval decomposition photo-mattes.tar --hint mask --worst worst.png\n\n"
     "omnialpha eval decomposition --predictions decompose --truth layers --report report.html"
 )(commands.decomposition)

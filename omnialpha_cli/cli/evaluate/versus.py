@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import typer
 
-from ...evaluation.compare import Comparison, compare
+from ...evaluation.compare import ENOUGH, Comparison, compare
 from ...evaluation.judge import GIVEN, Judged
 from ...evaluation.page import Column, Row, Table, encode_jpeg, write_page
 from ...evaluation.scores import METRICS
@@ -38,6 +38,8 @@ def report(
     if not shared:
         say("no picture could be judged in both")
         return ExitStatus.FAILED
+    if len(shared) < ENOUGH:
+        say(f"warning: fewer than {ENOUGH} pictures are too few to say which is better")
     comparisons = compare(*({name: side.judged[name].scores for name in shared} for side in sides))
     if options.json:
         for name in shared:

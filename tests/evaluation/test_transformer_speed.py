@@ -58,6 +58,6 @@ def test_really_measured_it_is_positive_and_streams_and_compiles(monkeypatch):
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda block: compiled.append(block))
     for speed in (run(2), run(2, streamed=True, compiled=True)):
-        assert speed.step > 0 and speed.image > 0 and speed.memory > 0 and speed.share > 0
+        assert speed.measured > 0 and speed.memory > 0 and speed.share > 0  # a difference of two times may be anything
     assert compiled
     assert matmul_peak(CPU, torch.float32, 2) > 0

@@ -52,8 +52,8 @@ def heic_depth(path: Path) -> Depth | None:
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
     """Refuse sizes before memory is taken for the pixels. Raises `ItemError` `too-small`, `too-large`."""
-    if min(height, width) < 2:
-        raise ItemError("too-small", f"{path} is {width}×{height} pixels: each side has to be at least 2")
+    if min(height, width) < 1:
+        raise ItemError("too-small", f"{path} is {width}×{height} pixels: there is nothing in it")
     if height * width > max_pixels:
         limit = f"{max_pixels / 1e6:g} megapixels"
         raise ItemError("too-large", f"{path} is {width}×{height} pixels: at most {limit} (--max-pixels)")

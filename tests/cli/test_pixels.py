@@ -446,3 +446,14 @@ def test_metadata_goes_through_the_whole_tool(keep):
     made, _ = keep("a.exr")
     metadata = read_image(made).metadata
     assert metadata["PixelAspectRatio"] == 2 and metadata["smpte:TimeCode"] == Typed("timecode", (18356486, 0))
+
+
+@pytest.mark.parametrize("command", ["matte", "remove", "decompose"])
+def test_tiny_pictures_are_pictures(run, picture, command):
+    for size in ((1, 1), (3, 3), (1, 200)):
+        picture(Path(f"in/{size[0]}x{size[1]}.png"), size)
+    outcome = run(command, "in", "-o", "out")
+    assert outcome.code == 0, outcome.err
+    for line in outcome.lines:
+        width, height = (Path(line).stem if command != "decompose" else Path(line).parent.name).split("x")
+        assert PIL.Image.open(line).size == (int(width), int(height))

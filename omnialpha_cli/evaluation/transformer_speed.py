@@ -4,7 +4,6 @@ Operations are counted by torch while the step runs. The peak is that of one lar
 type, measured in the same run: what is compared with it was done by the same device in the same minute.
 """
 
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from ..model.config import TransformerConfig
 from ..model.positions import Layout
 from ..model.streaming import BlockStream
 from ..model.transformer import Prepared, Transformer
+from ..runner.devices import peak_memory
 
 PEAK_SIDE = {"cuda": 8192, "mps": 4096, "cpu": 2048}  # of the square matrices
 BRANCHES = 2  # of guidance: with the prompt and without
@@ -132,4 +132,4 @@ def _memory(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     if device.type == "mps":
         return torch.mps.driver_allocated_memory()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak_memory()

@@ -1,5 +1,6 @@
 """Which device and number type a run uses, and what running out of memory looks like on each."""
 
+import sys
 from collections.abc import Callable
 
 import torch
@@ -70,6 +71,16 @@ def release_cached_memory() -> None:
         torch.cuda.empty_cache()
     elif torch.backends.mps.is_available():
         torch.mps.empty_cache()
+
+
+def peak_memory() -> int:
+    """Bytes that this process had in memory at most; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def describe_devices() -> list[tuple[str, str]]:

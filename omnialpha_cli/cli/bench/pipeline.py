@@ -1,6 +1,5 @@
 """`omnialpha bench pipeline`."""
 
-import sys
 import threading
 import time
 from pathlib import Path
@@ -33,6 +32,7 @@ def pipeline(
     from tempfile import TemporaryDirectory
 
     from ...plan import Item
+    from ...runner.devices import peak_memory
     from ...runner.journal import Journal
     from ...runner.schedule import Schedule
     from .pictures import load_worker
@@ -56,9 +56,10 @@ def pipeline(
     stages = {stage: busy / threads[stage] for stage, busy in worker.times.seconds.items()}
     # Reading and preparing is one thread's work, and so is finishing and writing.
     slowest = max(stages["read"] + stages["prepare"], stages["infer"], stages["finish"] + stages["write"])
+    memory = peak_memory()
     record = {
         "count": count, "width": width, "height": height, "setting": str(worker), "start": loaded - begun,
-        "seconds": seconds, "stages": stages, "over_slowest": seconds / slowest, "peak_memory": _peak_memory(),
+        "seconds": seconds, "stages": stages, "over_slowest": seconds / slowest, "peak_memory": memory,
     }  # fmt: skip
     if json:
         typer.echo(ndjson.line("bench.pipeline", record), nl=False)
@@ -66,17 +67,7 @@ def pipeline(
     rows = [("an image, in all", seconds / count), *((f"busy: {name}", busy / count) for name, busy in stages.items())]
     print_table(
         f"{count} pictures {width}×{height} on {worker}; start {loaded - begun:.2f} s; "
-        f"{seconds / slowest:.2f} times the longest of read, infer and write; at most {_peak_memory() / 2**30:.2f} GiB",
+        f"{seconds / slowest:.2f} times the longest of read, infer and write; at most {memory / 2**30:.2f} GiB",
         ("", "seconds an image"),
         [(name, f"{value:.3f}") for name, value in rows],
     )
-
-
-def _peak_memory() -> int:
-    """Bytes that this process had in memory at most; 0 where the system does not tell."""
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

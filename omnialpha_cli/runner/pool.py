@@ -25,7 +25,7 @@ from .schedule import Schedule
 from .worker import Job, Worker
 
 WAKE_SECONDS = 0.2  # between looks at whether the run was stopped
-DEATHS = 3  # after so many in a row, without a result in between, a worker is not started again
+DEATHS = 6  # after so many without a result in between a worker is not started again; an item that kills takes two
 
 
 Serve = Callable[[Job, Connection, Connection], None]

@@ -83,7 +83,7 @@ def test_one_worker_alone_is_started_again():
 
 
 def test_workers_that_die_whatever_they_do_end_the_run():
-    with pytest.raises(DeviceError, match="1 workers died 3 times each"):
+    with pytest.raises(DeviceError, match="1 workers died 6 times each"):
         told(iter(Pool([job()], items("a"), threading.Event(), quiet, serve=dies_at_once)))
 
 

@@ -30,6 +30,7 @@ PRIMARIES: dict[str, Chromaticities] = {
     "ap0": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.0770, 0.32168, 0.33767),  # SMPTE ST 2065-1
     "ap1": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767),  # ACEScg
 }
+WORST_CONDITION = 1e5  # of the matrix of primaries; wide ones have 10
 CLOSE = 1e-3  # chromaticities that differ by less are the same
 
 PQ_WHITE, HLG_WHITE = 203.0, 0.75  # diffuse white in cd/m² and as HLG signal (ITU-R BT.2408)
@@ -93,6 +94,18 @@ def from_linear(light: Floats, target: Encoding) -> Floats:
 def primaries_of(chromaticities: Chromaticities) -> Chromaticities | None:
     """The same, or None for those of Rec. 709."""
     return None if np.allclose(chromaticities, REC709, atol=CLOSE) else chromaticities
+
+
+def are_usable(chromaticities: Chromaticities) -> bool:
+    """Whether colours can be converted from and to these primaries."""
+    if not np.isfinite(chromaticities).all():
+        return False
+    with np.errstate(all="ignore"):
+        try:
+            matrix = _to_xyz(chromaticities)
+        except np.linalg.LinAlgError:
+            return False
+    return bool(np.isfinite(matrix).all()) and float(np.linalg.cond(matrix)) < WORST_CONDITION
 
 
 def _to_xyz(chromaticities: Chromaticities) -> NDArray[np.float64]:

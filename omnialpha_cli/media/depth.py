@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..status import ItemError
 from .formats import Depth
+from .lies import check_header
 from .names import spelled
 from .signatures import kind_of, read_head
 
@@ -29,7 +30,13 @@ def depth_of(path: Path) -> Depth | None:
         from .pillow import heic_depth
 
         return heic_depth(path)
-    return None if kind is None else _by_openimageio(path)
+    if kind is None:
+        return None
+    try:
+        check_header(path, kind)
+    except ItemError:
+        return None
+    return _by_openimageio(path)
 
 
 def _by_openimageio(path: Path) -> Depth | None:

@@ -64,14 +64,20 @@ def read_curve(tag: bytes) -> tuple[Function, Function]:
         counts = (1, 3, 4, 5, 7)
         if kind >= len(counts):
             raise ValueError(f"parametric curve of kind {kind}")
-        return _parametric(kind, [value / 65536 for value in struct.unpack_from(f">{counts[kind]}i", tag, 12)])
+        parameters = [value / 65536 for value in struct.unpack_from(f">{counts[kind]}i", tag, 12)]
+        if parameters[0] <= 0 or (kind > 0 and parameters[1] <= 0):
+            raise ValueError("a parametric curve that does not rise")
+        return _parametric(kind, parameters)
     if tag[:4] != b"curv":
         raise ValueError("not a curve")
     (count,) = struct.unpack_from(">I", tag, 8)
     if count == 0:
         return power(1.0)
     if count == 1:
-        return power(struct.unpack_from(">H", tag, 12)[0] / 256)
+        (exponent,) = struct.unpack_from(">H", tag, 12)
+        if exponent == 0:
+            raise ValueError("a curve that does not rise")
+        return power(exponent / 256)
     table = np.array(struct.unpack_from(f">{count}H", tag, 12)) / 65535
     return _table(table)
 
@@ -156,7 +162,7 @@ def _parametric(kind: int, p: list[float]) -> tuple[Function, Function]:
         c, d = p[3], p[4]
         if kind == 4:
             e, f = p[5], p[6]
-    limit = (a * d + b) ** g + e
+    limit = max(a * d + b, 0) ** g + e
 
     def decode(x: Floats) -> Floats:
         return np.where(x >= d, np.maximum(a * x + b, 0) ** np.float32(g) + e, c * x + f).astype(np.float32)

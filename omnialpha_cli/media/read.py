@@ -1,5 +1,6 @@
 """Read a picture file: every fault is one `ItemError` that names the file and what to do."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from numpy.typing import NDArray
 
 from . import icc as profiles
 from .channels import choose_channels, on_display
-from .colour import LINEAR, SRGB, convert
+from .colour import LINEAR, SRGB, are_usable, convert
 from .floats import Floats
 from .image import SAMPLES, Image, split, upright
+from .lies import check_header
 from .metadata import attributes, kept
 from .names import spelled
 from .pillow import check_size, damaged, read_cmyk, read_heif
@@ -35,10 +37,14 @@ def read_image(path: str | Path, max_pixels: int = 300_000_000, *, data: bool = 
     """
     path = Path(path)
     kind = recognise(path)
+    check_header(path, kind)
     if kind in ("AVIF", "HEIC"):
         return read_heif(path, kind, max_pixels)
     with spelled(path) as name:
-        return _decode(path, name, kind, max_pixels, data)
+        try:
+            return _decode(path, name, kind, max_pixels, data)
+        except UnicodeDecodeError:
+            raise damaged(path, "a name in its header is not text") from None
 
 
 def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool) -> Image:
@@ -60,6 +66,9 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool) -> Im
     encoding = encoding_of(told, kind, depth)
     if encoding.icc is not None and not profiles.is_usable(encoding.icc):
         notes.append(f"{path} has a damaged colour profile: the model sees its colours as sRGB")
+    if encoding.primaries is not None and not are_usable(encoding.primaries):
+        notes.append(f"{path} has chromaticities that span no colours: those of Rec. 709 are used")
+        encoding = replace(encoding, primaries=None)
     if several:
         notes.append(f"{path} holds several pictures: the first one is used")
     if kind == "OpenEXR":

@@ -67,7 +67,8 @@ class Console:
         if result.status != "failed":
             self._paths(result)
         for warning in result.warnings:
-            self.warn(f"{result.item.label}: {warning}")
+            label = str(result.item.label)
+            self.warn(warning if label in warning else f"{label}: {warning}")
         if result.error:
             self._message(f"failed: {result.error}")
         finished = sum(self.counts.values())

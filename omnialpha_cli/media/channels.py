@@ -9,6 +9,7 @@ import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from ..status import ItemError
+from .complaints import complaint
 from .image import SAMPLES
 
 RGB, ALPHA, GREY = ("R", "G", "B"), "A", "Y"
@@ -77,7 +78,7 @@ def _parts(reader: oiio.ImageInput) -> list[oiio.ImageSpec]:
     while reader.format_name() == "openexr" and reader.seek_subimage(len(parts), 0):
         parts.append(reader.spec())
     if reader.format_name() == "openexr":
-        reader.geterror()  # the seek behind the last part leaves its complaint
+        complaint(reader)  # the seek behind the last part leaves its complaint
     return parts
 
 

@@ -42,12 +42,13 @@ def depth_of(path: Path) -> Depth | None:
 def _by_openimageio(path: Path) -> Depth | None:
     import OpenImageIO as oiio
 
+    from .complaints import complaint
     from .image import SAMPLES
 
     with spelled(path) as name:
         reader = oiio.ImageInput.open(name)
         if reader is None:
-            oiio.geterror()
+            complaint()  # it would be the next file's
             return None
         try:
             known = SAMPLES.get(str(reader.spec().format))

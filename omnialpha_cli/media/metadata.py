@@ -21,7 +21,7 @@ PRIVATE = ("serial", "ownername", "documentid")
 
 def kept(spec: oiio.ImageSpec) -> Metadata:
     """The attributes of a picture that was read which its output gets back."""
-    return {a.name: _value(a) for a in spec.extra_attribs if _is_kept(a.name)}
+    return {a.name: _value(a) for a in spec.extra_attribs if a.name.isprintable() and _is_kept(a.name)}
 
 
 def give_back(spec: oiio.ImageSpec, metadata: Metadata) -> None:
@@ -45,11 +45,20 @@ def _is_kept(name: str) -> bool:
 
 
 def _value(attribute: Any) -> str | int | float | Typed:
-    value = attribute.value
+    value = _text(attribute.value) if isinstance(attribute.value, str) else attribute.value
     if isinstance(value, str | int | float) and not isinstance(value, bool) and str(attribute.type) in PLAIN:
         return value
     values = tuple(np.ravel(value).tolist()) if not isinstance(value, str) else (value,)
-    return Typed(str(attribute.type), values)
+    return Typed(str(attribute.type), tuple(_text(each) if isinstance(each, str) else each for each in values))
+
+
+def _text(value: str) -> str:
+    """Bytes that are not UTF-8, which OpenImageIO gives as half surrogates, are Latin-1: old cameras, and PNG."""
+    data = value.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 PLAIN = ("string", "int", "float")

@@ -60,8 +60,10 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
 
 
 def damaged(path: Path, fault: object) -> ItemError:
-    """What a decoder's complaint becomes."""
-    reason = " ".join(str(fault).split())[:160] or "its data does not decode"
+    """What a decoder's complaint becomes; it may quote anything that is in the file, and often its name."""
+    words = str(fault).replace(f'("{path}")', "").replace(f"({path})", "")
+    words = "".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in words)
+    reason = " ".join(words.split())[:160] or "its data does not decode"
     return ItemError("unreadable", f"{path} is truncated or damaged ({reason}): copy or export it again")
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from . import icc as profiles
 from .channels import choose_channels, on_display
 from .colour import LINEAR, SRGB, are_usable, convert
+from .complaints import NO_TEXT, complaint
 from .floats import Floats
 from .image import SAMPLES, Image, split, upright
 from .lies import check_header
@@ -44,7 +45,7 @@ def read_image(path: str | Path, max_pixels: int = 300_000_000, *, data: bool = 
         try:
             return _decode(path, name, kind, max_pixels, data)
         except UnicodeDecodeError:
-            raise damaged(path, "a name in its header is not text") from None
+            raise damaged(path, NO_TEXT) from None
 
 
 def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool) -> Image:
@@ -57,7 +58,7 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool) -> Im
         check_size(path, spec.width, spec.height, max_pixels)
         samples = _samples(path, reader, part, channels.indices)  # (H, W, channels)
         several = kind != "OpenEXR" and (bool(spec.get_int_attribute("oiio:Movie")) or reader.seek_subimage(1, 0))
-        reader.geterror()  # a failed seek leaves its complaint behind
+        complaint(reader)  # a failed seek leaves its complaint behind
     finally:
         reader.close()
 
@@ -77,6 +78,8 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool) -> Im
         samples = _from_inks(path, name, kind, samples, told.get("ICCProfile"), max_pixels)
     orientation = spec.get_int_attribute("Orientation", 1)
     rgb, alpha = split(upright(samples, orientation), -1 if channels.has_alpha else None)
+    if kind == "GIF" and alpha is not None and alpha.all():
+        alpha = None  # every GIF is given one
     if not channels.has_colour and not data:
         rgb = _from_grey(rgb, told.get("ICCProfile"))
     premultiplied = alpha is not None and not spec.get_int_attribute("oiio:UnassociatedAlpha")
@@ -111,7 +114,7 @@ def _open(path: Path, name: str, **options: int) -> oiio.ImageInput:
         wanted.attribute(f"oiio:{option}", value)
     reader = oiio.ImageInput.open(name, wanted)
     if reader is None:
-        raise damaged(path, oiio.geterror())
+        raise damaged(path, complaint())
     return reader
 
 
@@ -119,7 +122,7 @@ def _samples(path: Path, reader: oiio.ImageInput, part: int, indices: tuple[int,
     """The samples (H, W, channels) of the chosen channels, in the file's own type."""
     first, end = min(indices), max(indices) + 1
     samples = reader.read_image(part, 0, first, end, reader.spec().format)
-    fault = reader.geterror()
+    fault = complaint(reader)
     if samples is None or (fault and not _is_harmless(fault, path)):
         raise damaged(path, fault)
     if indices == tuple(range(first, end)):

@@ -1,6 +1,7 @@
 """Files that are wrong in every way we could think of, made anew for each run, the same every time."""
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +17,16 @@ def cases() -> Iterator[Case]:
     makers = (pngs, jpegs, tiffs, exrs, rasters, profiles)
     yield from damage.cases(good)
     yield from chain.from_iterable(maker.cases(good) for maker in makers)
+
+
+@cache
+def _contents() -> dict[str, bytes]:
+    return dict(cases())
+
+
+def content(name: str) -> bytes:
+    """That of one of the cases."""
+    return _contents()[name]
 
 
 def write_corpus(folder: Path) -> list[Path]:

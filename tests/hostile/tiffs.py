@@ -8,7 +8,7 @@ WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, ORIENTATION, SAMPLES, RO
     256, 257, 258, 259, 262, 273, 274, 277, 278, 279)  # fmt: skip
 PLANAR, PREDICTOR, COLOUR_MAP, TILE_WIDTH, TILE_LENGTH, TILE_OFFSETS, TILE_COUNTS, SUB, EXTRA, FORMAT = (
     284, 317, 320, 322, 323, 324, 325, 330, 338, 339)  # fmt: skip
-EXIF, GPS, PROFILE, TEXT = 34665, 34853, 34675, 270
+EXIF, GPS, PROFILE, TEXT, ARTIST = 34665, 34853, 34675, 270, 315
 PLAIN = {WIDTH: 48, LENGTH: 40, BITS: 8, COMPRESSION: 1, PHOTOMETRIC: 1, OFFSETS: 1024, SAMPLES: 1, ROWS: 40,
          COUNTS: 1920}  # fmt: skip
 
@@ -74,6 +74,8 @@ def cases(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     yield "tiff-loop.tif", tiff({}, following=8)
     yield "tiff-next-in-pixels.tif", tiff({}, following=1024)
     yield "tiff-next-beyond.tif", tiff({}, following=most)
+    latin = tiff({ARTIST: (2, 7, 700)})
+    yield "tiff-latin.tif", latin[:700] + b"M\xfcller\0" + latin[707:]
     for tag, name in ((EXIF, "exif"), (GPS, "gps"), (SUB, "sub")):
         yield f"tiff-{name}-is-itself.tif", tiff({tag: 8})
         yield f"tiff-{name}-beyond.tif", tiff({tag: most})

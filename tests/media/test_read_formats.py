@@ -167,6 +167,7 @@ class TestOtherFormats:
         image = read_image(tmp_path / "a.gif")
         np.testing.assert_allclose(image.rgb[2, 2], [1, 0, 0], atol=0.02)
         assert "several pictures" in image.notes[0]
+        assert image.alpha is None
 
     @pytest.mark.parametrize("bits", [8, 10, 12, 16])
     def test_dpx(self, tmp_path, bits):

@@ -4,6 +4,7 @@ import io
 import resource
 import signal
 
+import hostile
 import icc_profiles
 import numpy as np
 import OpenImageIO as oiio
@@ -178,6 +179,18 @@ class TestProfilesAndMetadata:
             assert not picture.getexif().get_ifd(0x8825)
         again = read_image(path)
         assert again.metadata["Artist"] == "Ada" and again.metadata["DateTime"] == "2026:01:02 03:04:05"
+
+    @pytest.mark.parametrize("name", ["jpeg-latin.jpg", "png-latin.png", "tiff-latin.tif", "exr-latin.exr"])
+    @pytest.mark.parametrize("format", FORMATS)
+    def test_names_as_old_cameras_write_them_come_back_as_text(self, tmp_path, name, format):
+        (tmp_path / name).write_bytes(hostile.content(name))
+        image = read_image(tmp_path / name)
+        assert image.metadata["Artist"] == "Müller"
+        path = tmp_path / f"b{FORMATS[format].suffix}"
+        depth = next(iter(FORMATS[format].depths.values()))
+        write_picture(path, np.ones((4, 6, 4), np.float32), target_for(format, image, depth))
+        if format in ("png", "tiff", "exr"):
+            assert read_image(path).metadata["Artist"] == "Müller"
 
     def test_timecode_and_pixel_aspect_come_back_in_exr(self, tmp_path):
         told = {"PixelAspectRatio": 2.0, "smpte__TimeCode": Typed("timecode", (18356486, 0)), "shot": "a01"}

@@ -1,0 +1,74 @@
+"""A folder of hostile files, with good ones among them, through the command: every one has its record."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hostile import write_corpus
+from hostile.bases import good_files
+
+ROOT = Path(__file__).parent.parent.parent
+PROGRAM = "from omnialpha_cli.cli.main import main; main()"
+MEMORY, SECONDS = 16 << 30, 120  # of addresses, and of one core for all
+MESSAGES = ("unreadable", "unsupported", "too-small", "too-large", "missing")
+
+
+def limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny_weights):
+    """Names of the hostile and of the good files, the records by name, and the process that is done."""
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "in").mkdir()
+    hostile = write_corpus(folder / "in")
+    good = []
+    for i, (name, content) in enumerate(good_files().items()):
+        # among the others by their names; the stem has the suffix, because only it tells some of them apart
+        path = folder / "in" / f"{'abdegjmnpstvwz'[i % 14]}-good-{i}.{name.rpartition('.')[2]}"
+        path.write_bytes(content)
+        good.append(path)
+    command = [sys.executable, "-c", PROGRAM, "matte", "in", "-o", "out", "--model", tiny_weights, "--device", "cpu",
+               "--json", "--max-pixels", "30", "--compression", "none"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, preexec_fn=limit, capture_output=True, check=False)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    items = {Path(record["inputs"][0]).name: record for record in records if record["event"] == "item"}
+    # a walk takes neither the folder nor what has no picture's name
+    return [p.name for p in hostile if p.name not in ("a-folder.png", "link-to-a-folder.png")], good, items, done
+
+
+def test_the_run_comes_to_its_end(run):
+    hostile, good, items, done = run
+    missing = [name for name in hostile if name not in items]
+    assert done.returncode == 1, f"{done.stderr[-2000:]!r}, without a record: {missing}"
+    assert missing == []
+
+
+def test_every_failure_is_one_clear_error(run):
+    _, _, items, _ = run
+    failed = [record for record in items.values() if record["status"] == "failed"]
+    assert len(failed) > 400
+    assert [record for record in failed if record["error"]["code"] not in MESSAGES] == []
+    assert [record for record in failed if not record["error"]["message"].isprintable()] == []
+
+
+def test_no_good_picture_is_lost(run):
+    _, good, items, _ = run
+    assert [items[path.name] for path in good if items[path.name]["status"] != "done"] == []
+    results = [good[0].parent.parent / path for file in good for path in items[file.name]["outputs"]]
+    assert len(results) == len(good)
+    assert all(result.stat().st_size > 100 for result in results)
+
+
+def test_standard_error_has_a_line_for_each_and_nothing_of_python(run):
+    _, _, items, done = run
+    text = done.stderr.decode(errors="replace")
+    assert "Traceback" not in text
+    assert "Warning" not in text

@@ -36,6 +36,8 @@ def flipped(whole: bytes, seed: int, bits: int, in_header: bool) -> bytes:
     content = np.frombuffer(whole, np.uint8).copy()
     draw = np.random.default_rng(seed)
     reach = min(HEADER, len(content)) if in_header else len(content)
-    places = draw.integers(4 if in_header else 0, reach, bits)  # the signature stays, or it were only another no picture
+    places = draw.integers(
+        4 if in_header else 0, reach, bits
+    )  # the signature stays, or it were only another no picture
     content[places] ^= (1 << draw.integers(0, 8, bits)).astype(np.uint8)
     return content.tobytes()

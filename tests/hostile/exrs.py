@@ -57,15 +57,31 @@ def cases(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
             yield f"exr-{which}-{name}.exr", changed(scan, which, box)
             yield f"exr-tiled-{which}-{name}.exr", changed(tiled, which, box)
         yield f"exr-both-{name}.exr", changed(changed(scan, "dataWindow", box), "displayWindow", box)
-    for x, y, mode in ((0, 0, 0), (1, 1, 0), (big, big, 0), (2**32 - 1, 16, 0), (16, 16, 1), (16, 16, 2), (16, 16, 255)):
+    for x, y, mode in (
+        (0, 0, 0),
+        (1, 1, 0),
+        (big, big, 0),
+        (2**32 - 1, 16, 0),
+        (16, 16, 1),
+        (16, 16, 2),
+        (16, 16, 255),
+    ):
         yield f"exr-tiles-{x}-{y}-{mode}.exr", changed(tiled, "tiles", struct.pack("<IIB", x, y, mode))
     few = struct.pack("<4i", 0, 0, 16_999, 16_999)
-    countless = changed(changed(changed(tiled, "dataWindow", few), "displayWindow", few), "tiles", struct.pack("<IIB", 1, 1, 0))
+    countless = changed(
+        changed(changed(tiled, "dataWindow", few), "displayWindow", few), "tiles", struct.pack("<IIB", 1, 1, 0)
+    )
     yield "exr-289-million-tiles.exr", countless
     for compression in (0, 4, 9, 255):
         yield f"exr-compression-{compression}.exr", changed(scan, "compression", bytes([compression]))
     yield "exr-order.exr", changed(scan, "lineOrder", b"\xc8")
-    for name, value in (("zero", 0.0), ("nan", float("nan")), ("inf", float("inf")), ("large", 1e38), ("negative", -1.0)):
+    for name, value in (
+        ("zero", 0.0),
+        ("nan", float("nan")),
+        ("inf", float("inf")),
+        ("large", 1e38),
+        ("negative", -1.0),
+    ):
         ratio = struct.pack("<f", value)
         yield f"exr-aspect-{name}.exr", changed(scan, "pixelAspectRatio", ratio)
         yield f"exr-chromaticities-{name}.exr", shifted(scan, "chromaticities", "chromaticities", ratio * 8)

@@ -78,8 +78,13 @@ def cases(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     scans = whole[whole.index(b"\xff\xda") : -2]
     yield "jpeg-200-scans.jpg", whole[:-2] + scans * 200 + whole[-2:]
     progressive = good["progressive.jpg"]
-    scan = progressive[progressive.index(b"\xff\xda") : progressive.index(b"\xff\xda", progressive.index(b"\xff\xda") + 2)]
-    yield "jpeg-scan-bomb.jpg", resized(progressive[: progressive.index(b"\xff\xda")] + scan * 3000 + b"\xff\xd9", 4000, 4000)
+    scan = progressive[
+        progressive.index(b"\xff\xda") : progressive.index(b"\xff\xda", progressive.index(b"\xff\xda") + 2)
+    ]
+    yield (
+        "jpeg-scan-bomb.jpg",
+        resized(progressive[: progressive.index(b"\xff\xda")] + scan * 3000 + b"\xff\xd9", 4000, 4000),
+    )
 
 
 ENTITIES = (b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">' + b"".join(

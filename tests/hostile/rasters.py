@@ -24,7 +24,16 @@ def cases(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
 def bmps(whole: bytes) -> Iterator[tuple[str, bytes]]:
     """Sizes at 18 and 22, bits at 28, compression at 30, colours at 46."""
     big, least = 2**31 - 1, -(2**31)
-    for width, height in ((0, 0), (-48, 40), (48, -40), (big, big), (least, least), (48, least), (big, 2), (17_000, 17_000)):
+    for width, height in (
+        (0, 0),
+        (-48, 40),
+        (48, -40),
+        (big, big),
+        (least, least),
+        (48, least),
+        (big, 2),
+        (17_000, 17_000),
+    ):
         yield f"bmp-size-{width}-{height}.bmp", put(whole, 18, "<ii", width, height)
     for bits in (0, 1, 2, 4, 8, 16, 32, 64, 65535):
         yield f"bmp-bits-{bits}.bmp", put(whole, 28, "<H", bits)
@@ -99,7 +108,10 @@ def webps(lossy: bytes, lossless: bytes, moving: bytes) -> Iterator[tuple[str, b
         yield f"webp-chunk-{size}.webp", put(lossless, 16, "<I", size)
     for name, whole in (("still", lossy), ("moving", moving)):
         for side in (0, 99, 16_999, 2**24 - 1):
-            yield f"webp-{name}-canvas-{side + 1}.webp", put(whole, 24, "<HBHB", side & 0xFFFF, side >> 16, side & 0xFFFF, side >> 16)
+            yield (
+                f"webp-{name}-canvas-{side + 1}.webp",
+                put(whole, 24, "<HBHB", side & 0xFFFF, side >> 16, side & 0xFFFF, side >> 16),
+            )
     yield "webp-lossless-giant.webp", put(lossless, 21, "<I", 0x0FFFFFFF)
     yield "webp-no-chunk.webp", lossy[:12]
     at = moving.index(b"ANMF")

@@ -16,7 +16,9 @@ PLAIN = {WIDTH: 48, LENGTH: 40, BITS: 8, COMPRESSION: 1, PHOTOMETRIC: 1, OFFSETS
 def directory(tags: dict[int, int | tuple[int, int, int] | None], following: int = 0) -> bytes:
     """Little-endian: tags with a number, or with (type, count, four bytes); None leaves one out."""
     there = sorted((tag, value) for tag, value in tags.items() if value is not None)
-    rows = [struct.pack("<HHII", tag, *(value if isinstance(value, tuple) else (LONG, 1, value))) for tag, value in there]
+    rows = [
+        struct.pack("<HHII", tag, *(value if isinstance(value, tuple) else (LONG, 1, value))) for tag, value in there
+    ]
     return struct.pack("<H", len(rows)) + b"".join(rows) + struct.pack("<I", following)
 
 

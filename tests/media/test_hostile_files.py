@@ -33,7 +33,9 @@ def test_every_one_is_read_or_refused(records):
 
 def test_every_refusal_is_one_line_that_names_the_file(records):
     refusals = [record for record in records if record["outcome"] == "refused"]
-    assert [r for r in refusals if r["name"] not in r["words"] or "\n" in r["words"] or not r["words"].isprintable()] == []
+    assert [
+        r for r in refusals if r["name"] not in r["words"] or "\n" in r["words"] or not r["words"].isprintable()
+    ] == []
 
 
 def test_none_is_greedy(records):

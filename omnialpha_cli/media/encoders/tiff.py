@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from .. import icc
 from ..colour import SRGB
 from ..floats import Floats
-from ..image import Typed
 from ..samples import flatten, premultiplied, to_samples
 from ..target import Target
 from .layer import Layer
@@ -146,9 +145,9 @@ def _profile(target: Target) -> bytes | None:
     return target.encoding.icc
 
 
-def _text_tags(target: Target) -> list[tuple[int, str, int, str, bool]]:
+def _text_tags(target: Target) -> list[tuple[int, str, int, bytes, bool]]:
     found = ((TEXT_TAGS[name], value) for name, value in target.metadata.items() if name in TEXT_TAGS)
-    return [(tag, "s", 0, _ascii(value), True) for tag, value in found if isinstance(value, str)]
+    return [(tag, "s", 0, _text(value), True) for tag, value in found if isinstance(value, str)]
 
 
 def _described(target: Target) -> dict[str, Any]:
@@ -156,7 +155,7 @@ def _described(target: Target) -> dict[str, Any]:
     metadata = target.metadata
     description, date = metadata.get("ImageDescription"), metadata.get("DateTime")
     if isinstance(description, str):
-        told["description"] = _ascii(description)
+        told["description"] = _text(description)
     if isinstance(date, str) and len(date) == 19:
         told["datetime"] = date
     across, down = metadata.get("XResolution"), metadata.get("YResolution")
@@ -170,6 +169,6 @@ def _described(target: Target) -> dict[str, Any]:
     return told
 
 
-def _ascii(text: str | int | float | Typed) -> str:
-    """What TIFF's text fields hold."""
-    return str(text).encode("ascii", "replace").decode("ascii")
+def _text(text: str) -> bytes:
+    """What text fields hold: ASCII by the specification, UTF-8 by what programs write and read."""
+    return text.replace("\0", " ").encode("utf-8", "replace")

@@ -33,6 +33,7 @@ def tasks(
     from rich.table import Table
 
     table = Table("task", "in", "out", "trained on it", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True  # the names are what one copies
     for task, trained in rows:
         inputs = [*task.inputs, *["text"] * task.needs_text]
         known = [*trained, *["published"] * task.published]

@@ -1,5 +1,6 @@
 """Which part and channels of a file are its picture, and where an EXR file's pixels lie on its display window."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from ..status import ItemError
-from .complaints import complaint
+from .complaints import complaint, printable
 from .image import SAMPLES
 
 RGB, ALPHA, GREY = ("R", "G", "B"), "A", "Y"
 PRINT = ("C", "M", "Y", "K")
+MOST_NAMES = 20  # in a message
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def choose_channels(path: Path, reader: oiio.ImageInput) -> tuple[int, Channels,
         notes.append(f"{path} has {len(parts)} parts: number {part + 1} is used")
     left = [name for i, name in enumerate(parts[part].channelnames) if i not in channels.indices]
     if left:
-        notes.append(f"{path}: its channels {', '.join(left)} are left out")
+        notes.append(f"{path}: its channels {_listed(left)} are left out")
     if channels.sample not in SAMPLES:
         raise ItemError("unsupported", f"{path} has {channels.sample} samples: save it as 8 or 16 bits, half or float")
     return part, channels, notes
@@ -107,4 +109,10 @@ def _sample(spec: oiio.ImageSpec, indices: tuple[int, ...]) -> str:
 def _refusal(path: Path, spec: oiio.ImageSpec) -> str:
     if spec.deep:
         return f"{path} holds deep samples: flatten it first"
-    return f"{path} has the channels {', '.join(spec.channelnames)}: save it as RGB or RGBA"
+    return f"{path} has the channels {_listed(spec.channelnames)}: save it as RGB or RGBA"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names of channels on one line, of very many the first."""
+    more = f" and {len(names) - MOST_NAMES} others" if len(names) > MOST_NAMES else ""
+    return " ".join(printable(", ".join(names[:MOST_NAMES])).split()) + more

@@ -1,4 +1,4 @@
-"""What OpenImageIO complains of: it quotes the file's own bytes, which need not be text."""
+"""What decoders say of files: they quote the files' own bytes, which need not be text."""
 
 import OpenImageIO as oiio
 
@@ -11,3 +11,8 @@ def complaint(reader: oiio.ImageInput | None = None) -> str:
         return str(oiio.geterror() if reader is None else reader.geterror())
     except UnicodeDecodeError:
         return NO_TEXT
+
+
+def printable(text: str) -> str:
+    """What a file says, fit for a message: without control characters and bytes that are no text."""
+    return "".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)

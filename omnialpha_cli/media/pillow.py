@@ -13,6 +13,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ..status import ItemError
+from .complaints import printable
 from .formats import Depth
 from .image import Image, from_array, rgb_profile
 
@@ -62,8 +63,7 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
 def damaged(path: Path, fault: object) -> ItemError:
     """What a decoder's complaint becomes; it may quote anything that is in the file, and often its name."""
     words = str(fault).replace(f'("{path}")', "").replace(f"({path})", "")
-    words = "".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in words)
-    reason = " ".join(words.split())[:160] or "its data does not decode"
+    reason = " ".join(printable(words).split())[:160] or "its data does not decode"
     return ItemError("unreadable", f"{path} is truncated or damaged ({reason}): copy or export it again")
 
 

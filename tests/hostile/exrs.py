@@ -47,7 +47,8 @@ def cases(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     scan, tiled = good["zips.exr"], good["tiled.exr"]
     big, least = 2**31 - 1, -(2**31)
     windows = {
-        "inverted": (10, 10, 0, 0), "giant": (0, 0, big, big), "all": (least, least, big, big), "wide": (0, 0, big - 1, 1),
+        "inverted": (10, 10, 0, 0), "giant": (0, 0, big, big), "all": (least, least, big, big),
+        "wide": (0, 0, big - 1, 1),
         "far": (big - 50, big - 50, big - 3, big - 11), "below": (-1000, -1000, -953, -961), "tall": (0, 0, 47, 10**8),
         "empty": (0, 0, -1, -1), "large": (0, 0, 499, 499), "one": (0, 0, 0, 0), "less": (0, 0, 20, 20),
     }  # fmt: skip
@@ -87,6 +88,7 @@ def cases(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
         yield f"exr-chromaticities-{name}.exr", shifted(scan, "chromaticities", "chromaticities", ratio * 8)
     same = struct.pack("<8f", *(0.3, 0.3) * 4)
     yield "exr-chromaticities-one-point.exr", shifted(scan, "chromaticities", "chromaticities", same)
+    yield "exr-bytes-in-names.exr", scan.replace(b"\0R\0", b"\0\xf0\0", 1).replace(b"\0A\0", b"\0\xf1\0", 1)
     yield "exr-latin.exr", shifted(scan, "Artist", "string", b"M\xfcller")
     for size in (0, 4, 2**31 - 1, -1):
         yield f"exr-attribute-of-{size}.exr", with_attribute(scan, "note", "string", b"abcd", size)

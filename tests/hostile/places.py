@@ -11,10 +11,16 @@ def make(folder: Path) -> list[Path]:
     (folder / "no-permission.png").write_bytes(b"\x89PNG")
     (folder / "no-permission.png").chmod(0)
     links = {
-        "link-to-nowhere.png": "not there", "link-to-itself.png": "link-to-itself.png", "link-to-a-folder.png": ".",
-        "link-to-zeros.png": "/dev/zero", "link-to-nothing.png": "/dev/null", "link-to-noise.jpg": "/dev/urandom",
-        "link-to-a-pipe.exr": "a-pipe.png", "link-to-a-process.tif": "/proc/self/mem", "link-to-text.exr": "/proc/self/status",
-    }  # fmt: skip
+        "link-to-nowhere.png": "not there",
+        "link-to-itself.png": "link-to-itself.png",
+        "link-to-a-folder.png": ".",
+        "link-to-zeros.png": "/dev/zero",
+        "link-to-nothing.png": "/dev/null",
+        "link-to-noise.jpg": "/dev/urandom",
+        "link-to-a-pipe.exr": "a-pipe.png",
+        "link-to-a-process.tif": "/proc/self/mem",
+        "link-to-text.exr": "/proc/self/status",
+    }
     for name, target in links.items():
         (folder / name).symlink_to(target)
     return [folder / name for name in ("a-pipe.png", "no-permission.png", "a-folder.png", *links)]

@@ -95,7 +95,7 @@ def _find(names: Sequence[str], finding: InputOptions, output: Path) -> Found:
     listed = read_list(data, finding.nul)
     found = find_inputs(names, listed, output=output, recursive=finding.recursive, frames=finding.frames)
     if not found.sources:
-        hint = "" if finding.recursive else "; --recursive also walks the folders in a folder"
+        hint = "" if finding.recursive or found.remarks else "; --recursive also walks the folders in a folder"
         raise NoInputsError("; ".join(("no pictures found", *found.remarks)) + hint)
     return found
 

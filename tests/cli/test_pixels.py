@@ -106,7 +106,7 @@ class TestDepthAndRange:
         rgb = smooth(0, 2)
         rgb[3, 4, 1], rgb[5, 6], rgb[7, 8, 0] = np.nan, np.inf, -np.inf
         made, outcome = keep(exr("a.exr", rgb))
-        assert "warning: a.exr: a.exr has 3 pixels that are not numbers or infinite" in outcome.err
+        assert "warning: a.exr has 3 pixels that are not numbers or infinite" in outcome.err
         read = by_openimageio(made)
         np.testing.assert_array_equal(read[..., :3], rgb)
         assert np.isfinite(read[..., 3]).all()

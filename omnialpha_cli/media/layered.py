@@ -65,6 +65,8 @@ def _of_parts(path: Path) -> Iterator[Image]:
             while reader.seek_subimage(part, 0):
                 spec = reader.spec()
                 samples = reader.read_image(part, 0, 0, spec.nchannels, spec.format)
+                if samples is None:
+                    raise OSError(reader.geterror())
                 names = list(spec.channelnames)
                 prefixes = sorted({name.rpartition(".")[0] + "." for name in names if "." in name}) or [""]
                 for prefix in prefixes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..imaging.composite import over
+from ..imaging.composite import opaque, over
 from ..imaging.thumbnail import resized
 from ..media.colour import SRGB, Encoding, convert
 from ..media.formats import FORMATS
@@ -52,7 +52,7 @@ class Look:
         colour = bottom.rgba[:3]
         for _, layer in others:
             colour = over(layer.rgba, colour)
-        return Small(torch.cat((colour, torch.ones_like(colour[:1]))), bottom.encoding)
+        return Small(opaque(colour), bottom.encoding)
 
 
 def look(item: Item, side: int, max_pixels: int) -> Look:
@@ -79,11 +79,9 @@ def _results(item: Item, max_pixels: int) -> Iterator[Image]:
 def _small(image: Image, side: int) -> Small:
     """Light beyond [0, 1] is cut off first, as viewers do, or highlights would spread."""
     rgb = torch.from_numpy(image.rgb).nan_to_num().clamp_(0, 1).permute(2, 0, 1)  # (3, H, W)
-    alpha = torch.ones_like(rgb[:1]) if image.alpha is None else torch.from_numpy(image.alpha)[None]
-    channels = rgb if image.alpha is None else torch.cat((rgb, alpha))
+    channels = rgb if image.alpha is None else torch.cat((rgb, torch.from_numpy(image.alpha)[None]))
     small = resized(channels, min(side, max(image.size)))
-    rgba = small if len(small) == 4 else torch.cat((small, torch.ones_like(small[:1])))
-    return Small(rgba, image.encoding)
+    return Small(small if len(small) == 4 else opaque(small), image.encoding)
 
 
 def _converted(rgb: Tensor, source: Encoding, target: Encoding) -> Tensor:

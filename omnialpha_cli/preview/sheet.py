@@ -28,7 +28,7 @@ def draw_sheet(look: Look) -> bytes:
         cells += [_on_checkerboard(layer) for _, layer in look.layers]
         cells.append(look.composite.srgb()[:3])
     else:
-        (_, result), = look.layers
+        ((_, result),) = look.layers
         cells.append(_on_checkerboard(result))
         if not result.is_opaque:
             cells += [result.on(_flat(colour, result)) for colour in (BLACK, WHITE, GREEN)]
@@ -45,9 +45,9 @@ def _flat(colour: tuple[float, float, float], like: Small) -> Tensor:
 
 
 def _arranged(cells: list[Tensor]) -> Tensor:
-    """Cells (3, h, w) in rows, on grey: wide pictures below one another, so that a sheet is about as wide as high."""
+    """Cells (3, h, w) in rows, on grey: (3, H, W)."""
     height, width = (max(cell.shape[axis] for cell in cells) for axis in (1, 2))
-    columns = min(MOST_IN_A_ROW, len(cells), math.ceil(math.sqrt(len(cells) * height / width)) if len(cells) > 3 else 3)
+    columns = min(MOST_IN_A_ROW, len(cells))
     rows = math.ceil(len(cells) / columns)
     sheet = torch.full((3, rows * (height + GAP) + GAP, columns * (width + GAP) + GAP), GREY)
     for i, cell in enumerate(cells):

@@ -17,7 +17,7 @@ def encode_jpeg(pixels: NDArray[Any]) -> bytes:
 
 def encode_webp(pixels: NDArray[Any]) -> bytes:
     """A straight RGBA picture (H, W, 4) uint8 as WebP: lossy colour, exact alpha."""
-    return _encode(pixels, "webp")
+    return _encode(pixels, "webp", method=1)  # twice as fast as by default
 
 
 def data_uri(data: bytes, kind: Literal["jpeg", "webp"] = "jpeg") -> str:
@@ -25,7 +25,7 @@ def data_uri(data: bytes, kind: Literal["jpeg", "webp"] = "jpeg") -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _encode(pixels: NDArray[Any], kind: str) -> bytes:
+def _encode(pixels: NDArray[Any], kind: str, **options: int) -> bytes:
     file = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(file, kind, quality=QUALITY)
+    PIL.Image.fromarray(pixels).save(file, kind, quality=QUALITY, **options)
     return file.getvalue()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -77,11 +78,21 @@ def _results(item: Item, max_pixels: int) -> Iterator[Image]:
 
 
 def _small(image: Image, side: int) -> Small:
-    """Light beyond [0, 1] is cut off first, as viewers do, or highlights would spread."""
-    rgb = torch.from_numpy(image.rgb).nan_to_num().clamp_(0, 1).permute(2, 0, 1)  # (3, H, W)
-    channels = rgb if image.alpha is None else torch.cat((rgb, torch.from_numpy(image.alpha)[None]))
-    small = resized(channels, min(side, max(image.size)))
-    return Small(small if len(small) == 4 else opaque(small), image.encoding)
+    """Channel by channel, because the picture may be large; what is transparent weighs nothing.
+
+    Light beyond [0, 1] is cut off first, as viewers do, or highlights would spread.
+    """
+    side = min(side, max(image.size))
+    alpha = None if image.alpha is None else torch.from_numpy(image.alpha)[None]  # (1, H, W)
+    channels = []
+    for i in range(3):
+        channel = torch.from_numpy(np.array(image.rgb[..., i]))[None].nan_to_num_().clamp_(0, 1)
+        channels.append(resized(channel if alpha is None else channel.mul_(alpha), side))
+    rgb = torch.cat(channels)  # (3, h, w)
+    if alpha is None:
+        return Small(opaque(rgb), image.encoding)
+    alpha = resized(alpha, side)
+    return Small(torch.cat((rgb / alpha.clamp(min=1e-4), alpha)), image.encoding)
 
 
 def _converted(rgb: Tensor, source: Encoding, target: Encoding) -> Tensor:

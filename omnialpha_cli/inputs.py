@@ -17,7 +17,7 @@ from .status import UsageError
 # is a failed item with its reason, never silently left out.
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".exr", ".hdr",
                     ".dpx", ".tga", ".jp2", ".psd", ".heic", ".heif", ".avif")  # fmt: skip
-STATE_FOLDER = ".omnialpha"  # an output folder is known by it
+STATE_FOLDER = ".omnialpha"  # an output folder is known by it; what is in there is no result
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _walk(folder: Path, output: Path, recursive: bool, above: frozenset[str] = f
     yield from (entry for entry in entries if entry.suffix.lower() in PICTURE_SUFFIXES and entry not in folders)
     if recursive:
         for entry in folders:
-            if not _holds_outputs(entry, output):
+            if entry.name != STATE_FOLDER and not _holds_outputs(entry, output):
                 yield from _walk(entry, output, recursive, above | {here})
 
 

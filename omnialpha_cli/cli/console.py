@@ -56,6 +56,11 @@ class Console:
         if self.verbose:
             self._message(message)
 
+    def tell(self, message: str) -> None:
+        """A message that `--quiet` leaves out."""
+        if not self.quiet:
+            self._message(message)
+
     def warn(self, message: str) -> None:
         """A message that is always shown."""
         self._message(f"warning: {message}")

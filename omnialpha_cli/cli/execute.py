@@ -21,6 +21,7 @@ from .console import Console
 from .interrupts import Stop, interrupts
 from .options import FinishOptions, Options
 from .planning import check_formats, output_of
+from .previews import Previews, check_page
 
 
 def execute(
@@ -49,6 +50,8 @@ def execute(
     weights = store.find(options.model)
     weights.require()
     _refuse_several_places(options)
+    if options.preview_html:
+        check_page(options.preview_html)
     if not options.untrained:
         for needed in {task, *(STEADY_TASK for item in items if item.previous)}:
             _refuse_untrained(needed, weights)
@@ -80,16 +83,23 @@ def execute(
         if options.dry_run:
             return _foresee(choice, console)
         stop = stack.enter_context(interrupts(lambda: console.warn("stopping; once more to stop at once")))
+        previews = stack.enter_context(
+            Previews(output, options.preview, options.preview_html, files.max_pixels, console, stop)
+        )
         console.begin(len(items))
         for item in choice.done:
-            console.item(Result(item, "skipped"))
+            result = Result(item, "skipped")
+            console.item(result)
+            previews.add(result)
         failed = []
         for result in _results(choice, settings, files, output, shard, weights, options, batch_size, stop, console):
             console.item(result)
+            previews.add(result)
             if result.error:
                 failed.append(result)
                 if options.fail_fast or len(failed) == options.max_failures:
                     stop.event.set()
+        previews.finish()
         status = _status(failed, len(items), stop)
         console.summary(status)
     return status

@@ -125,6 +125,12 @@ class Options:
         "--compression", panel=OUTPUT, help="Lossless all three; small takes much longer.")] = "fast"
     overwrite: Annotated[bool, option(
         "--overwrite", panel=OUTPUT, help="Replace files that other settings or programs made.")] = False
+    preview: Annotated[bool, option(
+        "--preview", panel=OUTPUT,
+        help="Also draw a contact sheet of each result, as JPEG, in .omnialpha/previews of the output folder.")] = False
+    preview_html: Annotated[Path | None, option(
+        "--preview-html", panel=OUTPUT, metavar="FILE",
+        help="Write a page of the results, with a slider between before and after, to FILE.")] = None
     report: Annotated[Path | None, option(
         "--report", panel=OUTPUT, metavar="FILE", help="Write a record of every item to FILE, as NDJSON.")] = None
     json: Annotated[bool, option(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..imaging.hint import BACKGROUND, LUMINANCE
-from ..inputs import PICTURE_SUFFIXES
+from ..inputs import PICTURE_SUFFIXES, STATE_FOLDER
 from ..media.colour import SRGB, convert
 from ..media.image import Image
 from ..media.read import read_image
@@ -98,7 +98,9 @@ def find_files(folder: Path, roles: Iterable[str]) -> dict[tuple[str, str], list
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder")
     files: dict[tuple[str, str], list[Path]] = {}
-    for here, _, entries in os.walk(folder):
+    for here, folders, entries in os.walk(folder):
+        if STATE_FOLDER in folders:
+            folders.remove(STATE_FOLDER)  # previews are no results
         for entry in entries:
             path = Path(here, entry)
             if path.suffix.lower() in PICTURE_SUFFIXES and (key := _split(path.relative_to(folder), roles)):

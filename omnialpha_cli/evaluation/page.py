@@ -1,19 +1,12 @@
 """A self-contained HTML page of scores and small pictures: a row a picture, sorted by a click on a column."""
 
-import base64
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
-import OpenImageIO as oiio
-from numpy.typing import NDArray
-
+from ..media.inline import data_uri
 from ..media.write import atomic
-
-JPEG_QUALITY = 85
 
 
 @dataclass(frozen=True)
@@ -61,25 +54,6 @@ def write_page(path: Path, title: str, summary: Table, columns: Sequence[Column]
     ]
     with atomic(path) as temporary:
         temporary.write_text("\n".join(parts), encoding="utf-8")
-
-
-def encode_jpeg(pixels: NDArray[Any]) -> bytes:
-    """A picture (H, W, 3) uint8 as JPEG."""
-    height, width = pixels.shape[:2]
-    spec = oiio.ImageSpec(width, height, 3, "uint8")
-    spec.attribute("Compression", f"jpeg:{JPEG_QUALITY}")
-    with tempfile.TemporaryDirectory(prefix="omnialpha-") as folder:
-        path = Path(folder, "x.jpg")
-        writer = oiio.ImageOutput.create("jpeg")
-        assert writer is not None  # OpenImageIO is always built with JPEG
-        if not (writer.open(str(path), spec) and writer.write_image(pixels) and writer.close()):
-            raise OSError(f"a thumbnail cannot be written: {writer.geterror()}")
-        return path.read_bytes()
-
-
-def data_uri(jpeg: bytes) -> str:
-    """What `src` of an image takes."""
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
 def _worst_first(value: float | None, higher: bool) -> tuple[bool, float]:

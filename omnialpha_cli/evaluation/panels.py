@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..imaging.canvas import resample
 from ..imaging.composite import checkerboard, over
+from ..imaging.thumbnail import resized, to_bytes
 
 TILE = 240  # pixels of the longer side
 Panel = NDArray[np.uint8]  # (h, w, 3)
@@ -21,12 +21,10 @@ def panel(image: NDArray[Any], side: int = TILE) -> Panel:
     """
     tensor = torch.from_numpy(np.array(image, np.float32))
     tensor = tensor[None] if tensor.ndim == 2 else tensor.permute(2, 0, 1)  # (C, H, W)
-    scale = side / max(tensor.shape[1:])
-    height, width = (max(1, round(n * scale)) for n in tensor.shape[1:])
-    small = resample(tensor, height, width)
+    small = resized(tensor, side)
     if len(small) == 4:
-        small = over(small, checkerboard(height, width))
-    return small.expand(3, -1, -1).mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
+        small = over(small, checkerboard(*small.shape[1:]))
+    return to_bytes(small)
 
 
 def difference(found: NDArray[Any], known: NDArray[Any]) -> Panel:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..media.image import Image
+from ..media.inline import data_uri, encode_jpeg
 from ..media.read import read_image
 from ..media.write import atomic
 from ..status import ItemError, UsageError
 from .folders import find_files, srgb
-from .page import data_uri, encode_jpeg
 from .panels import panel
 from .statistics import Interval, wilson
 

@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 import numpy as np
 from PIL import Image as PILImage
 
-from omnialpha_cli.evaluation.page import Column, Row, Table, encode_jpeg, write_page
+from omnialpha_cli.evaluation.page import Column, Row, Table, write_page
+from omnialpha_cli.media.inline import encode_jpeg
 
 JPEG = encode_jpeg(np.full((6, 9, 3), (200, 40, 40), np.uint8))
 

@@ -12,9 +12,10 @@ from typing import Any
 import typer
 
 from ...evaluation.judge import Judged
-from ...evaluation.page import Column, Row, Table, encode_jpeg, write_page
+from ...evaluation.page import Column, Row, Table, write_page
 from ...evaluation.panels import Panel, sheet
 from ...evaluation.scores import METRICS, Figures, badness, summarise
+from ...media.inline import encode_jpeg
 from ...media.write import write_png
 from ...status import ExitStatus, ItemError
 from .. import ndjson

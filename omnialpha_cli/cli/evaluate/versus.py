@@ -10,8 +10,9 @@ import typer
 
 from ...evaluation.compare import ENOUGH, Comparison, compare
 from ...evaluation.judge import GIVEN, Judged
-from ...evaluation.page import Column, Row, Table, encode_jpeg, write_page
+from ...evaluation.page import Column, Row, Table, write_page
 from ...evaluation.scores import METRICS
+from ...media.inline import encode_jpeg
 from ...status import ExitStatus, ItemError
 from .. import ndjson
 from ..console import say

@@ -1,0 +1,183 @@
+"""`--preview` and `--preview-html`: drawn beside the run, in threads of their own, from the files that were written.
+
+Contact sheets lie in the output folder's state folder: what is in there is no result, so that neither a walk nor a glob
+takes it for an input, and no result can have its name. A sheet older than its result is drawn again.
+"""
+
+import itertools
+import queue
+import threading
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ..inputs import STATE_FOLDER
+from ..runner.journal import key_of
+from ..status import ItemError, UsageError
+from .console import Console, printable
+from .interrupts import Stop
+
+if TYPE_CHECKING:
+    from ..plan import Item
+    from ..preview.page import Page, Row
+    from ..runner.result import Result
+
+FOLDER = "previews"
+MANY = 20  # previews that the user is told to wait for
+PICTURED = 200  # items with pictures on the page: at about 200 kB each, 40 MB
+
+
+def sheet_of(item: "Item", output: Path) -> Path:
+    """Where an item's contact sheet is: its output's path below the folder of previews, with `.jpg` behind it."""
+    result = item.outputs[0].parent if item.manifest else item.outputs[0]
+    return output / STATE_FOLDER / FOLDER / f"{key_of(result, output)}.jpg"
+
+
+class Previews:
+    """The previews of one run. Results are only queued by `add`; `finish` waits until all are drawn.
+
+    The queue holds names, not pictures, so it needs no bound; every thread holds one item's pictures at a time.
+    """
+
+    def __init__(
+        self, output: Path, sheets: bool, page: Path | None, max_pixels: int, console: Console, stop: Stop
+    ):  # fmt: skip
+        """Raises UsageError where the page cannot be written."""
+        self.output, self.sheets, self.max_pixels, self.console, self.stop = output, sheets, max_pixels, console, stop
+        self.page = _open(page) if page else None
+        self.rows: dict[int, Row] = {}  # by the order of the results
+        self.faults: list[str] = []
+        self._waiting: queue.SimpleQueue[tuple[int, Result] | None] = queue.SimpleQueue()
+        self._numbers = itertools.count()
+        self._turn = threading.Lock()
+        self._dropped = False
+        self._threads: list[threading.Thread] = []
+        if sheets or page:
+            from ..runner.threads import count_cores
+
+            count = max(1, count_cores() // 4)
+            self._threads = [threading.Thread(target=self._draw_all, daemon=True) for _ in range(count)]
+            for thread in self._threads:
+                thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """After a fault: drop what waits."""
+        self._dropped = True
+        self._join()
+        if self.page:
+            self.page.close()
+
+    def add(self, result: "Result") -> None:
+        """Take note of a result. The sheet of an older one is gone at once."""
+        if result.status == "done":
+            with suppress(OSError):
+                sheet_of(result.item, self.output).unlink()
+        if self._threads:
+            self._waiting.put((next(self._numbers), result))
+
+    def finish(self) -> None:
+        """Wait for what is to be drawn, write the page, and tell. A run that is stopped leaves the rest to another."""
+        if (waiting := self._waiting.qsize()) > MANY:
+            self.console.tell(f"drawing {waiting} more previews")
+        self._join()
+        if self.page:
+            try:
+                self.page.finish(*self._headline(), [row for _, row in sorted(self.rows.items())])
+            except ItemError as error:
+                self.faults.append(str(error))
+        if self.faults:
+            more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
+            self.console.warn(f"a preview is missing: {self.faults[0]}{more}")
+        if self.sheets:
+            self.console.tell(f"previews in {self.output / STATE_FOLDER / FOLDER}")
+
+    def _headline(self) -> tuple[str, str]:
+        from .. import __version__
+
+        assert self.page
+        counts = Counter(row.status for row in self.rows.values())
+        told = [f"{counts[status]} {status}" for status in ("failed", "done", "skipped") if counts[status]]
+        if self.page.pictures < counts["done"] + counts["skipped"]:
+            told.append(f"with the pictures of {self.page.pictures}")
+        return f"{printable(self.output)} – omnialpha {__version__}", ", ".join(told)
+
+    def _join(self) -> None:
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
+
+    def _draw_all(self) -> None:
+        while waiting := self._waiting.get():
+            number, result = waiting
+            pictures = None
+            if result.status != "failed" and not self._dropped and self.stop.status is None:
+                try:
+                    pictures = self._draw(result.item)
+                except ItemError as error:
+                    self.faults.append(str(error))
+                except Exception as error:  # a preview is not worth a run
+                    self.faults.append(f"{result.item.label}: {type(error).__name__}: {error}")
+            if self.page:
+                self.rows[number] = _row(result, pictures)
+
+    def _draw(self, item: "Item") -> int | None:
+        """Draw what is missing; gives the number of the item's pictures on the page, if there are any."""
+        sheet = sheet_of(item, self.output) if self.sheets else None
+        if sheet and _is_newer(sheet, item):
+            sheet = None
+        page = self.page if self.page and self.page.pictures < PICTURED else None
+        if not sheet and not page:
+            return None
+        from ..media.write import atomic
+        from ..preview import page as pages
+        from ..preview import sheet as sheets
+        from ..preview.look import look
+        from ..runner.threads import use_torch_threads
+
+        use_torch_threads(1)  # others compute
+        small = look(item, pages.SIDE if page else sheets.SIDE, self.max_pixels)
+        if sheet:
+            with atomic(sheet) as temporary:
+                temporary.write_bytes(sheets.draw_sheet(small))
+        if not page:
+            return None
+        block = pages.block_of(small)
+        with self._turn:
+            return page.add(block)
+
+
+def check_page(path: Path) -> None:
+    """Raise UsageError where FILE of `--preview-html` is not a page's name, so that no picture is overwritten."""
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise UsageError(f"--preview-html {path}: give a name that ends in .html")
+
+
+def _open(path: Path) -> "Page":
+    from ..preview.page import Page
+
+    try:
+        return Page(path)
+    except ItemError as error:
+        raise UsageError(f"--preview-html: {error}") from error
+
+
+def _is_newer(sheet: Path, item: "Item") -> bool:
+    try:
+        return sheet.stat().st_mtime_ns >= max(path.stat().st_mtime_ns for path in item.outputs)
+    except OSError:
+        return False
+
+
+def _row(result: "Result", pictures: int | None) -> "Row":
+    from ..preview.page import Row
+
+    item = result.item
+    name = item.text if item.text and not item.inputs else item.label
+    note = str(result.error) if result.error else str(item.outputs[0].parent if item.manifest else item.outputs[0])
+    return Row(result.status, printable(name), printable(note), pictures)

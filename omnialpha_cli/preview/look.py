@@ -1,0 +1,103 @@
+"""An item's files → small pictures of what went in and what came out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..imaging.composite import opaque, over
+from ..imaging.thumbnail import resized
+from ..media.colour import SRGB, Encoding, convert
+from ..media.formats import FORMATS
+from ..media.image import Image
+from ..media.layered import read_layers
+from ..media.read import read_image
+from ..plan import Item
+from ..tasks import find_task
+
+
+@dataclass(frozen=True, eq=False)
+class Small:
+    """A small picture: straight `rgba` (4, h, w) in [0, 1], its colours as `encoding` says, where it is composited."""
+
+    rgba: Tensor
+    encoding: Encoding
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether nothing shows through at 8 bits."""
+        return bool(self.rgba[3].min() > 1 - 0.5 / 255)
+
+    def on(self, background: Tensor) -> Tensor:
+        """Over an opaque sRGB background (3, h, w): sRGB (3, h, w)."""
+        return _converted(over(self.rgba, _converted(background, SRGB, self.encoding)), self.encoding, SRGB)
+
+    def srgb(self) -> Tensor:
+        """Straight sRGB RGBA (4, h, w)."""
+        return torch.cat((_converted(self.rgba[:3], self.encoding, SRGB), self.rgba[3:]))
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What went in, None where it was words, and what came out: titles and pictures, bottom layer first."""
+
+    before: Small | None
+    layers: tuple[tuple[str, Small], ...]
+
+    @property
+    def composite(self) -> Small:
+        """All layers over one another, where they are composited. The bottom one is opaque."""
+        (_, bottom), *others = self.layers
+        colour = bottom.rgba[:3]
+        for _, layer in others:
+            colour = over(layer.rgba, colour)
+        return Small(opaque(colour), bottom.encoding)
+
+
+def look(item: Item, side: int, max_pixels: int) -> Look:
+    """Read an item's files one by one, and make them small: longer sides of `side` pixels at most.
+
+    Raises ItemError.
+    """
+    before = _small(read_image(item.inputs[0], max_pixels), side) if item.inputs else None
+    roles = find_task(item.task).outputs
+    titles = [role if roles.count(role) == 1 else f"{role} {roles[:i].count(role) + 1}" for i, role in enumerate(roles)]
+    layers = [_small(image, side) for image in _results(item, max_pixels)]
+    return Look(before, tuple(zip(titles, layers, strict=True)))
+
+
+def _results(item: Item, max_pixels: int) -> Iterator[Image]:
+    row = FORMATS[item.format]
+    if len(item.outputs) == len(find_task(item.task).outputs) and row.readable:
+        for path in item.outputs:
+            yield read_image(path, max_pixels)
+    else:
+        yield from read_layers(item.outputs[0], item.format)
+
+
+def _small(image: Image, side: int) -> Small:
+    """Channel by channel, because the picture may be large; what is transparent weighs nothing.
+
+    Light beyond [0, 1] is cut off first, as viewers do, or highlights would spread.
+    """
+    side = min(side, max(image.size))
+    alpha = None if image.alpha is None else torch.from_numpy(image.alpha)[None]  # (1, H, W)
+    channels = []
+    for i in range(3):
+        channel = torch.from_numpy(np.array(image.rgb[..., i]))[None].nan_to_num_().clamp_(0, 1)
+        channels.append(resized(channel if alpha is None else channel.mul_(alpha), side))
+    rgb = torch.cat(channels)  # (3, h, w)
+    if alpha is None:
+        return Small(opaque(rgb), image.encoding)
+    alpha = resized(alpha, side)
+    return Small(torch.cat((rgb / alpha.clamp(min=1e-4), alpha)), image.encoding)
+
+
+def _converted(rgb: Tensor, source: Encoding, target: Encoding) -> Tensor:
+    """Colours (3, h, w) of one encoding in another, cut off at [0, 1]."""
+    if source == target:
+        return rgb
+    colours = convert(rgb.permute(1, 2, 0).contiguous().numpy(), source, target)  # (h, w, 3)
+    return torch.from_numpy(colours).permute(2, 0, 1).clamp(0, 1)

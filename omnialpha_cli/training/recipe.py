@@ -19,7 +19,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`tasks` maps task names to their share of the examples.
+    """`tasks` maps task names to their share of the examples; the exported weights claim to know those in `claimed`, or
+    all of them.
 
     `start` names weights (as `--model` does) that training goes on from: all parts are theirs, and the transformer is
     trained further.
@@ -31,6 +32,7 @@ class Recipe:
     transformer: Part
     defaults: dict[str, Any] = field(default_factory=dict)
     start: str | None = None
+    claimed: tuple[str, ...] = ()
 
 
 def _stage(values: dict[str, Any]) -> Schedule:
@@ -48,6 +50,9 @@ def read_recipe(path: Path) -> Recipe:
     try:
         values = tomllib.loads(path.read_text())
         parts = {name: _part(dict(values.get(name, {}))) for name in ("vae", "image_encoder", "transformer")}
-        return Recipe(tasks=values["tasks"], defaults=values.get("defaults", {}), start=values.get("start"), **parts)
+        return Recipe(
+            tasks=values["tasks"], defaults=values.get("defaults", {}), start=values.get("start"),
+            claimed=tuple(values.get("claimed", ())), **parts,
+        )  # fmt: skip
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a training recipe ({error})") from error

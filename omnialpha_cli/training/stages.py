@@ -102,7 +102,7 @@ def put_together(run: Run, trained: sft.Trained) -> OmniAlpha:
         vae=frozen.to(run.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         context_encoder=trained.context,
         prediction="residual",
-        tasks=tuple(name for name in TASKS if run.recipe.tasks.get(name, 0) > 0),
+        tasks=run.recipe.claimed or tuple(name for name in TASKS if run.recipe.tasks.get(name, 0) > 0),
         defaults=Defaults(**run.recipe.defaults),
         schedule=Schedule(shift_terminal=None),  # the last step reaches clean latents
         device=run.device,

@@ -42,6 +42,20 @@ def test_every_task_can_be_drawn(material, name):
         assert (image[3].min() < 1) == (role == "foreground")
 
 
+def test_where_words_choose_there_are_often_two_objects_apart(material):
+    found = []
+    for seed in range(12):
+        one = draw_triplet(material, Mix(photo=0, recomposed=1, cutout=0, two=0.0, sharp=True), SIZE, generator(seed))
+        two = draw_triplet(material, Mix(photo=0, recomposed=1, cutout=0, two=1.0, sharp=True), SIZE, generator(seed))
+        assert one.background is not None and two.background is not None
+        columns, weight = torch.arange(SIZE[1]) / SIZE[1] - 0.5, two.foreground[3].sum(0)
+        rows, heights = torch.arange(SIZE[0]) / SIZE[0] - 0.5, two.foreground[3].sum(1)
+        if weight.sum() > 0:
+            away = [float((x * w).sum() / w.sum()) for x, w in ((columns, weight), (rows, heights))]
+            found.append(max(map(abs, away)))
+    assert sum(distance > 0.1 for distance in found) >= 0.6 * len(found)  # beside the middle, or above or below it
+
+
 def test_a_photograph_is_its_own_foreground(material):
     triplet = draw_triplet(material, Mix(photo=1, recomposed=0, cutout=0), SIZE, generator(1))
     assert triplet.background is None

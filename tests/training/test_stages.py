@@ -178,6 +178,40 @@ def test_from_packs_to_weights(packs, words, tmp_path):
     assert torch.isfinite(layer).all()
 
 
+def test_training_goes_on_from_weights(packs, tiny_weights, tmp_path):
+    recipe, run, out = tmp_path / "r.toml", tmp_path / "run", tmp_path / "weights"
+    stages = RECIPE[RECIPE.index("[defaults]") : RECIPE.index("[vae]")]
+    recipe.write_text(f"""
+start = "{tiny_weights}"
+claimed = ["matte.trimap"]
+tasks = {{ "matte.trimap" = 1.0, "matte.text" = 1.0 }}
+{stages}
+[transformer]
+[[transformer.stages]]
+size = 64
+steps = 2
+batch = 1
+lr = 1e-3
+""")
+    material = [f"--{name}={path}" for name, path in packs.items()]
+    for arguments in (("transformer", recipe, *material), ("export", recipe, out)):
+        result = CliRunner().invoke(app, ["train", *map(str, arguments), "--run", str(run)], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    before, after = OmniAlpha.load(tiny_weights), OmniAlpha.load(out)
+    assert after.tasks == ("matte.trimap",)
+    assert after.transformer.config == before.transformer.config
+    assert torch.equal(after.transformer.proj_out.weight, before.transformer.proj_out.weight) is False
+    assert all(torch.equal(a, b) for a, b in zip(after.vae.parameters(), before.vae.parameters(), strict=True))
+
+
+def test_without_weights_to_start_from_words_are_needed(packs, tmp_path):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(RECIPE)
+    arguments = ["train", "transformer", recipe, f"--photos={packs['photos']}", "--run", tmp_path / "run"]
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert "--words is needed" in str(result.exception)
+
+
 def test_an_export_before_training_says_what_is_missing(tmp_path):
     recipe = tmp_path / "r.toml"
     recipe.write_text(RECIPE)

@@ -16,11 +16,11 @@ from .media.samples import quantise
 from .model import omnialpha
 from .model.memory import Wanted
 from .model.quantise import Kind
-from .runner.devices import choose_device, is_out_of_memory
 from .runner.finish import finish
+from .runner.loading import load_model
 from .runner.prepare import prepare
 from .runner.settings import Refine, Screen, Settings
-from .status import DeviceError, UsageError, WeightsError
+from .status import UsageError
 from .tasks import TASKS, Task, find_task, with_layers
 from .weights import store
 
@@ -77,25 +77,18 @@ class OmniAlpha(omnialpha.OmniAlpha):
 
         The rest is as in `model.omnialpha.OmniAlpha.load`. Raises `status.WeightsError` or `status.DeviceError`.
         """
-        weights = store.find(str(name_or_folder))
-        weights.verify()
-        place = choose_device(str(device))
-        try:
-            return super().load(
-                weights.folder,
-                place,
-                dtype,
-                loras=loras,
-                merge_loras=merge_loras,
-                distilled_lora=distilled_lora,
-                memory=memory,
-                quantize=quantize,
-                compile_blocks=compile_blocks,
-            )
-        except Exception as error:  # each file format has its own
-            if is_out_of_memory(error):
-                raise DeviceError(f"weights {weights.name} do not fit into the memory of {place}") from error
-            raise WeightsError(f"weights {weights.name} in {weights.folder} do not load: {error}") from error
+        return load_model(
+            super().load,
+            name_or_folder,
+            device,
+            dtype=dtype,
+            loras=loras,
+            merge_loras=merge_loras,
+            distilled_lora=distilled_lora,
+            memory=memory,
+            quantize=quantize,
+            compile_blocks=compile_blocks,
+        )
 
     def matte(self, image: Picture, *, background: Picture | None = None, **options: Unpack[MatteOptions]) -> Pixels:
         """Cut the foreground out of one picture; `background` is a clean plate, the same picture without the object.

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..api import OmniAlpha
+from ..model.omnialpha import OmniAlpha
 from .batching import default_batch_size
 from .devices import DTYPES, choose_device
 from .journal import Journal
+from .loading import load_model
 from .pipeline import Pipeline
 from .result import Result
 from .schedule import Source
@@ -54,7 +55,8 @@ class Worker:
         self.job = job
         self.threads = share_cores(job.cores, job.items, accelerated)
         self.batch_size = job.batch_size or default_batch_size(job.cores, accelerated)
-        self.model = OmniAlpha.load(job.model, device, DTYPES[job.settings.dtype], **job.loading)
+        dtype = DTYPES[job.settings.dtype]
+        self.model = load_model(OmniAlpha.load, job.model, device, dtype=dtype, **job.loading)
         self.times = StageTimes()
 
     def make(self, source: Source, journal: Journal, stop: threading.Event) -> Iterator[Result]:

@@ -33,6 +33,7 @@ def matte(
     from statistics import median
     from tempfile import TemporaryDirectory
 
+    from ...api import OmniAlpha
     from .pictures import load_worker
 
     width, height = parse_size(size)
@@ -40,10 +41,11 @@ def matte(
     with TemporaryDirectory(prefix="omnialpha-bench-") as name:
         folder = Path(name)
         pictures = write_pictures(files or [], count, height, width, folder)
-        worker = load_worker(model, device, folder / "batch", count)
+        worker, single = load_worker(model, device, folder / "batch", count), OmniAlpha.load(model, device)
         for number in range(rounds + 1):
             outputs = folder / f"{number}"
-            fast, slow = (seconds(partial(run, worker, pictures, outputs)) for run in (_batch, _loop))
+            fast = seconds(partial(_batch, worker, pictures, outputs))
+            slow = seconds(partial(_loop, single, pictures, outputs))
             if number:  # the first one warms up
                 batch.append(fast)
                 loop.append(slow)
@@ -73,7 +75,7 @@ def _batch(worker: Any, pictures: list[Path], outputs: Path) -> None:
                 raise result.error
 
 
-def _loop(worker: Any, pictures: list[Path], outputs: Path) -> None:
+def _loop(model: Any, pictures: list[Path], outputs: Path) -> None:
     from PIL import Image
 
     from ...runner.threads import count_cores, use_torch_threads
@@ -81,4 +83,4 @@ def _loop(worker: Any, pictures: list[Path], outputs: Path) -> None:
     use_torch_threads(count_cores())
     (outputs / "loop").mkdir(parents=True)
     for path in pictures:
-        Image.fromarray(worker.model.matte(path)).save(outputs / "loop" / f"{path.stem}.png")
+        Image.fromarray(model.matte(path)).save(outputs / "loop" / f"{path.stem}.png")

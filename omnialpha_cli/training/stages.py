@@ -88,7 +88,10 @@ def train_transformer(run: Run, material: Material, words: Path | None) -> None:
 def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
     """Write the trained parts as a weights folder; returns (parameters, bytes) of each."""
     state = _finished(run, "transformer")
-    trained = sft.Trained(_transformer(run), MiniContext(_context_config(run), load_tokenizer(run.folder)))
+    if run.recipe.start:
+        trained = _started(run)
+    else:
+        trained = sft.Trained(_transformer(run), MiniContext(_context_config(run), load_tokenizer(run.folder)))
     trained.load_state_dict(state)
     return write_weights(put_together(run, trained), name, out)
 

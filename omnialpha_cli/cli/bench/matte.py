@@ -1,6 +1,5 @@
 """`omnialpha bench matte`."""
 
-import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,14 +64,10 @@ def matte(
 
 def _batch(worker: Any, pictures: list[Path], outputs: Path) -> None:
     from ...plan import Item
-    from ...runner.journal import Journal
-    from ...runner.schedule import Schedule
+    from .pictures import make_all
 
     items = [Item("matte.auto", (path,), (outputs / "batch" / f"{path.stem}.png",)) for path in pictures]
-    with Journal(outputs / "batch") as journal:
-        for result in worker.make(Schedule(items), journal, threading.Event()):
-            if result.error:
-                raise result.error
+    make_all(worker, items, outputs / "batch")
 
 
 def _loop(model: Any, pictures: list[Path], outputs: Path) -> None:

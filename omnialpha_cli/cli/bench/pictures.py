@@ -1,6 +1,7 @@
 """What the benchmarks of the whole tool run on: pictures of one size, and a worker that has loaded the weights."""
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from ...status import UsageError
 if TYPE_CHECKING:
     import torch
 
+    from ...plan import Item
     from ...runner.worker import Worker
 
 Files = Annotated[
@@ -59,7 +61,7 @@ def _write(picture: "torch.Tensor", height: int, width: int, path: Path) -> None
         raise UsageError(f"{path} cannot be written: {buffer.geterror()}")
 
 
-def load_worker(model: str, device: str, output: Path, items: int) -> "Worker":
+def load_worker(model: str, device: str, output: Path, items: int, steady: bool = False) -> "Worker":
     """What `omnialpha matte` would work with for so many items."""
     from ...runner.settings import Settings
     from ...runner.threads import count_cores
@@ -67,5 +69,16 @@ def load_worker(model: str, device: str, output: Path, items: int) -> "Worker":
     from ...weights import store
 
     weights = store.find(model)
-    settings = Settings().resolved(weights.config.get("defaults", {}))
+    settings = Settings(steady=steady).resolved(weights.config.get("defaults", {}))
     return Worker(Job(model, weights.identity, settings, output, "0-of-1", items, count_cores(), device))
+
+
+def make_all(worker: "Worker", items: "Sequence[Item]", output: Path) -> None:
+    """Make the items. Raises ItemError for the first that fails: a benchmark of fewer would say something else."""
+    from ...runner.journal import Journal
+    from ...runner.schedule import Schedule
+
+    with Journal(output) as journal:
+        for result in worker.make(Schedule(items), journal, threading.Event()):
+            if result.error:
+                raise result.error

@@ -1,6 +1,5 @@
 """`omnialpha bench pipeline`."""
 
-import threading
 import time
 from pathlib import Path
 
@@ -33,9 +32,7 @@ def pipeline(
 
     from ...plan import Item
     from ...runner.devices import peak_memory
-    from ...runner.journal import Journal
-    from ...runner.schedule import Schedule
-    from .pictures import load_worker
+    from .pictures import load_worker, make_all
 
     width, height = parse_size(size)
     with TemporaryDirectory(prefix="omnialpha-bench-") as folder:
@@ -45,10 +42,7 @@ def pipeline(
         begun = time.perf_counter()
         worker = load_worker(model, device, output, count)
         loaded = time.perf_counter()
-        with Journal(output) as journal:
-            for result in worker.make(Schedule(items), journal, threading.Event()):
-                if result.error:
-                    raise result.error
+        make_all(worker, items, output)
         seconds = time.perf_counter() - loaded
 
     threads = {"read": worker.threads.read, "prepare": worker.threads.read, "infer": 1,

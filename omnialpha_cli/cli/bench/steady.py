@@ -50,9 +50,6 @@ def steady(
 def _measure(
     folder: Path, cut_out: Path | None, background: Path | None, frames: int, model: str, device: str
 ) -> "dict[bool, Steadiness]":
-    import threading
-    from dataclasses import replace
-
     import torch
 
     from ...evaluation.moving import moving_shot, steadiness
@@ -62,9 +59,7 @@ def _measure(
     from ...media.read import read_image
     from ...media.write import write_png
     from ...plan import plan
-    from ...runner.journal import Journal
-    from ...runner.schedule import Schedule
-    from .pictures import load_worker
+    from .pictures import load_worker, make_all
 
     scene = hair_scene(360, 480)
     subject, behind = scene.foreground, scene.background
@@ -87,12 +82,7 @@ def _measure(
         output = folder / f"steady-{is_steady}"
         sources = find_inputs([str(folder / "shot.####.png")], output=output).sources
         items = plan(sources, "matte.auto", output=output, steady=is_steady)
-        worker = load_worker(model, device, output, len(items))
-        worker.job = replace(worker.job, settings=replace(worker.job.settings, steady=is_steady))
-        with Journal(output) as journal:
-            for result in worker.make(Schedule(items), journal, threading.Event()):
-                if result.error:
-                    raise result.error
+        make_all(load_worker(model, device, output, len(items), is_steady), items, output)
         found = [read_image(item.outputs[0]).alpha for item in items]
         results[is_steady] = steadiness([torch.from_numpy(alpha) for alpha in found if alpha is not None], true)
     return results

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..imaging.composite import over
 from ..training.augment import Geometry, blur, choice, extend_colours, uniform, view
-from ..training.examples import crop_to_subject, rough_mask, trimap
+from ..training.examples import crop_to_subject, drawn_mask, trimap
 from ..training.packs import Picture
 
 Bytes = NDArray[np.uint8]
@@ -53,9 +53,9 @@ def seeded(name: str) -> torch.Generator:
 
 
 def make_hint(kind: str, name: str, alpha: Bytes) -> Bytes:
-    """A trimap, mask or rough mask (H, W) uint8, made from the known matte as training makes them."""
+    """A trimap, mask or (drawn) rough mask (H, W) uint8, made from the known matte as training makes them."""
     soft, g = torch.from_numpy(alpha.copy())[None].float() / 255, seeded(f"{kind} of {name}")
-    hint = {"trimap": lambda: trimap(soft, g), "mask": lambda: soft > 0.5, "rough-mask": lambda: rough_mask(soft, g)}
+    hint = {"trimap": lambda: trimap(soft, g), "mask": lambda: soft > 0.5, "rough-mask": lambda: drawn_mask(soft, g)}
     return _bytes(hint[kind]().float()[0])
 
 

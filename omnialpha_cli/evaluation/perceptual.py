@@ -18,7 +18,7 @@ class FeatureDistance:
     As in Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (CVPR 2018): features
     are scaled to length 1 at every place, their squared differences averaged over places and added up over the levels.
     Unlike LPIPS there are no weights fitted to people's judgement, and the network is another one, so the figures
-    compare with one another alone, and only between the same version of the embedded weights, which bring the network.
+    compare with one another alone. The embedded weights bring the network, as published for ImageNet.
     """
 
     def __init__(self, backbone: Backbone):
@@ -31,7 +31,7 @@ class FeatureDistance:
 
         context = OmniAlpha.load("mini", "cpu").context_encoder
         assert isinstance(context, MiniContext)  # the embedded weights have it
-        return cls(context.image_encoder.backbone)
+        return cls(context.relevance.backbone)
 
     @torch.inference_mode()
     def __call__(self, a: NDArray[Any], b: NDArray[Any]) -> float:

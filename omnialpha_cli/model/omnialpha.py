@@ -35,7 +35,8 @@ class Defaults(FromDict):
     `canvas` is the side in pixels of the square that has the canvas's area; the canvas's sides are multiples of
     `multiple`; `canvases` has those of commands that differ. With `mirror` a request that has inputs is also run on
     their mirror images, and the results averaged: twice the work for about a seventh less error in the embedded
-    weights' mattes. `dtype` is the number type the weights are meant to run in.
+    weights' mattes. With `fill` a removal that is told where the object is starts from its scene with the object
+    painted over (`imaging/fill.py`), not from the scene. `dtype` is the number type the weights are meant to run in.
     """
 
     steps: int = 50
@@ -43,6 +44,7 @@ class Defaults(FromDict):
     canvas: int = 1024
     multiple: int = 32
     mirror: bool = False
+    fill: bool = False
     dtype: str = "float32"
     canvases: Mapping[str, int] = field(default_factory=dict)
 

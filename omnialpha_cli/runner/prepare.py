@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
+from ..imaging.fill import paint_over
 from ..imaging.hint import hint_values, same_shape, scale_hint
 from ..media.colour import SRGB, Encoding, convert
 from ..media.image import Image
@@ -88,7 +89,10 @@ def prepare(task: Task, images: Sequence[Image], defaults: Defaults, settings: S
             views.append(_view(images[1], clean_plate, target.encoding, None, task, canvas))
         else:
             hint = _read_hint(images[1], source)
-            views.append(opaque(canvas.fit(hint[None]).expand(3, -1, -1)))
+            shown = canvas.fit(hint[None])  # (1, h, w)
+            views.append(opaque(shown.expand(3, -1, -1)))
+            if defaults.fill and task.command == "remove":
+                views[0] = paint_over(views[0], shown[0])
     request = Request(prompt, tuple(views), (canvas.size,) * len(task.outputs), settings.seed)
     return Prepared(task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd)
 

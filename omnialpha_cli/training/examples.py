@@ -3,6 +3,7 @@
 A photograph with a matte gives a triplet without a background; a foreground put over another picture gives all three.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..imaging.composite import opaque, over
+from ..imaging.fill import paint_over
 from ..tasks import TASKS, Task
 from .augment import Geometry, blur, chance, choice, degrade, draw_colour, drawn, extend_colours, uniform, view
 from .packs import Packs, Picture
@@ -172,10 +174,12 @@ def draw_task(weights: Mapping[str, float], g: torch.Generator) -> Task:
     return TASKS[drawn(weights, g)]
 
 
-def draw_example(material: Material, mix: Mix, task: Task, size: tuple[int, int], g: torch.Generator) -> Example:
+def draw_example(
+    material: Material, mix: Mix, task: Task, size: tuple[int, int], g: torch.Generator, *, fill: bool = False
+) -> Example:
     """An example of `task`, from a triplet with a background or a label where it needs them.
 
-    Where words choose the object there are often two to choose from.
+    Where words choose the object there are often two to choose from. `fill` is that of the weights' defaults.
     """
     if task.hint == "text":
         mix = replace(mix, photo=0.3, recomposed=0.3, cutout=0.4, two=0.7)
@@ -185,11 +189,11 @@ def draw_example(material: Material, mix: Mix, task: Task, size: tuple[int, int]
     triplet = draw_triplet(material, mix, size, g)
     while task.needs_text and not triplet.label:
         triplet = draw_triplet(material, mix, size, g)
-    return make_example(triplet, task, g)
+    return make_example(triplet, task, g, fill=fill)
 
 
-def make_example(triplet: Triplet, task: Task, g: torch.Generator) -> Example:
-    """Inputs, targets and prompt of `task` from a triplet."""
+def make_example(triplet: Triplet, task: Task, g: torch.Generator, *, fill: bool = False) -> Example:
+    """Inputs, targets and prompt of `task` from a triplet; with `fill` a removal sees the object painted over."""
     images = {
         "scene": triplet.scene,
         "background": triplet.background,
@@ -206,7 +210,10 @@ def make_example(triplet: Triplet, task: Task, g: torch.Generator) -> Example:
         return image if len(image) == 4 else opaque(image.expand(3, -1, -1))  # masks are grey
 
     prompt = task.prompt.replace("{text}", triplet.label)
-    return Example(task, prompt, [rgba(r) for r in task.inputs], [rgba(r) for r in task.outputs])
+    inputs = [rgba(r) for r in task.inputs]
+    if fill and task.command == "remove" and len(inputs) > 1:
+        inputs[0] = paint_over(inputs[0], inputs[1][0])
+    return Example(task, prompt, inputs, [rgba(r) for r in task.outputs])
 
 
 def trimap(alpha: Tensor, g: torch.Generator) -> Tensor:
@@ -218,11 +225,31 @@ def trimap(alpha: Tensor, g: torch.Generator) -> Tensor:
 
 
 def rough_mask(alpha: Tensor, g: torch.Generator) -> Tensor:
-    """Alpha (1, h, w) → 0 or 1: moved, grown or shrunk, and wobbling, as drawn by hand or found by a detector."""
+    """Alpha (1, h, w) → a mask that is about right: drawn by hand, found by a detector, or of the frame before."""
+    return _neighbour(alpha, g) if chance(g, 0.4) else drawn_mask(alpha, g)
+
+
+def drawn_mask(alpha: Tensor, g: torch.Generator) -> Tensor:
+    """Alpha (1, h, w) → 0 or 1: grown or shrunk, and wobbling."""
     _, h, w = alpha.shape
     wobble = F.interpolate(torch.rand(1, 1, 6, 6, generator=g), size=(h, w), mode="bicubic", align_corners=False)[0]
     soft = blur(alpha, uniform(g, 0.03, 0.12) * h)
     return (soft > 0.5 + (wobble - 0.5) * uniform(g, 0.3, 0.9) + uniform(g, -0.25, 0.1)).float()
+
+
+def _neighbour(alpha: Tensor, g: torch.Generator) -> Tensor:
+    """A soft matte, as of the frame before: moved, turned and scaled a little, and with a fault here and there."""
+    _, h, w = alpha.shape
+    angle, scale = uniform(g, -0.08, 0.08), uniform(g, 0.94, 1.06)
+    cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
+    moved = torch.tensor([[[cos, -sin, uniform(g, -0.1, 0.1)], [sin, cos, uniform(g, -0.1, 0.1)]]])
+    grid = F.affine_grid(moved, [1, 1, h, w], align_corners=False)
+    mask = F.grid_sample(alpha[None], grid, padding_mode="border", align_corners=False)[0]
+    if chance(g, 0.5):  # an invented or a missing part
+        field = F.interpolate(torch.rand(1, 1, 5, 5, generator=g), (h, w), mode="bicubic", align_corners=False)[0]
+        part = ((field - uniform(g, 0.75, 0.95)) * 12).clamp(0, 1)
+        mask = torch.lerp(mask, torch.full_like(mask, float(chance(g, 0.5))), part)
+    return blur(mask, uniform(g, 1, 4)).clamp(0, 1) if chance(g, 0.3) else mask
 
 
 def _erode(mask: Tensor, radius: int) -> Tensor:

@@ -6,6 +6,7 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
@@ -28,11 +29,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Packs:
-    """Photographs with mattes (alpha belongs to the photograph's own subject), cut-outs, and empty backgrounds."""
+    """Photographs with mattes (alpha belongs to the photograph's own subject), cut-outs, and empty backgrounds.
+
+    No training sees what is in `photos_val` and `cutouts_val`.
+    """
 
     photos: list[Picture]
     photos_val: list[Picture]
     cutouts: list[Picture]
+    cutouts_val: list[Picture]
     backgrounds: list[Picture]
 
 
@@ -64,11 +69,12 @@ def read_packs(
     """Read the tars that are given.
 
     `photos` holds `NAME.jpg` and `NAME.png` (alpha) with a split `train` or `val`, `cutouts` RGBA files with a label,
-    `backgrounds` any pictures.
+    `backgrounds` any pictures. A tenth of the cut-outs is held out, all with a label or none.
     """
     train: list[Picture] = []
     val: list[Picture] = []
     cut: list[Picture] = []
+    cut_val: list[Picture] = []
     back: list[Picture] = []
     with ThreadPoolExecutor(2) as pool:
         if photos is not None:
@@ -81,10 +87,12 @@ def read_packs(
             files = _read_tar(cutouts)
             rows = _index(files)
             decoded = pool.map(lambda r: _decode(files[r["file"]], "RGBA"), rows)
-            cut = [Picture(r["file"], p, r["label"]) for r, p in zip(rows, decoded, strict=True)]
+            for row, pixels in zip(rows, decoded, strict=True):
+                held_out = crc32(row["label"].encode()) % 10 == 0
+                (cut_val if held_out else cut).append(Picture(row["file"], pixels, row["label"]))
         if backgrounds is not None:
             files = _read_tar(backgrounds)
             names = sorted(files)
             decoded = pool.map(lambda n: _decode(files[n], "RGBA", 512), names)
             back = [Picture(n, p) for n, p in zip(names, decoded, strict=True)]
-    return Packs(train, val, cut, back)
+    return Packs(train, val, cut, cut_val, back)

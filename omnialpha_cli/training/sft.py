@@ -45,6 +45,7 @@ class Trained(nn.Module):
         self.requires_grad_(True)  # loaded weights come frozen
         context.image_encoder.requires_grad_(False)
         context.words.requires_grad_(False)
+        context.relevance.requires_grad_(False)
 
 
 def draw_sigma(batch: int, flow: Flow, g: torch.Generator) -> Tensor:
@@ -85,7 +86,7 @@ def make_loss(
         trained.context.image_encoder.eval()
         task = draw_task(tasks, g)
         size = canvas(*photo_of_shape(material, g), schedule.size)
-        examples = [draw_example(material, MIX, task, size, g) for _ in range(schedule.batch)]
+        examples = [draw_example(material, MIX, task, size, g, fill=model.defaults.fill) for _ in range(schedule.batch)]
         dropped = torch.rand(len(examples), generator=g) < flow.prompt_dropout
         requests = [to_request(e, "" if d else e.prompt) for e, d in zip(examples, dropped, strict=True)]
         layout = requests[0].layout

@@ -144,13 +144,8 @@ def fold_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Each batch norm is folded into the convolution before it; the classifier is left out.
     """
 
-    def fold(conv: str, norm: str) -> tuple[Tensor, Tensor]:
-        scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + BATCH_NORM_EPS).sqrt()
-        bias = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
-        return state[f"{conv}.weight"] * scale[:, None, None, None], bias
-
     folded: dict[str, Tensor] = {}
-    folded["stem.weight"], folded["stem.bias"] = fold("_conv_stem", "_bn0")
+    folded["stem.weight"], folded["stem.bias"] = _fold(state, "_conv_stem", "_bn0")
     number = 0
     for i, (expansion, _, _, _, count) in enumerate(STAGES):
         for j in range(count):
@@ -158,8 +153,19 @@ def fold_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             names += [("depthwise", "_depthwise_conv", "_bn1"), ("project", "_project_conv", "_bn2")]
             for ours, conv, norm in names:
                 prefix = f"stages.{i}.{j}.{ours}"
-                folded[f"{prefix}.weight"], folded[f"{prefix}.bias"] = fold(
-                    f"_blocks.{number}.{conv}", f"_blocks.{number}.{norm}"
+                folded[f"{prefix}.weight"], folded[f"{prefix}.bias"] = _fold(
+                    state, f"_blocks.{number}.{conv}", f"_blocks.{number}.{norm}"
                 )
             number += 1
     return folded
+
+
+def fold_head(state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the convolution before the published classifier, its batch norm folded in."""
+    return _fold(state, "_conv_head", "_bn1")
+
+
+def _fold(state: Mapping[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:
+    scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + BATCH_NORM_EPS).sqrt()
+    bias = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
+    return state[f"{conv}.weight"] * scale[:, None, None, None], bias

@@ -6,8 +6,7 @@ from torch import Tensor
 from .canvas import Canvas
 from .despill import despill
 from .foreground import estimate_foreground, value_range
-from .hint import keep_known
-from .refine import refine_alpha
+from .refine import full_size_alpha
 from .tiles import rgba_like, tiles
 
 
@@ -28,11 +27,9 @@ def finish_matte(
     kept. `behind` (3, H, W) is a clean plate: with it the object's colours follow from the plate's, where there is
     enough of the object to see. Where the matte is opaque the colours are the plate's, bit for bit; elsewhere they are
     the object's own, without the background. With a `screen` (green, blue, or auto) its spill is taken out of all of
-    them. `refine` is the method of `refine_alpha`. Runs on the plate's device.
+    them. `refine` is the method of `full_size_alpha`. Runs on the plate's device.
     """
-    alpha = refine_alpha(matte[3].to(plate), plate, canvas, refine, behind)
-    if trimap is not None:
-        alpha = keep_known(alpha, trimap)
+    alpha = full_size_alpha(matte[3], plate, canvas, trimap, refine, behind)
     result = rgba_like(plate)
     estimate_foreground(plate, alpha, out=result[:3])
     if behind is not None:

@@ -10,8 +10,7 @@ from .clean_plate import match_surroundings
 from .composite import over
 from .despill import despill
 from .foreground import estimate_foreground, value_range
-from .hint import keep_known
-from .refine import refine_alpha
+from .refine import full_size_alpha
 from .tiles import enlarge, rgba_like, tiles
 
 
@@ -30,7 +29,7 @@ def finish_layers(
     All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in between. The
     background is opaque, and the plate's own where all others are transparent. Regions that the `trimap` (H, W) of a
     single foreground knows are kept. With a `screen` (green, blue, or auto) its spill is taken out of the foregrounds,
-    which then lack it in the plate. `refine` is the method of `refine_alpha`.
+    which then lack it in the plate. `refine` is the method of `full_size_alpha`.
 
     The topmost foreground is taken off the plate first; what is then behind it is the plate of the next.
     """
@@ -54,9 +53,7 @@ def _take_off(
 
     The model's are, on the canvas, `rendered` (3, h, w) and the foreground's `matte` (h, w).
     """
-    alpha = refine_alpha(matte, plate, canvas, refine)
-    if trimap is not None:
-        alpha = keep_known(alpha, trimap)
+    alpha = full_size_alpha(matte, plate, canvas, trimap, refine)
     limits = value_range(plate)
     clean = match_surroundings(plate, rendered, alpha, canvas)  # (3, ·, ·)
     behind, front = rgba_like(plate), rgba_like(plate)

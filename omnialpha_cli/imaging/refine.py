@@ -6,7 +6,29 @@ from torch import Tensor
 
 from .canvas import Canvas
 from .guided import guided_alpha
+from .hint import keep_known
+from .known import alpha_in_band
 from .laplacian import laplacian_alpha
+
+
+def full_size_alpha(
+    matte: Tensor,
+    plate: Tensor,
+    canvas: Canvas,
+    trimap: Tensor | None = None,
+    method: str = "guided",
+    behind: Tensor | None = None,
+) -> Tensor:
+    """Alpha (H, W) in [0, 1] at the plate's size, from `matte` (h, w) on the canvas and the `plate` (3, H, W).
+
+    A `trimap` (H, W) is kept where it is sure, and tells the rest too (`known.py`). `method` and `behind` are those of
+    `refine_alpha`.
+    """
+    alpha = matte.to(plate)
+    if trimap is None:
+        return refine_alpha(alpha, plate, canvas, method, behind)
+    alpha, canvas = alpha_in_band(alpha, plate, canvas, trimap)
+    return keep_known(refine_alpha(alpha, plate, canvas, method, behind), trimap)
 
 
 def refine_alpha(

@@ -51,6 +51,15 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two named objects in a `scene` (3, h, w); `alphas` (2, h, w) are what each covers of it."""
+
+    scene: Tensor
+    labels: tuple[str, str]
+    alphas: Tensor
+
+
+@dataclass(frozen=True)
 class Material:
     """Packs made ready: `foregrounds` are the photographs with their subject's colours extended past its edge."""
 
@@ -128,6 +137,21 @@ def _composite(material: Material, kind: str, mix: Mix, size: tuple[int, int], g
         shift = (backdrop.mean((1, 2)) - mean) * uniform(g, 0.1, 0.4)
         foreground = torch.cat(((foreground[:3] + shift[:, None, None]).clamp(0, 1), alpha))
     return Triplet(foreground, over(foreground, shadowed), backdrop, picture.label)
+
+
+def draw_pair(material: Material, size: tuple[int, int], g: torch.Generator) -> Pair:
+    """Two objects of different names on a canvas of `size` (h, w), before a backdrop without one in focus."""
+    scene, other = _backdrop(material, Mix(), size, g), None
+    while other is None:
+        sources = material.foregrounds if chance(g, 0.5) or not material.cutouts else material.cutouts
+        picture = sources[choice(g, len(sources))]
+        other = _other(material, picture, g) if picture.label else None
+    alphas: list[Tensor] = []
+    for one, place in zip((picture, other), _places(g), strict=True):
+        layer = _subject(one, place, size, g)
+        scene = over(layer, _shadow(scene, layer[3:], g) if chance(g, 0.4) else scene)
+        alphas = [alpha * (1 - layer[3]) for alpha in alphas] + [layer[3]]
+    return Pair(degrade(draw_colour(g)(scene), g), (picture.label, other.label), torch.stack(alphas))
 
 
 def _subject(picture: Picture, place: Geometry, size: tuple[int, int], g: torch.Generator) -> Tensor:

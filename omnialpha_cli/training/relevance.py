@@ -1,7 +1,7 @@
 """Training of the words' relevance: from the classifier's names to maps of where the named object is.
 
-Objects are seen one or two a picture, and each picture is asked for its own object and for those of all others of the
-batch: what is not there is nowhere. The classifier's backbone is frozen.
+Two objects are seen beside each other, and each is named in turn. What is learnt is how names are read: the words by
+which people name objects are led to those of the classifier's classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,11 @@ from torch.nn import functional as F
 from ..model.context.image_encoder import fold_head, fold_published
 from ..model.context.relevance import CLASSES, Relevance
 from ..status import UsageError
-from .examples import Material, Mix, Triplet, draw_triplet, photo_of_shape
+from .examples import Material, draw_pair, photo_of_shape
 from .image_encoder import CanvasOf
 from .loop import Loss, Schedule
 
-MIX = Mix(photo=0.2, recomposed=0.3, cutout=0.5, two=0.7)
-ABSENT = 0.5  # weight of all objects that are not there, together
+MATCH = 0.3  # weight of the map beside that of the choice
 
 
 def named_classes(
@@ -53,31 +52,42 @@ def word_ids(tokenizer: Tokenizer, words: str) -> Tensor:
 
 
 def make_loss(material: Material, tokenizer: Tokenizer, table: Tensor, schedule: Schedule, canvas: CanvasOf) -> Loss:
-    """The loss of one step, for `loop.train`."""
-
-    def draw(size: tuple[int, int], g: torch.Generator) -> Triplet:
-        while True:
-            triplet = draw_triplet(material, MIX, size, g)
-            if triplet.label:
-                return triplet
+    """The loss of one step, for `loop.train`: of two objects the named one has to be the more relevant, and a map of
+    its own names has to be its alpha.
+    """
 
     def loss(model: nn.Module, step: int, g: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         assert isinstance(model, Relevance)
-        model.backbone.requires_grad_(False)
+        train_words_alone(model)
         size = canvas(*photo_of_shape(material, g), schedule.size)
-        triplets = [draw(size, g) for _ in range(schedule.batch)]
-        seen = model.see(torch.stack([t.scene for t in triplets]))
-        meant = torch.stack([model.mean(table[word_ids(tokenizer, t.label)]) for t in triplets])
-        logits = model.compare(seen, meant[None].expand(len(triplets), -1, -1))  # (B, B, h, w): picture by words
-        alpha = torch.stack([t.foreground[3] for t in triplets])[:, None]
-        there = F.interpolate(alpha, logits.shape[-2:], mode="area")[:, 0]  # (B, h, w)
-        own = torch.eye(len(triplets), dtype=torch.bool)
-        same = torch.tensor([[a.label == b.label for b in triplets] for a in triplets])
-        present = F.binary_cross_entropy_with_logits(logits[own], there)
-        absent = F.softplus(logits[~same]).mean()
-        return (1 - ABSENT) * present + ABSENT * absent, {
-            "present": float(present.detach()),
-            "absent": float(absent.detach()),
+        pairs = [draw_pair(material, size, g) for _ in range(schedule.batch)]
+        with torch.no_grad():
+            seen = model.see(torch.stack([pair.scene for pair in pairs]))
+        meant = torch.stack(
+            [torch.stack([model.mean(table[word_ids(tokenizer, label)]) for label in pair.labels]) for pair in pairs]
+        )
+        logits = model.compare(seen, meant)  # (B, 2, h, w): for the name of each
+        there = F.interpolate(torch.stack([pair.alphas for pair in pairs]), logits.shape[-2:], mode="area")
+        # Mean logits for a name (its first index) on an object (its second): (B, 2, 2)
+        found = torch.einsum("bnhw,bmhw->bnm", logits, there) / there.sum((2, 3)).clamp(min=1e-3)[:, None]
+        own = found.diagonal(dim1=1, dim2=2)  # (B, 2)
+        other = found.flip(2).diagonal(dim1=1, dim2=2)
+        choice = F.softplus(other - own).mean()
+        match = F.binary_cross_entropy_with_logits(logits, there)
+        right = float((own > other).float().mean())
+        return choice + MATCH * match, {
+            "choice": float(choice.detach()),
+            "match": float(match.detach()),
+            "right": right,
         }
 
     return loss
+
+
+def train_words_alone(relevance: Relevance) -> None:
+    """Freeze what sees: there are too few names to teach it, and it would forget the classes that it knows."""
+    relevance.requires_grad_(False)
+    for part in (relevance.word_meaning, relevance.importance):
+        part.requires_grad_(True)
+    relevance.scale.requires_grad_(True)
+    relevance.bias.requires_grad_(True)

@@ -1,4 +1,8 @@
-"""Write a weights folder: `config.json`, `transformer`, `vae` and `context` as safetensors, `tokenizer.json`."""
+"""Write weights: a folder of the embedded kind, or one part in the published layout.
+
+The embedded kind is `config.json`, `transformer`, `vae` and `context` as safetensors, and `tokenizer.json`; a part of
+the published layout a `config.json` and `diffusion_pytorch_model.safetensors`.
+"""
 
 import json
 from dataclasses import asdict
@@ -12,7 +16,11 @@ from torch import Tensor, nn
 from ..model.context.mini import TOKENIZER_FILE, MiniContext
 from ..model.light_vae import LightVAE
 from ..model.omnialpha import OmniAlpha
+from ..model.transformer import Transformer
+from ..model.vae import AlphaVAE
+from .distributed import Group, whole
 
+PART_FILE = "diffusion_pytorch_model.safetensors"
 INT8_MIN_ROWS = 1024  # only large tables are worth it
 
 
@@ -58,3 +66,21 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     return sizes
+
+
+def write_alpha_vae(vae: AlphaVAE, folder: Path) -> None:
+    """Write `rgba_vae/`, float32, with the names of the published layout and kernels of two dimensions."""
+    _write_part(dict(vae.state_dict()), asdict(vae.config), folder)
+
+
+def write_transformer(transformer: Transformer, folder: Path, group: Group) -> None:
+    """Write `transformer/` in bfloat16. All processes have to come here; the first one writes."""
+    state = {name: whole(tensor).bfloat16() for name, tensor in transformer.state_dict().items()}
+    if group.first:
+        _write_part(state, asdict(transformer.config), folder)
+
+
+def _write_part(state: dict[str, Tensor], config: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: t.detach().cpu().contiguous() for name, t in state.items()}, folder / PART_FILE)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")

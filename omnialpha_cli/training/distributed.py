@@ -5,10 +5,10 @@ process (DDP) is the default; with sharding (FSDP2) the transformer's blocks are
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -18,6 +18,8 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ..status import UsageError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,10 @@ def placed(tensor: Tensor, like: Tensor) -> Tensor:
     return tensor
 
 
-def summed(values: Sequence[float], group: Group) -> list[float]:
-    """Numbers, each added up over all processes."""
+def gathered(value: T, group: Group) -> list[T]:
+    """The values of all processes."""
     if group.world == 1:
-        return list(values)
-    total = torch.tensor(values, dtype=torch.float32 if group.device.type == "mps" else torch.float64)
-    total = total.to(group.device)
-    dist.all_reduce(total)
-    return total.tolist()
+        return [value]
+    values: list[Any] = [None] * group.world
+    dist.all_gather_object(values, value)
+    return values

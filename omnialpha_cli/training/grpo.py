@@ -148,8 +148,8 @@ def sample_group(model: OmniAlpha, example: Example, score: Score, grpo: GRPO, g
     ]
     chosen = torch.randperm(grpo.steps - 1, generator=g)[: grpo.trained_steps].tolist()
     reward = table[:, torch.tensor(wanted)].mean()
-    terms = {name: float(column.mean()) for name, column in zip(TERMS, table.T, strict=True)}
-    return Rollout(parts, chosen, {"reward": float(reward), **terms})
+    terms = {name: float(column.mean()) for name, column, on in zip(TERMS, table.T, wanted, strict=True) if on}
+    return Rollout(parts, chosen, {"reward": float(reward), f"reward/{example.task.name}": float(reward), **terms})
 
 
 def policy_loss(model: OmniAlpha, part: Part, k: int, grpo: GRPO) -> tuple[Tensor, dict[str, float]]:

@@ -44,12 +44,13 @@ class Log:
             self.report.progress(self.folder.name, done, self.steps)
 
     def figures(self, done: int, figures: dict[str, float]) -> None:
-        """One line of figures."""
+        """One line of figures; those of a kind with a slash, such as `flow/matte.auto`, are for the files alone."""
         if not self.report:
             return
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps({"step": done, **figures}) + "\n")
-        self.report.say(f"{self.folder.name} {done}/{self.steps} " + " ".join(f"{k} {v}" for k, v in figures.items()))
+        told = " ".join(f"{key} {value}" for key, value in figures.items() if "/" not in key)
+        self.report.say(f"{self.folder.name} {done}/{self.steps} {told}")
         if self.writer:
             for key, value in figures.items():
                 self.writer.add_scalar(key, value, done)

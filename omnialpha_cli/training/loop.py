@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..status import UsageError
 from . import checkpoint
-from .distributed import ALONE, Group, Step, spread, summed
+from .distributed import ALONE, Group, Step, gathered, spread
 from .log import Log, Report
 from .recompute import recompute_blocks
 
@@ -126,7 +126,7 @@ def train(
     if first:
         report.say(f"{folder.name}: resumed at step {first}")
     with Log(folder, schedule.steps, report if group.first else None, tensorboard) as log:
-        started, figures = time.monotonic(), _Sums()
+        started, since, figures = time.monotonic(), first, _Means()
         for step in range(first, schedule.steps):
             for parameters in optimiser.param_groups:
                 parameters["lr"] = schedule.lr * parameters["scale"] * learning_rate(step, schedule)
@@ -149,9 +149,9 @@ def train(
             done = step + 1
             log.step(done)
             if done % schedule.log_every == 0 or done == schedule.steps:
-                rate = schedule.batch * figures.steps(len(micros) * objective.terms) / (time.monotonic() - started)
-                log.figures(done, {**figures.mean(group), "rate": round(rate, 2)})
-                started, figures = time.monotonic(), _Sums()
+                rate = schedule.batch * (done - since) / (time.monotonic() - started)
+                log.figures(done, {**figures.all(group), "rate": round(rate, 2)})
+                started, since, figures = time.monotonic(), done, _Means()
             if objective.picture and schedule.picture_every and done % schedule.picture_every == 0:
                 with checkpoint.averaged(model, ema):
                     log.picture(done, objective.picture())
@@ -161,25 +161,25 @@ def train(
     return model.eval()
 
 
-class _Sums:
-    """Figures added up between two lines of the log."""
+class _Means:
+    """Means of figures between two lines of the log; not every batch has every figure."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, float] = {}
-        self.count = 0
+        self.sums: dict[str, tuple[float, int]] = {}
 
     def add(self, figures: dict[str, float]) -> None:
-        self.count += 1
         for key, value in figures.items():
-            self.sums[key] = self.sums.get(key, 0.0) + value
+            total, count = self.sums.get(key, (0.0, 0))
+            self.sums[key] = total + value, count + 1
 
-    def steps(self, a_step: int) -> float:
-        return self.count / a_step
-
-    def mean(self, group: Group) -> dict[str, float]:
+    def all(self, group: Group) -> dict[str, float]:
         """Over all processes."""
-        values = summed([self.count, *self.sums.values()], group)
-        return {key: round(value / values[0], 5) for key, value in zip(self.sums, values[1:], strict=True)}
+        means: dict[str, float] = {}
+        each = gathered(self.sums, group)
+        for key in dict.fromkeys(key for sums in each for key in sums):
+            totals, counts = zip(*(sums[key] for sums in each if key in sums), strict=True)
+            means[key] = float(f"{sum(totals) / sum(counts):.5g}")
+        return means
 
 
 def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, object]]:

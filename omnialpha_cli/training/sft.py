@@ -147,7 +147,8 @@ def objective(
         # Squared velocity error times sigma² is the squared error of the clean latents.
         weight = (MAX_WEIGHT * sigma**2).clamp(max=1)[:, None, None] if flow.error == "clean" else 1.0
         value = (weight * (velocity - (batch.noise - batch.clean)).square()).mean()
-        figures = {"flow": float(value.detach())}
+        flow_error = float(value.detach())
+        figures = {"flow": flow_error, f"flow/{batch.examples[0].task.name}": flow_error}
         if trained.context is not None:
             extra = auxiliary_alpha(hidden, context, batch.examples, trained.alpha_head)
             value, figures["aux"] = value + flow.auxiliary * extra, float(extra.detach())

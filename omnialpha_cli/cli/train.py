@@ -106,8 +106,7 @@ def image_encoder(
 @app.command(
     epilog="Examples:\n\n"
     "omnialpha train sft mini.toml --photos photos.tar --words all-MiniLM-L6-v2\n\n"
-    "omnialpha train sft mini-tasks.toml --photos photos.tar --cutouts cutouts.tar --device cuda\n\n"
-    "torchrun --nproc_per_node 8 --no-python omnialpha train sft omnialpha-sft.toml --photos photos.tar "
+    "omnialpha train sft omnialpha-sft.toml --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds.tar "
     "--start Qwen-Image-Edit-2509 --device cuda"
 )
 @takes_options
@@ -135,7 +134,7 @@ def sft(
 
 @app.command(
     epilog="Examples:\n\n"
-    "omnialpha train grpo mini-grpo.toml --photos photos.tar --backgrounds backgrounds.tar --start weights/mine\n\n"
+    "omnialpha train grpo mine.toml --photos photos.tar --backgrounds backgrounds.tar --start weights/mine\n\n"
     "omnialpha train grpo omnialpha-grpo.toml --photos photos.tar --start Qwen-Image-Edit-2509 "
     "--lora runs/sft/sft/lora/pytorch_lora_weights.safetensors --run runs/grpo --device cuda"
 )

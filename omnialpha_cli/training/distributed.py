@@ -1,6 +1,6 @@
 """Several processes, as `torchrun` starts them: who takes part, and how a step's gradients become one.
 
-`torchrun --nproc_per_node 8 --no-python omnialpha train sft RECIPE …` is all it takes. A copy of the model in each
+`torchrun --nproc_per_node 8 --no-python -- omnialpha train sft RECIPE …` is all it takes. A copy of the model in each
 process (DDP) is the default; with sharding (FSDP2) the transformer's blocks are whole only while they compute.
 """
 

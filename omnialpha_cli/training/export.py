@@ -17,10 +17,11 @@ from ..model.context.mini import TOKENIZER_FILE, MiniContext
 from ..model.light_vae import LightVAE
 from ..model.omnialpha import OmniAlpha
 from ..model.transformer import Transformer
-from ..model.vae import AlphaVAE
+from ..model.vae import AlphaVAE, Resample
 from .distributed import Group, whole
 
 PART_FILE = "diffusion_pytorch_model.safetensors"
+TEMPORAL = [False, True, True]  # the published VAE's levels that also halve time, which stills do not have
 INT8_MIN_ROWS = 1024  # only large tables are worth it
 
 
@@ -69,8 +70,34 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
 
 
 def write_alpha_vae(vae: AlphaVAE, folder: Path) -> None:
-    """Write `rgba_vae/`, float32, with the names of the published layout and kernels of two dimensions."""
-    _write_part(dict(vae.state_dict()), asdict(vae.config), folder)
+    """Write `rgba_vae/`, float32, as the published class of diffusers reads it."""
+    config = {"_class_name": "AutoencoderKLQwenImage", **asdict(vae.config), "temperal_downsample": TEMPORAL}
+    _write_part(as_published(vae), config, folder)
+
+
+def as_published(vae: AlphaVAE) -> dict[str, Tensor]:
+    """The state dict of the published, three-dimensional layout: the inverse of `AlphaVAE.from_published`.
+
+    A kernel acts on one frame through its last temporal slice; the others, and the temporal resamplers, are zero.
+    """
+    state: dict[str, Tensor] = {}
+    for name, tensor in vae.state_dict().items():
+        flat = ".resample." in name or ".attentions." in name  # two-dimensional there too
+        if name.endswith("gamma") and not flat:
+            tensor = tensor[..., None]  # (C, 1, 1, 1)
+        elif tensor.ndim == 4 and not flat:
+            frames = tensor.shape[-1]  # kernels are cubes
+            before = tensor.new_zeros(*tensor.shape[:2], frames - 1, *tensor.shape[2:])
+            tensor = torch.cat((before, tensor[:, :, None]), dim=2)  # (O, I, T, h, w)
+        state[name] = tensor
+    down = [n for n, m in vae.encoder.named_modules() if isinstance(m, Resample)]
+    up = [n for n, m in vae.decoder.named_modules() if isinstance(m, Resample)]
+    for prefix, names, temporal, widening in (("encoder", down, TEMPORAL, 1), ("decoder", up, TEMPORAL[::-1], 2)):
+        for name in (n for n, on in zip(names, temporal, strict=True) if on):
+            width = state[f"{prefix}.{name}.resample.1.weight"].shape[1]
+            state[f"{prefix}.{name}.time_conv.weight"] = torch.zeros(widening * width, width, 3, 1, 1)
+            state[f"{prefix}.{name}.time_conv.bias"] = torch.zeros(widening * width)
+    return state
 
 
 def write_transformer(transformer: Transformer, folder: Path, group: Group) -> None:

@@ -65,6 +65,13 @@ class Schedule:
     log_every: int = 25
     picture_every: int = 0  # steps between validation pictures; 0 makes none
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be: raises ValueError."""
+        if self.decay not in ("cosine", "constant"):
+            raise ValueError(f"decay = {self.decay!r} is neither cosine nor constant")
+        if min(self.steps, self.batch, self.micro or 1, self.save_every, self.log_every) < 1:
+            raise ValueError("steps, batch, micro, save_every and log_every are at least 1")
+
     @property
     def micro_batch(self) -> int:
         """Examples that go through the network together in one process alone."""

@@ -12,6 +12,7 @@ from omnialpha_cli.model import published
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 from omnialpha_cli.model.vae import AlphaVAE
 from omnialpha_cli.status import UsageError
+from omnialpha_cli.training.export import write_alpha_vae
 
 ADAPTER = "lora/pytorch_lora_weights.safetensors"
 STAGE = "size = 64\nsteps = 2\nbatch = 2\nlr = 1e-2\nwarmup = 0.0\nlog_every = 1\npicture_every = 2\nrecompute = true\n"
@@ -73,6 +74,22 @@ def omnialpha(packs, tmp_path):
 
 def log(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_trained_vae_is_read_by_diffusers(base, tmp_path):
+    from diffusers import AutoencoderKLQwenImage
+
+    vae = published.load_vae(base, "cpu", torch.float32)
+    write_alpha_vae(vae, tmp_path / "rgba_vae")
+    reference = AutoencoderKLQwenImage.from_pretrained(tmp_path / "rgba_vae").eval()
+    rgba = torch.rand(1, 4, 32, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        latents = reference.encode(rgba[:, :, None]).latent_dist.mode()
+        decoded = reference.decode(latents).sample[:, :, 0]
+    assert torch.allclose(vae.normalise(latents[:, :, 0]), vae.encode(rgba), atol=1e-4)
+    assert torch.allclose(decoded, vae.decode(vae.normalise(latents[:, :, 0])), atol=1e-4)
+    again = published.load_vae(tmp_path, "cpu", torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), vae.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("channels", [3, 4])

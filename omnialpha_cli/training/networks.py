@@ -60,6 +60,8 @@ def started(recipe: Recipe, loras: Sequence[tuple[Path, float]], device: torch.d
     """
     dtype = None if recipe.lora else torch.float32
     model = load_model(OmniAlpha.load, str(recipe.start), "cpu", dtype=dtype, loras=loras, memory="resident")
+    if isinstance(model.vae, published.RGBVAE):
+        raise UsageError(f"{recipe.start} knows no alpha: put a trained rgba_vae/ into it (omnialpha train vae)")
     for part in (model.vae, model.context_encoder):
         assert isinstance(part, nn.Module)
         part.to(device).requires_grad_(False)

@@ -91,6 +91,7 @@ def train_sft(run: Run, material: Material, words: Path | None = None, held_out:
     `words` is a BERT-style model folder, for its word table; not needed where the recipe starts from weights.
     """
     recipe, device = run.recipe, run.group.device
+    torch.manual_seed(0)
     if recipe.start:
         model = networks.started(recipe, run.loras, device)
         if isinstance(model.context_encoder, MiniContext):

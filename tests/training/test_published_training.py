@@ -150,6 +150,12 @@ def test_the_embedded_kind_takes_adapters_too(omnialpha, tiny_weights):
     OmniAlpha.load(tiny_weights, loras=[(run / "sft" / ADAPTER, 1.0)])
 
 
+def test_a_transformer_is_not_trained_on_latents_without_alpha(omnialpha, tmp_path):
+    write_published(tmp_path / "rgb", channels=3, lora=False)
+    with pytest.raises(UsageError, match="knows no alpha"):
+        omnialpha("sft", SFT, "--start", tmp_path / "rgb")
+
+
 def test_without_weights_to_start_from_it_says_how_to_name_them(omnialpha):
     with pytest.raises(UsageError, match="--start"):
         omnialpha("grpo", GRPO)

@@ -139,7 +139,8 @@ def sample_group(model: OmniAlpha, example: Example, score: Score, grpo: GRPO, g
     for _ in range(grpo.parts):
         noise = torch.randn(grpo.at_once, layout.num_targets, channels, generator=g).to(model.device)
         trajectories.append(roll_out(velocity, noise, sigmas, grpo.eta, g))
-        scores += [score(example, layers) for layers in model.decode(trajectories[-1].states[-1], layout)]
+        for layers in model.decode(trajectories[-1].states[-1], layout):
+            scores.append(score(example, [layer.to(model.device) for layer in layers]))
     table = torch.stack(scores).float().cpu()  # (G, 4)
     wanted = used(example.task)
     parts = [

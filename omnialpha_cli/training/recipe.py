@@ -29,7 +29,7 @@ class Part:
 @dataclass(frozen=True)
 class Recipe:
     """`tasks` maps task names to their share of the examples; the exported weights claim to know those in `claimed`, or
-    all of them.
+    all of them. A VAE has none.
 
     `start` names weights (as `--model` does) that training goes on from: all parts are theirs, and the transformer is
     trained further. With `lora` only adapters beside it are. `vae_loss` is there for the published VAE alone.
@@ -73,7 +73,7 @@ def read_recipe(path: Path) -> Recipe:
         loss = tables["vae"].pop("loss", None)
         grpo_stages = _stages(tables["grpo"])
         recipe = Recipe(
-            tasks=values.pop("tasks"),
+            tasks=values.pop("tasks", {}),
             **{name: Part(stages=_stages(tables[name]), network=tables[name])
                for name in ("vae", "image_encoder", "transformer")},
             defaults=values.pop("defaults", {}),

@@ -91,6 +91,8 @@ def train_sft(run: Run, material: Material, words: Path | None = None, held_out:
     `words` is a BERT-style model folder, for its word table; not needed where the recipe starts from weights.
     """
     recipe, device = run.recipe, run.group.device
+    if not recipe.tasks:
+        raise UsageError("this recipe has no [tasks]")
     torch.manual_seed(0)
     if recipe.start:
         model = networks.started(recipe, run.loras, device)
@@ -114,8 +116,10 @@ def train_sft(run: Run, material: Material, words: Path | None = None, held_out:
 def train_grpo(run: Run, material: Material, held_out: Material | None = None) -> None:
     """Reinforce the transformer of the weights that the recipe starts from, or adapters beside it."""
     recipe, device = run.recipe, run.group.device
-    if recipe.grpo is None or not recipe.start:
-        raise UsageError("this recipe has no [[grpo.stages]]" if recipe.start else networks.NO_START)
+    if recipe.grpo is None or not recipe.tasks:
+        raise UsageError("this recipe has no [tasks] or no [[grpo.stages]]")
+    if not recipe.start:
+        raise UsageError(networks.NO_START)
     settings = recipe.grpo
     model = networks.started(recipe, run.loras, device)
     trained = sft.Trained(model.transformer, None)

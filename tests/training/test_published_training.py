@@ -19,7 +19,6 @@ STAGE = "size = 64\nsteps = 2\nbatch = 2\nlr = 1e-2\nwarmup = 0.0\nlog_every = 1
 LORA = "[lora]\nmodules = '.*attn.*'\nrank = 4\nalpha = 4\n"
 DEFAULTS = "[defaults]\nsteps = 2\nguidance = 2.0\ncanvas = 64\ncanvases = { decompose = 32 }\n"
 VAE = f"""
-tasks = {{ "generate.foreground" = 1.0 }}
 [vae.loss]
 adversarial_from = 1
 kl_reference = 1e-3
@@ -167,5 +166,9 @@ def test_weights_without_such_a_vae_are_refused(omnialpha, tiny_weights):
 
 
 def test_a_recipe_without_stages_for_it_is_refused(omnialpha, base):
-    with pytest.raises(UsageError, match="no stages that train sft"):
+    with pytest.raises(UsageError, match=r"no \[tasks\]"):
         omnialpha("sft", VAE, "--start", base)
+    with pytest.raises(UsageError, match="no stages that train sft"):
+        omnialpha("sft", GRPO, "--start", base)
+    with pytest.raises(UsageError, match=r"no \[tasks\] or no \[\[grpo.stages\]\]"):
+        omnialpha("grpo", SFT, "--start", base)

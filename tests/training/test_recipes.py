@@ -96,7 +96,6 @@ def test_a_recipe_of_the_package_is_found_by_its_name(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "tasks"),
         ("tasks = [", "not a training recipe"),
         ('tasks = { "matte.magic" = 1.0 }', "unknown: matte.magic"),
         ('tasks = { "matte.auto" = 1.0 }\n[turbo]', "unknown: turbo"),

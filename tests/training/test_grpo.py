@@ -38,13 +38,13 @@ def objective(material, model, stage=STAGE, settings=SMALL, tasks=None):
 
 
 class Enlarged:
-    """A VAE without weights: latents are the picture at an eighth of its size, four times."""
+    """A VAE without weights: latents are the picture at an eighth of its size, four times. No alpha is ever full."""
 
     def encode(self, rgba):
         return F.avg_pool2d(rgba, 8).repeat(1, 4, 1, 1)
 
     def decode(self, z, clamp=True):
-        return F.interpolate(z[:, :4], scale_factor=8).clamp(-1, 1)
+        return F.interpolate((z[:, :4] / 8).tanh(), scale_factor=8)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_the_reward_rises(material, model, tmp_path, adapters):
     stage = replace(STAGE, lr=2e-2 if adapters else 3e-3)
     train(trained, objective(material, model, stage), stage, tmp_path, Told())
     rewards = [json.loads(line)["reward"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5 + 0.1
+    assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5 + 0.04
 
 
 def test_several_updates_of_one_sampling_are_clipped(material, model, tmp_path):

@@ -77,4 +77,4 @@ def objective(material: Material, schedule: Schedule, device: torch.device) -> O
         z = model.statistics(model.vae.encoder(target).float()) + LATENT_NOISE * noise
         return reconstruction(target, model.vae.decoder(z).float())
 
-    return Objective(draw, loss)
+    return Objective(draw, loss, independent=True)

@@ -157,7 +157,7 @@ def objective(
     def picture() -> Tensor:
         return validation_sheet(model, held_out or material, MIX, tasks, schedule.size, canvas)
 
-    return Objective(draw, loss, picture=picture)
+    return Objective(draw, loss, picture=picture, independent=True)
 
 
 def encode_targets(model: OmniAlpha, examples: list[Example]) -> Tensor:

@@ -109,7 +109,7 @@ def objective(
             rows.append([(rgba + 1) / 2, (made.float() + 1) / 2])
         return sheet(rows)
 
-    return Objective(draw, loss, picture=picture)
+    return Objective(draw, loss, picture=picture, independent=True)
 
 
 def moments(vae: AlphaVAE, rgba: Tensor) -> Posterior:

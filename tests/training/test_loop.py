@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -46,6 +47,36 @@ def test_it_learns_and_logs(tmp_path):
     assert log[-1]["mse"] == log[-1]["loss"] and log[-1]["rate"] > 0
     assert len(told.lines) == 4
     assert told.steps == [("net", step, 200) for step in range(1, 201)]
+
+
+def test_batches_drawn_ahead_are_the_same_and_are_drawn_while_the_network_computes(tmp_path):
+    started = {step: Event() for step in range(12)}
+
+    def told(step, micro, g):
+        started[step].set()
+        return draw(step, micro, g)
+
+    steps = iter(range(12))
+
+    def waiting(model, x, term):
+        step = next(steps)
+        assert step == 11 or started[step + 1].wait(20)  # the next one is being drawn
+        return loss(model, x, term)
+
+    objective = Objective(told, waiting, independent=True)
+    ahead = train(network(), objective, replace(SCHEDULE, ahead=2), tmp_path / "ahead", Told())
+    plain = train(network(), OBJECTIVE, SCHEDULE, tmp_path / "plain", Told())
+    assert torch.equal(weights(ahead), weights(plain))
+
+
+def test_a_failure_while_drawing_ahead_ends_the_training(tmp_path):
+    def failing(step, micro, g):
+        if step == 5:
+            raise Interrupted
+        return draw(step, micro, g)
+
+    with pytest.raises(Interrupted):
+        train(network(), Objective(failing, loss, independent=True), replace(SCHEDULE, ahead=2), tmp_path, Told())
 
 
 class Interrupted(Exception):

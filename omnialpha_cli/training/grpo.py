@@ -94,7 +94,7 @@ def objective(
     """
     for name in tasks:
         used(draw_task({name: 1.0}, torch.Generator()))
-    if schedule.micro_batch != 1 and schedule.batch != 1:
+    if schedule.micro_batch != 1:
         raise UsageError("a group is a micro-batch of its own: set micro = 1")
     if schedule.save_every % grpo.updates:
         raise UsageError(f"save_every = {schedule.save_every} would part the {grpo.updates} updates of a sampling")

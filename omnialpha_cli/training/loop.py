@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from threading import Lock
@@ -78,17 +78,17 @@ class Schedule:
         if min(self.steps, self.batch, self.micro or 1, self.save_every, self.log_every) < 1:
             raise ValueError("steps, batch, micro, save_every and log_every are at least 1")
 
-    @property
-    def micro_batch(self) -> int:
-        """Examples that go through the network together in one process alone."""
-        return self.micro or self.batch
-
-    def micro_batches(self, world: int) -> int:
-        """Micro-batches of a step, of all processes. Raises UsageError if they do not share them evenly."""
+    def shared(self, world: int) -> "Schedule":
+        """With `micro` said, for so many processes. Raises UsageError if they do not share a batch evenly."""
         micro = self.micro or max(1, self.batch // world)
         if self.batch % micro or self.batch // micro % world:
             raise UsageError(f"a batch of {self.batch} in parts of {micro} is not for {world} processes alike")
-        return self.batch // micro
+        return replace(self, micro=micro)
+
+    @property
+    def micro_batch(self) -> int:
+        """Examples that go through the network together."""
+        return self.micro or self.batch
 
 
 def learning_rate(step: int, schedule: Schedule) -> float:
@@ -123,7 +123,8 @@ def train(
     Parameters that do not require gradients stay as they are. `folder` receives `checkpoint.pt`, resumed from when it
     is there, `log.jsonl`, pictures, and with `tensorboard` its event files.
     """
-    micros = range(group.rank, schedule.micro_batches(group.world), group.world)  # this process's
+    schedule = schedule.shared(group.world)
+    micros = range(group.rank, schedule.batch // schedule.micro_batch, group.world)  # this process's
     device = group.device
     if schedule.recompute:
         recompute_blocks(model)
@@ -136,7 +137,7 @@ def train(
     optimiser = torch.optim.AdamW(_groups(model, schedule), lr=schedule.lr, betas=schedule.betas)
     ema = {name: tensor.detach().clone() for name, tensor in checkpoint.trained(model).items()}
     first = checkpoint.load(folder, model, optimiser, ema, device)
-    if first:
+    if first and group.first:
         report.say(f"{folder.name}: resumed at step {first}")
     lock = Lock()  # a context encoder keeps what it read, for one at a time
 

@@ -170,6 +170,7 @@ def _train_stages(
             checkpoint.restore(model, torch.load(done, map_location="cpu", weights_only=True))
             continue
         folder = run.folder / f"{name}-{number}"
+        stage = stage.shared(run.group.world)
         train(model, objective(stage), stage, folder, run.report, run.group, run.tensorboard)
         checkpoint.keep(model, done, run.group)
     checkpoint.keep(model, run.folder / f"{name}.pt", run.group)

@@ -144,7 +144,12 @@ def test_each_part_of_a_batch_has_random_numbers_of_its_own(tmp_path):
 @pytest.mark.parametrize(("batch", "micro", "world"), [(6, 4, 1), (6, 2, 2), (5, None, 2)])
 def test_a_batch_that_processes_cannot_share_is_refused(batch, micro, world):
     with pytest.raises(UsageError, match=f"batch of {batch}"):
-        replace(SCHEDULE, batch=batch, micro=micro).micro_batches(world)
+        replace(SCHEDULE, batch=batch, micro=micro).shared(world)
+
+
+@pytest.mark.parametrize(("micro", "world", "share"), [(None, 1, 4), (None, 2, 2), (None, 4, 1), (1, 2, 1), (4, 1, 4)])
+def test_processes_share_a_batch(micro, world, share):
+    assert replace(SCHEDULE, micro=micro).shared(world).micro_batch == share
 
 
 def test_the_averaged_weights_lag_and_without_averaging_the_last_ones_are_kept(tmp_path):

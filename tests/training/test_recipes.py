@@ -59,7 +59,7 @@ def test_the_cold_start_is_the_paper_s():
     assert (stage.steps, stage.batch, stage.lr, stage.decay, stage.weight_decay, stage.clip) == (
         15_000, 64, 5e-5, "constant", 1e-4, 1.0
     )  # fmt: skip
-    assert stage.bf16 and stage.micro_batches(64) == 64
+    assert stage.bf16 and stage.shared(64).micro_batch == 1
     assert set(recipe.tasks) == {name for name, task in TASKS.items() if task.published}
     assert (recipe.flow.sigma, recipe.flow.at_one, recipe.flow.error) == ("uniform", 0, "velocity")
     assert recipe.flow.prompt_dropout == 0.15

@@ -16,17 +16,18 @@ from omnialpha_cli.weights import store
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def commands() -> list[list[str]]:
+def commands(text: str = README) -> list[list[str]]:
     """The arguments of every `omnialpha …` in the shell blocks."""
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    lines = [line for block in blocks("sh", text) for line in block.splitlines()]
     parts = [part for line in lines for part in re.split(r"&&|\||>", line.split(" # ")[0])]
-    words = [shlex.split(part) for part in parts]
+    words = [shlex.split(part.rpartition("--no-python -- ")[2]) for part in parts]
     return [word[1:] for word in words if word and word[0] == "omnialpha"]
 
 
@@ -35,7 +36,7 @@ def test_the_two_commands_are_there_as_promised():
     assert 'python -m pip install ".[test]" && python -m pytest\n' in blocks("sh")
 
 
-@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
+@pytest.mark.parametrize("arguments", [*commands(), *commands(TRAINING)], ids=" ".join)
 def test_commands_and_options_exist(arguments):
     command = typer.main.get_command(app)
     words = iter(arguments)

@@ -1,12 +1,17 @@
-"""`omnialpha train`: the trainings that make the embedded weights, and their export."""
+"""`omnialpha train`: the trainings of the networks, by recipes, and the export of embedded weights."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from .console import say
-from .options import INPUTS, OUTPUT, RUN, option
+from .options import INPUTS, MODEL, OUTPUT, RUN, option, takes_options
+from .training_progress import TrainingProgress
 
 if TYPE_CHECKING:
     from ..training.examples import Material
@@ -14,41 +19,73 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Train the networks of a recipe, one after another, and export them.")
 
-RecipeFile = Annotated[Path, typer.Argument(help="A recipe (TOML).", exists=True, dir_okay=False)]
-Photos = Annotated[
-    Path, option("--photos", panel=INPUTS, help="Tar of photographs with mattes.", exists=True, dir_okay=False)
+RecipeFile = Annotated[
+    Path, typer.Argument(help="A recipe (TOML): a file, or the name of one of the package, such as mini.toml.")
 ]
-Cutouts = Annotated[
-    Path | None, option("--cutouts", panel=INPUTS, help="Tar of RGBA cut-outs.", exists=True, dir_okay=False)
+Start = Annotated[
+    str | None,
+    option("--start", panel=MODEL, metavar="NAME|DIR", help="Weights to go on from, in place of the recipe's."),
 ]
-Backgrounds = Annotated[
-    Path | None, option("--backgrounds", panel=INPUTS, help="Tar of backgrounds.", exists=True, dir_okay=False)
+Loras = Annotated[
+    list[str] | None,
+    option("--lora", panel=MODEL, metavar="PATH[:STRENGTH]", show_default=False,
+           help="A LoRA to merge into the weights to go on from; may be given several times."),
+]  # fmt: skip
+Backbone = Annotated[
+    Path, option("--backbone", panel=INPUTS, help="EfficientNet-Lite0 state dict.", exists=True, dir_okay=False)
 ]
-RunFolder = Annotated[
-    Path, option("--run", panel=OUTPUT, help="Folder of the run: checkpoints, logs and trained parts.")
-]
-Device = Annotated[str, option("--device", panel=RUN, help="cpu, cuda or mps.")]
+Words = Annotated[
+    Path | None,
+    option("--words", panel=INPUTS, exists=True, file_okay=False,
+           help="Folder of a BERT-style model; not for recipes that start from weights."),
+]  # fmt: skip
+Lpips = Annotated[
+    Path | None,
+    option("--lpips", panel=MODEL, exists=True, file_okay=False,
+           help="Folder with torchvision's vgg16*.pth and lpips's vgg.pth; else features of the embedded weights."),
+]  # fmt: skip
 
-_DEFAULT_RUN = Path("runs/mini")
+
+# fmt: off
+@dataclass(frozen=True)
+class MaterialOptions:
+    """The packs that training draws from."""
+
+    photos: Annotated[Path, option(
+        "--photos", panel=INPUTS, help="Tar of photographs with mattes.", exists=True, dir_okay=False)]
+    cutouts: Annotated[Path | None, option(
+        "--cutouts", panel=INPUTS, help="Tar of RGBA cut-outs.", exists=True, dir_okay=False)] = None
+    backgrounds: Annotated[Path | None, option(
+        "--backgrounds", panel=INPUTS, help="Tar of backgrounds.", exists=True, dir_okay=False)] = None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where a training lives and runs."""
+
+    run: Annotated[Path, option(
+        "--run", panel=OUTPUT, help="Folder of the run: checkpoints, logs and trained parts.")] = Path("runs/mini")
+    tensorboard: Annotated[bool, option(
+        "--tensorboard", panel=OUTPUT, help="Also write TensorBoard's event files.")] = False
+    device: Annotated[Literal["cpu", "cuda", "mps"], option(
+        "--device", panel=RUN, help="In each process that torchrun started, its own GPU for cuda.")] = "cpu"
+# fmt: on
 
 
 @app.command(
     epilog="Examples:\n\n"
     "omnialpha train vae mini.toml --photos photos.tar --cutouts cutouts.tar\n\n"
-    "omnialpha train vae mini.toml --photos photos.tar --run runs/wide --device cuda"
+    "omnialpha train vae omnialpha-vae.toml --photos photos.tar --start Qwen-Image-Edit-2509 --device cuda"
 )
+@takes_options
 def vae(
-    recipe: RecipeFile,
-    photos: Photos,
-    cutouts: Cutouts = None,
-    backgrounds: Backgrounds = None,
-    run: RunFolder = _DEFAULT_RUN,
-    device: Device = "cpu",
+    recipe: RecipeFile, material: MaterialOptions, run: RunOptions, start: Start = None, lpips: Lpips = None
 ) -> None:
     """Train the alpha-aware VAE. Run it again to go on after an interruption."""
     from ..training import stages
 
-    stages.train_vae(_run(recipe, run, device), _material(photos, cutouts, backgrounds))
+    with _run(recipe, run, start) as training:
+        stages.train_vae(replace(training, lpips=lpips), *_material(material, training))
 
 
 @app.command(
@@ -57,48 +94,94 @@ def vae(
     "omnialpha train image-encoder mini.toml --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds.tar "
     "--backbone efficientnet-lite0.pth"
 )
+@takes_options
 def image_encoder(
     recipe: RecipeFile,
-    photos: Photos,
-    backbone: Annotated[
-        Path, option("--backbone", panel=INPUTS, help="EfficientNet-Lite0 state dict.", exists=True, dir_okay=False)
-    ],
-    cutouts: Cutouts = None,
-    backgrounds: Backgrounds = None,
-    run: RunFolder = _DEFAULT_RUN,
-    device: Device = "cpu",
+    material: MaterialOptions,
+    run: RunOptions,
+    *,
+    backbone: Backbone,
 ) -> None:
     """Adapt the context's image encoder to matting."""
     from ..training import stages
 
-    stages.train_image_encoder(_run(recipe, run, device), _material(photos, cutouts, backgrounds), backbone)
+    with _run(recipe, run) as training:
+        stages.train_image_encoder(training, _material(material, training)[0], backbone)
 
 
 @app.command(
     epilog="Examples:\n\n"
-    "omnialpha train transformer mini.toml --photos photos.tar --words all-MiniLM-L6-v2\n\n"
-    "omnialpha train transformer mini-tasks.toml --photos photos.tar --cutouts cutouts.tar "
-    "--backgrounds backgrounds.tar --device cuda"
+    "omnialpha train relevance mini.toml --photos photos.tar --cutouts cutouts.tar --words all-MiniLM-L6-v2 "
+    "--backbone efficientnet-lite0.pth --class-names imagenet.txt\n\n"
+    "omnialpha train relevance mini-tasks.toml --photos photos.tar --cutouts cutouts.tar "
+    "--backbone efficientnet-lite0.pth --class-names imagenet.txt"
 )
-def transformer(
+@takes_options
+def relevance(
     recipe: RecipeFile,
-    photos: Photos,
-    words: Annotated[
-        Path | None,
+    material: MaterialOptions,
+    run: RunOptions,
+    *,
+    backbone: Backbone,
+    class_names: Annotated[
+        Path,
         option(
-            "--words", panel=INPUTS, exists=True, file_okay=False,
-            help="Folder of a BERT-style model; not for recipes that start from weights.",
+            "--class-names", panel=INPUTS, exists=True, dir_okay=False,
+            help="The names of its 1,000 classes, one a line, in their order.",
         ),
-    ] = None,
-    cutouts: Cutouts = None,
-    backgrounds: Backgrounds = None,
-    run: RunFolder = _DEFAULT_RUN,
-    device: Device = "cpu",
-) -> None:
-    """Train the transformer on the recipe's tasks, after the VAE and the image encoder."""
+    ],
+    words: Words = None,
+) -> None:  # fmt: skip
+    """Teach the embedded context where in a picture is what words name."""
     from ..training import stages
 
-    stages.train_transformer(_run(recipe, run, device), _material(photos, cutouts, backgrounds), words)
+    with _run(recipe, run) as training:
+        stages.train_relevance(training, _material(material, training)[0], backbone, class_names, words)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "omnialpha train sft mini.toml --photos photos.tar --words all-MiniLM-L6-v2\n\n"
+    "omnialpha train sft omnialpha-sft.toml --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds.tar "
+    "--start Qwen-Image-Edit-2509 --device cuda"
+)
+@takes_options
+def sft(
+    recipe: RecipeFile,
+    material: MaterialOptions,
+    run: RunOptions,
+    start: Start = None,
+    lora: Loras = None,
+    words: Words = None,
+) -> None:
+    """Train the transformer on the recipe's tasks, or adapters beside it."""
+    from ..training import stages
+
+    with _run(recipe, run, start, lora) as training:
+        drawn, held_out = _material(material, training)
+        stages.train_sft(training, drawn, words, held_out)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "omnialpha train grpo mine.toml --photos photos.tar --backgrounds backgrounds.tar --start weights/mine\n\n"
+    "omnialpha train grpo omnialpha-grpo.toml --photos photos.tar --start Qwen-Image-Edit-2509 "
+    "--lora runs/sft/sft/lora/pytorch_lora_weights.safetensors --run runs/grpo --device cuda"
+)
+@takes_options
+def grpo(
+    recipe: RecipeFile,
+    material: MaterialOptions,
+    run: RunOptions,
+    start: Start = None,
+    lora: Loras = None,
+    lpips: Lpips = None,
+) -> None:
+    """Reinforce the transformer, or adapters beside it, by rewards on the layers that it makes."""
+    from ..training import stages
+
+    with _run(recipe, run, start, lora) as training:
+        stages.train_grpo(replace(training, lpips=lpips), *_material(material, training))
 
 
 @app.command(
@@ -106,33 +189,56 @@ def transformer(
     "omnialpha train export mini.toml weights/mine\n\n"
     "omnialpha train export mini.toml omnialpha_cli/weights/mini --name mini"
 )
+@takes_options
 def export(
     recipe: RecipeFile,
     out: Annotated[Path, typer.Argument(help="The weights folder to write.")],
+    run: RunOptions,
     name: Annotated[str, option("--name", panel=OUTPUT, help="Name of the weights, in config.json.")] = "mini",
-    run: RunFolder = _DEFAULT_RUN,
+    start: Start = None,
+    lora: Loras = None,
 ) -> None:
     """Write the trained parts as a weights folder, which `--model` takes, and print their sizes."""
     from ..training import stages
 
-    sizes = stages.export(_run(recipe, run, "cpu"), name, out)
+    with _run(recipe, run, start, lora) as training:
+        sizes = stages.export(training, name, out)
     for part, (parameters, size) in sizes.items():
         say(f"{part:12} {parameters / 1e6:7.2f} M parameters {size / 1e6:7.2f} MB")
     say(f"{'total':12} {sum(p for p, _ in sizes.values()) / 1e6:7.2f} M parameters "
         f"{sum(s for _, s in sizes.values()) / 1e6:7.2f} MB")  # fmt: skip
 
 
-def _run(recipe: Path, folder: Path, device: str) -> "Run":
+@contextmanager
+def _run(
+    recipe: Path, options: RunOptions, start: str | None = None, loras: list[str] | None = None
+) -> Iterator["Run"]:
+    from ..training.distributed import joined
     from ..training.recipe import read_recipe
     from ..training.stages import Run
+    from ..weights.adapters import parse
 
-    folder.mkdir(parents=True, exist_ok=True)
-    return Run(read_recipe(recipe), folder, say, device)
+    read = read_recipe(recipe)
+    adapters = [parse(text) for text in loras or []]
+    options.run.mkdir(parents=True, exist_ok=True)
+    with joined(options.device) as group, TrainingProgress(shown=group.first and sys.stderr.isatty()) as progress:
+        yield Run(
+            replace(read, start=start or read.start),
+            options.run,
+            progress,
+            group,
+            loras=[(adapter.path, adapter.strength) for adapter in adapters],
+            tensorboard=options.tensorboard,
+        )
 
 
-def _material(photos: Path, cutouts: Path | None, backgrounds: Path | None) -> "Material":
+def _material(options: MaterialOptions, training: "Run") -> tuple["Material", "Material | None"]:
+    """To train on, and held out for the validation pictures."""
     from ..training.examples import make_material
     from ..training.packs import read_packs
 
-    say("reading the packs")
-    return make_material(read_packs(photos, cutouts, backgrounds))
+    if training.group.first:
+        training.report.say("reading the packs")
+    packs = read_packs(options.photos, options.cutouts, options.backgrounds)
+    held_out = make_material(replace(packs, photos=packs.photos_val)) if packs.photos_val else None
+    return make_material(packs), held_out

@@ -37,10 +37,14 @@ class FeatureDistance:
     def __call__(self, a: NDArray[Any], b: NDArray[Any]) -> float:
         """Of two pictures (H, W, 3) in [0, 1]: 0 if equal, at most 16."""
         both = torch.from_numpy(np.stack((a, b)).astype(np.float32)).permute(0, 3, 1, 2)  # (2, 3, H, W)
-        levels = self.backbone(both * 2 - 1)
-        return float(sum(_level(F.normalize(features, dim=1)) for features in levels))
+        return float(self.between(*(both * 2 - 1).split(1)))
+
+    def between(self, a: Tensor, b: Tensor) -> Tensor:
+        """Of pictures (B, 3, H, W) in [−1, 1], each pair: (B,), with gradients."""
+        return sum((_level(F.normalize(x, dim=1)) for x in self.backbone(torch.cat((a, b)))), a.new_zeros(len(a)))
 
 
 def _level(features: Tensor) -> Tensor:
-    """Features of both pictures (2, C, h, w), of length 1 at every place."""
-    return (features[0] - features[1]).square().sum(0).mean()
+    """Features of both pictures (2B, C, h, w), of length 1 at every place → (B,)."""
+    a, b = features.float().chunk(2)
+    return (a - b).square().sum(1).mean((1, 2))

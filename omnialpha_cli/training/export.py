@@ -1,4 +1,8 @@
-"""Write a weights folder: `config.json`, `transformer`, `vae` and `context` as safetensors, `tokenizer.json`."""
+"""Write weights: a folder of the embedded kind, or one part in the published layout.
+
+The embedded kind is `config.json`, `transformer`, `vae` and `context` as safetensors, and `tokenizer.json`; a part of
+the published layout a `config.json` and `diffusion_pytorch_model.safetensors`.
+"""
 
 import json
 from dataclasses import asdict
@@ -12,7 +16,12 @@ from torch import Tensor, nn
 from ..model.context.mini import TOKENIZER_FILE, MiniContext
 from ..model.light_vae import LightVAE
 from ..model.omnialpha import OmniAlpha
+from ..model.transformer import Transformer
+from ..model.vae import AlphaVAE, Resample
+from .distributed import Group, whole
 
+PART_FILE = "diffusion_pytorch_model.safetensors"
+TEMPORAL = [False, True, True]  # the published VAE's levels that also halve time, which stills do not have
 INT8_MIN_ROWS = 1024  # only large tables are worth it
 
 
@@ -58,3 +67,47 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     return sizes
+
+
+def write_alpha_vae(vae: AlphaVAE, folder: Path) -> None:
+    """Write `rgba_vae/`, float32, as the published class of diffusers reads it."""
+    config = {"_class_name": "AutoencoderKLQwenImage", **asdict(vae.config), "temperal_downsample": TEMPORAL}
+    _write_part(as_published(vae), config, folder)
+
+
+def as_published(vae: AlphaVAE) -> dict[str, Tensor]:
+    """The state dict of the published, three-dimensional layout: the inverse of `AlphaVAE.from_published`.
+
+    A kernel acts on one frame through its last temporal slice; the others, and the temporal resamplers, are zero.
+    """
+    state: dict[str, Tensor] = {}
+    for name, tensor in vae.state_dict().items():
+        flat = ".resample." in name or ".attentions." in name  # two-dimensional there too
+        if name.endswith("gamma") and not flat:
+            tensor = tensor[..., None]  # (C, 1, 1, 1)
+        elif tensor.ndim == 4 and not flat:
+            frames = tensor.shape[-1]  # kernels are cubes
+            before = tensor.new_zeros(*tensor.shape[:2], frames - 1, *tensor.shape[2:])
+            tensor = torch.cat((before, tensor[:, :, None]), dim=2)  # (O, I, T, h, w)
+        state[name] = tensor
+    down = [n for n, m in vae.encoder.named_modules() if isinstance(m, Resample)]
+    up = [n for n, m in vae.decoder.named_modules() if isinstance(m, Resample)]
+    for prefix, names, temporal, widening in (("encoder", down, TEMPORAL, 1), ("decoder", up, TEMPORAL[::-1], 2)):
+        for name in (n for n, on in zip(names, temporal, strict=True) if on):
+            width = state[f"{prefix}.{name}.resample.1.weight"].shape[1]
+            state[f"{prefix}.{name}.time_conv.weight"] = torch.zeros(widening * width, width, 3, 1, 1)
+            state[f"{prefix}.{name}.time_conv.bias"] = torch.zeros(widening * width)
+    return state
+
+
+def write_transformer(transformer: Transformer, folder: Path, group: Group) -> None:
+    """Write `transformer/` in bfloat16. All processes have to come here; the first one writes."""
+    state = {name: whole(tensor).bfloat16() for name, tensor in transformer.state_dict().items()}
+    if group.first:
+        _write_part(state, asdict(transformer.config), folder)
+
+
+def _write_part(state: dict[str, Tensor], config: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: t.detach().cpu().contiguous() for name, t in state.items()}, folder / PART_FILE)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")

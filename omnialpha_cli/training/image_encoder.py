@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..model.context.image_encoder import NECK, ImageEncoder
 from .examples import Material, Mix, draw_triplet, photo_of_shape
-from .loop import Loss, Schedule
+from .loop import Objective, Schedule
 
 MIX = Mix(photo=0.7, recomposed=0.22, cutout=0.08)
 SSIM_WINDOW = 11
@@ -69,17 +69,21 @@ def scenes(
 ) -> tuple[Tensor, Tensor]:
     """A batch of one canvas: scenes (B, 3, h, w) and alphas (B, 1, h, w)."""
     size = canvas(*photo_of_shape(material, g), schedule.size)
-    triplets = [draw_triplet(material, mix, size, g) for _ in range(schedule.batch)]
+    triplets = [draw_triplet(material, mix, size, g) for _ in range(schedule.micro_batch)]
     return torch.stack([t.scene for t in triplets]), torch.stack([t.foreground[3:] for t in triplets])
 
 
-def make_loss(material: Material, schedule: Schedule, canvas: CanvasOf) -> Loss:
-    """The loss of one step, for `loop.train`."""
+def objective(material: Material, schedule: Schedule, canvas: CanvasOf, device: torch.device) -> Objective:
+    """What `loop.train` optimises."""
 
-    def loss(model: nn.Module, step: int, g: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def draw(step: int, micro: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         torch.manual_seed(int(torch.randint(2**31, (), generator=g)))  # drop-path draws from the global generator
         rgb, alpha = scenes(material, MIX, schedule, canvas, g)
-        fine, coarse = model(rgb.contiguous(memory_format=torch.channels_last))
+        return rgb.to(device).contiguous(memory_format=torch.channels_last), alpha.to(device)
+
+    def loss(model: nn.Module, drawn: tuple[Tensor, Tensor], term: int) -> tuple[Tensor, dict[str, float]]:
+        rgb, alpha = drawn
+        fine, coarse = model(rgb)
         return alpha_loss(fine.float(), coarse.float(), alpha)
 
-    return loss
+    return Objective(draw, loss)

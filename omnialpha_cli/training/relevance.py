@@ -5,6 +5,7 @@ which people name objects are led to those of the classifier's classes.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer
@@ -16,7 +17,7 @@ from ..model.context.relevance import CLASSES, Relevance
 from ..status import UsageError
 from .examples import Material, draw_pair, photo_of_shape
 from .image_encoder import CanvasOf
-from .loop import Loss, Schedule
+from .loop import Objective, Schedule
 
 MATCH = 0.3  # weight of the map beside that of the choice
 
@@ -51,37 +52,50 @@ def word_ids(tokenizer: Tokenizer, words: str) -> Tensor:
     return torch.tensor(tokenizer.encode(words, add_special_tokens=False).ids or [0])
 
 
-def make_loss(material: Material, tokenizer: Tokenizer, table: Tensor, schedule: Schedule, canvas: CanvasOf) -> Loss:
-    """The loss of one step, for `loop.train`: of two objects the named one has to be the more relevant, and a map of
-    its own names has to be its alpha.
+@dataclass(frozen=True)
+class Batch:
+    """Scenes (B, 3, h, w), the words of each one's two names (l, word_dim), and what the two cover (B, 2, h, w)."""
+
+    scenes: Tensor
+    words: list[tuple[Tensor, Tensor]]
+    alphas: Tensor
+
+
+def objective(
+    material: Material, tokenizer: Tokenizer, table: Tensor, schedule: Schedule, canvas: CanvasOf, device: torch.device
+) -> Objective:
+    """What `loop.train` optimises: of two objects the named one has to be the more relevant, and a name's map has to be
+    its object's alpha.
     """
 
-    def loss(model: nn.Module, step: int, g: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(model, Relevance)
-        train_words_alone(model)
+    def draw(step: int, micro: int, g: torch.Generator) -> Batch:
         size = canvas(*photo_of_shape(material, g), schedule.size)
-        pairs = [draw_pair(material, size, g) for _ in range(schedule.batch)]
-        with torch.no_grad():
-            seen = model.see(torch.stack([pair.scene for pair in pairs]))
-        meant = torch.stack(
-            [torch.stack([model.mean(table[word_ids(tokenizer, label)]) for label in pair.labels]) for pair in pairs]
+        pairs = [draw_pair(material, size, g) for _ in range(schedule.micro_batch)]
+        one, other = ([table[word_ids(tokenizer, pair.labels[i])].to(device) for pair in pairs] for i in (0, 1))
+        return Batch(
+            torch.stack([pair.scene for pair in pairs]).to(device),
+            list(zip(one, other, strict=True)),
+            torch.stack([pair.alphas for pair in pairs]).to(device),
         )
+
+    def loss(model: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
+        assert isinstance(model, Relevance)
+        with torch.no_grad():
+            seen = model.see(batch.scenes)
+        meant = torch.stack([torch.stack([model.mean(words) for words in names]) for names in batch.words])
         logits = model.compare(seen, meant)  # (B, 2, h, w): for the name of each
-        there = F.interpolate(torch.stack([pair.alphas for pair in pairs]), logits.shape[-2:], mode="area")
+        there = F.interpolate(batch.alphas, logits.shape[-2:], mode="area")
         # Mean logits for a name (its first index) on an object (its second): (B, 2, 2)
         found = torch.einsum("bnhw,bmhw->bnm", logits, there) / there.sum((2, 3)).clamp(min=1e-3)[:, None]
         own = found.diagonal(dim1=1, dim2=2)  # (B, 2)
         other = found.flip(2).diagonal(dim1=1, dim2=2)
         choice = F.softplus(other - own).mean()
         match = F.binary_cross_entropy_with_logits(logits, there)
-        right = float((own > other).float().mean())
-        return choice + MATCH * match, {
-            "choice": float(choice.detach()),
-            "match": float(match.detach()),
-            "right": right,
-        }
+        right = (own > other).float().mean()
+        figures = {"choice": choice, "match": match, "right": right}
+        return choice + MATCH * match, {name: float(figure.detach()) for name, figure in figures.items()}
 
-    return loss
+    return Objective(draw, loss, independent=True)
 
 
 def train_words_alone(relevance: Relevance) -> None:

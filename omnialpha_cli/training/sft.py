@@ -1,10 +1,12 @@
 """Training of the transformer: rectified flow on all targets of an example, at random sigma (paper §3; facts §6).
 
-The VAE and the image encoder are frozen. The context stream, which the last block leaves unused, learns the alpha of
-its own cells: that keeps what the image features know alive through the blocks.
+The VAE is frozen. With the embedded context its projections are trained too, and the context stream, which the last
+block leaves unused, learns the alpha of its own cells: that keeps what the image features know alive in the blocks.
+The published context is frozen, and with LoRA so is all of the transformer but the adapters.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +18,8 @@ from ..model.omnialpha import OmniAlpha, Request
 from ..model.transformer import Transformer, pack
 from .examples import Example, Material, Mix, draw_example, draw_task, photo_of_shape
 from .image_encoder import CanvasOf
-from .loop import Loss, Schedule
+from .loop import Objective, Schedule
+from .pictures import validation_sheet
 
 MIX = Mix()
 CELL = 4  # the auxiliary alpha of a stride-16 token has CELL × CELL values
@@ -25,33 +28,64 @@ MAX_WEIGHT = 8.0  # of the clean-latent error, which is the velocity error over 
 
 @dataclass(frozen=True)
 class Flow:
-    """How sigma is drawn, and the small weights: half of the samples stand at sigma 1, where a single step starts."""
+    """How sigma is drawn, what is weighted how, and how often the prompt is left out.
 
+    The defaults are the embedded weights': half of the samples stand at sigma 1, where a single step starts; the error
+    is that of the clean latents, up to a limit. The published ones have uniform sigma and the velocity's plain error.
+    """
+
+    sigma: Literal["logit-normal", "uniform"] = "logit-normal"
     at_one: float = 0.5
     logit_mean: float = 0.8
     logit_std: float = 1.0
-    auxiliary: float = 0.2
-    prompt_dropout: float = 0.15
+    error: Literal["clean", "velocity"] = "clean"
+    auxiliary: float = 0.2  # only where the embedded context is trained
+    prompt_dropout: float = 0.15  # pictures are kept
+
+    def __post_init__(self) -> None:
+        """Refuse words that mean nothing."""
+        if self.sigma not in ("logit-normal", "uniform") or self.error not in ("clean", "velocity"):
+            raise TypeError(f"flow: sigma {self.sigma}, error {self.error}")
 
 
 class Trained(nn.Module):
-    """What the optimiser sees: the transformer, the context's projections, and the auxiliary head."""
+    """What the optimiser sees: the transformer, and with the embedded context its projections and the auxiliary head.
 
-    def __init__(self, transformer: Transformer, context: MiniContext):
+    A `context` of None is frozen, as it is.
+    """
+
+    def __init__(self, transformer: Transformer, context: MiniContext | None):
         super().__init__()
         self.transformer = transformer
         self.context = context
-        self.alpha_head = nn.Linear(transformer.config.inner_dim, CELL * CELL)
-        self.requires_grad_(True)  # loaded weights come frozen
-        context.image_encoder.requires_grad_(False)
-        context.words.requires_grad_(False)
-        context.relevance.requires_grad_(False)
+        if context is not None:
+            self.alpha_head = nn.Linear(transformer.config.inner_dim, CELL * CELL)
+            self.requires_grad_(True)  # loaded weights come frozen
+            context.image_encoder.requires_grad_(False)
+            context.words.requires_grad_(False)
+            context.relevance.requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of one task and canvas. Tensors are on the device; `context` is None where it is trained."""
+
+    requests: list[Request]
+    examples: list[Example]
+    context: Context | None
+    inputs: list[Tensor]  # latents, for input k (B, 16, h, w)
+    clean: Tensor  # (B, N_targets, C·p²)
+    noise: Tensor
+    sigma: Tensor  # (B,)
 
 
 def draw_sigma(batch: int, flow: Flow, g: torch.Generator) -> Tensor:
-    """Sigma (B,) in (0, 1]: 1, or sigmoid of a normal."""
-    logits = flow.logit_mean + flow.logit_std * torch.randn(batch, generator=g)
-    return torch.where(torch.rand(batch, generator=g) < flow.at_one, torch.ones(batch), logits.sigmoid())
+    """Sigma (B,) in (0, 1]: 1, or drawn as `flow` says."""
+    if flow.sigma == "uniform":
+        sigma = 1 - torch.rand(batch, generator=g)
+    else:
+        sigma = (flow.logit_mean + flow.logit_std * torch.randn(batch, generator=g)).sigmoid()
+    return torch.where(torch.rand(batch, generator=g) < flow.at_one, torch.ones(batch), sigma)
 
 
 def to_request(example: Example, prompt: str) -> Request:
@@ -71,43 +105,66 @@ def auxiliary_alpha(hidden: Tensor, context: Context, examples: list[Example], h
         assert context.positions is not None
         first = int((context.positions[i, :, 0] == -1).nonzero()[0])  # tokens of input 0, stride 16 first
         logits = head(hidden[i, first : first + h * w]).float()  # (h·w, 16)
-        wanted = F.interpolate(alpha[None], size=(h * CELL, w * CELL), mode="area")
+        wanted = F.interpolate(alpha[None].to(logits), size=(h * CELL, w * CELL), mode="area")
         losses.append(F.binary_cross_entropy_with_logits(logits, F.pixel_unshuffle(wanted, CELL)[0].flatten(1).T))
     return torch.stack(losses).mean() if losses else hidden.new_zeros(())
 
 
-def make_loss(
-    material: Material, model: OmniAlpha, tasks: dict[str, float], schedule: Schedule, canvas: CanvasOf, flow: Flow
-) -> Loss:
-    """The loss of one step, for `loop.train`: one task and one canvas a step, mixed over steps."""
+def objective(
+    material: Material, model: OmniAlpha, tasks: dict[str, float], schedule: Schedule, canvas: CanvasOf, flow: Flow,
+    context_is_trained: bool = True, held_out: Material | None = None,
+) -> Objective:  # fmt: skip
+    """What `loop.train` optimises, of a `Trained`: one task and one canvas a micro-batch.
 
-    def loss(trained: nn.Module, step: int, g: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(trained, Trained)
-        trained.context.image_encoder.eval()
+    `held_out` gives the validation pictures' examples.
+    """
+
+    def draw(step: int, micro: int, g: torch.Generator) -> Batch:
         task = draw_task(tasks, g)
-        size = canvas(*photo_of_shape(material, g), schedule.size)
-        examples = [draw_example(material, MIX, task, size, g, fill=model.defaults.fill) for _ in range(schedule.batch)]
+        side = model.defaults.canvases.get(task.command, schedule.size)
+        size = canvas(*photo_of_shape(material, g), side)
+        count, fill = schedule.micro_batch, model.defaults.fill
+        examples = [draw_example(material, MIX, task, size, g, fill=fill) for _ in range(count)]
         dropped = torch.rand(len(examples), generator=g) < flow.prompt_dropout
         requests = [to_request(e, "" if d else e.prompt) for e, d in zip(examples, dropped, strict=True)]
-        layout = requests[0].layout
-        patch = trained.transformer.config.patch_size
         with torch.no_grad():
-            inputs = [z.float() for z in model.encode(requests)]
-            targets = [torch.stack(images) for images in zip(*(e.targets for e in examples), strict=True)]
-            clean = torch.cat([pack(model.vae.encode(t * 2 - 1).float(), patch) for t in targets], dim=1)
-        (context,) = model.context(requests, guided=False)
-        noise = torch.randn(clean.shape, generator=g)
-        sigma = draw_sigma(len(examples), flow, g)
+            inputs = [z.to(model.dtype) for z in model.encode(requests)]
+            clean = encode_targets(model, examples)
+            context = None if context_is_trained else model.context(requests, guided=False)[0]
+        noise = torch.randn(clean.shape, generator=g).to(clean)
+        sigma = draw_sigma(len(examples), flow, g).to(clean)
+        return Batch(requests, examples, context, inputs, clean, noise, sigma)
+
+    def loss(trained: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
+        assert isinstance(trained, Trained)
+        if trained.context is not None:
+            trained.context.image_encoder.eval()
+        context = batch.context or model.context(batch.requests, guided=False)[0]
+        layout, sigma = batch.requests[0].layout, batch.sigma
         s = sigma[:, None, None]
-        x = (1 - s) * clean + s * noise
-        output, hidden = trained.transformer.hidden(x, sigma, model.prepare(inputs, context, layout))
-        velocity = model.as_velocity(output.float(), x, sigma, model.anchor(inputs, layout))
+        x = (1 - s) * batch.clean + s * batch.noise
+        prepared = model.prepare(batch.inputs, context, layout)
+        output, hidden = trained.transformer.hidden(x.to(model.dtype), sigma, prepared)
+        velocity = model.as_velocity(output.float(), x, sigma, model.anchor(batch.inputs, layout))
         # Squared velocity error times sigma² is the squared error of the clean latents.
-        weight = (MAX_WEIGHT * sigma**2).clamp(max=1)[:, None, None]
-        flow_loss = (weight * (velocity - (noise - clean)).square()).mean()
-        extra = auxiliary_alpha(hidden, context, examples, trained.alpha_head)
-        return flow_loss + flow.auxiliary * extra, {"flow": float(flow_loss.detach()), "aux": float(extra.detach())}
+        weight = (MAX_WEIGHT * sigma**2).clamp(max=1)[:, None, None] if flow.error == "clean" else 1.0
+        value = (weight * (velocity - (batch.noise - batch.clean)).square()).mean()
+        flow_error = float(value.detach())
+        figures = {"flow": flow_error, f"flow/{batch.examples[0].task.name}": flow_error}
+        if trained.context is not None:
+            extra = auxiliary_alpha(hidden, context, batch.examples, trained.alpha_head)
+            value, figures["aux"] = value + flow.auxiliary * extra, float(extra.detach())
+        return value, figures
 
-    return loss
+    def picture() -> Tensor:
+        return validation_sheet(model, held_out or material, MIX, tasks, schedule.size, canvas)
+
+    return Objective(draw, loss, picture=picture, independent=True)
 
 
+def encode_targets(model: OmniAlpha, examples: list[Example]) -> Tensor:
+    """Clean tokens (B, N_targets, C·p²), float32, of examples of one task and canvas."""
+    patch = model.transformer.config.patch_size
+    images = [torch.stack(targets) for targets in zip(*(e.targets for e in examples), strict=True)]
+    latents = [model.vae.encode((x * 2 - 1).to(model.device, model.dtype)).float() for x in images]
+    return torch.cat([pack(z, patch) for z in latents], dim=1)

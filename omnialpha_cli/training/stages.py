@@ -1,46 +1,53 @@
-"""The trainings of the embedded weights, in order: `vae`, `image-encoder`, `transformer`; then `export`.
+"""The trainings in order: `vae`, `image-encoder`, `relevance`, `sft`, `grpo`; then `export` for the embedded kind.
 
-Each keeps its checkpoints and log below the run's folder and leaves its averaged weights there as `NAME.pt`. A stage
-that was interrupted goes on where its last checkpoint stands.
+Each keeps its checkpoints and logs below the run's folder and leaves its averaged weights there as `NAME.pt`; what is
+for the published layout lies ready in a folder of its name. A stage that was interrupted goes on where its last
+checkpoint stands.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from ..imaging.canvas import choose_canvas
-from ..model.config import TransformerConfig
 from ..model.context.image_encoder import fold_published
-from ..model.context.mini import TOKENIZER_FILE, MiniContext, MiniContextConfig, load_tokenizer
-from ..model.light_vae import LightVAE, LightVAEConfig
-from ..model.omnialpha import Defaults, OmniAlpha
-from ..model.sampler import Schedule
-from ..model.transformer import Transformer
+from ..model.context.mini import TOKENIZER_FILE, MiniContext, load_tokenizer
+from ..model.light_vae import LightVAEConfig
 from ..status import UsageError
-from ..tasks import TASKS
-from ..weights.store import find
-from . import image_encoder, sft, vae
+from . import checkpoint, grpo, image_encoder, light_vae, lora, networks, relevance, rewards, sft
+from . import vae as alpha_vae
+from .distributed import ALONE, Group
 from .examples import Material
-from .export import write_weights
-from .loop import Loss, train
+from .export import write_alpha_vae, write_transformer, write_weights
+from .log import Report
+from .loop import Objective, train
 from .loop import Schedule as Stage
+from .perceptual import load_distance
 from .recipe import Recipe
-from .words import prune
 
-Report = Callable[[str], None]
+NO_WORDS = "--words is needed, unless the recipe starts from weights"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: its recipe, the folder it lives in, and where it says how it goes."""
+    """One training run: its recipe, the folder it lives in, where it says how it goes, and its processes.
+
+    `loras` are files with their strengths, merged into the weights that it starts from. `lpips` is the folder with the
+    files of LPIPS, None for the features that the package has.
+    """
 
     recipe: Recipe
     folder: Path
     report: Report
-    device: str = "cpu"
+    group: Group = ALONE
+    loras: Sequence[tuple[Path, float]] = ()
+    lpips: Path | None = None
+    tensorboard: bool = False
 
 
 def canvas_size(height: int, width: int, side: int) -> tuple[int, int]:
@@ -48,135 +55,146 @@ def canvas_size(height: int, width: int, side: int) -> tuple[int, int]:
     return choose_canvas(height, width, side).size
 
 
-def train_vae(run: Run, material: Material) -> None:
-    """Train the light VAE."""
-    model = vae.TrainedVAE(LightVAEConfig.from_dict(run.recipe.vae.network))
-    _train_stages(run, "vae", model, run.recipe.vae.stages, lambda stage: vae.make_loss(material, stage))
+def train_vae(run: Run, material: Material, held_out: Material | None = None) -> None:
+    """Train the recipe's VAE: the light one, or with `[vae.loss]` the published one."""
+    recipe, device = run.recipe, run.group.device
+    torch.manual_seed(0)
+    if recipe.vae_loss is None:
+        light = light_vae.TrainedVAE(LightVAEConfig.from_dict(recipe.vae.network))
+        _train_stages(run, "vae", light, recipe.vae.stages, partial(light_vae.objective, material, device=device))
+        return
+    start = networks.alpha_vae(recipe)
+    trained = alpha_vae.TrainedVAE(start)
+    reference = copy.deepcopy(start).eval().requires_grad_(False).to(device) if recipe.start else None
+    distance = load_distance(run.lpips, device)
+
+    def objective(stage: Stage) -> Objective:
+        assert recipe.vae_loss is not None
+        return alpha_vae.objective(material, trained, reference, distance, recipe.vae_loss, stage, device, held_out)
+
+    _train_stages(run, "vae", trained, recipe.vae.stages, objective)
+    if run.group.first:
+        write_alpha_vae(trained.vae, run.folder / "vae" / "rgba_vae")
 
 
 def train_image_encoder(run: Run, material: Material, backbone: Path) -> None:
     """Adapt the pretrained `backbone` (the published EfficientNet-Lite0 state dict) to matting."""
+    torch.manual_seed(0)
     model = image_encoder.MattingEncoder(**run.recipe.image_encoder.network)
     published = torch.load(backbone, map_location="cpu", weights_only=True)
     model.encoder.backbone.load_state_dict(fold_published(published))
-
-    def loss(stage: Stage) -> Loss:
-        return image_encoder.make_loss(material, stage, canvas_size)
-
-    _train_stages(run, "image-encoder", model, run.recipe.image_encoder.stages, loss)
+    objective = partial(image_encoder.objective, material, canvas=canvas_size, device=run.group.device)
+    _train_stages(run, "image-encoder", model, run.recipe.image_encoder.stages, objective)
 
 
-def train_transformer(run: Run, material: Material, words: Path | None) -> None:
-    """Train the transformer and the context's projections.
+def train_relevance(run: Run, material: Material, backbone: Path, class_names: Path, words: Path | None = None) -> None:
+    """Teach where the named object is, from the `backbone`'s classifier and the names of its classes, one a line.
 
     `words` is a BERT-style model folder, for its word table; not needed where the recipe starts from weights.
     """
-    if run.recipe.start:
-        trained = _started(run)
+    recipe, device = run.recipe, run.group.device
+    if recipe.start:
+        context = networks.started(recipe, run.folder, (), device).context_encoder
+        if not isinstance(context, MiniContext):
+            raise UsageError(f"{recipe.start} reads words by a network of its own")
+        tokenizer, table = context.tokenizer, context.words.weight.detach().cpu()
     elif words is None:
-        raise UsageError("--words is needed, unless the recipe starts from weights")
+        raise UsageError(NO_WORDS)
     else:
-        trained = _untrained_transformer(run, material, words)
-    model = put_together(run, trained)
+        tokenizer, table = networks.read_words(run.folder, recipe, material, words)
+    published = torch.load(backbone, map_location="cpu", weights_only=True)
+    model = relevance.named_classes(published, class_names.read_text(encoding="utf-8").splitlines(), tokenizer, table)
+    relevance.train_words_alone(model)
+    objective = partial(relevance.objective, material, tokenizer, table, canvas=canvas_size, device=device)
+    _train_stages(run, "relevance", model, recipe.relevance.stages, objective)
 
-    def loss(stage: Stage) -> Loss:
-        return sft.make_loss(material, model, run.recipe.tasks, stage, canvas_size, sft.Flow())
 
-    _train_stages(run, "transformer", trained, run.recipe.transformer.stages, loss)
+def train_sft(run: Run, material: Material, words: Path | None = None, held_out: Material | None = None) -> None:
+    """Train the transformer, and with the embedded context its projections; or adapters beside the transformer.
+
+    `words` is a BERT-style model folder, for its word table; not needed where the recipe starts from weights.
+    """
+    recipe, device = run.recipe, run.group.device
+    if not recipe.tasks:
+        raise UsageError("this recipe has no [tasks]")
+    torch.manual_seed(0)
+    if recipe.start:
+        model = networks.started(recipe, run.folder, run.loras, device)
+        if isinstance(model.context_encoder, MiniContext):
+            model.context_encoder.tokenizer.save(str(run.folder / TOKENIZER_FILE), pretty=False)
+    elif words is None:
+        raise UsageError(NO_WORDS)
+    else:
+        model = networks.untrained(run.folder, recipe, material, words, device)
+    trained = sft.Trained(model.transformer, networks.trained_context(recipe, model))
+    networks.open_for_training(recipe, trained)
+
+    def objective(stage: Stage) -> Objective:
+        learns = trained.context is not None
+        return sft.objective(material, model, recipe.tasks, stage, canvas_size, recipe.flow, learns, held_out)
+
+    _train_stages(run, "sft", trained, recipe.transformer.stages, objective)
+    _write(run, "sft", trained)
+
+
+def train_grpo(run: Run, material: Material, held_out: Material | None = None) -> None:
+    """Reinforce the transformer of the weights that the recipe starts from, or adapters beside it."""
+    recipe, device = run.recipe, run.group.device
+    if recipe.grpo is None or not recipe.tasks:
+        raise UsageError("this recipe has no [tasks] or no [[grpo.stages]]")
+    if not recipe.start:
+        raise UsageError(networks.NO_START)
+    settings = recipe.grpo
+    model = networks.started(recipe, run.folder, run.loras, device)
+    trained = sft.Trained(model.transformer, None)
+    networks.open_for_training(recipe, trained)
+    score = partial(rewards.score, distance=load_distance(run.lpips, device))
+
+    def objective(stage: Stage) -> Objective:
+        return grpo.objective(material, model, recipe.tasks, score, stage, canvas_size, settings, held_out)
+
+    _train_stages(run, "grpo", trained, recipe.grpo_stages, objective)
+    _write(run, "grpo", trained)
 
 
 def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
-    """Write the trained parts as a weights folder; returns (parameters, bytes) of each."""
-    state = _finished(run, "transformer")
-    if run.recipe.start:
-        trained = _started(run)
+    """Write the trained parts as a weights folder of the embedded kind; returns (parameters, bytes) of each."""
+    recipe = run.recipe
+    if recipe.lora or recipe.vae_loss:
+        raise UsageError(f"what this recipe trains lies ready in {run.folder}; export is for the embedded kind")
+    stage = "grpo" if recipe.grpo else "sft"
+    state = networks.finished(run.folder, stage)
+    if recipe.start:
+        model = networks.started(recipe, run.folder, run.loras, run.group.device)
     else:
-        trained = sft.Trained(_transformer(run), MiniContext(_context_config(run), load_tokenizer(run.folder)))
+        context = MiniContext(networks.context_config(recipe), load_tokenizer(run.folder))
+        vae = networks.finished_vae(recipe, run.folder)
+        model = networks.put_together(recipe, networks.transformer(recipe), context, vae, run.group.device)
+    trained = sft.Trained(model.transformer, networks.trained_context(recipe, model) if stage == "sft" else None)
     trained.load_state_dict(state)
-    return write_weights(put_together(run, trained), name, out)
+    return write_weights(model, name, out)
 
 
-def put_together(run: Run, trained: sft.Trained) -> OmniAlpha:
-    """The model that shares the modules being trained, with the frozen VAE."""
-    frozen = _start(run).vae if run.recipe.start else _trained_vae(run)
-    assert isinstance(frozen, LightVAE)
-    return OmniAlpha(
-        transformer=trained.transformer,
-        vae=frozen.to(run.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
-        context_encoder=trained.context,
-        prediction="residual",
-        tasks=run.recipe.claimed or tuple(name for name in TASKS if run.recipe.tasks.get(name, 0) > 0),
-        defaults=Defaults(**run.recipe.defaults),
-        schedule=Schedule(shift_terminal=None),  # the last step reaches clean latents
-        device=run.device,
-    )
-
-
-def _start(run: Run) -> OmniAlpha:
-    """The weights that the recipe starts from."""
-    weights = find(str(run.recipe.start))
-    weights.verify()
-    return OmniAlpha.load(weights.folder)
-
-
-def _started(run: Run) -> sft.Trained:
-    model = _start(run)
-    assert isinstance(model.context_encoder, MiniContext)
-    model.context_encoder.tokenizer.save(str(run.folder / TOKENIZER_FILE), pretty=False)
-    return sft.Trained(model.transformer, model.context_encoder)
-
-
-def _trained_vae(run: Run) -> LightVAE:
-    trained = vae.TrainedVAE(LightVAEConfig.from_dict(run.recipe.vae.network))
-    trained.load_state_dict(_finished(run, "vae"))
-    return trained.finished().requires_grad_(False)
-
-
-def _untrained_transformer(run: Run, material: Material, words: Path) -> sft.Trained:
-    config = _context_config(run)
-    labels = sorted({p.label for p in (*material.photos, *material.cutouts)})
-    prompts = [task.prompt.replace("{text}", "") for task in TASKS.values()]
-    tokenizer, table = prune(words, config.vocabulary, [*labels, *prompts])
-    tokenizer.save(str(run.folder / TOKENIZER_FILE), pretty=False)
-    torch.manual_seed(0)
-    context = MiniContext(config, tokenizer)
-    context.words.weight.data.copy_(table)
-    encoder = image_encoder.MattingEncoder(**run.recipe.image_encoder.network)
-    encoder.load_state_dict(_finished(run, "image-encoder"))
-    context.image_encoder.load_state_dict(encoder.encoder.state_dict())
-    transformer = _transformer(run)
-    # A new network predicts nothing: with a residual, that is the input itself.
-    nn.init.zeros_(transformer.proj_out.weight)
-    nn.init.zeros_(transformer.proj_out.bias)
-    return sft.Trained(transformer, context)
-
-
-def _transformer(run: Run) -> Transformer:
-    return Transformer(TransformerConfig.from_dict(run.recipe.transformer.network))
-
-
-def _context_config(run: Run) -> MiniContextConfig:
-    config = TransformerConfig.from_dict(run.recipe.transformer.network)
-    return MiniContextConfig(dim=config.joint_attention_dim, rope_canvas=config.rope_canvas or 16)
+def _write(run: Run, name: str, trained: sft.Trained) -> None:
+    """For the published layout: the adapters, or the transformer of weights that are no embedded ones."""
+    if run.recipe.lora:
+        lora.save(trained.transformer, run.recipe.lora, run.folder / name / lora.FILE, run.group)
+    elif trained.context is None and name == "sft":
+        write_transformer(trained.transformer, run.folder / name / "transformer", run.group)
 
 
 def _train_stages(
-    run: Run, name: str, model: nn.Module, stages: tuple[Stage, ...], loss: Callable[[Stage], Loss]
+    run: Run, name: str, model: nn.Module, stages: tuple[Stage, ...], objective: Callable[[Stage], Objective]
 ) -> None:
+    if not stages:
+        raise UsageError(f"this recipe has no stages that train {name}")
     for number, stage in enumerate(stages, 1):
         done = run.folder / f"{name}-{number}.pt"
         if done.exists():
-            model.load_state_dict(torch.load(done, map_location="cpu", weights_only=True))
+            checkpoint.restore(model, torch.load(done, map_location="cpu", weights_only=True))
             continue
-        train(model, loss(stage), stage, run.folder / f"{name}-{number}", run.report, run.device)
-        torch.save(model.state_dict(), done)
-    torch.save(model.state_dict(), run.folder / f"{name}.pt")
-
-
-def _finished(run: Run, name: str) -> dict[str, torch.Tensor]:
-    path = run.folder / f"{name}.pt"
-    if not path.exists():
-        raise UsageError(f"{path} is missing: run `omnialpha train {name}` first")
-    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
-
+        folder = run.folder / f"{name}-{number}"
+        stage = stage.shared(run.group.world)
+        train(model, objective(stage), stage, folder, run.report, run.group, run.tensorboard)
+        checkpoint.keep(model, done, run.group)
+    checkpoint.keep(model, run.folder / f"{name}.pt", run.group)

@@ -168,7 +168,7 @@ def test_from_packs_to_weights(packs, words, tmp_path):
 
     omnialpha("train", "vae", recipe, *material, "--run", run)
     omnialpha("train", "image-encoder", recipe, *material, "--run", run, "--backbone", tmp_path / "backbone.pth")
-    omnialpha("train", "transformer", recipe, *material, "--run", run, "--words", words)
+    omnialpha("train", "sft", recipe, *material, "--run", run, "--words", words)
     omnialpha("train", "export", recipe, out, "--run", run, "--name", "toy")
     model = OmniAlpha.load(out)
     assert model.tasks == ("matte.auto", "decompose.mask")
@@ -194,7 +194,7 @@ batch = 1
 lr = 1e-3
 """)
     material = [f"--{name}={path}" for name, path in packs.items()]
-    for arguments in (("transformer", recipe, *material), ("export", recipe, out)):
+    for arguments in (("sft", recipe, *material), ("export", recipe, out)):
         result = CliRunner().invoke(app, ["train", *map(str, arguments), "--run", str(run)], catch_exceptions=False)
         assert result.exit_code == 0, result.output
     before, after = OmniAlpha.load(tiny_weights), OmniAlpha.load(out)
@@ -207,7 +207,7 @@ lr = 1e-3
 def test_without_weights_to_start_from_words_are_needed(packs, tmp_path):
     recipe = tmp_path / "r.toml"
     recipe.write_text(RECIPE)
-    arguments = ["train", "transformer", recipe, f"--photos={packs['photos']}", "--run", tmp_path / "run"]
+    arguments = ["train", "sft", recipe, f"--photos={packs['photos']}", "--run", tmp_path / "run"]
     result = CliRunner().invoke(app, [str(a) for a in arguments])
     assert "--words is needed" in str(result.exception)
 

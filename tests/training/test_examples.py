@@ -24,7 +24,13 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def test_the_packs_are_read_by_split(packs):
     read = read_packs(**packs)
-    assert [len(p) for p in (read.photos, read.photos_val, read.cutouts, read.backgrounds)] == [5, 1, 2, 2]
+    assert [len(p) for p in (read.photos, read.photos_val, read.cutouts, read.cutouts_val, read.backgrounds)] == [
+        5,
+        1,
+        2,
+        0,
+        2,
+    ]
     assert read.photos[1].label == "disc"
     assert read.photos[0].rgba.shape == (72, 72, 4)
 
@@ -98,6 +104,15 @@ def test_a_rough_mask_is_about_the_object_but_not_it():
         mask = rough_mask(alpha, generator(seed))
         overlap = (mask * alpha).sum() / torch.maximum(mask, alpha).sum()
         assert 0.4 < overlap < 1
+
+
+def test_with_fill_a_removal_sees_nothing_of_the_object(material):
+    for name in ("remove.mask", "remove.trimap"):
+        plain, filled = (draw_example(material, Mix(), TASKS[name], SIZE, generator(3), fill=f) for f in (False, True))
+        assert torch.equal(plain.inputs[1], filled.inputs[1])
+        outside = torch.nn.functional.max_pool2d(plain.inputs[1][:1], 5, 1, 2)[0] == 0
+        assert torch.equal(plain.inputs[0][:, outside], filled.inputs[0][:, outside])
+        assert not torch.equal(plain.inputs[0], filled.inputs[0])
 
 
 def test_subjects_that_the_frame_cuts_or_that_are_tiny_are_not_reused(material):

@@ -36,6 +36,11 @@ steps = 1
 batch = 1
 lr = 1e-3
 lr_scale = { "encoder.backbone" = 0.1 }
+[[relevance.stages]]
+size = 64
+steps = 1
+batch = 1
+lr = 1e-3
 [transformer]
 num_layers = 1
 attention_head_dim = 16
@@ -76,7 +81,8 @@ def published_backbone() -> dict[str, torch.Tensor]:
             add(f"_blocks.{number}._depthwise_conv", f"_blocks.{number}._bn1", torch.randn(hidden, 1, kernel, kernel))
             add(f"_blocks.{number}._project_conv", f"_blocks.{number}._bn2", torch.randn(out, hidden, 1, 1))
             channels, number = out, number + 1
-    return state
+    add("_conv_head", "_bn1", torch.randn(1280, 320, 1, 1))
+    return state | {"_fc.weight": torch.randn(1000, 1280) * 0.01, "_fc.bias": torch.zeros(1000)}
 
 
 @pytest.fixture(scope="module")
@@ -168,11 +174,16 @@ def test_from_packs_to_weights(packs, words, tmp_path):
 
     omnialpha("train", "vae", recipe, *material, "--run", run)
     omnialpha("train", "image-encoder", recipe, *material, "--run", run, "--backbone", tmp_path / "backbone.pth")
+    (tmp_path / "names.txt").write_text("\n".join(f"word{i}" for i in range(1000)))
+    named = "--backbone", tmp_path / "backbone.pth", "--class-names", tmp_path / "names.txt", "--words", words
+    omnialpha("train", "relevance", recipe, *material, "--run", run, *named)
     omnialpha("train", "sft", recipe, *material, "--run", run, "--words", words)
     omnialpha("train", "export", recipe, out, "--run", run, "--name", "toy")
     model = OmniAlpha.load(out)
     assert model.tasks == ("matte.auto", "decompose.mask")
     assert model.defaults.canvas == 64
+    learnt = torch.load(run / "relevance.pt", weights_only=True)
+    torch.testing.assert_close(model.context_encoder.relevance.state_dict(), learnt, atol=2e-3, rtol=2e-3)
     picture = torch.from_numpy(np.random.default_rng(0).random((4, 64, 64), dtype=np.float32))
     ((layer,),) = model.run([Request("red disc", (picture,), ((64, 64),))])
     assert torch.isfinite(layer).all()

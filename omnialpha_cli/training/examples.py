@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..imaging.composite import opaque, over
 from ..tasks import TASKS, Task
-from .augment import Geometry, blur, chance, choice, degrade, draw_colour, drawn, extend_colours, uniform, view
+from .augment import BACKDROP, Geometry, blur, chance, choice, degrade, draw_colour, drawn, extend_colours, uniform, view
 from .packs import Packs, Picture
 
 
@@ -80,7 +80,6 @@ def crop_to_subject(rgba: np.ndarray) -> np.ndarray | None:
 PHOTO = Geometry(scale=(0.8, 1.5), shift=0.06)
 PLACED = Geometry(scale=(0.4, 1.1), rotation=15.0, shift=0.1)
 BESIDE = Geometry(scale=(0.35, 0.6), rotation=15.0, shift=0.0)  # one of two
-BACKDROP = Geometry(scale=(1.0, 2.0), rotation=5.0, shift=0.0)
 
 
 def draw_triplet(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:

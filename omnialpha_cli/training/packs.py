@@ -22,7 +22,7 @@ class Packs:
 
 
 def read_packs(photos: Path | None, cutouts: Path | None = None, backgrounds: Path | None = None) -> Packs:
-    """Read the tars that are given, or folders of a layout that `data.layouts` knows: of all but photographs what trains."""
+    """Read tars, or folders of a layout that `data.layouts` knows; of cut-outs and backgrounds the split `train`."""
     with ThreadPoolExecutor(2) as pool:
 
         def read(entries: Iterable[Entry], longest: int | None = LONGEST) -> list[Picture]:

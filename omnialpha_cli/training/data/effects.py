@@ -40,10 +40,10 @@ def draw_effects(foreground: Tensor, background: Tensor, stands: bool, g: torch.
         return Effects(shadow_layer(shade, background), ("shadow",))
     contact = contact_shadow(alpha, base, g)
     cast = ground_shadow(alpha, base, g) if chance(g, 0.75) else torch.zeros_like(alpha)
-    layer, names = shadow_layer(1 - (1 - contact) * (1 - cast), background), ("shadow",)
-    if chance(g, 0.35):
-        layer, names = layered(reflection(foreground, base, g), layer), (*names, "reflection")
-    return Effects(layer, names)
+    layer = shadow_layer(1 - (1 - contact) * (1 - cast), background)
+    if not chance(g, 0.35):
+        return Effects(layer, ("shadow",))
+    return Effects(layered(reflection(foreground, base, g), layer), ("shadow", "reflection"))
 
 
 def base_of(alpha: Tensor) -> int | None:

@@ -123,7 +123,7 @@ def _outline(points: Outline, height: Tensor) -> Tensor:
 
 
 def _coverage(radius: Tensor, x: Tensor, rows: Tensor, top: float, foot: float, tilt: float) -> Tensor:
-    """The outline's coverage (h, w); where it is cut by a circle, seen tilted, the circle's lower half rounds it off."""
+    """The outline's coverage (h, w); both its ends are circles seen tilted, whose lower halves round it off."""
     body = (radius[:, None] - x.abs() + 0.5).clamp(0, 1) * ((rows > top) & (rows < foot))[:, None]
     if not tilt:
         return body

@@ -1,4 +1,4 @@
-"""Where an object goes, and how large: standing on the ground, or anywhere; cut by the frame where it was cut before."""
+"""Where an object goes, and how large: on the ground, or anywhere; cut by the frame where it was cut before."""
 
 from dataclasses import dataclass, replace
 

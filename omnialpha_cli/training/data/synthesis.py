@@ -1,7 +1,7 @@
 """Compose a triplet: an object, drawn or made, on a background, with what it does to its surroundings."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -191,20 +191,21 @@ def translucent(layer: Tensor, g: torch.Generator) -> Tensor:
 
 def vary(subject: Subject, background: Tensor, g: torch.Generator) -> Subject:
     """Fit an object to the background's colours and light, and show it as hair, lens and shutter may."""
-    layer, made = subject.layer, list(subject.made)
-    unit = max(layer.shape[1:]) / 512
-    from_picture = bool({"photo", "cutout"} & set(made))
-    if from_picture and chance(g, 0.75):
-        layer, _ = harmony.harmonise(layer, background, g), made.append("harmonised")
-    if from_picture and chance(g, 0.3):
-        layer, _ = harmony.relight(layer, g), made.append("relit")
-    solid = from_picture and not {"glazed", "translucent"} & set(made)
-    if solid and chance(g, 0.3 if "photo" in made else 0.1):
-        layer, _ = strands.grow_hair(layer, g), made.append("hair")
-    if solid and chance(g, 0.05):
-        layer, _ = glow.add_halo(layer, g), made.append("glow")
-    if chance(g, 0.12):
-        layer, _ = lens.blurred_layer(layer, lens.disc(uniform(g, 1, 8) * unit)), made.append("defocus")
-    elif chance(g, 0.1):
-        layer, _ = lens.blurred_layer(layer, lens.draw_streak(48 * unit, g)), made.append("motion")
-    return Subject(layer, subject.label, subject.stands, tuple(made), subject.source)
+    made = list(subject.made)
+    unit = max(subject.layer.shape[1:]) / 512
+    pictured = bool({"photo", "cutout"} & set(made))
+    solid = pictured and not {"glazed", "translucent"} & set(made)
+    steps: tuple[tuple[str, float, Callable[[Tensor], Tensor]], ...] = (
+        ("harmonised", 0.75 * pictured, lambda layer: harmony.harmonise(layer, background, g)),
+        ("relit", 0.3 * pictured, lambda layer: harmony.relight(layer, g)),
+        ("hair", solid * (0.3 if "photo" in made else 0.1), lambda layer: strands.grow_hair(layer, g)),
+        ("glow", 0.05 * solid, lambda layer: glow.add_halo(layer, g)),
+        ("defocus", 0.12, lambda layer: lens.blurred_layer(layer, lens.disc(uniform(g, 1, 8) * unit))),
+        ("motion", 0.1, lambda layer: lens.blurred_layer(layer, lens.draw_streak(48 * unit, g))),
+    )
+    layer = subject.layer
+    for name, likely, step in steps:
+        if chance(g, likely):
+            layer = step(layer)
+            made.append(name)
+    return replace(subject, layer=layer, made=tuple(made))

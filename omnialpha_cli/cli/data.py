@@ -1,0 +1,143 @@
+"""`omnialpha data`: build triplets to train on, check them, and look at them."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ..status import ExitStatus, UsageError
+from .console import printable, say
+from .interrupts import interrupts
+from .options import INPUTS, OUTPUT, RUN, option
+
+if TYPE_CHECKING:
+    from ..training.data.layouts import Found
+    from ..training.data.sources import Kind
+
+app = typer.Typer(no_args_is_help=True, help="Build, check and show training data: foreground, background and scene.")
+
+ShardsPath = Annotated[
+    Path, typer.Argument(metavar="SHARDS", help="A folder that `data build` made, or a shard.", exists=True)
+]
+
+
+def _sources(name: str, help: str) -> "type[list[Path]]":
+    text = f"{help} A folder or a tar; may be given several times."
+    return option(name, panel=INPUTS, metavar="PLACE", help=text, exists=True, show_default=False)  # type: ignore[no-any-return]
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "omnialpha data build --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds -o triplets\n\n"
+    "omnialpha data build --pairs OBER --count 0 -o pairs --split val"
+)
+def build(
+    photos: Annotated[list[Path] | None, _sources("--photos", "Photographs with mattes.")] = None,
+    cutouts: Annotated[list[Path] | None, _sources("--cutouts", "Cut-outs: pictures with alpha.")] = None,
+    backgrounds: Annotated[
+        list[Path] | None, _sources("--backgrounds", "Pictures without an object that could be meant.")
+    ] = None,
+    pairs: Annotated[list[Path] | None, _sources("--pairs", "Scenes with and without an object, and its mask.")] = None,
+    output: Annotated[
+        Path, option("--output", "-o", panel=OUTPUT, metavar="DIR", help="Folder for the shards.")
+    ] = Path("triplets"),
+    count: Annotated[
+        int, option("--count", panel=OUTPUT, min=0, help="Composed triplets; photographs and pairs come on top.")
+    ] = 1000,
+    size: Annotated[
+        int, option("--size", panel=OUTPUT, min=64, metavar="PIXELS", help="Longer side of the pictures.")
+    ] = 512,
+    made: Annotated[
+        float,
+        option("--made", panel=OUTPUT, min=0.0, max=1.0, metavar="SHARE",
+               help="Share of composed triplets whose object is glass, smoke, fire or light."),
+    ] = 0.25,
+    split: Annotated[
+        Literal["train", "val"], option("--split", panel=INPUTS, help="Which part of the sources; benchmarks are val.")
+    ] = "train",
+    seed: Annotated[int, option("--seed", panel=OUTPUT, min=0, help="The same seed makes the same bytes.")] = 0,
+    shard_size: Annotated[int, option("--shard-size", panel=OUTPUT, min=1, help="Triplets in a tar.")] = 500,
+    overwrite: Annotated[
+        bool, option("--overwrite", panel=OUTPUT, help="Replace a data set that was made otherwise.")
+    ] = False,
+    shard: Annotated[
+        str, option("--shard", panel=RUN, metavar="I/N|slurm", help="Only the share I of N, as of `omnialpha matte`.")
+    ] = "0/1",
+    workers: Annotated[int, option("--workers", panel=RUN, min=1, help="Processes.")] = 1,
+    dry_run: Annotated[bool, option("--dry-run", panel=RUN, help="Show what was found, and make nothing.")] = False,
+) -> None:
+    """Build triplets of foreground, background and scene, in tar files as WebDataset reads them.
+
+    Objects from photographs and cut-outs, or made of glass, smoke, fire and light, are put on backgrounds with their
+    shadows and reflections. Photographs and pairs go in as they are, too. Run it again to go on where it stopped.
+
+    Known layouts are AIM-500, RefMatte, Composition-1k, Distinctions-646, P3M-10k, RORD and OBER, and plain folders.
+    """
+    from ..runner.shard import Shard
+    from ..training.data import build as building
+
+    share = Shard.parse(shard)
+    found = {kind: [_find(path, kind) for path in paths or ()]
+             for kind, paths in (("photo", photos), ("pair", pairs), ("cutout", cutouts), ("background", backgrounds))}  # fmt: skip
+    settings = building.Settings(count, size, seed, made, split, shard_size)
+    plan = building.make_plan(settings, found["photo"], found["pair"], found["cutout"], found["background"])
+    say(f"{plan.total} triplets in {len(plan.shards)} shards")
+    if dry_run:
+        return
+    building.prepare(plan, output, overwrite)
+    kept, skipped, faults = 0, 0, Counter[str]()
+    with interrupts(lambda: say("stopping; once more to stop at once")) as stop:
+        try:
+            for one in building.build(plan, output, lambda path: share.holds(path, output), workers, stop.event):
+                for message in dict.fromkeys(one.unreadable):
+                    say(f"warning: {message}")
+                kept, skipped = kept + one.kept, skipped + one.skipped
+                faults += one.faults
+                say(f"{one.path.name}: there already" if one.skipped else f"{one.path.name}: {one.kept} triplets")
+                typer.echo(printable(one.path))
+        except building.Stopped:
+            say("stopped: run it again to go on")
+            raise typer.Exit(stop.status or ExitStatus.INTERRUPTED) from None
+    told = ", ".join(f"{n} {reason}" for reason, n in sorted(faults.items()))
+    say(f"{kept} triplets made, {skipped} shards there already; not kept: {told or 'none'}")
+
+
+def _find(path: Path, kind: "Kind") -> "Found":
+    from ..training.data.layouts import find
+
+    found = find(path, kind)
+    held_out = len(found.of("val"))
+    lacking = f", {found.incomplete} without a counterpart left out" if found.incomplete else ""
+    say(f"{path}: {found.layout}, {len(found.entries) - held_out} to train on, {held_out} held out{lacking}")
+    return found
+
+
+@app.command(epilog="Examples:\n\nomnialpha data check triplets")
+def check(shards: ShardsPath) -> None:
+    """Check that every triplet is whole, has a record by the schema, and that its layers make up its scene."""
+    from ..training.data.check import check_all
+
+    bad = total = 0
+    for name, message in check_all(shards):
+        total += 1
+        if message:
+            bad += 1
+            say(f"{name}: {message}")
+    say(f"{total} triplets, {bad} faulty")
+    raise typer.Exit(ExitStatus.FAILED if bad else ExitStatus.OK)
+
+
+@app.command(epilog="Examples:\n\nomnialpha data show triplets -o sheet.jpg --count 24")
+def show(
+    shards: ShardsPath,
+    output: Annotated[Path, option("--output", "-o", panel=OUTPUT, metavar="FILE.jpg", help="The sheet.")] = Path("sheet.jpg"),
+    count: Annotated[int, option("--count", panel=INPUTS, min=1, help="Triplets, evenly spread over all.")] = 16,
+) -> None:
+    """Draw a sheet of triplets: scene, foreground, background and trimap side by side."""
+    from ..training.data.sheet import draw_triplets
+
+    if output.suffix.lower() not in (".jpg", ".jpeg"):
+        raise UsageError(f"{output}: the sheet is a JPEG; give a name that ends in .jpg")
+    output.write_bytes(draw_triplets(shards, count))
+    typer.echo(printable(output))

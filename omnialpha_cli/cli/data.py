@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,9 +22,9 @@ ShardsPath = Annotated[
 ]
 
 
-def _sources(name: str, help: str) -> "type[list[Path]]":
+def _sources(name: str, help: str) -> Any:
     text = f"{help} A folder or a tar; may be given several times."
-    return option(name, panel=INPUTS, metavar="PLACE", help=text, exists=True, show_default=False)  # type: ignore[no-any-return]
+    return option(name, panel=INPUTS, metavar="PLACE", help=text, exists=True, show_default=False)
 
 
 @app.command(
@@ -50,8 +50,14 @@ def build(
     ] = 512,
     made: Annotated[
         float,
-        option("--made", panel=OUTPUT, min=0.0, max=1.0, metavar="SHARE",
-               help="Share of composed triplets whose object is glass, smoke, fire or light."),
+        option(
+            "--made",
+            panel=OUTPUT,
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            help="Share of composed triplets whose object is glass, smoke, fire or light.",
+        ),
     ] = 0.25,
     split: Annotated[
         Literal["train", "val"], option("--split", panel=INPUTS, help="Which part of the sources; benchmarks are val.")
@@ -76,22 +82,23 @@ def build(
     """
     from ..runner.shard import Shard
     from ..training.data import build as building
+    from ..training.data import plan as plans
 
     share = Shard.parse(shard)
-    found = {kind: [_find(path, kind) for path in paths or ()]
-             for kind, paths in (("photo", photos), ("pair", pairs), ("cutout", cutouts), ("background", backgrounds))}  # fmt: skip
-    settings = building.Settings(count, size, seed, made, split, shard_size)
-    plan = building.make_plan(settings, found["photo"], found["pair"], found["cutout"], found["background"])
+    settings = plans.Settings(count, size, seed, made, split, shard_size)
+    plan = plans.make_plan(settings, photos=_find(photos, "photo"), pairs=_find(pairs, "pair"),
+                           cutouts=_find(cutouts, "cutout"), backgrounds=_find(backgrounds, "background"))  # fmt: skip
     say(f"{plan.total} triplets in {len(plan.shards)} shards")
     if dry_run:
         return
-    building.prepare(plan, output, overwrite)
-    kept, skipped, faults = 0, 0, Counter[str]()
+    plans.prepare(plan, output, overwrite)
+    kept, skipped, faults, unreadable = 0, 0, Counter[str](), set[str]()
     with interrupts(lambda: say("stopping; once more to stop at once")) as stop:
         try:
             for one in building.build(plan, output, lambda path: share.holds(path, output), workers, stop.event):
-                for message in dict.fromkeys(one.unreadable):
-                    say(f"warning: {message}")
+                for message in set(one.unreadable) - unreadable:
+                    say(f"failed: {message}")
+                unreadable.update(one.unreadable)
                 kept, skipped = kept + one.kept, skipped + one.skipped
                 faults += one.faults
                 say(f"{one.path.name}: there already" if one.skipped else f"{one.path.name}: {one.kept} triplets")
@@ -101,15 +108,18 @@ def build(
             raise typer.Exit(stop.status or ExitStatus.INTERRUPTED) from None
     told = ", ".join(f"{n} {reason}" for reason, n in sorted(faults.items()))
     say(f"{kept} triplets made, {skipped} shards there already; not kept: {told or 'none'}")
+    raise typer.Exit(ExitStatus.FAILED if unreadable else ExitStatus.OK)
 
 
-def _find(path: Path, kind: "Kind") -> "Found":
+def _find(places: list[Path] | None, kind: "Kind") -> "list[Found]":
+    """What the places hold, told on standard error."""
     from ..training.data.layouts import find
 
-    found = find(path, kind)
-    held_out = len(found.of("val"))
-    lacking = f", {found.incomplete} without a counterpart left out" if found.incomplete else ""
-    say(f"{path}: {found.layout}, {len(found.entries) - held_out} to train on, {held_out} held out{lacking}")
+    found = [find(path, kind) for path in places or ()]
+    for one in found:
+        held_out = len(one.of("val"))
+        lacking = f", {one.incomplete} without a counterpart left out" if one.incomplete else ""
+        say(f"{one.path}: {one.layout}, {len(one.entries) - held_out} to train on, {held_out} held out{lacking}")
     return found
 
 
@@ -131,7 +141,9 @@ def check(shards: ShardsPath) -> None:
 @app.command(epilog="Examples:\n\nomnialpha data show triplets -o sheet.jpg --count 24")
 def show(
     shards: ShardsPath,
-    output: Annotated[Path, option("--output", "-o", panel=OUTPUT, metavar="FILE.jpg", help="The sheet.")] = Path("sheet.jpg"),
+    output: Annotated[Path, option("--output", "-o", panel=OUTPUT, metavar="FILE.jpg", help="The sheet.")] = Path(
+        "sheet.jpg"
+    ),
     count: Annotated[int, option("--count", panel=INPUTS, min=1, help="Triplets, evenly spread over all.")] = 16,
 ) -> None:
     """Draw a sheet of triplets: scene, foreground, background and trimap side by side."""

@@ -16,13 +16,16 @@ app = typer.Typer(no_args_is_help=True, help="Train the networks of a recipe, on
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe (TOML).", exists=True, dir_okay=False)]
 Photos = Annotated[
-    Path, option("--photos", panel=INPUTS, help="Tar of photographs with mattes.", exists=True, dir_okay=False)
+    Path | None, option("--photos", panel=INPUTS, help="Tar of photographs with mattes.", exists=True, dir_okay=False)
 ]
 Cutouts = Annotated[
     Path | None, option("--cutouts", panel=INPUTS, help="Tar of RGBA cut-outs.", exists=True, dir_okay=False)
 ]
 Backgrounds = Annotated[
     Path | None, option("--backgrounds", panel=INPUTS, help="Tar of backgrounds.", exists=True, dir_okay=False)
+]
+Triplets = Annotated[
+    Path | None, option("--triplets", panel=INPUTS, help="Folder of shards from `omnialpha data build`.", exists=True)
 ]
 RunFolder = Annotated[
     Path, option("--run", panel=OUTPUT, help="Folder of the run: checkpoints, logs and trained parts.")
@@ -39,16 +42,17 @@ _DEFAULT_RUN = Path("runs/mini")
 )
 def vae(
     recipe: RecipeFile,
-    photos: Photos,
+    photos: Photos = None,
     cutouts: Cutouts = None,
     backgrounds: Backgrounds = None,
+    triplets: Triplets = None,
     run: RunFolder = _DEFAULT_RUN,
     device: Device = "cpu",
 ) -> None:
     """Train the alpha-aware VAE. Run it again to go on after an interruption."""
     from ..training import stages
 
-    stages.train_vae(_run(recipe, run, device), _material(photos, cutouts, backgrounds))
+    stages.train_vae(_run(recipe, run, device), _material(photos, cutouts, backgrounds, triplets))
 
 
 @app.command(
@@ -59,19 +63,20 @@ def vae(
 )
 def image_encoder(
     recipe: RecipeFile,
-    photos: Photos,
     backbone: Annotated[
         Path, option("--backbone", panel=INPUTS, help="EfficientNet-Lite0 state dict.", exists=True, dir_okay=False)
     ],
+    photos: Photos = None,
     cutouts: Cutouts = None,
     backgrounds: Backgrounds = None,
+    triplets: Triplets = None,
     run: RunFolder = _DEFAULT_RUN,
     device: Device = "cpu",
 ) -> None:
     """Adapt the context's image encoder to matting."""
     from ..training import stages
 
-    stages.train_image_encoder(_run(recipe, run, device), _material(photos, cutouts, backgrounds), backbone)
+    stages.train_image_encoder(_run(recipe, run, device), _material(photos, cutouts, backgrounds, triplets), backbone)
 
 
 @app.command(
@@ -82,7 +87,7 @@ def image_encoder(
 )
 def transformer(
     recipe: RecipeFile,
-    photos: Photos,
+    photos: Photos = None,
     words: Annotated[
         Path | None,
         option(
@@ -92,13 +97,14 @@ def transformer(
     ] = None,
     cutouts: Cutouts = None,
     backgrounds: Backgrounds = None,
+    triplets: Triplets = None,
     run: RunFolder = _DEFAULT_RUN,
     device: Device = "cpu",
 ) -> None:
     """Train the transformer on the recipe's tasks, after the VAE and the image encoder."""
     from ..training import stages
 
-    stages.train_transformer(_run(recipe, run, device), _material(photos, cutouts, backgrounds), words)
+    stages.train_transformer(_run(recipe, run, device), _material(photos, cutouts, backgrounds, triplets), words)
 
 
 @app.command(
@@ -130,9 +136,16 @@ def _run(recipe: Path, folder: Path, device: str) -> "Run":
     return Run(read_recipe(recipe), folder, say, device)
 
 
-def _material(photos: Path, cutouts: Path | None, backgrounds: Path | None) -> "Material":
+def _material(
+    photos: Path | None, cutouts: Path | None, backgrounds: Path | None, triplets: Path | None
+) -> "Material":
+    from ..status import UsageError
+    from ..training.data.shards import Shards
     from ..training.examples import make_material
     from ..training.packs import read_packs
 
+    if photos is None and triplets is None:
+        raise UsageError("give --photos or --triplets to train on")
     say("reading the packs")
-    return make_material(read_packs(photos, cutouts, backgrounds))
+    shards = Shards(triplets, training=True) if triplets else None
+    return make_material(read_packs(photos, cutouts, backgrounds), shards)

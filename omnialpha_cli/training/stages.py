@@ -134,7 +134,7 @@ def _trained_vae(run: Run) -> LightVAE:
 
 def _untrained_transformer(run: Run, material: Material, words: Path) -> sft.Trained:
     config = _context_config(run)
-    labels = sorted({p.label for p in (*material.photos, *material.cutouts)})
+    labels = sorted(material.words())
     prompts = [task.prompt.replace("{text}", "") for task in TASKS.values()]
     tokenizer, table = prune(words, config.vocabulary, [*labels, *prompts])
     tokenizer.save(str(run.folder / TOKENIZER_FILE), pretty=False)

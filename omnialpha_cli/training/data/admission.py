@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 ROUNDING = 1.0 / 255  # a composite of 8-bit layers, and its own rounding
 DRIFT, DRIFT_SHARE = 20 / 255, 0.05  # of a pair: by how much, and of how many pixels, the camera may differ
@@ -23,7 +24,7 @@ def composed(foreground: Bytes, effects: Bytes | None, background: Bytes) -> Flo
         if layer is not None:
             alpha = layer[..., 3:].astype(np.float32) / 255
             result = alpha * (layer[..., :3].astype(np.float32) / 255) + (1 - alpha) * result
-    return result
+    return np.asarray(result, np.float32)
 
 
 def fault(foreground: Bytes, effects: Bytes | None, background: Bytes | None, scene: Bytes) -> str | None:
@@ -44,7 +45,7 @@ def fault(foreground: Bytes, effects: Bytes | None, background: Bytes | None, sc
     return "unseen" if (changed * alpha).sum() / alpha.sum() < SEEN else None
 
 
-def fault_of_pair(mask: NDArray[np.bool_], effect: NDArray[np.bool_] | None, background: Bytes, scene: Bytes) -> str | None:
+def fault_of_pair(mask: Mask, effect: Mask | None, background: Bytes, scene: Bytes) -> str | None:
     """The same for a scene that was taken with an object and without.
 
     `composite`: apart from object and effect, both show the same, but for noise and a little drift.

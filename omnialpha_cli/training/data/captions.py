@@ -74,7 +74,7 @@ def describe(background: Tensor) -> str:
     }
     colour = min(away, key=lambda name: away[name]) if max(map(abs, chroma)) > NEUTRAL else "grey"
     detail = float((background - blur(background, 2)).abs().mean())
-    spread = float(background.std())
+    spread = float(background.std((1, 2)).max())
     texture = "plain" if spread < 0.04 else "blurred" if detail < 0.006 else ""
     return named(" ".join(word for word in (texture, tone, colour, "background") if word))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...status import ItemError
 from . import admission
-from .shards import FIELDS, REQUIRED, RGBA, Sample, Shards
+from .shards import FIELDS, MODES, REQUIRED, Sample, Shards
 
 
 def check_all(path: Path) -> Iterator[tuple[str, str | None]]:
@@ -29,7 +29,7 @@ def fault_of(shards: Shards, number: int) -> str | None:
         return f"lacks {', '.join(missing)}"
     w, h = record["size"]
     for name, picture in sample.pictures.items():
-        channels = (4,) if name in RGBA else (3,) if name in ("scene", "background") else ()
+        channels = {"RGBA": (4,), "RGB": (3,), "L": ()}[MODES[name]]
         if picture.shape != (h, w, *channels):
             return f"{name} is {picture.shape}, not {(h, w, *channels)}"
     return _fault_of_pixels(sample)
@@ -43,5 +43,3 @@ def _fault_of_pixels(sample: Sample) -> str | None:
         effect = None if effects is None else effects[..., 3] > 127
         return admission.fault_of_pair(foreground[..., 3] > 127, effect, background, scene)
     return admission.fault(foreground, effects, background, scene)
-
-

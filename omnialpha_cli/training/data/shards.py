@@ -17,9 +17,9 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from ...status import ItemError, UsageError
+from ...status import ItemError, OmniAlphaError, UsageError
 from .captions import Captions
-from .sources import Member, decode
+from .sources import Member, Mode, decode
 
 Bytes = NDArray[np.uint8]
 SCHEMA = "omnialpha-data/1"
@@ -34,9 +34,11 @@ FILES: dict[str, str] = {
     "mask": "grey: 0 or 255",
     "rough-mask": "grey: 0 or 255, as drawn by hand",
 }
-RGBA = ("foreground", "effects")
+MODES: dict[str, Mode] = {"scene": "RGB", "foreground": "RGBA", "background": "RGB", "effects": "RGBA", "trimap": "L",
+                          "mask": "L", "rough-mask": "L"}  # fmt: skip
 REQUIRED = ("scene", "foreground", "trimap", "mask", "rough-mask")
 
+NO_WORDS = Captions("", "", "")
 TEXT, TEXTS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
 # Field → its type as JSON Schema, and what it means.
 FIELDS: dict[str, tuple[dict[str, Any], str]] = {
@@ -88,7 +90,7 @@ class Sample:
     split: str
     alpha: str = "matte"
     label: str = ""
-    captions: Captions = Captions("", "", "")
+    captions: Captions = NO_WORDS
     others: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
@@ -118,6 +120,8 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> int:
                 _add(tar, f"{key}.json", record.encode())
                 count += 1
         partial.replace(path)
+    except OSError as error:
+        raise OmniAlphaError(f"{path} cannot be written: {error.strerror}; run it again to go on") from error
     finally:
         partial.unlink(missing_ok=True)
     return count
@@ -139,8 +143,8 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 class Shards:
     """The samples of one data set, read one by one, in any order: a folder of shards, or one of them."""
 
-    def __init__(self, path: Path):
-        """UsageError where there are no shards."""
+    def __init__(self, path: Path, *, training: bool = False):
+        """UsageError where there are no shards, or, for `training`, where they are held out."""
         paths = sorted(path.glob("*.tar")) if path.is_dir() else [path]
         self.path = path
         self._files: list[dict[str, Member]] = []
@@ -148,6 +152,9 @@ class Shards:
             self._files += _samples(shard)
         if not self._files:
             raise UsageError(f"{path} holds no triplets: make some with `omnialpha data build`")
+
+        if training and (split := self.record(0)["split"]) != "train":
+            raise UsageError(f"{path} is of the split {split}, which training leaves out")
 
     def __len__(self) -> int:
         return len(self._files)
@@ -174,11 +181,7 @@ class Shards:
     def read(self, number: int, names: Iterable[str] = FILES) -> Sample:
         """A sample with those of its pictures that are named. Raises ItemError where it is damaged."""
         record, files = self.record(number), self._files[number]
-        pictures = {
-            name: decode(files[f"{name}.png"], "RGBA" if name in RGBA else "RGB" if name in ("scene", "background") else "L")
-            for name in names
-            if f"{name}.png" in files
-        }
+        pictures = {name: decode(files[f"{name}.png"], MODES[name]) for name in names if f"{name}.png" in files}
         rest = {name: record[name] for name in FIELDS if name not in ("schema", "size", "captions")}
         lists = {name: tuple(value) for name, value in rest.items() if isinstance(value, list)}
         return Sample(pictures, captions=Captions(**record["captions"]), **{**rest, **lists})

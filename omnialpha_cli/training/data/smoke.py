@@ -48,7 +48,7 @@ def draw_flame(side: int, g: torch.Generator) -> tuple[Tensor, str]:
     body = 1 - ((across - sway) / width.clamp(min=1e-3)).square()
     tongues = _wisps(side, g, tall=2.8)
     heat = (body.clamp(-1, 1) * 0.75 + (tongues - 0.5) * (0.5 + 1.3 * height) + 0.25 * (1 - height)).clamp(min=0)
-    heat = heat * ((height - 0.02) / 0.06).clamp(0, 1) * ((1 - height) / 0.1).clamp(0, 1)
+    heat = heat * ((height - 0.02) / 0.06).clamp(0, 1) * ((0.985 - height) / 0.1).clamp(0, 1)
     scaled = (heat * 3.6).clamp(0, 3.999)
     low = scaled.long()
     part = (scaled - low)[None]

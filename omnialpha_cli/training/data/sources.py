@@ -17,6 +17,7 @@ from ...status import ItemError, UsageError
 
 Kind = Literal["photo", "cutout", "background", "pair"]
 Split = Literal["train", "val"]
+Mode = Literal["RGB", "RGBA", "L"]
 ASPECT_TOLERANCE = 0.02  # between a picture and its matte, which is then resized
 
 
@@ -143,7 +144,7 @@ def load_pair(entry: Entry, longest: int | None = None) -> Pair:
     return Pair(scene, background, mask, None)
 
 
-def decode(place: Place, mode: Literal["RGB", "RGBA", "L"], longest: int | None = None) -> np.ndarray:
+def decode(place: Place, mode: Mode, longest: int | None = None) -> np.ndarray:
     """A picture as uint8 (H, W) or (H, W, C): upright, in sRGB unless it is grey, no larger than `longest`."""
     try:
         image: PIL.Image.Image = PIL.Image.open(io.BytesIO(place.read()))

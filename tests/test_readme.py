@@ -12,19 +12,25 @@ from omnialpha_cli import OmniAlpha
 from omnialpha_cli.cli.main import app
 from omnialpha_cli.cli.ndjson import FIELDS, SCHEMA
 from omnialpha_cli.status import ExitStatus
+from omnialpha_cli.training.data.layouts import LAYOUTS
+from omnialpha_cli.training.data.shards import FIELDS as DATA_FIELDS
+from omnialpha_cli.training.data.shards import FILES
 from omnialpha_cli.weights import store
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 
 
-def commands() -> list[list[str]]:
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def commands(text: str = README) -> list[list[str]]:
     """The arguments of every `omnialpha …` in the shell blocks."""
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    lines = [line for block in blocks("sh", text) for line in block.splitlines()]
     parts = [part for line in lines for part in re.split(r"&&|\||>", line.split(" # ")[0])]
     words = [shlex.split(part) for part in parts]
     return [word[1:] for word in words if word and word[0] == "omnialpha"]
@@ -65,6 +71,22 @@ def test_the_fields_of_records_are_documented():
     for event, rows in re.findall(r"^## `(.+?)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL):
         told[event] = dict(re.findall(r"^\| `(.+?)` \| (.+) \|$", rows, re.MULTILINE))
     assert told == FIELDS and SCHEMA in text
+
+
+def test_the_schema_of_training_data_is_documented():
+    def table(title: str) -> dict[str, str]:
+        (rows,) = re.findall(rf"^### {title}\n(.*?)(?=^##|\Z)", DATA, re.MULTILINE | re.DOTALL)
+        return dict(re.findall(r"^\| `(.+?)` \| (.+) \|$", rows, re.MULTILINE))
+
+    assert table("Files") == FILES
+    assert table("Records") == {name: meaning for name, (_, meaning) in DATA_FIELDS.items()}
+    layouts = re.findall(r"^\| ([\w -]+) \| `--(\w+)s` \|", DATA, re.MULTILINE)
+    assert set(layouts) == {(layout.name, layout.kind) for layout in LAYOUTS}
+
+
+@pytest.mark.parametrize("arguments", commands(DATA), ids=" ".join)
+def test_commands_of_training_data_exist(arguments):
+    test_commands_and_options_exist(arguments)
 
 
 def test_links_lead_somewhere():

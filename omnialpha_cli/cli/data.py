@@ -123,7 +123,7 @@ def _find(places: list[Path] | None, kind: "Kind") -> "list[Found]":
     return found
 
 
-@app.command(epilog="Examples:\n\nomnialpha data check triplets")
+@app.command(epilog="Examples:\n\nomnialpha data check triplets\n\nomnialpha data check triplets/00003.tar")
 def check(shards: ShardsPath) -> None:
     """Check that every triplet is whole, has a record by the schema, and that its layers make up its scene."""
     from ..training.data.check import check_all
@@ -138,7 +138,7 @@ def check(shards: ShardsPath) -> None:
     raise typer.Exit(ExitStatus.FAILED if bad else ExitStatus.OK)
 
 
-@app.command(epilog="Examples:\n\nomnialpha data show triplets -o sheet.jpg --count 24")
+@app.command(epilog="Examples:\n\nomnialpha data show triplets\n\nomnialpha data show triplets -o sheet.jpg --count 24")
 def show(
     shards: ShardsPath,
     output: Annotated[Path, option("--output", "-o", panel=OUTPUT, metavar="FILE.jpg", help="The sheet.")] = Path(

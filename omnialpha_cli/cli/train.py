@@ -16,13 +16,13 @@ app = typer.Typer(no_args_is_help=True, help="Train the networks of a recipe, on
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe (TOML).", exists=True, dir_okay=False)]
 Photos = Annotated[
-    Path | None, option("--photos", panel=INPUTS, help="Tar of photographs with mattes.", exists=True, dir_okay=False)
+    Path | None, option("--photos", panel=INPUTS, help="Photographs with mattes: a tar or a folder.", exists=True)
 ]
 Cutouts = Annotated[
-    Path | None, option("--cutouts", panel=INPUTS, help="Tar of RGBA cut-outs.", exists=True, dir_okay=False)
+    Path | None, option("--cutouts", panel=INPUTS, help="RGBA cut-outs: a tar or a folder.", exists=True)
 ]
 Backgrounds = Annotated[
-    Path | None, option("--backgrounds", panel=INPUTS, help="Tar of backgrounds.", exists=True, dir_okay=False)
+    Path | None, option("--backgrounds", panel=INPUTS, help="Backgrounds: a tar or a folder.", exists=True)
 ]
 Triplets = Annotated[
     Path | None, option("--triplets", panel=INPUTS, help="Folder of shards from `omnialpha data build`.", exists=True)

@@ -160,7 +160,8 @@ def decode(place: Place, mode: Mode, longest: int | None = None) -> np.ndarray:
             image = image.resize(size, PIL.Image.Resampling.LANCZOS)
         return np.asarray(image)
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise ItemError("unreadable", f"{place}: cannot be read as a picture ({error})") from error
+        reason = "of no known format" if isinstance(error, PIL.UnidentifiedImageError) else error
+        raise ItemError("unreadable", f"{place}: cannot be read as a picture ({reason})") from error
 
 
 def _in_srgb(image: PIL.Image.Image, mode: str) -> PIL.Image.Image:

@@ -30,7 +30,14 @@ def triplet(**more) -> Sample:
     effects[34:40, 20:44, 3] = 160
     scene = (composed(foreground, effects, background) * 255).round().astype(np.uint8)
     pictures = {"scene": scene, "foreground": foreground, "background": background, "effects": effects}
-    told = {"index": 0, "kind": "composed", "split": "train", "label": "apple", "captions": WORDS, "effects": ("shadow",)}
+    told = {
+        "index": 0,
+        "kind": "composed",
+        "split": "train",
+        "label": "apple",
+        "captions": WORDS,
+        "effects": ("shadow",),
+    }
     return Sample(pictures, **{**told, **more})
 
 
@@ -106,7 +113,9 @@ def test_where_another_object_could_be_meant_the_task_has_to_tell_which(tmp_path
 
 def test_without_words_no_task_that_needs_them(tmp_path):
     one = material(tmp_path, triplet(label="", captions=Captions("", "a table", "")))
-    assert draw_example(one, Mix(), TASKS["complete.foreground-background"], SIZE, generator(0)).prompt.endswith("a table")
+    assert draw_example(one, Mix(), TASKS["complete.foreground-background"], SIZE, generator(0)).prompt.endswith(
+        "a table"
+    )
     with pytest.raises(UsageError, match=r"matte\.text needs words"):
         draw_example(one, Mix(), TASKS["matte.text"], SIZE, generator(0))
 

@@ -133,9 +133,10 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_shards_and_workers(sour
 def test_another_seed_gives_other_triplets(sources, built, tmp_path):
     run(plan(sources, seed=1), tmp_path)
     one, other = Shards(tmp_path).read(5), Shards(built).read(5)
-    assert one.pictures["scene"].shape != other.pictures["scene"].shape or (
-        one.pictures["scene"] != other.pictures["scene"]
-    ).any()
+    assert (
+        one.pictures["scene"].shape != other.pictures["scene"].shape
+        or (one.pictures["scene"] != other.pictures["scene"]).any()
+    )
 
 
 def test_it_goes_on_where_it_stopped(sources, built, tmp_path):
@@ -185,7 +186,9 @@ def test_an_unreadable_picture_is_one_that_is_missing(sources, tmp_path):
         for end, picture in (("jpg", disc(64, 1)[..., :3]), ("png", disc(64, 1)[..., 3])):
             Image.fromarray(picture).save(tmp_path / f"{name}.{end}")
     (tmp_path / "a.jpg").write_bytes(b"no picture")
-    what = make_plan(Settings(count=0, size=SIZE), photos=[find(tmp_path, "photo")], pairs=[], cutouts=[], backgrounds=[])
+    what = make_plan(
+        Settings(count=0, size=SIZE), photos=[find(tmp_path, "photo")], pairs=[], cutouts=[], backgrounds=[]
+    )
     (done,) = run(what, tmp_path / "out")
     assert (done.kept, dict(done.faults)) == (1, {"unreadable": 1})
     assert "a.jpg: cannot be read as a picture" in done.unreadable[0]

@@ -33,7 +33,9 @@ def names(found) -> list[str]:
 
 
 def test_aim_500(tmp_path):
-    grow(tmp_path, "original/o_1.jpg", "original/o_2.jpg", "mask/o_1.png", "mask/o_2.png", "trimap/o_1.png", "usr/x.png")
+    grow(
+        tmp_path, "original/o_1.jpg", "original/o_2.jpg", "mask/o_1.png", "mask/o_2.png", "trimap/o_1.png", "usr/x.png"
+    )
     found = find(tmp_path, "photo")
     assert found.layout == "AIM-500"
     assert names(found) == ["o_1", "o_2"]
@@ -177,7 +179,8 @@ def test_a_pack_is_a_folder_in_a_tar(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stem", "words"), [("red_apple-02", "red apple"), ("IMG_0012", ""), ("o_1dbc93", ""), ("snow", "snow"), ("xkcd", "")]
+    ("stem", "words"),
+    [("red_apple-02", "red apple"), ("IMG_0012", ""), ("o_1dbc93", ""), ("snow", "snow"), ("xkcd", "")],
 )
 def test_names_that_say_something_are_words(stem, words):
     assert words_of(stem) == words

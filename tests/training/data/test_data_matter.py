@@ -163,9 +163,7 @@ def test_a_triplet_is_kept_if_its_layers_make_up_its_scene():
     assert admission.fault(foreground, None, background, told) == "composite"
 
 
-@pytest.mark.parametrize(
-    ("alpha", "fault"), [(0.0, "empty"), (0.1, "faint"), (0.5, None), (1.0, None)]
-)
+@pytest.mark.parametrize(("alpha", "fault"), [(0.0, "empty"), (0.1, "faint"), (0.5, None), (1.0, None)])
 def test_a_triplet_is_kept_if_its_object_is_there(alpha, fault):
     layer = ball()
     layer = torch.cat((layer[:3], layer[3:] * alpha))

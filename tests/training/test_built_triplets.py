@@ -31,6 +31,7 @@ def triplet(**more) -> Sample:
     scene = (composed(foreground, effects, background) * 255).round().astype(np.uint8)
     pictures = {"scene": scene, "foreground": foreground, "background": background, "effects": effects}
     told = {
+        "pictures": pictures,
         "index": 0,
         "kind": "composed",
         "split": "train",
@@ -38,7 +39,7 @@ def triplet(**more) -> Sample:
         "captions": WORDS,
         "effects": ("shadow",),
     }
-    return Sample(pictures, **{**told, **more})
+    return Sample(**{**told, **more})
 
 
 def material(tmp_path: Path, *samples: Sample):
@@ -85,9 +86,9 @@ def test_a_scene_has_its_shadow_unless_its_layers_have_to_make_it_up(tmp_path):
 
 
 def test_all_pictures_of_a_triplet_are_seen_alike(tmp_path):
-    plain = triplet(effects=())
-    plain = Sample({**plain.pictures, "scene": np.where(plain.pictures["foreground"][..., 3:] > 0,
-                    plain.pictures["foreground"][..., :3], plain.pictures["background"])}, 0, "composed", "train")  # fmt: skip
+    layers = triplet().pictures
+    scene = np.where(layers["foreground"][..., 3:] > 0, layers["foreground"][..., :3], layers["background"])
+    plain = triplet(pictures={**layers, "scene": scene}, effects=())
     errors = []
     for seed in range(12):
         one = draw_triplet(material(tmp_path, plain), Mix(), SIZE, generator(seed))

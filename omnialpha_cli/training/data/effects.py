@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...imaging.composite import layered
+from ...imaging.composite import layered, over
 from ..augment import blur, chance, uniform
 from .noise import smooth, warped
 
+SEEN, SEEN_AREA = 0.06, 0.002
 NIGHT = 0.25  # how much of the background's mean colour is left in a shadow's
 
 
@@ -44,6 +45,12 @@ def draw_effects(foreground: Tensor, background: Tensor, stands: bool, g: torch.
     if not chance(g, 0.35):
         return Effects(layer, ("shadow",))
     return Effects(layered(reflection(foreground, base, g), layer), ("shadow", "reflection"))
+
+
+def is_visible(effects: Effects, foreground: Tensor, background: Tensor) -> bool:
+    """Whether effects show beside the object: a change of more than `SEEN` on more than `SEEN_AREA` of the picture."""
+    change = (over(effects.layer, background) - background).abs().amax(0) * (1 - foreground[3])
+    return float((change > SEEN).float().mean()) > SEEN_AREA
 
 
 def base_of(alpha: Tensor) -> int | None:
@@ -78,10 +85,11 @@ def contact_shadow(alpha: Tensor, base: int, g: torch.Generator) -> Tensor:
     _, h, w = alpha.shape
     short = min(h, w)
     above = base - (torch.arange(h)[:, None] + 0.0)
-    foot = alpha * torch.exp(-(above.clamp(min=0) / (0.03 * short)).square())
-    near = drop_shadow(foot, round(0.006 * h), 0, 0.012 * short, uniform(g, 0.6, 0.95))
-    far = drop_shadow(foot, round(0.012 * h), 0, 0.05 * short, uniform(g, 0.8, 1.6))
-    return 1 - (1 - near.clamp(0, 1)) * (1 - far.clamp(0, 1))
+    foot = alpha * torch.exp(-(above.clamp(min=0) / (0.035 * short)).square())
+    wide = F.max_pool2d(foot[None], (1, 2 * (short // 80) + 1), stride=1, padding=(0, short // 80))[0]
+    near = drop_shadow(wide, round(0.012 * h), 0, 0.012 * short, uniform(g, 0.6, 0.95))
+    far = drop_shadow(wide, round(0.025 * h), 0, 0.05 * short, uniform(g, 1.0, 2.2))
+    return 1 - (1 - near.clamp(0, 1)) * (1 - far.clamp(0, 0.8))
 
 
 def ground_shadow(alpha: Tensor, base: int, g: torch.Generator) -> Tensor:
@@ -90,15 +98,15 @@ def ground_shadow(alpha: Tensor, base: int, g: torch.Generator) -> Tensor:
     short = min(h, w)
     backward = chance(g, 0.7)  # the light comes from the viewer's side: the shadow falls away from them
     flat = uniform(g, 0.12, 0.45) * (1 if backward else -1)
-    lean = uniform(g, -1.3, 1.3)
+    lean = uniform(g, 0.15, 1.3) * (1 if chance(g, 0.5) else -1)
     y, x = torch.meshgrid(torch.arange(h) + 0.5, torch.arange(w) + 0.5, indexing="ij")
     tall = (base + 1 - y) / flat  # how high above the ground is what shades this pixel
-    source_x, source_y = x - lean * tall * abs(flat) * 1.2, base + 1 - tall
+    source_x, source_y = x - lean * tall, base + 1 - tall
     grid = torch.stack((source_x / w * 2 - 1, source_y / h * 2 - 1), -1)
     laid = F.grid_sample(alpha[None], grid[None], align_corners=False)[0] * (tall >= -2)
     far = (tall / (0.6 * h)).clamp(0, 1)[None]
     sharp, soft = blur(laid, 0.006 * short), blur(laid, 0.035 * short)
-    return (sharp * (1 - far) + soft * far) * uniform(g, 0.4, 0.75) * (1 - 0.5 * far)
+    return (sharp * (1 - far) + soft * far) * uniform(g, 0.4, 0.75) * (1 - 0.4 * far)
 
 
 def reflection(foreground: Tensor, base: int, g: torch.Generator) -> Tensor:

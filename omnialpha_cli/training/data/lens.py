@@ -38,8 +38,12 @@ def draw_streak(longest: float, g: torch.Generator) -> Tensor:
 def blurred(image: Tensor, kernel: Tensor) -> Tensor:
     """A picture (C, h, w) convolved with a kernel (k, k); beyond its borders it goes on as it ends there."""
     reach = kernel.shape[0] // 2
-    planes = F.pad(image[:, None], (reach, reach, reach, reach), mode="replicate")  # (C, 1, h + 2r, w + 2r)
-    return F.conv2d(planes, kernel[None, None])[:, 0].clamp(0, 1)
+    padded = F.pad(image[None], (reach, reach, reach, reach), mode="replicate")[0]  # (C, h + 2r, w + 2r)
+    size = (padded.shape[1], padded.shape[2])
+    # A product of spectra is a convolution that wraps around, as far as the kernel reaches: into the padding.
+    product = torch.fft.rfft2(padded) * torch.fft.rfft2(kernel, s=size)
+    wrapped = torch.fft.irfft2(product, s=size)
+    return wrapped[:, 2 * reach :, 2 * reach :].clamp(0, 1)
 
 
 def blurred_layer(layer: Tensor, kernel: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from ...imaging.thumbnail import to_bytes
 from ..augment import BACKDROP, blur, chance, choice, drawn, extend_colours, uniform, view
 from . import glass, glow, harmony, lens, smoke, strands
 from .captions import Captions, caption, describe
-from .effects import Effects, draw_effects, light_spill
+from .effects import Effects, draw_effects, is_visible, light_spill
 from .noise import fractal
 from .place import Cuts, cuts_of, mirrored, put, trimmed
 from .sources import Entry, Picture, load
@@ -21,6 +21,7 @@ from .sources import Entry, Picture, load
 MADE = {"vessel": 0.28, "glazed": 0.14, "translucent": 0.14, "smoke": 0.2, "flame": 0.08, "glow": 0.16}
 ASPECTS = (1.0, 4 / 3, 3 / 4, 3 / 2, 2 / 3, 16 / 9)  # width over height, besides the background's own
 UNSURE = 0.3  # of a photograph's subject: where so much is neither in nor out, its matte is a guess
+PICKS = 8  # objects that are drawn until one lends itself
 OVERSIZE = 2  # pictures are read at up to so many times the size of what is built
 
 
@@ -102,6 +103,8 @@ def _with(subject: Subject, background: Tensor, g: torch.Generator) -> tuple[Ten
         effects = light_spill(subject.layer, g) if chance(g, 0.6) else None
     elif "smoke" not in subject.made and chance(g, 0.75 if subject.stands else 0.35):
         effects = draw_effects(subject.layer, background, subject.stands, g)
+    if effects and not is_visible(effects, subject.layer, background):
+        effects = None
     ground = over(effects.layer, background) if effects else background
     return over(subject.layer, ground), effects
 
@@ -124,30 +127,31 @@ def draw_background(picture: Picture, longest: int, g: torch.Generator) -> tuple
 
 
 def draw_subject(pool: Pool, size: tuple[int, int], side: int, g: torch.Generator) -> Subject | None:
-    """An object from a photograph or a cut-out, placed; None where the frame cuts it on several sides."""
-    rgba, cuts, entry = _object(pool, g)
-    if rgba is None:
+    """An object from a photograph or a cut-out, placed; None where a few that were drawn do not lend themselves."""
+    for _ in range(PICKS):
+        use_photo = bool(pool.photos) and (not pool.cutouts or chance(g, 0.6))
+        entries = pool.photos if use_photo else pool.cutouts
+        entry = entries[choice(g, len(entries))]
+        found = _object(load(entry, OVERSIZE * pool.size).rgba, use_photo)
+        if found is None:
+            continue
+        rgba, cuts = mirrored(*found) if chance(g, 0.5) else found
+        stands = chance(g, 0.7)
+        layer = put(rgba, cuts, size, g, stands=stands, scale=(0.4, 0.65) if side else (0.35, 0.98), side=side)
+        return Subject(layer, entry.label, stands and not cuts.bottom, (entry.kind,), entry.name)
+    return None
+
+
+def _object(rgba: np.ndarray, is_photo: bool) -> tuple[np.ndarray, Cuts] | None:
+    """A picture cropped to its object, without colours of what was behind; None where it is not whole or not sure."""
+    alpha = rgba[..., 3]
+    cuts, cropped = cuts_of(rgba, is_photo), trimmed(rgba)
+    if cropped is None or cuts.top or cuts.count > 1 or (alpha > 127).mean() > 0.9:
         return None
-    stands = chance(g, 0.7)
-    layer = put(rgba, cuts, size, g, stands=stands, scale=(0.4, 0.65) if side else (0.35, 0.98), side=side)
-    return Subject(layer, entry.label, stands and not cuts.bottom, (entry.kind,), entry.name)
-
-
-def _object(pool: Pool, g: torch.Generator) -> tuple[np.ndarray | None, Cuts, Entry]:
-    use_photo = bool(pool.photos) and (not pool.cutouts or chance(g, 0.6))
-    entries = pool.photos if use_photo else pool.cutouts
-    entry = entries[choice(g, len(entries))]
-    rgba = load(entry, OVERSIZE * pool.size).rgba
-    cuts = cuts_of(rgba, use_photo)
-    cropped = trimmed(rgba)
-    if cropped is None or cuts.top or cuts.count > 1 or (rgba[..., 3] > 127).mean() > 0.9:
-        return None, cuts, entry
-    soft = ((rgba[..., 3] > 12) & (rgba[..., 3] < 243)).sum() / (rgba[..., 3] > 12).sum()
-    if use_photo and soft > UNSURE:
-        return None, cuts, entry
-    # Of photographs only the sure inside has no colour of what was behind.
-    cropped = extend_colours(cropped, 0.97 if "alpha" in entry.places and use_photo else 0.3)
-    return (*mirrored(cropped, cuts), entry) if chance(g, 0.5) else (cropped, cuts, entry)
+    soft = ((alpha > 12) & (alpha < 243)).sum() / (alpha > 12).sum()
+    if is_photo and soft > UNSURE:
+        return None
+    return extend_colours(cropped, 0.97 if is_photo else 0.3), cuts
 
 
 def make_subject(pool: Pool, size: tuple[int, int], side: int, g: torch.Generator) -> Subject | None:

@@ -124,6 +124,13 @@ def test_effects_darken_or_mirror_beside_the_object(seed, stands):
         assert (seen <= background + 1e-5).all()
 
 
+def test_effects_that_the_object_hides_are_none():
+    background = torch.full((3, SIDE, SIDE), 0.5)
+    shade = effects.shadow_layer(ball()[3:] * 0.8, background)
+    assert not effects.is_visible(effects.Effects(shade, ("shadow",)), ball(radius=0.4), background)
+    assert effects.is_visible(effects.Effects(shade, ("shadow",)), ball(radius=0.2), background)
+
+
 def test_a_contact_shadow_is_at_the_foot():
     alpha = ball()[3:]
     base = effects.base_of(alpha)

@@ -44,7 +44,8 @@ def caption(label: str, behind: str, others: tuple[str, ...], effects: tuple[str
     rest = "".join(f", beside {named(other)}" for other in others if other)
     seen = {"shadow": "casting a shadow", "reflection": "mirrored below", "light": "lighting its surroundings"}
     told = "".join(f", {seen[effect]}" for effect in effects)
-    scene = f"{foreground} in front of {background}{rest}{told}" if foreground else background
+    place = f" in front of {background}" if background else ""
+    scene = f"{foreground}{place}{rest}{told}" if foreground else background
     return Captions(foreground, background, scene)
 
 

@@ -10,8 +10,9 @@ from PIL import Image
 from training_packs import disc, encoded, index, write_tar
 
 from omnialpha_cli.status import ItemError, UsageError
-from omnialpha_cli.training.data.layouts import find, words_of
+from omnialpha_cli.training.data.layouts import find
 from omnialpha_cli.training.data.sources import load, load_pair
+from omnialpha_cli.training.data.tree import words_of
 
 RGBA = disc(24, 0)
 RGB, ALPHA = RGBA[..., :3], RGBA[..., 3]
@@ -71,6 +72,7 @@ def test_composition_1k(tmp_path):
 
 def test_distinctions_646(tmp_path):
     grow(tmp_path, "Train/FG/1.png", "Train/GT/1.png", "Test/FG/2.png", "Test/GT/2.png")
+    assert find(tmp_path / "Test", "cutout").of("train") == ()  # the name of the place itself counts, too
     found = find(tmp_path, "cutout")
     assert found.layout == "Distinctions-646"
     assert [e.name for e in found.of("train")] == ["Train/1"]
@@ -159,8 +161,10 @@ def test_ober_in_tables(tmp_path):
 def test_plain_folders(tmp_path):
     grow(tmp_path / "cut", "toys/red_car-02.png", "IMG_0012.png", picture=RGBA)
     (tmp_path / "cut" / "IMG_0012.txt").write_text("a wooden duck\n")
+    grow(tmp_path / "cut", "no alpha.jpg", ".hidden.png", "__MACOSX/._IMG_0012.png")
     cutouts = find(tmp_path / "cut", "cutout")
     assert {e.name: e.label for e in cutouts.entries} == {"IMG_0012": "a wooden duck", "toys/red_car-02": "red car"}
+    assert cutouts.incomplete == 1
     backgrounds = find(grow(tmp_path / "back", "beach1.jpg", "valley/x.jpg"), "background")
     assert {e.name: (e.label, e.split) for e in backgrounds.entries} == {
         "beach1": ("beach", "train"), "valley/x": ("", "train"),

@@ -206,6 +206,7 @@ def test_captions():
     assert told.foreground == "a red apple"
     assert told.background == "a beach scene"
     assert told.scene == "a red apple in front of a beach scene, beside a dog, casting a shadow"
+    assert caption("red apple", "", (), ()).scene == "a red apple"
     assert caption("", "a wet road at night", (), ()).scene == "a wet road at night"
     assert [named(words) for words in ("umbrella", "white smoke", "the man", "french fries", "glass")] == [
         "an umbrella", "white smoke", "the man", "french fries", "a glass",

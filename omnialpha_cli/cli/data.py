@@ -1,6 +1,7 @@
 """`omnialpha data`: build triplets to train on, check them, and look at them."""
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ import typer
 from ..status import ExitStatus, UsageError
 from .console import printable, say
 from .interrupts import interrupts
-from .options import INPUTS, OUTPUT, RUN, option
+from .options import INPUTS, OUTPUT, RUN, option, takes_options
 
 if TYPE_CHECKING:
     from ..training.data.layouts import Found
@@ -22,9 +23,52 @@ ShardsPath = Annotated[
 ]
 
 
-def _sources(name: str, help: str) -> Any:
-    text = f"{help} A folder or a tar; may be given several times."
+def _places(name: str, help: str) -> Any:
+    text = f"{help}: folders or tars. May be given several times."
     return option(name, panel=INPUTS, metavar="PLACE", help=text, exists=True, show_default=False)
+
+
+# fmt: off
+@dataclass(frozen=True)
+class SourceOptions:
+    """What is built from."""
+
+    photos: Annotated[list[Path] | None, _places("--photos", "Photographs with mattes")] = None
+    cutouts: Annotated[list[Path] | None, _places("--cutouts", "Cut-outs, pictures with alpha")] = None
+    backgrounds: Annotated[list[Path] | None, _places(
+        "--backgrounds", "Pictures without an object that could be meant")] = None
+    pairs: Annotated[list[Path] | None, _places(
+        "--pairs", "Scenes with an object and without, and the object's mask")] = None
+    split: Annotated[Literal["train", "val"], option(
+        "--split", panel=INPUTS, help="Which part of the sources; benchmarks are val.")] = "train"
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What is built, and how."""
+
+    output: Annotated[Path, option(
+        "--output", "-o", panel=OUTPUT, metavar="DIR", help="Folder for the shards.")] = Path("triplets")
+    # Variables of their own: count and size of other commands mean something else.
+    count: Annotated[int, typer.Option(
+        "--count", rich_help_panel=OUTPUT, min=0, envvar="OMNIALPHA_DATA_COUNT",
+        help="Composed triplets; photographs and pairs come on top.")] = 1000
+    size: Annotated[int, typer.Option(
+        "--size", rich_help_panel=OUTPUT, min=64, metavar="PIXELS", envvar="OMNIALPHA_DATA_SIZE",
+        help="Longer side of the pictures.")] = 512
+    made: Annotated[float, option(
+        "--made", panel=OUTPUT, min=0.0, max=1.0, metavar="SHARE",
+        help="Share of composed triplets whose object is glass, smoke, fire or light.")] = 0.25
+    seed: Annotated[int, option(
+        "--seed", panel=OUTPUT, min=0, help="The same seed and sources make the same bytes.")] = 0
+    shard_size: Annotated[int, option("--shard-size", panel=OUTPUT, min=1, help="Triplets in a tar.")] = 500
+    overwrite: Annotated[bool, option(
+        "--overwrite", panel=OUTPUT, help="Replace a data set that was made otherwise.")] = False
+    shard: Annotated[str, option(
+        "--shard", panel=RUN, metavar="I/N|slurm", help="Only the share I of N, as of `omnialpha matte`.")] = "0/1"
+    workers: Annotated[int, option("--workers", panel=RUN, min=1, help="Processes.")] = 1
+    dry_run: Annotated[bool, option("--dry-run", panel=RUN, help="Show what was found, and make nothing.")] = False
+# fmt: on
 
 
 @app.command(
@@ -32,47 +76,8 @@ def _sources(name: str, help: str) -> Any:
     "omnialpha data build --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds -o triplets\n\n"
     "omnialpha data build --pairs OBER --count 0 -o pairs --split val"
 )
-def build(
-    photos: Annotated[list[Path] | None, _sources("--photos", "Photographs with mattes.")] = None,
-    cutouts: Annotated[list[Path] | None, _sources("--cutouts", "Cut-outs: pictures with alpha.")] = None,
-    backgrounds: Annotated[
-        list[Path] | None, _sources("--backgrounds", "Pictures without an object that could be meant.")
-    ] = None,
-    pairs: Annotated[list[Path] | None, _sources("--pairs", "Scenes with and without an object, and its mask.")] = None,
-    output: Annotated[
-        Path, option("--output", "-o", panel=OUTPUT, metavar="DIR", help="Folder for the shards.")
-    ] = Path("triplets"),
-    count: Annotated[
-        int, option("--count", panel=OUTPUT, min=0, help="Composed triplets; photographs and pairs come on top.")
-    ] = 1000,
-    size: Annotated[
-        int, option("--size", panel=OUTPUT, min=64, metavar="PIXELS", help="Longer side of the pictures.")
-    ] = 512,
-    made: Annotated[
-        float,
-        option(
-            "--made",
-            panel=OUTPUT,
-            min=0.0,
-            max=1.0,
-            metavar="SHARE",
-            help="Share of composed triplets whose object is glass, smoke, fire or light.",
-        ),
-    ] = 0.25,
-    split: Annotated[
-        Literal["train", "val"], option("--split", panel=INPUTS, help="Which part of the sources; benchmarks are val.")
-    ] = "train",
-    seed: Annotated[int, option("--seed", panel=OUTPUT, min=0, help="The same seed makes the same bytes.")] = 0,
-    shard_size: Annotated[int, option("--shard-size", panel=OUTPUT, min=1, help="Triplets in a tar.")] = 500,
-    overwrite: Annotated[
-        bool, option("--overwrite", panel=OUTPUT, help="Replace a data set that was made otherwise.")
-    ] = False,
-    shard: Annotated[
-        str, option("--shard", panel=RUN, metavar="I/N|slurm", help="Only the share I of N, as of `omnialpha matte`.")
-    ] = "0/1",
-    workers: Annotated[int, option("--workers", panel=RUN, min=1, help="Processes.")] = 1,
-    dry_run: Annotated[bool, option("--dry-run", panel=RUN, help="Show what was found, and make nothing.")] = False,
-) -> None:
+@takes_options
+def build(sources: SourceOptions, wanted: BuildOptions) -> None:
     """Build triplets of foreground, background and scene, in tar files as WebDataset reads them.
 
     Objects from photographs and cut-outs, or made of glass, smoke, fire and light, are put on backgrounds with their
@@ -84,19 +89,28 @@ def build(
     from ..training.data import build as building
     from ..training.data import plan as plans
 
-    share = Shard.parse(shard)
-    settings = plans.Settings(count, size, seed, made, split, shard_size)
-    plan = plans.make_plan(settings, photos=_find(photos, "photo"), pairs=_find(pairs, "pair"),
-                           cutouts=_find(cutouts, "cutout"), backgrounds=_find(backgrounds, "background"))  # fmt: skip
+    share = Shard.parse(wanted.shard)
+    settings = plans.Settings(wanted.count, wanted.size, wanted.seed, wanted.made, sources.split, wanted.shard_size)
+    plan = plans.make_plan(
+        settings,
+        photos=_find(sources.photos, "photo"),
+        pairs=_find(sources.pairs, "pair"),
+        cutouts=_find(sources.cutouts, "cutout"),
+        backgrounds=_find(sources.backgrounds, "background"),
+    )
     say(f"{plan.total} triplets in {len(plan.shards)} shards")
-    if dry_run:
+    if wanted.dry_run:
         return
-    plans.prepare(plan, output, overwrite)
+    plans.prepare(plan, wanted.output, wanted.overwrite)
+
+    def is_mine(path: Path) -> bool:
+        return share.holds(path, wanted.output)
+
     kept, skipped, faults, unreadable = 0, 0, Counter[str](), set[str]()
     with interrupts(lambda: say("stopping; once more to stop at once")) as stop:
         try:
-            for one in building.build(plan, output, lambda path: share.holds(path, output), workers, stop.event):
-                for message in set(one.unreadable) - unreadable:
+            for one in building.build(plan, wanted.output, is_mine, wanted.workers, stop.event):
+                for message in dict.fromkeys(m for m in one.unreadable if m not in unreadable):
                     say(f"failed: {message}")
                 unreadable.update(one.unreadable)
                 kept, skipped = kept + one.kept, skipped + one.skipped
@@ -141,10 +155,12 @@ def check(shards: ShardsPath) -> None:
 @app.command(epilog="Examples:\n\nomnialpha data show triplets\n\nomnialpha data show triplets -o sheet.jpg --count 24")
 def show(
     shards: ShardsPath,
-    output: Annotated[Path, option("--output", "-o", panel=OUTPUT, metavar="FILE.jpg", help="The sheet.")] = Path(
-        "sheet.jpg"
-    ),
-    count: Annotated[int, option("--count", panel=INPUTS, min=1, help="Triplets, evenly spread over all.")] = 16,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", rich_help_panel=OUTPUT, metavar="FILE.jpg", help="The sheet.")
+    ] = Path("sheet.jpg"),
+    count: Annotated[
+        int, typer.Option("--count", rich_help_panel=INPUTS, min=1, help="Triplets, evenly spread over all.")
+    ] = 16,
 ) -> None:
     """Draw a sheet of triplets: scene, foreground, background and trimap side by side."""
     from ..training.data.sheet import draw_triplets

@@ -14,7 +14,7 @@ ROUNDING = 1.0 / 255  # a composite of 8-bit layers, and its own rounding
 DRIFT, DRIFT_SHARE = 20 / 255, 0.05  # of a pair: by how much, and of how many pixels, the camera may differ
 LEAST, MOST = 0.003, 0.92  # of the picture that an object covers
 FAINT = 0.15  # an object's alpha reaches this somewhere
-SEEN = 6 / 255  # by how much an object changes what is behind it, on average
+SEEN = 8 / 255  # by how much an object changes what is behind it, on average
 
 
 def composed(foreground: Bytes, effects: Bytes | None, background: Bytes) -> Floats:

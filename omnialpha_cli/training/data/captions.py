@@ -14,7 +14,7 @@ from ..augment import blur
 from .harmony import opponent
 
 ARTICLES = re.compile(r"(a|an|the|some|two|three|many|lights|sparks) ", re.IGNORECASE)
-MASS = re.compile(r".*\b(smoke|steam|lightning|hair|water|fire|light|sparks|[a-z]+[^su]s)$")
+MASS = re.compile(r".*\blights\b.*|.*\b(smoke|steam|lightning|hair|water|fire|light|sparks|[a-z]+[^su]s)$")
 NEUTRAL = 0.05  # below, a colour has no name but its lightness
 COLOURS: dict[str, tuple[float, float, float]] = {
     "red": (0.75, 0.2, 0.2),

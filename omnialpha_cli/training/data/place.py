@@ -9,8 +9,8 @@ from torch import Tensor
 from ..augment import Geometry, uniform, view
 
 VISIBLE = 25  # of 255: alpha from which a pixel counts as the object's
-CUT = 0.02  # of a border: as much of a photograph's subject on it, and the frame cuts the subject
-CUT_OUT = 0.3  # of a cut-out that is wider at its lower border than at all others: a bust
+CUT = 0.02  # of a border: with more than that of a photograph's subject on it, the frame cuts the subject
+CUT_OUT = 0.3  # the same of a cut-out
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,15 @@ class Cuts:
 
 
 def cuts_of(rgba: np.ndarray, photo: bool) -> Cuts:
-    """Where a picture's frame cuts its object: uint8 (H, W, 4)."""
+    """Where a picture's frame cuts its object: uint8 (H, W, 4).
+
+    Cut-outs may be cropped to their object, which then touches the frame a little; one that fills most of its frame is
+    square, not cut.
+    """
     alpha = rgba[..., 3] > VISIBLE
-    top, bottom, left, right = (float(e.mean()) for e in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]))
-    if photo:
-        return Cuts(top > CUT, bottom > CUT, left > CUT, right > CUT)
-    return Cuts(bottom=bottom > CUT_OUT and max(top, left, right) < CUT)
+    least = CUT if photo else CUT_OUT
+    cuts = Cuts(*(bool(edge.mean() > least) for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1])))
+    return Cuts() if not photo and cuts.count > 2 else cuts
 
 
 def trimmed(rgba: np.ndarray) -> np.ndarray | None:

@@ -121,7 +121,7 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> int:
                 count += 1
         partial.replace(path)
     except OSError as error:
-        raise OmniAlphaError(f"{path} cannot be written: {error.strerror}; run it again to go on") from error
+        raise OmniAlphaError(f"{path} cannot be written: {error.strerror or error}; run it again to go on") from error
     finally:
         partial.unlink(missing_ok=True)
     return count

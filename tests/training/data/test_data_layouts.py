@@ -13,6 +13,7 @@ from omnialpha_cli.status import ItemError, UsageError
 from omnialpha_cli.training.data.layouts import find
 from omnialpha_cli.training.data.sources import load, load_pair
 from omnialpha_cli.training.data.tree import words_of
+from omnialpha_cli.training.packs import read_packs
 
 RGBA = disc(24, 0)
 RGB, ALPHA = RGBA[..., :3], RGBA[..., 3]
@@ -180,6 +181,14 @@ def test_a_pack_is_a_folder_in_a_tar(tmp_path):
     found = find(write_tar(tmp_path / "photos.tar", files), "photo")
     assert [(e.name, e.label, e.split) for e in found.entries] == [("p1", "disc", "val"), ("p0", "", "train")]
     assert load(found.entries[0], longest=12).rgba.shape == (12, 12, 4)
+
+
+def test_training_reads_any_layout(tmp_path):
+    grow(tmp_path / "P3M", "train/blurred_image/p_1.jpg", "train/mask/p_1.png")
+    grow(tmp_path / "P3M", "validation/P3M-500-P/blurred_image/p_2.jpg", "validation/P3M-500-P/mask/p_2.png")
+    grow(tmp_path / "DIS", "Train/FG/1.png", "Train/GT/1.png", "Test/FG/2.png", "Test/GT/2.png")
+    packs = read_packs(tmp_path / "P3M", tmp_path / "DIS")
+    assert [len(p) for p in (packs.photos, packs.photos_val, packs.cutouts, packs.backgrounds)] == [1, 1, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from omnialpha_cli.imaging.composite import layered, over
 from omnialpha_cli.training.data import admission, effects, glass, glow, harmony, lens, smoke, strands
 from omnialpha_cli.training.data.captions import caption, describe, named
+from omnialpha_cli.training.data.place import Cuts, cuts_of, put, trimmed
 
 SIDE = 96
 
@@ -199,6 +200,41 @@ def test_a_pair_may_differ_by_object_and_effect_alone():
     effect[:20] = True
     assert admission.fault_of_pair(mask, effect, background, scene) is None
     assert admission.fault_of_pair(mask, None, background, background) == "unseen"
+
+
+def put_down(*, cut: bool, **more) -> tuple[Cuts, torch.Tensor]:
+    """A square object that its frame cuts at the bottom, or not, put on a canvas."""
+    rgba = np.full((60, 60, 4), 200, np.uint8)
+    rgba[..., 3] = 0
+    rgba[20 : 60 if cut else 50, 15:45, 3] = 255
+    cuts, cropped = cuts_of(rgba, photo=True), trimmed(rgba)
+    assert cropped is not None and cropped.shape == ((40, 30, 4) if cut else (30, 30, 4))
+    return cuts, put(cropped, cuts, (SIDE, SIDE), generator(3), **{"stands": True, "scale": (0.5, 0.5), **more})
+
+
+def test_what_the_frame_cut_is_cut_by_the_frame_again():
+    whole, layer = put_down(cut=False)
+    assert whole.count == 0
+    assert layer[3, -1].max() == 0 and layer[3].max() > 0.99
+    cut, layer = put_down(cut=True)
+    assert (cut.bottom, cut.count) == (True, 1)
+    assert layer[3, -1].max() > 0.9
+
+
+def test_two_objects_stand_on_their_sides():
+    for side in (-1, 1):
+        _, layer = put_down(cut=False, side=side)
+        columns = torch.nonzero(layer[3].amax(0) > 0.5)[:, 0].float()
+        assert (float(columns.mean()) < SIDE / 2) == (side < 0)
+
+
+def test_a_cut_out_that_fills_its_frame_is_not_cut():
+    square = np.full((40, 40, 4), 255, np.uint8)
+    assert cuts_of(square, photo=False).count == 0
+    assert cuts_of(square, photo=True).count == 4
+    bust = square.copy()
+    bust[:10, :, 3] = bust[:, :8, 3] = bust[:, 32:, 3] = 0
+    assert cuts_of(bust, photo=False).bottom
 
 
 def test_captions():

@@ -13,25 +13,31 @@ LONGEST = 512  # pixels of the longer side of what is trained on
 
 @dataclass(frozen=True)
 class Packs:
-    """Photographs with mattes (alpha belongs to the photograph's own subject), cut-outs, and empty backgrounds."""
+    """Photographs with mattes (alpha belongs to the photograph's own subject), cut-outs, and empty backgrounds.
+
+    No training sees what is in `photos_val` and `cutouts_val`.
+    """
 
     photos: list[Picture]
     photos_val: list[Picture]
     cutouts: list[Picture]
+    cutouts_val: list[Picture]
     backgrounds: list[Picture]
 
 
 def read_packs(photos: Path | None, cutouts: Path | None = None, backgrounds: Path | None = None) -> Packs:
-    """Read tars, or folders of a layout that `data.layouts` knows; of cut-outs and backgrounds the split `train`."""
+    """Read tars, or folders of a layout that `data.layouts` knows."""
     with ThreadPoolExecutor(2) as pool:
 
         def read(entries: Iterable[Entry], longest: int | None = LONGEST) -> list[Picture]:
             return list(pool.map(lambda entry: load(entry, longest), entries))
 
-        found = find(photos, "photo") if photos else None
+        shot = find(photos, "photo") if photos else None
+        cut = find(cutouts, "cutout") if cutouts else None
         return Packs(
-            photos=read(found.of("train")) if found else [],
-            photos_val=read(found.of("val"), None) if found else [],
-            cutouts=read(find(cutouts, "cutout").of("train")) if cutouts else [],
+            photos=read(shot.of("train")) if shot else [],
+            photos_val=read(shot.of("val"), None) if shot else [],
+            cutouts=read(cut.of("train")) if cut else [],
+            cutouts_val=read(cut.of("val"), None) if cut else [],
             backgrounds=read(find(backgrounds, "background").of("train")) if backgrounds else [],
         )

@@ -15,7 +15,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     cutouts = {f"c{i}.webp": encoded(disc(64, i), "WEBP") for i in range(2)}
     write_tar(
-        tmp_path / "cutouts.tar", cutouts | {"index.csv": index(["file", "label"], [[n, "disc"] for n in cutouts])}
+        tmp_path / "cutouts.tar", cutouts | {"index.csv": index(["file", "label"], [[n, "red disc"] for n in cutouts])}
     )
     photo = disc(64, 5)
     files = {"p.jpg": encoded(photo[..., :3], "JPEG"), "p.png": encoded(photo[..., 3], "PNG")}

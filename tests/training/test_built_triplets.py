@@ -16,7 +16,7 @@ from omnialpha_cli.training.examples import Mix, draw_example, draw_triplet, mak
 from omnialpha_cli.training.packs import Packs
 
 SIZE = (64, 96)
-NOTHING = Packs([], [], [], [])
+NOTHING = Packs([], [], [], [], [])
 WORDS = Captions("a red apple", "a wooden table", "a red apple on a wooden table")
 
 
@@ -62,7 +62,7 @@ def test_every_task_is_drawn_from_one_triplet(tmp_path, name):
     for role, image in pictures.items():
         assert image.min() >= 0 and image.max() <= 1
         assert (image[3].min() < 1) == (role == "foreground")
-    for hint in ("trimap", "mask", "rough-mask"):
+    for hint in ("trimap", "mask"):
         if hint in pictures:
             assert set(pictures[hint][0].unique().tolist()) <= {0.0, 0.5, 1.0}
     if task.needs_text:

@@ -63,8 +63,7 @@ def referring(
 ) -> None:
     """Judge whether words choose the object: of two beside each other, each is named in turn.
 
-    The photographs' subjects are held out; the cut-outs have no such split, and training may have seen them. A model
-    that does not listen is right half the time.
+    Both are held out from training. A model that does not listen is right half the time.
     """
     from itertools import islice
 
@@ -74,7 +73,7 @@ def referring(
     from .show import show
 
     loaded, packs = load(model.model, "matte.text"), read_packs(photos, cutouts)
-    judged = held_out.referring(loaded, packs.photos_val, packs.cutouts, model.canvas)
+    judged = held_out.referring(loaded, packs.photos_val, packs.cutouts_val, model.canvas)
     about = {"model": model.model, "canvas": model.canvas}
     raise typer.Exit(show("referring", islice(judged, model.limit), output, about))
 

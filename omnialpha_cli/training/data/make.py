@@ -102,5 +102,5 @@ def _pair(entry: Entry, settings: Settings, index: int, g: torch.Generator) -> S
     return Sample(
         {**pictures, **hints(alpha, g)}, index=index, kind="pair", split=settings.split, alpha="mask",
         label=entry.label, captions=caption(entry.label, behind, (), ()),
-        effects=("shadow",) if pair.effect is not None else (), sources={"scene": entry.name},
+        effects=("any",) if pair.effect is not None else (), sources={"scene": entry.name},
     )  # fmt: skip

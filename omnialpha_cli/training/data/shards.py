@@ -32,7 +32,7 @@ FILES: dict[str, str] = {
     "effects": "RGBA, straight: shadow, reflection and light of the object; absent where there are none",
     "trimap": "grey: 0 background, 128 unknown, 255 object",
     "mask": "grey: 0 or 255",
-    "rough-mask": "grey: 0 or 255, as drawn by hand",
+    "rough-mask": "grey: about right, as drawn by hand, or found in the frame before",
 }
 MODES: dict[str, Mode] = {"scene": "RGB", "foreground": "RGBA", "background": "RGB", "effects": "RGBA", "trimap": "L",
                           "mask": "L", "rough-mask": "L"}  # fmt: skip
@@ -62,7 +62,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
         "of the three pictures; empty where nothing is known",
     ),
     "others": (TEXTS, "other objects that could be meant: a task has to tell which"),
-    "effects": (TEXTS, "what is in the effects: shadow, reflection, light"),
+    "effects": (TEXTS, "what is in the effects: shadow, reflection, light; any where it is not known"),
     "made": (TEXTS, "what the object is made of and what was done to it, in order"),
     "sources": ({"type": "object", "additionalProperties": TEXT}, "names of the pictures by role"),
 }

@@ -174,6 +174,15 @@ def test_plain_folders(tmp_path):
     assert (names(photos), photos.incomplete) == (["a"], 1)
 
 
+def test_a_tenth_of_the_cut_outs_is_held_out_by_its_words(tmp_path):
+    grow(tmp_path, *(f"{i}.png" for i in range(40)), *(f"same {i}.png" for i in range(4)), picture=RGBA)
+    for i in range(40):
+        (tmp_path / f"{i}.txt").write_text(f"toy {i}")
+    found = find(tmp_path, "cutout")
+    assert [e.label for e in found.of("val")] == ["toy 10", "toy 11", "toy 26", "toy 39"]
+    assert len([e for e in found.of("train") if e.label == "same"]) == 4
+
+
 def test_a_pack_is_a_folder_in_a_tar(tmp_path):
     files = {f"p{i}.{kind}": encoded(RGB if kind == "jpg" else ALPHA, "JPEG" if kind == "jpg" else "PNG")
              for i in range(2) for kind in ("jpg", "png")}  # fmt: skip

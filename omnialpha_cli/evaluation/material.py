@@ -15,7 +15,8 @@ from torch import Tensor
 from ..imaging.composite import over
 from ..training.augment import Geometry, blur, choice, extend_colours, uniform, view
 from ..training.data.effects import drop_shadow
-from ..training.examples import crop_to_subject, drawn_mask, trimap
+from ..training.examples import crop_to_subject
+from ..training.hints import drawn_mask, trimap
 from ..training.packs import Picture
 
 Bytes = NDArray[np.uint8]

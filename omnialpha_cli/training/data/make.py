@@ -9,7 +9,7 @@ import torch
 from ...imaging.foreground import estimate_foreground
 from ...imaging.thumbnail import to_bytes
 from ...status import ItemError
-from ..examples import rough_mask, trimap
+from ..hints import rough_mask, trimap
 from . import admission
 from .captions import caption, describe
 from .plan import Plan, Settings

@@ -12,11 +12,15 @@ from omnialpha_cli import OmniAlpha
 from omnialpha_cli.cli.main import app
 from omnialpha_cli.cli.ndjson import FIELDS, SCHEMA
 from omnialpha_cli.status import ExitStatus
+from omnialpha_cli.training.data.layouts import LAYOUTS
+from omnialpha_cli.training.data.shards import FIELDS as DATA_FIELDS
+from omnialpha_cli.training.data.shards import FILES
 from omnialpha_cli.weights import store
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -36,7 +40,7 @@ def test_the_two_commands_are_there_as_promised():
     assert 'python -m pip install ".[test]" && python -m pytest\n' in blocks("sh")
 
 
-@pytest.mark.parametrize("arguments", [*commands(), *commands(TRAINING)], ids=" ".join)
+@pytest.mark.parametrize("arguments", [*commands(), *commands(TRAINING), *commands(DATA)], ids=" ".join)
 def test_commands_and_options_exist(arguments):
     command = typer.main.get_command(app)
     words = iter(arguments)
@@ -66,6 +70,17 @@ def test_the_fields_of_records_are_documented():
     for event, rows in re.findall(r"^## `(.+?)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL):
         told[event] = dict(re.findall(r"^\| `(.+?)` \| (.+) \|$", rows, re.MULTILINE))
     assert told == FIELDS and SCHEMA in text
+
+
+def test_the_schema_of_training_data_is_documented():
+    def table(title: str) -> dict[str, str]:
+        (rows,) = re.findall(rf"^### {title}\n(.*?)(?=^##|\Z)", DATA, re.MULTILINE | re.DOTALL)
+        return dict(re.findall(r"^\| `(.+?)` \| (.+) \|$", rows, re.MULTILINE))
+
+    assert table("Files") == FILES
+    assert table("Records") == {name: meaning for name, (_, meaning) in DATA_FIELDS.items()}
+    layouts = re.findall(r"^\| ([\w -]+) \| `--(\w+)s` \|", DATA, re.MULTILINE)
+    assert set(layouts) == {(layout.name, layout.kind) for layout in LAYOUTS}
 
 
 def test_links_lead_somewhere():

@@ -7,7 +7,7 @@ import typer
 
 from .. import __version__
 from ..status import OmniAlphaError
-from . import bench, complete, decompose, doctor, evaluate, generate, matte, remove, tasks, train, weights
+from . import bench, complete, data, decompose, doctor, evaluate, generate, matte, remove, tasks, train, weights
 from .console import say
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(weights.app, name="weights")
 app.add_typer(bench.app, name="bench")
 app.add_typer(train.app, name="train")
+app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="eval")
 
 

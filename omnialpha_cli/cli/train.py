@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..status import UsageError
 from .console import say
 from .options import INPUTS, MODEL, OUTPUT, RUN, option, takes_options
 from .training_progress import TrainingProgress
@@ -49,14 +50,16 @@ Lpips = Annotated[
 # fmt: off
 @dataclass(frozen=True)
 class MaterialOptions:
-    """The packs that training draws from."""
+    """What training draws from: packs, or triplets that were built, or both."""
 
-    photos: Annotated[Path, option(
-        "--photos", panel=INPUTS, help="Tar of photographs with mattes.", exists=True, dir_okay=False)]
+    photos: Annotated[Path | None, option(
+        "--photos", panel=INPUTS, help="Photographs with mattes: a tar or a folder.", exists=True)] = None
     cutouts: Annotated[Path | None, option(
-        "--cutouts", panel=INPUTS, help="Tar of RGBA cut-outs.", exists=True, dir_okay=False)] = None
+        "--cutouts", panel=INPUTS, help="RGBA cut-outs: a tar or a folder.", exists=True)] = None
     backgrounds: Annotated[Path | None, option(
-        "--backgrounds", panel=INPUTS, help="Tar of backgrounds.", exists=True, dir_okay=False)] = None
+        "--backgrounds", panel=INPUTS, help="Backgrounds: a tar or a folder.", exists=True)] = None
+    triplets: Annotated[Path | None, option(
+        "--triplets", panel=INPUTS, help="Folder of shards from `omnialpha data build`.", exists=True)] = None
 
 
 @dataclass(frozen=True)
@@ -234,11 +237,14 @@ def _run(
 
 def _material(options: MaterialOptions, training: "Run") -> tuple["Material", "Material | None"]:
     """To train on, and held out for the validation pictures."""
+    from ..training.data.shards import Shards
     from ..training.examples import make_material
     from ..training.packs import read_packs
 
+    if options.photos is None and options.triplets is None:
+        raise UsageError("give --photos or --triplets to train on")
     if training.group.first:
         training.report.say("reading the packs")
     packs = read_packs(options.photos, options.cutouts, options.backgrounds)
     held_out = make_material(replace(packs, photos=packs.photos_val)) if packs.photos_val else None
-    return make_material(packs), held_out
+    return make_material(packs, Shards(options.triplets, training=True) if options.triplets else None), held_out

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..imaging.composite import over
 from ..training.augment import Geometry, blur, choice, extend_colours, uniform, view
-from ..training.examples import crop_to_subject, drawn_mask, trimap
+from ..training.data.effects import drop_shadow
+from ..training.examples import crop_to_subject
+from ..training.hints import drawn_mask, trimap
 from ..training.packs import Picture
 
 Bytes = NDArray[np.uint8]
@@ -93,8 +94,8 @@ def shadow(background: Tensor, alpha: Tensor, g: torch.Generator) -> Tensor:
     """A soft shadow of `alpha` (1, H, W), a little below and beside it, on a background (3, H, W)."""
     height, width = alpha.shape[1:]
     down, right = round(uniform(g, 0.02, 0.08) * height), round(uniform(g, -0.08, 0.08) * width)
-    moved = F.pad(alpha, (right, -right, down, -down))  # negative margins cut off
-    return background * (1 - uniform(g, 0.3, 0.6) * blur(moved, uniform(g, 4, 9)))
+    strength = uniform(g, 0.3, 0.6)
+    return background * (1 - drop_shadow(alpha, down, right, uniform(g, 4, 9), strength))
 
 
 def pairs(photos: Sequence[Picture], cutouts: Sequence[Picture]) -> Iterator[Pair]:

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..training.data.strands import POINTS_PER_PIXEL, draw_strands
+
 STRANDS_PER_PIXEL = 0.2  # strands for each pixel of the picture's short side
-POINTS_PER_PIXEL = 2  # along a strand: near enough that it has no beads
-REACH = 2  # pixels around a point of a strand that it may cover
 GRAIN = 0.01  # standard deviation of the noise of the camera
 
 
@@ -58,13 +58,5 @@ def hair(height: int, width: int, noise: torch.Generator) -> Tensor:
     turn = 2 * torch.pi * angle + (bend - 0.5) * 1.2 * along**2 + 0.03 * torch.sin(9 * along + 6 * curl)
     radius = (0.4 + 0.6 * thick) * (1 - 0.7 * along) * max(1.0, (short / 1080) ** 0.5)  # of the strand, (count, n)
     y, x = (height / 2 + out * turn.sin()).flatten(), (width / 2 + out * turn.cos()).flatten()
-    radius = radius.flatten()
-    for down in range(-REACH, REACH + 1):
-        for across in range(-REACH, REACH + 1):
-            row, column = y.floor() + down, x.floor() + across
-            cover = (radius + 0.5 - torch.hypot(row + 0.5 - y, column + 0.5 - x)).clamp(0, 1)
-            cover = cover.minimum(2 * radius)  # a strand thinner than a pixel never fills one
-            inside = (cover > 0) & (row >= 0) & (row < height) & (column >= 0) & (column < width)
-            place = row[inside].long() * width + column[inside].long()
-            alpha.view(-1).scatter_reduce_(0, place, cover[inside], "amax")
+    draw_strands(alpha, y, x, radius.flatten())
     return alpha

@@ -10,6 +10,14 @@ def over(layer: Tensor, background: Tensor) -> Tensor:
     return alpha * layer[:3] + (1 - alpha) * background
 
 
+def layered(top: Tensor, bottom: Tensor) -> Tensor:
+    """One straight RGBA layer (4, H, W) over another: over any background it looks as both would, one by one."""
+    above, below = top[3:], bottom[3:] * (1 - top[3:])
+    alpha = above + below
+    colour = (above * top[:3] + below * bottom[:3]) / alpha.clamp(min=1e-6)
+    return torch.cat((torch.where(alpha > 1e-6, colour, top[:3]), alpha))
+
+
 def checkerboard(height: int, width: int, square: int = 16) -> Tensor:
     """A light grey checkerboard (3, height, width) with squares of `square` pixels."""
     rows, columns = torch.arange(height)[:, None] // square, torch.arange(width) // square

@@ -1,6 +1,7 @@
 """Training: packs of pictures → examples of the tasks → the networks, one after another.
 
-`packs` reads, `augment` varies, `examples` composes and draws tasks. `loop` runs every training: `light_vae` or `vae`,
-`image_encoder`, `sft`, `grpo`, each an objective; `distributed`, `checkpoint`, `lora` and `log` are what it stands on.
-`recipe` holds their numbers, `networks` builds what they name, `stages` are the commands, and `export` writes weights.
+`packs` reads, `augment` varies, `examples` composes and draws tasks; `data` does so beforehand, to files. `loop` runs
+every training: `light_vae` or `vae`, `image_encoder`, `sft`, `grpo`, each an objective; `distributed`, `checkpoint`,
+`lora` and `log` are what it stands on. `recipe` holds their numbers, `networks` builds what they name, `stages` are the
+commands, and `export` writes weights.
 """

@@ -21,8 +21,12 @@ class Geometry:
     aspect: float = 0.12  # ± log of the stretch
     rotation: float = 12.0  # ± degrees
     shift: float = 0.12  # ± of the canvas, more where the scale leaves room
+    slack: float = 0.5  # of that room, how much is used
     flip: float = 0.5  # chance
     centre: tuple[float, float] = (0.0, 0.0)  # (x, y) on the canvas, in [−1, 1], about which it is shifted
+
+
+BACKDROP = Geometry(scale=(1.0, 2.0), rotation=5.0, shift=0.0)  # a view of a background
 
 
 def uniform(g: torch.Generator, low: float, high: float) -> float:
@@ -71,7 +75,7 @@ def view(
     step_y, step_x = step_y / zoom * stretch, step_x / zoom / stretch
     angle = math.radians(uniform(g, -geometry.rotation, geometry.rotation))
     flip = -1.0 if chance(g, geometry.flip) else 1.0
-    room = geometry.shift + abs(zoom - 1) / 2
+    room = geometry.shift + abs(zoom - 1) * geometry.slack
     dx, dy = uniform(g, -room, room), uniform(g, -room, room)
     # canvas (x, y) in [−1, 1] → pixels → rotated → source pixels → source in [−1, 1]
     cos, sin = math.cos(angle), math.sin(angle)

@@ -3,19 +3,35 @@
 A photograph with a matte gives a triplet without a background; a foreground put over another picture gives all three.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..imaging.composite import opaque, over
 from ..imaging.fill import paint_over
 from ..tasks import TASKS, Task
-from .augment import Geometry, blur, chance, choice, degrade, draw_colour, drawn, extend_colours, uniform, view
+from .augment import (
+    BACKDROP,
+    Geometry,
+    blur,
+    chance,
+    choice,
+    degrade,
+    draw_colour,
+    drawn,
+    extend_colours,
+    uniform,
+    view,
+)
+from .data.captions import Captions
+from .data.effects import drop_shadow
+from .data.shards import Shards
+from .data.views import draw_sample, until
+from .hints import rough_mask, trimap
 from .packs import Packs, Picture
 
 
@@ -27,6 +43,15 @@ class Triplet:
     scene: Tensor
     background: Tensor | None
     label: str
+    captions: Captions | None = None
+
+    def words(self, task: Task) -> str:
+        """What a user would say: of what is to be made its caption, of what is to be found its label."""
+        if self.captions is None:
+            return self.label
+        if task.command in ("generate", "complete"):
+            return str(getattr(self.captions, task.outputs[0]))
+        return self.label or self.captions.foreground
 
 
 @dataclass(frozen=True)
@@ -36,8 +61,11 @@ class Mix:
     photo: float = 0.72
     recomposed: float = 0.2  # a photograph's foreground over another picture
     cutout: float = 0.08  # a cut-out over a picture
+    built: float = 0.5  # a triplet that `omnialpha data build` made, where there are any
     sharp: bool = False  # backdrops may hold subjects of their own: the task says which object is meant
     two: float = 0.0  # chance that another object, of another name, is part of the background
+    masks: bool = False  # a built triplet's foreground may be cut out by a mere mask
+    effects: bool = True  # a built triplet's scene has the object's shadow and reflection
 
 
 @dataclass(frozen=True)
@@ -67,15 +95,22 @@ class Material:
     foregrounds: list[Picture]
     cutouts: list[Picture]
     backgrounds: list[Picture]
+    triplets: Shards | None = None
+
+    def words(self) -> set[str]:
+        """All labels and captions."""
+        records = [self.triplets.record(i) for i in range(len(self.triplets))] if self.triplets else []
+        told = {words for r in records for words in (r["label"], *r["captions"].values())}
+        return told | {p.label for p in (*self.photos, *self.cutouts)}
 
 
-def make_material(packs: Packs) -> Material:
+def make_material(packs: Packs, triplets: Shards | None = None) -> Material:
     """Extend colours once, so that foregrounds bring no edge of their old background."""
 
     subjects = [replace(p, rgba=subject) for p in packs.photos if (subject := crop_to_subject(p.rgba)) is not None]
     foregrounds = [replace(p, rgba=extend_colours(p.rgba, 0.97)) for p in subjects]
     cutouts = [replace(p, rgba=extend_colours(p.rgba, 0.3)) for p in packs.cutouts]
-    return Material(packs.photos, foregrounds, cutouts, packs.backgrounds)
+    return Material(packs.photos, foregrounds, cutouts, packs.backgrounds, triplets)
 
 
 def crop_to_subject(rgba: np.ndarray) -> np.ndarray | None:
@@ -91,22 +126,29 @@ def crop_to_subject(rgba: np.ndarray) -> np.ndarray | None:
 PHOTO = Geometry(scale=(0.8, 1.5), shift=0.06)
 PLACED = Geometry(scale=(0.4, 1.1), rotation=15.0, shift=0.1)
 BESIDE = Geometry(scale=(0.35, 0.6), rotation=15.0, shift=0.0)  # one of two
-BACKDROP = Geometry(scale=(1.0, 2.0), rotation=5.0, shift=0.0)
 
 
 def draw_triplet(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
     """One triplet on a canvas of `size` (h, w)."""
-    kinds = {"photo": mix.photo, "recomposed": mix.recomposed, "cutout": mix.cutout}
+    kinds = {"photo": mix.photo, "recomposed": mix.recomposed, "cutout": mix.cutout} if material.photos else {}
+    if material.triplets is not None:
+        kinds["built"] = mix.built if material.photos else 1.0
     kind = drawn(kinds, g)
-    triplet = _photo(material, size, g) if kind == "photo" else _composite(material, kind, mix, size, g)
+    if kind == "built":
+        triplet = _built(material, mix, size, g)
+    else:
+        triplet = _photo(material, size, g) if kind == "photo" else _composite(material, kind, mix, size, g)
     colour = draw_colour(g)
     foreground = torch.cat((colour(triplet.foreground[:3]), triplet.foreground[3:]))
     background = colour(triplet.background) if triplet.background is not None else None
-    return Triplet(foreground, degrade(colour(triplet.scene), g), background, triplet.label)
+    return replace(triplet, foreground=foreground, scene=degrade(colour(triplet.scene), g), background=background)
 
 
 def photo_of_shape(material: Material, g: torch.Generator) -> tuple[int, int]:
-    """(H, W) of one random photograph: canvases are drawn as photographs come."""
+    """(H, W) of one random photograph or triplet: canvases are drawn as photographs come."""
+    if not material.photos and material.triplets is not None:
+        w, h = material.triplets.record(choice(g, len(material.triplets)))["size"]
+        return h, w
     h, w = material.photos[choice(g, len(material.photos))].rgba.shape[:2]
     return h, w
 
@@ -118,6 +160,22 @@ def _photo(material: Material, size: tuple[int, int], g: torch.Generator) -> Tri
     picture = min(picks, key=lambda p: abs(p.rgba.shape[0] / p.rgba.shape[1] - wanted))
     rgba = view(picture.rgba, size, PHOTO, g, fit="stretch")
     return Triplet(rgba, rgba[:3], None, picture.label)
+
+
+def _built(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
+    """A view of a triplet that was built, the same of all its pictures."""
+    shards = material.triplets
+    assert shards is not None
+
+    def usable(record: dict[str, Any]) -> bool:
+        told = mix.sharp or mix.two > 0 or not record["others"]  # the task says which object is meant, or there is one
+        return told and (mix.masks or record["alpha"] == "matte") and (mix.photo > 0 or record["kind"] != "photo")
+
+    sample, views = draw_sample(shards, usable, size, PHOTO, g)
+    foreground, scene, background = views["foreground"], views["scene"][:3], views.get("background")
+    if background is not None and sample.effects and not mix.effects:
+        scene = over(foreground, background[:3])
+    return Triplet(foreground, scene, None if background is None else background[:3], sample.label, sample.captions)
 
 
 def _composite(material: Material, kind: str, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
@@ -188,9 +246,8 @@ def _places(g: torch.Generator) -> tuple[Geometry, Geometry]:
 
 def _shadow(backdrop: Tensor, alpha: Tensor, g: torch.Generator) -> Tensor:
     _, h, w = alpha.shape
-    dy, dx = int(uniform(g, 0, 0.1) * h), int(uniform(g, -0.1, 0.1) * w)
-    moved = F.pad(alpha, (max(dx, 0), max(-dx, 0), dy, 0))[:, :h, max(-dx, 0) : max(-dx, 0) + w]
-    return backdrop * (1 - blur(moved, uniform(g, 3, 10)) * uniform(g, 0.2, 0.6))
+    down, right = int(uniform(g, 0, 0.1) * h), int(uniform(g, -0.1, 0.1) * w)
+    return backdrop * (1 - drop_shadow(alpha, down, right, uniform(g, 3, 10), uniform(g, 0.2, 0.6)))
 
 
 def draw_task(weights: Mapping[str, float], g: torch.Generator) -> Task:
@@ -210,9 +267,13 @@ def draw_example(
     mix = replace(mix, sharp=task.hint not in ("none", "text"))
     if "background" in task.inputs + task.outputs:
         mix = replace(mix, photo=0.0)
-    triplet = draw_triplet(material, mix, size, g)
-    while task.needs_text and not triplet.label:
-        triplet = draw_triplet(material, mix, size, g)
+    # The layers of a decomposition make up the scene; only what an object does not show serves where all is a mask.
+    mix = replace(mix, effects=task.command != "decompose", masks="foreground" not in task.inputs + task.outputs)
+    triplet = until(
+        lambda: draw_triplet(material, mix, size, g),
+        lambda one: not task.needs_text or bool(one.words(task)),
+        f"{task.name} needs words",
+    )
     return make_example(triplet, task, g, fill=fill)
 
 
@@ -233,48 +294,8 @@ def make_example(triplet: Triplet, task: Task, g: torch.Generator, *, fill: bool
             raise ValueError(f"{task.name} needs a {role}, which this triplet lacks")
         return image if len(image) == 4 else opaque(image.expand(3, -1, -1))  # masks are grey
 
-    prompt = task.prompt.replace("{text}", triplet.label)
+    prompt = task.prompt.replace("{text}", triplet.words(task))
     inputs = [rgba(r) for r in task.inputs]
     if fill and task.command == "remove" and len(inputs) > 1:
         inputs[0] = paint_over(inputs[0], inputs[1][0])
     return Example(task, prompt, inputs, [rgba(r) for r in task.outputs])
-
-
-def trimap(alpha: Tensor, g: torch.Generator) -> Tensor:
-    """Alpha (1, h, w) → 0, ½ or 1: the soft band widened by a random radius."""
-    radius = 1 + choice(g, 12)
-    sure = _erode((alpha > 0.95).float(), radius)
-    gone = _erode((alpha < 0.05).float(), radius)
-    return (1 + sure - gone) / 2
-
-
-def rough_mask(alpha: Tensor, g: torch.Generator) -> Tensor:
-    """Alpha (1, h, w) → a mask that is about right: drawn by hand, found by a detector, or of the frame before."""
-    return _neighbour(alpha, g) if chance(g, 0.4) else drawn_mask(alpha, g)
-
-
-def drawn_mask(alpha: Tensor, g: torch.Generator) -> Tensor:
-    """Alpha (1, h, w) → 0 or 1: grown or shrunk, and wobbling."""
-    _, h, w = alpha.shape
-    wobble = F.interpolate(torch.rand(1, 1, 6, 6, generator=g), size=(h, w), mode="bicubic", align_corners=False)[0]
-    soft = blur(alpha, uniform(g, 0.03, 0.12) * h)
-    return (soft > 0.5 + (wobble - 0.5) * uniform(g, 0.3, 0.9) + uniform(g, -0.25, 0.1)).float()
-
-
-def _neighbour(alpha: Tensor, g: torch.Generator) -> Tensor:
-    """A soft matte, as of the frame before: moved, turned and scaled a little, and with a fault here and there."""
-    _, h, w = alpha.shape
-    angle, scale = uniform(g, -0.08, 0.08), uniform(g, 0.94, 1.06)
-    cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
-    moved = torch.tensor([[[cos, -sin, uniform(g, -0.1, 0.1)], [sin, cos, uniform(g, -0.1, 0.1)]]])
-    grid = F.affine_grid(moved, [1, 1, h, w], align_corners=False)
-    mask = F.grid_sample(alpha[None], grid, padding_mode="border", align_corners=False)[0]
-    if chance(g, 0.5):  # an invented or a missing part
-        field = F.interpolate(torch.rand(1, 1, 5, 5, generator=g), (h, w), mode="bicubic", align_corners=False)[0]
-        part = ((field - uniform(g, 0.75, 0.95)) * 12).clamp(0, 1)
-        mask = torch.lerp(mask, torch.full_like(mask, float(chance(g, 0.5))), part)
-    return blur(mask, uniform(g, 1, 4)).clamp(0, 1) if chance(g, 0.3) else mask
-
-
-def _erode(mask: Tensor, radius: int) -> Tensor:
-    return 1 - F.max_pool2d(1 - mask[None], 2 * radius + 1, stride=1, padding=radius)[0]

@@ -93,7 +93,7 @@ def untrained(folder: Path, recipe: Recipe, material: Material, words: Path, dev
 
 def read_words(folder: Path, recipe: Recipe, material: Material, words: Path) -> tuple[Tokenizer, Tensor]:
     """The word table of a BERT-style model, pruned to what captions use; the tokenizer is left in the run's folder."""
-    labels = sorted({p.label for p in (*material.photos, *material.cutouts)})
+    labels = sorted(material.words())
     prompts = [task.prompt.replace("{text}", "") for task in TASKS.values()]
     tokenizer, table = prune(words, context_config(recipe).vocabulary, [*labels, *prompts])
     tokenizer.save(str(folder / TOKENIZER_FILE), pretty=False)

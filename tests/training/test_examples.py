@@ -10,9 +10,8 @@ from omnialpha_cli.training.examples import (
     draw_example,
     draw_task,
     draw_triplet,
-    rough_mask,
-    trimap,
 )
+from omnialpha_cli.training.hints import rough_mask, trimap
 from omnialpha_cli.training.packs import read_packs
 
 SIZE = (64, 96)

@@ -1,0 +1,230 @@
+"""Pictures where they lie: in files, in tar archives, in tables; read one by one, when they are needed."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from ...status import ItemError, UsageError
+
+try:
+    import PIL.Image
+    import PIL.ImageCms
+    import PIL.ImageDraw
+    import PIL.ImageOps
+except ImportError as error:
+    raise UsageError('training packs need Pillow; get it with: pip install "omnialpha[train]"') from error
+
+Kind = Literal["photo", "cutout", "background", "pair"]
+Split = Literal["train", "val"]
+Mode = Literal["RGB", "RGBA", "L"]
+ASPECT_TOLERANCE = 0.02  # between a picture and its matte, which is then resized
+
+
+class Place(Protocol):
+    """Where bytes are."""
+
+    def read(self) -> bytes:
+        """All of them."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of its own."""
+
+    path: Path
+
+    def read(self) -> bytes:
+        """Its content."""
+        return self.path.read_bytes()
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file within a tar archive that is not compressed."""
+
+    path: Path
+    name: str
+    offset: int
+    size: int
+
+    def read(self) -> bytes:
+        """Its content."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.path}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A picture in a Parquet table, as Hugging Face data sets have them: a record with its `bytes`."""
+
+    path: Path
+    group: int
+    row: int
+    column: str
+
+    def read(self) -> bytes:
+        """Its content."""
+        value: dict[str, Any] = _row_group(self.path, self.group)[self.column][self.row].as_py()
+        return bytes(value["bytes"])
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.row} of row group {self.group} in {self.path}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture of a source, with what belongs to it.
+
+    `places` by role: `picture`; of a photograph and some cut-outs `alpha`, else the picture has it; of a pair, which
+    shows a scene with an object and without, `background` and `mask` (or `outside`, its inverse), perhaps `effect`, a
+    mask of the object with its shadow, and `polygons`, RORD's annotation. `others` tells that the scene shows more
+    than one object that could be meant.
+    """
+
+    name: str
+    kind: Kind
+    places: Mapping[str, Place] = field(hash=False)
+    label: str = ""
+    split: Split = "train"
+    others: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`rgba` uint8 (H, W, 4), straight; `label` a few words or ""."""
+
+    name: str
+    rgba: np.ndarray
+    label: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A scene with an object and without, uint8 (H, W, 3); `mask` and `effect` (H, W) bool."""
+
+    scene: np.ndarray
+    background: np.ndarray
+    mask: np.ndarray
+    effect: np.ndarray | None
+
+
+def load(entry: Entry, longest: int | None = None) -> Picture:
+    """The picture of an entry, its longer side at most `longest`. Raises ItemError where it cannot be read."""
+    if "alpha" not in entry.places:
+        return Picture(entry.name, decode(entry.places["picture"], "RGBA", longest), entry.label)
+    rgb = decode(entry.places["picture"], "RGB", longest)
+    return Picture(entry.name, np.dstack((rgb, _fitted(entry.places["alpha"], rgb, longest))), entry.label)
+
+
+def load_pair(entry: Entry, longest: int | None = None) -> Pair:
+    """The pictures of a pair, all of the scene's size."""
+    places = entry.places
+    scene = decode(places["picture"], "RGB", longest)
+    background = decode(places["background"], "RGB", longest)
+    if background.shape != scene.shape:
+        raise _sizes(places["picture"], places["background"])
+    if "mask" in places:
+        mask = _fitted(places["mask"], scene, longest) > 127
+    else:
+        mask = _fitted(places["outside"], scene, longest) <= 127
+    if "effect" in places:
+        return Pair(scene, background, mask, _fitted(places["effect"], scene, longest) > 127)
+    if "polygons" in places:  # they outline the object; the mask is coarse, and holds its shadow too
+        fine = _polygons(places["polygons"], scene.shape[:2]) & mask
+        if fine.any():
+            return Pair(scene, background, fine, mask)
+    return Pair(scene, background, mask, None)
+
+
+def decode(place: Place, mode: Mode, longest: int | None = None) -> np.ndarray:
+    """A picture as uint8 (H, W) or (H, W, C): upright, in sRGB unless it is grey, no larger than `longest`."""
+    try:
+        image: PIL.Image.Image = PIL.Image.open(io.BytesIO(place.read()))
+        if longest:
+            image.draft(None, (longest, longest))  # a JPEG is decoded at half the size, where that is enough
+        image = PIL.ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):  # 16 bits
+            image = PIL.Image.fromarray((np.asarray(image).astype(np.float32) / 257).round().astype(np.uint8))
+        image = _in_srgb(image, mode).convert(mode)
+        if longest and max(image.size) > longest:
+            scale = longest / max(image.size)
+            size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+            image = image.resize(size, PIL.Image.Resampling.LANCZOS)
+        return np.asarray(image)
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        reason = "of no known format" if isinstance(error, PIL.UnidentifiedImageError) else error
+        raise ItemError("unreadable", f"{place}: cannot be read as a picture ({reason})") from error
+
+
+def _in_srgb(image: PIL.Image.Image, mode: str) -> PIL.Image.Image:
+    """Colours converted by the picture's own profile; a matte keeps its numbers."""
+    profile = image.info.get("icc_profile")
+    if mode == "L" or not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    try:
+        own = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        wanted = "RGBA" if image.mode == "RGBA" else "RGB"
+        converted = PIL.ImageCms.profileToProfile(image, own, PIL.ImageCms.createProfile("sRGB"), outputMode=wanted)
+    except PIL.ImageCms.PyCMSError:  # a damaged profile
+        return image
+    return converted or image
+
+
+def _fitted(place: Place, picture: np.ndarray, longest: int | None) -> np.ndarray:
+    """A matte at its picture's size, (H, W)."""
+    matte = decode(place, "L", longest)
+    if matte.shape == picture.shape[:2]:
+        return matte
+    h, w = picture.shape[:2]
+    if abs(matte.shape[0] * w / (matte.shape[1] * h) - 1) > ASPECT_TOLERANCE:
+        raise ItemError("unsupported", f"{place} is {matte.shape[1]}×{matte.shape[0]} but its picture {w}×{h} pixels")
+    return np.asarray(PIL.Image.fromarray(matte).resize((w, h), PIL.Image.Resampling.BILINEAR))
+
+
+def _sizes(one: Place, other: Place) -> ItemError:
+    return ItemError("unsupported", f"{one} and {other} have different sizes: both have to show the same view")
+
+
+def _polygons(place: Place, size: tuple[int, int]) -> np.ndarray:
+    """RORD's annotation → bool (h, w): the polygons of its movable things, whose class begins with F."""
+    import json
+
+    try:
+        told = json.loads(place.read())
+        width, height = (int(n) for n in str(told["Raw_Data_Info."]["Resolution"]).split(","))
+        things = [t for t in told["Learning_Data_Info."]["Annotation"] if str(t["Class_ID"]).startswith("F")]
+        canvas = PIL.Image.new("L", (size[1], size[0]))
+        for thing in things:
+            points = np.asarray(thing["segmentation"], np.float64).reshape(-1, 2)
+            if len(points) >= 3:
+                scaled = points * (size[1] / width, size[0] / height)
+                PIL.ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for x, y in scaled], fill=255)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ItemError("unreadable", f"{place}: cannot be read as an annotation of RORD ({error})") from error
+    return np.asarray(canvas) > 127
+
+
+def open_table(path: Path) -> Any:
+    """A Parquet file."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UsageError(f'{path}: tables need pyarrow; get it with: pip install "omnialpha[parquet]"') from error
+    return pyarrow.parquet.ParquetFile(path)
+
+
+@lru_cache(maxsize=2)
+def _row_group(path: Path, group: int) -> Any:
+    return open_table(path).read_row_group(group)

@@ -18,8 +18,9 @@ from ..media.image import Image
 from ..media.read import read_image
 from ..status import ItemError, UsageError
 from .judge import Distance, Judged, judge_layers, judge_matte, judge_removal
+from .reconstruction import judge_reconstruction
 
-Task = Literal["matting", "removal", "decomposition"]
+Task = Literal["matting", "removal", "decomposition", "vae"]
 Floats = NDArray[np.float32]
 
 LAYERS = ("background", "foreground")
@@ -49,13 +50,19 @@ def read_names(path: Path) -> dict[str, str]:
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
             raise UsageError(f"{path}, line {number}: expected the truth's name, a comma, and the result's name")
-    return {_key(Path(known.strip())): _key(Path(found.strip())) for known, found in rows}
+    return {key(Path(known.strip())): key(Path(found.strip())) for known, found in rows}
 
 
-def judge_folders(task: Task, folders: Folders, distance: Distance | None = None) -> Iterator[Judged | ItemError]:
+def judge_folders(
+    task: Task,
+    folders: Folders,
+    distance: Distance | None = None,
+    seen: Callable[[Floats, Floats], None] | None = None,
+) -> Iterator[Judged | ItemError]:
     """Every picture of the truth in the order of their names; an ItemError for one that cannot be judged.
 
-    Raises UsageError where the truth holds no picture.
+    `seen` is told result and truth (H, W, 4) of each, for whoever judges them as sets. Raises UsageError where the
+    truth holds no picture.
     """
     judge, data = JUDGES[task], task == "matting"
     roles = LAYERS if task == "decomposition" else ("",)
@@ -67,14 +74,19 @@ def judge_folders(task: Task, folders: Folders, distance: Distance | None = None
         raise UsageError(f"{folders.truth} holds no truth: expected {wanted}")
     for name in names:
         try:
-            known_files = [_one(known, (name, role), folders.truth) for role in roles]
-            found_files = [_one(found, (folders.names.get(name, name), role), folders.predictions) for role in roles]
+            known_files = [one_file(known, (name, role), folders.truth) for role in roles]
+            found_files = [
+                one_file(found, (folders.names.get(name, name), role), folders.predictions) for role in roles
+            ]
             like = _ReadLike(read_image(known_files[0], data=data))
             truth = [like.truth, *(like(path, data) for path in known_files[1:])]
             result = [like(path, data) for path in found_files]
-            source = like(_one(sources, (name, ""), folders.sources)) if folders.sources else None
-            trimap = like(_one(trimaps, (name, ""), folders.trimaps), data=True) if folders.trimaps else None
-            yield judge(name, result, truth, source, trimap, distance)
+            source = like(one_file(sources, (name, ""), folders.sources)) if folders.sources else None
+            trimap = like(one_file(trimaps, (name, ""), folders.trimaps), data=True) if folders.trimaps else None
+            judged = judge(name, result, truth, source, trimap, distance)
+            if seen is not None:
+                seen(rgba(result[0]), rgba(truth[0]))
+            yield judged
         except ItemError as error:
             yield error
 
@@ -103,8 +115,8 @@ def find_files(folder: Path, roles: Iterable[str]) -> dict[tuple[str, str], list
             folders.remove(STATE_FOLDER)  # previews are no results
         for entry in entries:
             path = Path(here, entry)
-            if path.suffix.lower() in PICTURE_SUFFIXES and (key := _split(path.relative_to(folder), roles)):
-                files.setdefault(key, []).append(path)
+            if path.suffix.lower() in PICTURE_SUFFIXES and (found := _split(path.relative_to(folder), roles)):
+                files.setdefault(found, []).append(path)
     return files
 
 
@@ -113,20 +125,22 @@ def _split(path: Path, roles: Iterable[str]) -> tuple[str, str] | None:
         if path.stem.endswith(role):
             stem = path.stem.removesuffix(role)
             if not role:
-                return _key(path), role
+                return key(path), role
             alone = not stem or NUMBERED.fullmatch(stem)
             return (path.parent if alone else path.parent / stem.rstrip("_-. ")).as_posix(), role
     return None
 
 
-def _key(path: Path) -> str:
+def key(path: Path) -> str:
+    """A picture's name: its path without the ending of a picture file."""
     known = path.suffix.lower() in PICTURE_SUFFIXES
     return (path.with_suffix("") if known else path).as_posix()
 
 
-def _one(files: Mapping[tuple[str, str], list[Path]], key: tuple[str, str], folder: Path | None) -> Path:
-    name, role = key
-    matches = files.get(key, [])
+def one_file(files: Mapping[tuple[str, str], list[Path]], wanted_key: tuple[str, str], folder: Path | None) -> Path:
+    """The only picture of a name and role. Raises ItemError `missing`."""
+    name, role = wanted_key
+    matches = files.get(wanted_key, [])
     if len(matches) == 1:
         return matches[0]
     wanted = f"{name} ({role})" if role else name
@@ -162,11 +176,19 @@ def _layers(
     name: str, found: list[Image], known: list[Image], source: Image | None, _: Image | None, __: Distance | None
 ) -> Judged:
     scene = None if source is None else srgb(source)
-    result, truth = ((_rgba(background), _rgba(foreground)) for background, foreground in (found, known))
+    result, truth = ((rgba(background), rgba(foreground)) for background, foreground in (found, known))
     return judge_layers(name, scene, result, truth)
 
 
-JUDGES: dict[Task, Callable[..., Judged]] = {"matting": _matte, "removal": _removal, "decomposition": _layers}
+def _reconstruction(
+    name: str, found: list[Image], known: list[Image], _: Image | None, __: Image | None, distance: Distance | None
+) -> Judged:
+    return judge_reconstruction(name, rgba(found[0]), rgba(known[0]), distance)
+
+
+JUDGES: dict[Task, Callable[..., Judged]] = {
+    "matting": _matte, "removal": _removal, "decomposition": _layers, "vae": _reconstruction,
+}  # fmt: skip
 
 
 def matte_of(image: Image) -> Floats:
@@ -194,6 +216,7 @@ def srgb(image: Image) -> Floats:
     return np.clip(np.nan_to_num(convert(image.rgb, image.encoding, SRGB), nan=0), 0, 1)
 
 
-def _rgba(image: Image) -> Floats:
+def rgba(image: Image) -> Floats:
+    """Straight RGBA (H, W, 4) in [0, 1], its colours as sRGB; opaque without an alpha channel."""
     alpha = np.ones(image.size, np.float32) if image.alpha is None else image.alpha
     return np.dstack((srgb(image), alpha))

@@ -1,5 +1,6 @@
 """The commands that judge one model, or one folder of results."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,7 +8,18 @@ import typer
 
 from ...status import UsageError
 from ..options import takes_options
-from .options import FolderOptions, HintKind, ModelOptions, Photos, ShowOptions
+from .options import (
+    FolderOptions,
+    GenerationOptions,
+    HintKind,
+    Measure,
+    MeasureOptions,
+    ModelOptions,
+    Photos,
+    ReconstructionOptions,
+    ShowOptions,
+    WordOptions,
+)
 
 
 @takes_options
@@ -24,16 +36,21 @@ def matting(
 
 @takes_options
 def removal(
-    model: ModelOptions, folders: FolderOptions, output: ShowOptions, photos: Photos = None, hint: HintKind = "mask"
+    model: ModelOptions,
+    folders: FolderOptions,
+    measures: MeasureOptions,
+    output: ShowOptions,
+    photos: Photos = None,
+    hint: HintKind = "mask",
 ) -> None:
     """Judge what is painted behind objects that were taken out.
 
     Of a model, on composites of held-out photographs, every second one with a shadow. A mean colour, and OpenCV's
     inpainting after Telea where that is installed, stand beside it; both know exactly where the object is. Without a
     hint the backdrop is out of focus, as nothing else tells what the object is. With --predictions and --truth, of any
-    tool.
+    tool. LPIPS where its network is installed, else the distance of another network's features.
     """
-    _judge("removal", photos, hint, model, folders, output)
+    _judge("removal", photos, hint, model, folders, output, measures.require or [])
 
 
 @takes_options
@@ -79,6 +96,72 @@ def referring(
     raise typer.Exit(show("referring", islice(judged, model.limit), output, about))
 
 
+@takes_options
+def generation(
+    model: ModelOptions,
+    folders: GenerationOptions,
+    measures: WordOptions,
+    output: ShowOptions,
+    cutouts: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="CUTOUTS.tar",
+            help="Cut-outs with names, as of training: a model makes one from each name, and they are the truth.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Judge pictures made from words: beside the words, and as a set beside true pictures.
+
+    Of a model, from the names of cut-outs; or, with --predictions and --truth, --prompts, or both, of any tool. FID and
+    CLIP score where their networks are installed; always the Fréchet distance of another network's features, which is
+    not FID. What is transparent is laid over nine flat colours, and the mean of the nine taken.
+    """
+    if (cutouts is None) == (folders.predictions is None):
+        raise UsageError("give either CUTOUTS.tar, to judge a model, or --predictions, to judge a folder")
+    if cutouts is not None and (folders.truth or folders.prompts):
+        raise UsageError("the truth and the prompts are those of CUTOUTS.tar; leave --truth and --prompts out")
+    from .sets import judge_generated_folder, judge_generator
+    from .show import show
+
+    if folders.predictions is not None:
+        judged, sets = judge_generated_folder(folders, measures, model.limit)
+        raise typer.Exit(show("generation", judged, output, {"predictions": str(folders.predictions)}, sets))
+    assert cutouts is not None
+    judged, sets = judge_generator(cutouts, model, measures)
+    raise typer.Exit(show("generation", judged, output, {"model": model.model, "canvas": model.canvas}, sets))
+
+
+@takes_options
+def vae(
+    model: ModelOptions,
+    folders: ReconstructionOptions,
+    measures: MeasureOptions,
+    output: ShowOptions,
+    photos: Photos = None,
+) -> None:
+    """Judge how pictures with alpha come back from a VAE.
+
+    Of a model, at its canvas: held-out photographs with their mattes, or, with --truth, any pictures; with
+    --predictions too, of any tool. What is transparent is laid over nine flat colours, and the mean of the nine taken.
+    LPIPS and FID where their networks are installed, else distances of another network's features, which are neither.
+    """
+    if (photos is None) == (folders.truth is None):
+        raise UsageError("give either PHOTOS.tar, or --truth, a folder of pictures with alpha")
+    if photos is not None and folders.predictions is not None:
+        raise UsageError("--predictions are judged beside --truth; leave PHOTOS.tar out")
+    from .sets import judge_reconstructed_folder, judge_vae
+    from .show import show
+
+    if folders.predictions is not None:
+        judged, sets = judge_reconstructed_folder(folders, measures, model.limit)
+        raise typer.Exit(show("vae", judged, output, {"predictions": str(folders.predictions)}, sets))
+    judged, sets = judge_vae(photos, folders.truth, model, measures)
+    raise typer.Exit(show("vae", judged, output, {"model": model.model, "canvas": model.canvas}, sets))
+
+
 def _judge(
     task: Literal["matting", "removal", "decomposition"],
     photos: Path | None,
@@ -86,6 +169,7 @@ def _judge(
     model: ModelOptions,
     folders: FolderOptions,
     output: ShowOptions,
+    require: Sequence[Measure] = (),
 ) -> None:
     if (photos is None) == (folders.predictions is None) or (photos is not None and folders.truth is not None):
         raise UsageError("give either PHOTOS.tar, to judge a model, or --predictions and --truth, to judge a folder")
@@ -93,8 +177,8 @@ def _judge(
     from .show import show
 
     if folders.predictions is not None:
-        judged = judge_folder(task, folders.predictions, folders, model.limit)
+        judged = judge_folder(task, folders.predictions, folders, model.limit, require)
         raise typer.Exit(show(task, judged, output, {"predictions": str(folders.predictions)}))
     assert photos is not None
     about = {"model": model.model, "hint": hint, "canvas": model.canvas}
-    raise typer.Exit(show(task, judge_model(task, photos, hint, model), output, about))
+    raise typer.Exit(show(task, judge_model(task, photos, hint, model, require), output, about))

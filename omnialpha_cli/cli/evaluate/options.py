@@ -1,6 +1,7 @@
 """The options that the commands of `omnialpha eval` share."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +23,14 @@ HintKind = Annotated[
     Literal["none", "trimap", "mask", "rough-mask"],
     option("--hint", panel=INPUTS, help="What the model is told, made from the known matte as in training."),
 ]
+
+
+class Measure(StrEnum):  # Typer takes no list of a Literal
+    """A measure that needs a network of others."""
+
+    lpips = "lpips"
+    fid = "fid"
+    clip = "clip"
 
 
 # fmt: off
@@ -48,6 +57,54 @@ class FolderOptions(TruthOptions):
 
     predictions: Annotated[Path | None, option(
         "--predictions", panel=INPUTS, metavar="DIR", help="Results of any tool, judged in place of a model.")] = None
+
+
+@dataclass(frozen=True)
+class ReconstructionOptions:
+    """Pictures with alpha, and what any tool made of them, or nothing for the model's own VAE."""
+
+    truth: Annotated[Path | None, option(
+        "--truth", panel=INPUTS, metavar="DIR", help="Pictures with alpha, as they were before.")] = None
+    predictions: Annotated[Path | None, option(
+        "--predictions", panel=INPUTS, metavar="DIR",
+        help="What came back of them, from any tool, judged in place of the model's VAE.")] = None
+    names: Annotated[Path | None, option(
+        "--names", panel=INPUTS, metavar="FILE.csv",
+        help="Lines of a truth's name, a comma, and the name of its result, where they differ.")] = None
+
+
+@dataclass(frozen=True)
+class GenerationOptions:
+    """Pictures that any tool made from words, in place of a model's; names need not match those of the truth."""
+
+    predictions: Annotated[Path | None, option(
+        "--predictions", panel=INPUTS, metavar="DIR", help="Results of any tool, judged in place of a model.")] = None
+    truth: Annotated[Path | None, option(
+        "--truth", panel=INPUTS, metavar="DIR", help="What such pictures look like, as a set.")] = None
+    prompts: Annotated[Path | None, option(
+        "--prompts", panel=INPUTS, metavar="FILE",
+        help="The words: of pictures of `omnialpha generate --from`, that file; of others a CSV file with lines of a "
+             "picture's name, a comma, and its prompt.")] = None
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """Measures that need networks of others."""
+
+    require: Annotated[list[Measure] | None, option(
+        "--require", panel=MODEL, show_default=False,
+        help="Fail, with what is missing, rather than leave out a measure whose network is not installed; may be given "
+             "several times.")] = None
+
+
+@dataclass(frozen=True)
+class WordOptions(MeasureOptions):
+    """And the one that reads."""
+
+    clip: Annotated[str, option(
+        "--clip", panel=MODEL, metavar="NAME|DIR",
+        help="The CLIP model of the CLIP score: a folder, or a name in the cache of the hub.")] = (
+        "openai/clip-vit-base-patch32")
 
 
 @dataclass(frozen=True)

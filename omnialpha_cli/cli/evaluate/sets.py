@@ -1,0 +1,119 @@
+"""From options to judged pictures that are also judged as a set: made from words, or come back from a VAE.
+
+Not imported until a command runs: it needs torch.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ...evaluation import held_out
+from ...evaluation.backbones import Clip, Inception
+from ...evaluation.folders import Folders, find_files, judge_folders, one_file, read_names, rgba
+from ...evaluation.generation import Generation, Load
+from ...evaluation.judge import Judged
+from ...evaluation.perceptual import PictureFeatures
+from ...evaluation.prompts import Prompts, read_prompts
+from ...evaluation.sets import FeatureNetwork, Sets
+from ...media.read import read_image
+from ...runner.devices import choose_device
+from ...status import ItemError, UsageError
+from .judged import load, load_distance, optional
+from .options import GenerationOptions, Measure, MeasureOptions, ModelOptions, ReconstructionOptions, WordOptions
+
+Judging = tuple[Iterator[Judged | ItemError], Sets]
+
+
+def judge_generated_folder(folders: GenerationOptions, measures: WordOptions, limit: int | None) -> Judging:
+    """The pictures of a folder. Raises UsageError."""
+    assert folders.predictions is not None
+    if folders.truth is None and folders.prompts is None:
+        raise UsageError("give what the pictures are judged by: --truth, a set of true ones, --prompts, or both")
+    prompts = read_prompts(folders.prompts) if folders.prompts else None
+    clip = _clip(measures) if prompts else None
+    if folders.truth is None and clip is None:
+        raise UsageError("without --truth only the CLIP score can be given, and its network is not installed")
+    truth = [_loader(path) for _, path in _pictures(folders.truth)] if folders.truth else []
+    judge = Generation(_sets(measures.require), truth, clip)
+    return islice(_generated(folders.predictions, judge, prompts), limit), judge.sets
+
+
+def judge_generator(cutouts: Path, options: ModelOptions, measures: WordOptions) -> Judging:
+    """A model, from the names of cut-outs."""
+    from ...training.packs import read_packs
+
+    named = [picture for picture in read_packs(None, cutouts).cutouts if picture.label][: options.limit]
+    if not named:
+        raise UsageError(f"{cutouts} holds no cut-out with a name")
+    model = load(options.model, "generate.foreground")
+    judge = Generation(_sets(measures.require), [held_out.load_floats(one) for one in named], _clip(measures))
+    return held_out.generation(model, named, judge, options.canvas), judge.sets
+
+
+def judge_reconstructed_folder(folders: ReconstructionOptions, measures: MeasureOptions, limit: int | None) -> Judging:
+    """Pictures and what came back of them. Raises UsageError."""
+    assert folders.predictions is not None and folders.truth is not None
+    names = read_names(folders.names) if folders.names else {}
+    distance, sets = load_distance(measures.require or []), _sets(measures.require)
+    judged = judge_folders("vae", Folders(folders.predictions, folders.truth, names=names), distance, _seen(sets))
+    return islice(judged, limit), sets
+
+
+def judge_vae(photos: Path | None, truth: Path | None, options: ModelOptions, measures: MeasureOptions) -> Judging:
+    """A model's VAE, on held-out photographs with their mattes or on the pictures of a folder."""
+    from ...api import OmniAlpha
+    from ...training.packs import read_packs
+
+    if truth is not None:
+        pictures = [(name, _loader(path)) for name, path in _pictures(truth)]
+    else:
+        pictures = [(one.name, held_out.load_floats(one)) for one in read_packs(photos).photos_val]
+    model, sets = OmniAlpha.load(options.model), _sets(measures.require)
+    distance = load_distance(measures.require or [])
+    judged = held_out.reconstruction(model, pictures[: options.limit], options.canvas, distance, _seen(sets))
+    return judged, sets
+
+
+def _generated(folder: Path, judge: Generation, prompts: Prompts | None) -> Iterator[Judged | ItemError]:
+    yield from judge.unread
+    files = find_files(folder, ("",))
+    for name, role in sorted(files):
+        try:
+            prompt = prompts(name) if prompts else None
+            yield judge.judge(name, rgba(read_image(one_file(files, (name, role), folder))), prompt)
+        except ItemError as error:
+            yield error
+
+
+def _pictures(folder: Path) -> list[tuple[str, Path]]:
+    """Every picture below a folder by its name. Raises UsageError for one without any."""
+    files = find_files(folder, ("",))
+    if not files:
+        raise UsageError(f"{folder} holds no pictures")
+    return [(name, path) for (name, _), paths in sorted(files.items()) for path in paths]
+
+
+def _loader(path: Path) -> Load:
+    return lambda: rgba(read_image(path))
+
+
+def _sets(require: Sequence[Measure] | None) -> Sets:
+    """With the embedded network first, which is always there, and FID's where it is installed."""
+    inception = optional(Measure.fid, lambda: Inception.load(choose_device("auto")), require or [])
+    networks: list[FeatureNetwork] = [PictureFeatures.load()]
+    return Sets(networks if inception is None else [*networks, inception])
+
+
+def _clip(measures: WordOptions) -> Clip | None:
+    return optional(Measure.clip, lambda: Clip.load(measures.clip, choose_device("auto")), measures.require or [])
+
+
+def _seen(sets: Sets) -> Callable[[NDArray[Any], NDArray[Any]], None]:
+    def add(found: NDArray[Any], known: NDArray[Any]) -> None:
+        sets.add_found(found)
+        sets.add_known(known)
+
+    return add

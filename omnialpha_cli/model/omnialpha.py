@@ -84,10 +84,10 @@ class OmniAlpha:
 
         A dtype of None is the one that the weights are meant for. `loras` are files with their strengths, put into the
         weights, before they are quantised, or, without `merge_loras`, beside them: for whoever changes or trains them.
-        Merged they cost nothing, fit every way of streaming, and are as exact, quantised too. `distilled_lora` is one for few steps, which brings its
-        schedule. `memory` and `quantize` are explained in the modules of these names; `compile_blocks` compiles the
-        transformer's blocks, which takes a while at first. Raises OSError, KeyError, ValueError, RuntimeError or
-        ImportError when something is missing or does not fit.
+        Merged they cost nothing, fit every way of streaming, and are as exact, quantised too. `distilled_lora` is one
+        for few steps, which brings its schedule. `memory` and `quantize` are explained in the modules of these names;
+        `compile_blocks` compiles the transformer's blocks, which takes a while at first. Raises OSError, KeyError,
+        ValueError, RuntimeError or ImportError when something is missing or does not fit.
         """
         loaded = assemble(
             Path(folder),

@@ -29,7 +29,7 @@ NUMBERED = re.compile(r"\d+_")  # `omnialpha decompose` writes x/00_background.p
 
 @dataclass(frozen=True)
 class Folders:
-    """Where to look. `names` leads from a picture's name in `truth` to that in `predictions`, where they differ.
+    """Where to look. `names` leads from names in `predictions` to those in `truth`, where they differ.
 
     `trimaps` holds trimaps for matting, and for removal trimaps or masks of the object that was there.
     """
@@ -42,7 +42,10 @@ class Folders:
 
 
 def read_names(path: Path) -> dict[str, str]:
-    """A CSV file with two columns, a picture's name in the truth and that of its result; endings do not matter."""
+    """The names of the truth by those of the results, from a CSV file; endings do not matter.
+
+    A line has the truth's name and its result's. Several lines of one truth are for tools with names of their own.
+    """
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError) as error:
@@ -50,7 +53,7 @@ def read_names(path: Path) -> dict[str, str]:
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
             raise UsageError(f"{path}, line {number}: expected the truth's name, a comma, and the result's name")
-    return {key(Path(known.strip())): key(Path(found.strip())) for known, found in rows}
+    return {key(Path(found.strip())): key(Path(known.strip())) for known, found in rows}
 
 
 def judge_folders(
@@ -66,7 +69,7 @@ def judge_folders(
     """
     judge, data = JUDGES[task], task == "matting"
     roles = LAYERS if task == "decomposition" else ("",)
-    known, found = (find_files(folder, roles) for folder in (folders.truth, folders.predictions))
+    known, found = find_files(folders.truth, roles), find_files(folders.predictions, roles, folders.names)
     sources, trimaps = (find_files(folder, ("",)) if folder else {} for folder in (folders.sources, folders.trimaps))
     names = sorted({name for name, _ in known})
     if not names:
@@ -75,9 +78,7 @@ def judge_folders(
     for name in names:
         try:
             known_files = [one_file(known, (name, role), folders.truth) for role in roles]
-            found_files = [
-                one_file(found, (folders.names.get(name, name), role), folders.predictions) for role in roles
-            ]
+            found_files = [one_file(found, (name, role), folders.predictions) for role in roles]
             like = _ReadLike(read_image(known_files[0], data=data))
             truth = [like.truth, *(like(path, data) for path in known_files[1:])]
             result = [like(path, data) for path in found_files]
@@ -105,8 +106,13 @@ class _ReadLike:
         return image
 
 
-def find_files(folder: Path, roles: Iterable[str]) -> dict[tuple[str, str], list[Path]]:
-    """Pictures below a folder by (name, role): the name is the path without its ending, and without the role."""
+def find_files(
+    folder: Path, roles: Iterable[str], names: Mapping[str, str] | None = None
+) -> dict[tuple[str, str], list[Path]]:
+    """Pictures below a folder by (name, role): the name is the path without its ending, and without the role.
+
+    `names` are other names for some.
+    """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder")
     files: dict[tuple[str, str], list[Path]] = {}
@@ -116,7 +122,8 @@ def find_files(folder: Path, roles: Iterable[str]) -> dict[tuple[str, str], list
         for entry in entries:
             path = Path(here, entry)
             if path.suffix.lower() in PICTURE_SUFFIXES and (found := _split(path.relative_to(folder), roles)):
-                files.setdefault(found, []).append(path)
+                name, role = found
+                files.setdefault(((names or {}).get(name, name), role), []).append(path)
     return files
 
 

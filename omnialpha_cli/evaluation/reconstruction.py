@@ -36,7 +36,7 @@ def judge_reconstruction(name: str, found: Array, known: Array, distance: Distan
         "alpha": panel(alpha),
         "known alpha": panel(known_alpha),
         "difference over grey": difference(*grey),
-        "difference": difference(alpha, known_alpha),
+        "difference of alpha": difference(alpha, known_alpha),
     }
     return Judged(name, known.shape[:2], scores, panels)
 

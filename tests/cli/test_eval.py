@@ -174,7 +174,8 @@ def test_two_folders_are_compared_with_intervals_and_a_page(omnialpha, folders, 
     assert "too few" in result.err
     text = page.read_text(encoding="utf-8")
     assert "A: result" in text and "B: result" in text
-    assert text.count("data:image/jpeg") == 3 * (2 + 2 * 3)
+    assert text.count("data:image/jpeg") == 3 * (2 + 2 * 3 + 1)
+    assert "B − A: matte" in text and "12×8" in result.out
     *items, summary = map(json.loads, omnialpha(*arguments, "--json").lines)
     assert [item["name"] for item in items] == ["a", "b", "c"]
     assert summary["scores"]["mse"]["b"] == 0

@@ -74,6 +74,18 @@ def test_a_list_of_names_leads_to_results_named_otherwise(place):
     assert judged.scores["mse"] == 0
 
 
+def test_one_list_of_names_serves_tools_that_name_results_differently(place):
+    write_grey(place / "truth/a.png", ALPHA)
+    (place / "names.csv").write_text("a.png,result 7.png\na.png,output_a.jpg\n")
+    for name in ("result 7", "output_a", "a"):
+        write_grey(place / f"found/{name}.png", ALPHA)
+        (judged,) = judge("matting", place, names=read_names(place / "names.csv"))
+        assert judged.scores["mse"] == 0
+        (place / f"found/{name}.png").unlink()
+    (missing,) = judge("matting", place, names=read_names(place / "names.csv"))
+    assert "has no picture a: make it, or map its name with --names" in str(missing)
+
+
 def test_a_list_of_names_with_another_number_of_columns_is_refused(place):
     (place / "names.csv").write_text("a,b\nc\n")
     with pytest.raises(UsageError, match="line 2"):

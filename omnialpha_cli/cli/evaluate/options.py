@@ -25,6 +25,18 @@ HintKind = Annotated[
 ]
 
 
+Names = Annotated[
+    Path | None,
+    option(
+        "--names",
+        panel=INPUTS,
+        metavar="FILE.csv",
+        help="Lines of a picture's name, a comma, and the name of its result, where they differ; several lines for one "
+        "picture where tools name its results differently.",
+    ),
+]
+
+
 class Measure(StrEnum):  # Typer takes no list of a Literal
     """A measure that needs a network of others."""
 
@@ -46,9 +58,7 @@ class TruthOptions:
              "show the object.")] = None
     sources: Annotated[Path | None, option(
         "--sources", panel=INPUTS, metavar="DIR", help="The pictures that the results were made from.")] = None
-    names: Annotated[Path | None, option(
-        "--names", panel=INPUTS, metavar="FILE.csv",
-        help="Lines of a truth's name, a comma, and the name of its result, where they differ.")] = None
+    names: Names = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +78,7 @@ class ReconstructionOptions:
     predictions: Annotated[Path | None, option(
         "--predictions", panel=INPUTS, metavar="DIR",
         help="What came back of them, from any tool, judged in place of the model's VAE.")] = None
-    names: Annotated[Path | None, option(
-        "--names", panel=INPUTS, metavar="FILE.csv",
-        help="Lines of a truth's name, a comma, and the name of its result, where they differ.")] = None
+    names: Names = None
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from .rivals import TOOLS, Race, parse_tools, race
 from .shared import Device, Json, Model, Rounds, parse_size, print_table, seconds
 
 EXAMPLES = (
-    "Examples:\n\nomnialpha bench matte photos/*.jpg --count 16\n\n"
-    "omnialpha bench matte photos/*.jpg --count 16 --size 3840x2160 --rounds 3 --json\n\n"
+    "Examples:\n\nomnialpha bench matte photos/*.jpg --count 16 --size 3840x2160 --json\n\n"
     "omnialpha bench matte photos/*.jpg --against rembg,backgroundremover"
 )
 

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples:\n\nomnialpha bench model --against diffusers\n\n"
-    "omnialpha bench model --config full --layers 4 --device cuda\n\n"
-    "omnialpha bench model --config full --layers 4 --quantize int8 --stream"
+    "omnialpha bench model --config full --layers 4 --device cuda --quantize int8"
 )
 
 # One picture of 512² at half the published width of the VAE; four small blocks of the transformer.

@@ -29,13 +29,16 @@ class Generation:
     def __init__(self, sets: Sets, truth: Sequence[Load], words: WordScore | None):
         """Reads all of `truth`, which may be empty."""
         self.sets, self.words = sets, words
-        self.known: list[tuple[Array, Load]] = []  # features (9, D), and the picture
+        self.truth: list[Load] = []
         self.unread: list[ItemError] = []
+        features = []
         for load in truth:
             try:
-                self.known.append((sets.add_known(load()), load))
+                features.append(sets.add_known(load()))
+                self.truth.append(load)
             except ItemError as error:
                 self.unread.append(error)
+        self.known = np.array(features)  # (M, 9, D)
 
     def judge(self, name: str, rgba: Array, prompt: str | None) -> Judged:
         """One picture: how it goes with its words, and how far from it the nearest true picture is.
@@ -48,9 +51,9 @@ class Generation:
         seen = self.sets.add_found(rgba)
         if self.words is not None and prompt is not None:
             scores["clip"] = self.words(composites(rgba), prompt)
-        if self.known:
-            distances = [float(np.linalg.norm(seen - features, axis=1).mean()) for features, _ in self.known]
+        if self.truth:
+            distances = np.linalg.norm(seen - self.known, axis=2).mean(1)  # (M,)
             nearest = int(np.argmin(distances))
-            scores["nearest"] = distances[nearest]
-            panels["nearest truth"] = panel(self.known[nearest][1]())
+            scores["nearest"] = float(distances[nearest])
+            panels["nearest truth"] = panel(self.truth[nearest]())
         return Judged(name if prompt is None else f"{name}: {prompt}", rgba.shape[:2], scores, panels)

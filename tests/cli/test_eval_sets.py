@@ -100,6 +100,21 @@ class TestGeneration:
         assert (outcome.code, outcome.out) == (code, "")
         assert says in outcome.err.splitlines()[-1]
 
+    def test_a_measure_needs_what_it_is_taken_against(self, omnialpha, folders, clip):
+        for given, place, measure, missing in (
+            ("--truth", folders[1], "clip", "--prompts"),
+            ("--prompts", folders[2], "fid", "--truth"),
+        ):
+            outcome = omnialpha("eval", "generation", "--predictions", folders[0], given, place, "--require", measure)
+            assert outcome.code == 2 and outcome.err == f"omnialpha: --require {measure} needs {missing}\n"
+
+    def test_a_measure_that_the_command_does_not_give_is_refused(self, omnialpha, folders):
+        found, truth, _ = folders
+        for command, measure in (("generation", "lpips"), ("vae", "clip"), ("removal", "fid")):
+            arguments = ("--predictions", found, "--truth", truth, "--require", measure)
+            outcome = omnialpha("eval", command, *arguments)
+            assert outcome.code == 2 and f"`omnialpha eval {command}` gives" in outcome.err
+
     def test_a_picture_without_a_prompt_fails_alone(self, omnialpha, folders, clip):
         found, _, prompts = folders
         prompts.write_text("a ball\n")

@@ -50,7 +50,7 @@ def removal(
     hint the backdrop is out of focus, as nothing else tells what the object is. With --predictions and --truth, of any
     tool. LPIPS where its network is installed, else the distance of another network's features.
     """
-    _judge("removal", photos, hint, model, folders, output, measures.require or [])
+    _judge("removal", photos, hint, model, folders, output, measures.required("removal", Measure.lpips))
 
 
 @takes_options

@@ -1,5 +1,6 @@
 """The options that the commands of `omnialpha eval` share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ...status import UsageError
 from ..options import INPUTS, MODEL, OUTPUT, option
 
 Photos = Annotated[
@@ -103,6 +105,13 @@ class MeasureOptions:
         "--require", panel=MODEL, show_default=False,
         help="Fail, with what is missing, rather than leave out a measure whose network is not installed; may be given "
              "several times.")] = None
+
+    def required(self, command: str, *given: Measure) -> Sequence[Measure]:
+        """Those that have to be there, of those that a command gives. Raises UsageError for any other."""
+        if unknown := [measure for measure in self.require or () if measure not in given]:
+            raise UsageError(f"--require {unknown[0].value}: `omnialpha eval {command}` gives "
+                             f"{' and '.join(measure.value for measure in given)}")
+        return self.require or ()
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,19 @@ def judge_generated_folder(folders: GenerationOptions, measures: WordOptions, li
     assert folders.predictions is not None
     if folders.truth is None and folders.prompts is None:
         raise UsageError("give what the pictures are judged by: --truth, a set of true ones, --prompts, or both")
+    required = _required_of_words(measures)
+    for measure, place, option in (
+        (Measure.fid, folders.truth, "--truth"),
+        (Measure.clip, folders.prompts, "--prompts"),
+    ):
+        if measure in required and place is None:
+            raise UsageError(f"--require {measure.value} needs {option}")
     prompts = read_prompts(folders.prompts) if folders.prompts else None
-    clip = _clip(measures) if prompts else None
+    clip = _clip(measures.clip, required) if prompts else None
     if folders.truth is None and clip is None:
         raise UsageError("without --truth only the CLIP score can be given, and its network is not installed")
     truth = [_loader(path) for _, path in _pictures(folders.truth)] if folders.truth else []
-    judge = Generation(_sets(measures.require), truth, clip)
+    judge = Generation(_sets(required), truth, clip)
     return islice(_generated(folders.predictions, judge, prompts), limit), judge.sets
 
 
@@ -48,8 +55,9 @@ def judge_generator(cutouts: Path, options: ModelOptions, measures: WordOptions)
     named = [picture for picture in read_packs(None, cutouts).cutouts if picture.label][: options.limit]
     if not named:
         raise UsageError(f"{cutouts} holds no cut-out with a name")
-    model = load(options.model, "generate.foreground")
-    judge = Generation(_sets(measures.require), [held_out.load_floats(one) for one in named], _clip(measures))
+    model, required = load(options.model, "generate.foreground"), _required_of_words(measures)
+    truth = [held_out.load_floats(one) for one in named]
+    judge = Generation(_sets(required), truth, _clip(measures.clip, required))
     return held_out.generation(model, named, judge, options.canvas), judge.sets
 
 
@@ -57,7 +65,8 @@ def judge_reconstructed_folder(folders: ReconstructionOptions, measures: Measure
     """Pictures and what came back of them. Raises UsageError."""
     assert folders.predictions is not None and folders.truth is not None
     names = read_names(folders.names) if folders.names else {}
-    distance, sets = load_distance(measures.require or []), _sets(measures.require)
+    required = _required_of_vae(measures)
+    distance, sets = load_distance(required), _sets(required)
     judged = judge_folders("vae", Folders(folders.predictions, folders.truth, names=names), distance, _seen(sets))
     return islice(judged, limit), sets
 
@@ -71,8 +80,8 @@ def judge_vae(photos: Path | None, truth: Path | None, options: ModelOptions, me
         pictures = [(name, _loader(path)) for name, path in _pictures(truth)]
     else:
         pictures = [(one.name, held_out.load_floats(one)) for one in read_packs(photos).photos_val]
-    model, sets = OmniAlpha.load(options.model), _sets(measures.require)
-    distance = load_distance(measures.require or [])
+    required = _required_of_vae(measures)
+    model, distance, sets = OmniAlpha.load(options.model), load_distance(required), _sets(required)
     judged = held_out.reconstruction(model, pictures[: options.limit], options.canvas, distance, _seen(sets))
     return judged, sets
 
@@ -100,15 +109,23 @@ def _loader(path: Path) -> Load:
     return lambda: rgba(read_image(path))
 
 
-def _sets(require: Sequence[Measure] | None) -> Sets:
+def _required_of_words(measures: MeasureOptions) -> Sequence[Measure]:
+    return measures.required("generation", Measure.fid, Measure.clip)
+
+
+def _required_of_vae(measures: MeasureOptions) -> Sequence[Measure]:
+    return measures.required("vae", Measure.lpips, Measure.fid)
+
+
+def _sets(require: Sequence[Measure]) -> Sets:
     """With the embedded network first, which is always there, and FID's where it is installed."""
-    inception = optional(Measure.fid, lambda: Inception.load(choose_device("auto")), require or [])
+    inception = optional(Measure.fid, lambda: Inception.load(choose_device("auto")), require)
     networks: list[FeatureNetwork] = [PictureFeatures.load()]
     return Sets(networks if inception is None else [*networks, inception])
 
 
-def _clip(measures: WordOptions) -> Clip | None:
-    return optional(Measure.clip, lambda: Clip.load(measures.clip, choose_device("auto")), measures.require or [])
+def _clip(name_or_folder: str, require: Sequence[Measure]) -> Clip | None:
+    return optional(Measure.clip, lambda: Clip.load(name_or_folder, choose_device("auto")), require)
 
 
 def _seen(sets: Sets) -> Callable[[NDArray[Any], NDArray[Any]], None]:

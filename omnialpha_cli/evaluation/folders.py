@@ -24,17 +24,21 @@ Task = Literal["matting", "removal", "decomposition", "vae"]
 Floats = NDArray[np.float32]
 
 LAYERS = ("background", "foreground")
-NUMBERED = re.compile(r"\d+_")  # `omnialpha decompose` writes x/00_background.png, x/01_foreground.png
+NUMBERED = re.compile(r"\d\d_")  # `omnialpha decompose` writes x/00_background.png, x/01_foreground.png
+
+
+Make = Callable[[Path, Path | None], list[Image]]  # a source, its trimap or mask → results, in the order of the layers
 
 
 @dataclass(frozen=True)
 class Folders:
     """Where to look. `names` leads from names in `predictions` to those in `truth`, where they differ.
 
-    `trimaps` holds trimaps for matting, and for removal trimaps or masks of the object that was there.
+    `predictions` may be a function instead, which makes them from `sources`. `trimaps` holds trimaps for matting, and
+    for removal trimaps or masks of the object that was there.
     """
 
-    predictions: Path
+    predictions: Path | Make
     truth: Path
     sources: Path | None = None
     trimaps: Path | None = None
@@ -69,7 +73,8 @@ def judge_folders(
     """
     judge, data = JUDGES[task], task == "matting"
     roles = LAYERS if task == "decomposition" else ("",)
-    known, found = find_files(folders.truth, roles), find_files(folders.predictions, roles, folders.names)
+    known, predictions = find_files(folders.truth, roles), folders.predictions
+    found = find_files(predictions, roles, folders.names) if isinstance(predictions, Path) else {}
     sources, trimaps = (find_files(folder, ("",)) if folder else {} for folder in (folders.sources, folders.trimaps))
     names = sorted({name for name, _ in known})
     if not names:
@@ -78,12 +83,17 @@ def judge_folders(
     for name in names:
         try:
             known_files = [one_file(known, (name, role), folders.truth) for role in roles]
-            found_files = [one_file(found, (name, role), folders.predictions) for role in roles]
+            source_file = one_file(sources, (name, ""), folders.sources) if folders.sources else None
+            trimap_file = one_file(trimaps, (name, ""), folders.trimaps) if folders.trimaps else None
             like = _ReadLike(read_image(known_files[0], data=data))
             truth = [like.truth, *(like(path, data) for path in known_files[1:])]
-            result = [like(path, data) for path in found_files]
-            source = like(one_file(sources, (name, ""), folders.sources)) if folders.sources else None
-            trimap = like(one_file(trimaps, (name, ""), folders.trimaps), data=True) if folders.trimaps else None
+            source = None if source_file is None else like(source_file)
+            trimap = None if trimap_file is None else like(trimap_file, data=True)
+            if isinstance(predictions, Path):
+                result = [like(one_file(found, (name, role), predictions), data) for role in roles]
+            else:
+                assert source_file is not None
+                result = predictions(source_file, trimap_file)
             judged = judge(name, result, truth, source, trimap, distance)
             if seen is not None:
                 seen(rgba(result[0]), rgba(truth[0]))
@@ -133,7 +143,7 @@ def _split(path: Path, roles: Iterable[str]) -> tuple[str, str] | None:
             stem = path.stem.removesuffix(role)
             if not role:
                 return key(path), role
-            alone = not stem or NUMBERED.fullmatch(stem)
+            alone = not stem or (NUMBERED.fullmatch(stem) and path.parent != Path())  # 07_background may be of 07
             return (path.parent if alone else path.parent / stem.rstrip("_-. ")).as_posix(), role
     return None
 

@@ -137,6 +137,14 @@ def test_layers_are_found_as_the_command_writes_them_and_flat(place, names):
     assert judged.scores["foreground_l1"] == judged.scores["background_l1"] == 0
 
 
+def test_pictures_whose_names_are_numbers_are_not_taken_for_layers(place):
+    for name in ("0", "07", "0001"):
+        for folder in ("truth", "found"):
+            write_png(place / f"{folder}/{name}_background.png", rgba(COLOUR))
+            write_png(place / f"{folder}/{name}_foreground.png", rgba(COLOUR[::-1], ALPHA))
+    assert [judged.name for judged in judge("decomposition", place)] == ["0", "0001", "07"]
+
+
 def test_a_missing_layer_is_one_failed_picture(place):
     write_png(place / "truth/a_background.png", rgba(COLOUR))
     (error,) = judge("decomposition", place)

@@ -28,8 +28,8 @@ def matting(
 ) -> None:
     """Judge mattes at full size, over the whole picture and in the unknown band of a trimap.
 
-    Of a model, on held-out photographs; or, with --predictions and --truth, of any tool: cut-outs or mattes alone, of 8
-    or 16 bits.
+    Of a model, on held-out photographs or, with --sources and --truth, on any; or, with --predictions and --truth, of
+    any tool: cut-outs or mattes alone, of 8 or 16 bits.
     """
     _judge("matting", photos, hint, model, folders, output)
 
@@ -47,8 +47,9 @@ def removal(
 
     Of a model, on composites of held-out photographs, every second one with a shadow. A mean colour, and OpenCV's
     inpainting after Telea where that is installed, stand beside it; both know exactly where the object is. Without a
-    hint the backdrop is out of focus, as nothing else tells what the object is. With --predictions and --truth, of any
-    tool. LPIPS where its network is installed, else the distance of another network's features.
+    hint the backdrop is out of focus, as nothing else tells what the object is. With --sources, --truth and --trimaps
+    on any pictures; with --predictions and --truth, of any tool. LPIPS where its network is installed, else the
+    distance of another network's features.
     """
     _judge("removal", photos, hint, model, folders, output, measures.required("removal", Measure.lpips))
 
@@ -59,8 +60,9 @@ def decomposition(
 ) -> None:
     """Judge pictures taken apart into background and foreground.
 
-    Of a model, on composites of held-out photographs; without a hint their backdrop is out of focus. With --predictions
-    and --truth, of any tool: NAME_background.png and NAME_foreground.png, or as `omnialpha decompose` writes them.
+    Of a model, on composites of held-out photographs, without a hint their backdrop out of focus; or, with --sources
+    and --truth, on any pictures. With --predictions and --truth, of any tool: NAME_background.png and
+    NAME_foreground.png, or as `omnialpha decompose` writes them.
     """
     _judge("decomposition", photos, hint, model, folders, output)
 
@@ -171,14 +173,19 @@ def _judge(
     output: ShowOptions,
     require: Sequence[Measure] = (),
 ) -> None:
-    if (photos is None) == (folders.predictions is None) or (photos is not None and folders.truth is not None):
-        raise UsageError("give either PHOTOS.tar, to judge a model, or --predictions and --truth, to judge a folder")
-    from .judged import judge_folder, judge_model
+    in_folders = folders.truth is not None and (folders.predictions or folders.sources) is not None
+    if (photos is not None) == in_folders or (photos is not None and (folders.truth or folders.predictions)):
+        raise UsageError(
+            "give either --truth and --predictions, to judge a folder; or --truth and --sources, or PHOTOS.tar, "
+            "to judge a model"
+        )
+    from .judged import judge_folder, judge_model, judge_model_in_folders
     from .show import show
 
     if folders.predictions is not None:
         judged = judge_folder(task, folders.predictions, folders, model.limit, require)
         raise typer.Exit(show(task, judged, output, {"predictions": str(folders.predictions)}))
-    assert photos is not None
     about = {"model": model.model, "hint": hint, "canvas": model.canvas}
-    raise typer.Exit(show(task, judge_model(task, photos, hint, model, require), output, about))
+    if photos is not None:
+        raise typer.Exit(show(task, judge_model(task, photos, hint, model, require), output, about))
+    raise typer.Exit(show(task, judge_model_in_folders(task, folders, hint, model, require), output, about))

@@ -4,6 +4,7 @@ Not imported until a command runs: it needs torch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -11,13 +12,16 @@ from typing import TypeVar
 from ...api import OmniAlpha
 from ...evaluation.backbones import LPIPS
 from ...evaluation.baselines import fills
-from ...evaluation.folders import Folders, Task, judge_folders, read_names
+from ...evaluation.folders import Folders, Make, Task, judge_folders, read_names
 from ...evaluation.judge import Distance, Judged
 from ...evaluation.perceptual import FeatureDistance
+from ...media.image import Image, from_array
+from ...media.read import read_image
+from ...media.target import target_for
 from ...runner.devices import choose_device
 from ...status import ItemError, OmniAlphaError, UsageError
 from ..console import say
-from .options import HintKind, Measure, ModelOptions, TruthOptions
+from .options import FolderOptions, HintKind, Measure, ModelOptions, TruthOptions
 
 T = TypeVar("T")
 
@@ -50,13 +54,34 @@ def judge_model(
     return islice(judged, options.limit)
 
 
-def judge_folder(
-    task: Task, predictions: Path, options: TruthOptions, limit: int | None, require: Sequence[Measure] = ()
+def judge_model_in_folders(
+    task: Task, options: FolderOptions, hint: HintKind, model: ModelOptions, require: Sequence[Measure] = ()
 ) -> Iterator[Judged | ItemError]:
-    """The results in a folder. Raises UsageError."""
+    """The model on the pictures of a folder, told what the hint says. Raises UsageError."""
+    if hint != "none" and options.trimaps is None:
+        raise UsageError(f"--hint {hint} needs --trimaps, the folder that it is in; or give --hint none")
+    command = COMMANDS[task]
+    loaded = load(model.model, f"{command}.{'auto' if hint == 'none' else hint}")
+
+    def make(source: Path, trimap: Path | None) -> list[Image]:
+        given = {} if hint == "none" else {hint.replace("-", "_"): trimap}
+        made = getattr(loaded, command)(source, canvas=model.canvas, **given)
+        told = target_for("tiff", read_image(source), None).encoding  # that of what Python is given
+        return [
+            replace(from_array(layer), transfer=told.transfer, primaries=told.primaries, icc=told.icc)
+            for layer in (made if isinstance(made, list) else [made])
+        ]
+
+    return judge_folder(task, make, options, model.limit, require)
+
+
+def judge_folder(
+    task: Task, predictions: Path | Make, options: TruthOptions, limit: int | None, require: Sequence[Measure] = ()
+) -> Iterator[Judged | ItemError]:
+    """The results in a folder, or made from its sources. Raises UsageError."""
     if options.truth is None:
         raise UsageError("results can only be judged beside the truth: add --truth DIR")
-    if task in ("decomposition", "vae") and options.trimaps is not None:
+    if task in ("decomposition", "vae") and options.trimaps is not None and isinstance(predictions, Path):
         raise UsageError("layers and reconstructions are judged as a whole; leave --trimaps out")
     names = read_names(options.names) if options.names else {}
     folders = Folders(predictions, options.truth, options.sources, options.trimaps, names)

@@ -1,6 +1,6 @@
 """A model on held-out material: each function yields one judged picture after another."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -109,11 +109,13 @@ def reconstruction(
         yield judge_reconstruction(name, found, known, distance)
 
 
-def generation(model: OmniAlpha, named: Sequence[Picture], judge: Generation, canvas: int | None) -> Iterator[Judged]:
-    """An object made from each label, with a seed of its own."""
-    for seed, picture in enumerate(named):
-        found = model.generate(picture.label, canvas=canvas, seed=seed)
-        yield judge.judge(picture.name, _floats(found), picture.label)
+def generation(
+    model: OmniAlpha, prompts: Mapping[str, str], judge: Generation, canvas: int | None
+) -> Iterator[Judged | ItemError]:
+    """An object made from each prompt, by names, with a seed of its own."""
+    yield from judge.unread
+    for seed, (name, prompt) in enumerate(prompts.items()):
+        yield judge.judge(name, _floats(model.generate(prompt, canvas=canvas, seed=seed)), prompt)
 
 
 def _hint(hint: Hint, name: str, alpha: NDArray[np.uint8]) -> dict[str, Any]:

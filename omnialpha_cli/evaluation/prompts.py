@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..status import ItemError, UsageError
@@ -10,31 +10,37 @@ from .folders import key
 
 NUMBER = re.compile(r"(\d+)(_\d+)?")  # `omnialpha generate` writes 0003_0.png for the fourth prompt
 
-Prompts = Callable[[str], str]
+
+@dataclass(frozen=True)
+class Prompts:
+    """Words by names of pictures, or, where those are not told, by their numbers from 0: then names begin with them."""
+
+    path: Path
+    words: dict[str, str]
+    numbered: bool
+
+    def of(self, name: str) -> str:
+        """The prompt of a picture. Raises ItemError `missing`."""
+        number = NUMBER.fullmatch(Path(name).name) if self.numbered else None
+        wanted = f"{int(number[1]):04}" if number else name
+        if wanted not in self.words or (self.numbered and not number):
+            raise ItemError("missing", f"{self.path} has no prompt for {name}: add it, or leave the picture out")
+        return self.words[wanted]
 
 
 def read_prompts(path: Path) -> Prompts:
-    """From a CSV file, of lines with a picture's name and its prompt; or from any other, a prompt a line.
+    """A CSV file, of lines with a picture's name and its prompt; or any other, with a prompt a line.
 
-    Those without names belong to pictures that begin with their number from 0, as `omnialpha generate --from` writes
-    them. What is returned raises ItemError `missing` for a picture without a prompt, this function UsageError.
+    The latter is what `omnialpha generate --from` takes. Raises UsageError.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--prompts {path} cannot be read: {error}") from error
-    by_name = _rows(path, text) if path.suffix.lower() == ".csv" else None
+    if path.suffix.lower() == ".csv":
+        return Prompts(path, _rows(path, text), numbered=False)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-
-    def find(name: str) -> str:
-        number = NUMBER.fullmatch(Path(name).name)
-        if by_name is not None and name in by_name:
-            return by_name[name]
-        if by_name is None and number and int(number[1]) < len(lines):
-            return lines[int(number[1])]
-        raise ItemError("missing", f"{path} has no prompt for {name}: add it, or leave the picture out")
-
-    return find
+    return Prompts(path, {f"{i:04}": line for i, line in enumerate(lines)}, numbered=True)
 
 
 def _rows(path: Path, text: str) -> dict[str, str]:

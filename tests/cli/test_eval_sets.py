@@ -132,6 +132,14 @@ class TestGeneration:
         assert [item["name"] for item in items] == ["0.webp: plate", "1.webp: sun"]
         assert summary["truth"] == 2 and summary["set"]["frechet"] > 0
 
+    def test_a_model_makes_what_prompts_say(self, run, folders, clip):
+        arguments = ("--prompts", folders[2], "--truth", folders[1], "--canvas", 64, "--limit", 2, "--json")
+        items, summary = records(run("eval", "generation", *arguments))
+        assert [item["name"] for item in items] == ["0000: a ball", "0001: a sun"]
+        assert list(items[0]["scores"]) == ["clip", "nearest"]
+        assert items[0]["scores"]["clip"] != items[1]["scores"]["clip"]  # of other seeds
+        assert summary["truth"] == 4 and summary["model"]
+
     def test_a_pack_or_a_folder_not_both_and_not_neither(self, omnialpha, folders, packs):
         for arguments in ([], [packs[1], "--predictions", folders[0]], [packs[1], "--truth", folders[1]],
                           ["--predictions", folders[0]]):  # fmt: skip

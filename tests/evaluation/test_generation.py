@@ -68,19 +68,19 @@ class TestPrompts:
     def test_lines_belong_to_the_numbers_that_the_command_writes(self, tmp_path):
         (tmp_path / "p.txt").write_text("a cat\n\n  a dog \n")
         prompts = read_prompts(tmp_path / "p.txt")
-        assert [prompts(name) for name in ("0000_0", "0000_7", "0001_0", "sub/0001")] == ["a cat", "a cat"] + [
+        assert [prompts.of(name) for name in ("0000_0", "0000_7", "0001_0", "sub/0001")] == ["a cat", "a cat"] + [
             "a dog"
         ] * 2
         for name in ("0002_0", "cat", "0001_0_x"):
             with pytest.raises(ItemError, match="no prompt for"):
-                prompts(name)
+                prompts.of(name)
 
     def test_a_table_has_names(self, tmp_path):
         (tmp_path / "p.csv").write_text('x/cat.png,"a cat, asleep"\n\ndog,a dog\n')
         prompts = read_prompts(tmp_path / "p.csv")
-        assert (prompts("x/cat"), prompts("dog")) == ("a cat, asleep", "a dog")
+        assert (prompts.of("x/cat"), prompts.of("dog")) == ("a cat, asleep", "a dog")
         with pytest.raises(ItemError, match="no prompt for 0000_0"):
-            prompts("0000_0")
+            prompts.of("0000_0")
 
     def test_a_table_without_two_columns_is_refused(self, tmp_path):
         (tmp_path / "p.csv").write_text("cat,a cat, asleep\n")

@@ -117,23 +117,26 @@ def generation(
 ) -> None:
     """Judge pictures made from words: beside the words, and as a set beside true pictures.
 
-    Of a model, from the names of cut-outs; or, with --predictions and --truth, --prompts, or both, of any tool. FID and
-    CLIP score where their networks are installed; always the Fréchet distance of another network's features, which is
-    not FID. What is transparent is laid over nine flat colours, and the mean of the nine taken.
+    Of a model, from --prompts or from the names of cut-outs; or, with --predictions and --truth, --prompts, or both, of
+    any tool. FID and CLIP score where their networks are installed; always the Fréchet distance of another network's
+    features, which is not FID. What is transparent is laid over nine flat colours, and the mean of the nine taken.
     """
-    if (cutouts is None) == (folders.predictions is None):
-        raise UsageError("give either CUTOUTS.tar, to judge a model, or --predictions, to judge a folder")
-    if cutouts is not None and (folders.truth or folders.prompts):
-        raise UsageError("the truth and the prompts are those of CUTOUTS.tar; leave --truth and --prompts out")
-    from .sets import judge_generated_folder, judge_generator
+    if cutouts is not None and (folders.predictions or folders.truth or folders.prompts):
+        raise UsageError("the names and pictures of CUTOUTS.tar are prompts and truth: leave the other options out")
+    if cutouts is None and (folders.predictions or folders.prompts) is None:
+        raise UsageError("give --predictions, to judge a folder; or --prompts, or CUTOUTS.tar, to judge a model")
+    if cutouts is None and (folders.truth or folders.prompts) is None:
+        raise UsageError("give what the pictures are judged by: --truth, a set of true ones, --prompts, or both")
+    from .sets import judge_generated, judge_generator
     from .show import show
 
-    if folders.predictions is not None:
-        judged, sets = judge_generated_folder(folders, measures, model.limit)
-        raise typer.Exit(show("generation", judged, output, {"predictions": str(folders.predictions)}, sets))
-    assert cutouts is not None
-    judged, sets = judge_generator(cutouts, model, measures)
-    raise typer.Exit(show("generation", judged, output, {"model": model.model, "canvas": model.canvas}, sets))
+    if cutouts is not None:
+        judged, sets = judge_generator(cutouts, model, measures)
+    else:
+        judged, sets = judge_generated(folders, model, measures)
+    made = {"model": model.model, "canvas": model.canvas}
+    about = made if folders.predictions is None else {"predictions": str(folders.predictions)}
+    raise typer.Exit(show("generation", judged, output, about, sets))
 
 
 @takes_options

@@ -94,8 +94,9 @@ class GenerationOptions:
         "--truth", panel=INPUTS, metavar="DIR", help="What such pictures look like, as a set.")] = None
     prompts: Annotated[Path | None, option(
         "--prompts", panel=INPUTS, metavar="FILE",
-        help="The words: of pictures of `omnialpha generate --from`, that file; of others a CSV file with lines of a "
-             "picture's name, a comma, and its prompt.")] = None
+        help="The words, of which a model makes pictures where there are none: a prompt a line, as for `omnialpha "
+             "generate --from`, whose results are known by their numbers; or a CSV file with lines of a picture's "
+             "name, a comma, and its prompt.")] = None
 
 
 @dataclass(frozen=True)

@@ -27,38 +27,43 @@ from .options import GenerationOptions, Measure, MeasureOptions, ModelOptions, R
 Judging = tuple[Iterator[Judged | ItemError], Sets]
 
 
-def judge_generated_folder(folders: GenerationOptions, measures: WordOptions, limit: int | None) -> Judging:
-    """The pictures of a folder. Raises UsageError."""
-    assert folders.predictions is not None
-    if folders.truth is None and folders.prompts is None:
-        raise UsageError("give what the pictures are judged by: --truth, a set of true ones, --prompts, or both")
+def judge_generated(folders: GenerationOptions, options: ModelOptions, measures: WordOptions) -> Judging:
+    """The pictures of a folder, or, without one, what a model makes of the prompts. Raises UsageError."""
     required = _required_of_words(measures)
-    for measure, place, option in (
+    for measure, place, name in (
         (Measure.fid, folders.truth, "--truth"),
         (Measure.clip, folders.prompts, "--prompts"),
     ):
         if measure in required and place is None:
-            raise UsageError(f"--require {measure.value} needs {option}")
+            raise UsageError(f"--require {measure.value} needs {name}")
     prompts = read_prompts(folders.prompts) if folders.prompts else None
     clip = _clip(measures.clip, required) if prompts else None
     if folders.truth is None and clip is None:
         raise UsageError("without --truth only the CLIP score can be given, and its network is not installed")
     truth = [_loader(path) for _, path in _pictures(folders.truth)] if folders.truth else []
-    judge = Generation(_sets(required), truth, clip)
-    return islice(_generated(folders.predictions, judge, prompts), limit), judge.sets
+    if folders.predictions is not None:
+        judge = Generation(_sets(required), truth, clip)
+        return islice(_generated(folders.predictions, judge, prompts), options.limit), judge.sets
+    assert prompts is not None
+    return _from_words(prompts.words, Generation(_sets(required), truth, clip), options)
 
 
 def judge_generator(cutouts: Path, options: ModelOptions, measures: WordOptions) -> Judging:
-    """A model, from the names of cut-outs."""
+    """A model, from the names of cut-outs, which are the truth."""
     from ...training.packs import read_packs
 
+    required = _required_of_words(measures)
     named = [picture for picture in read_packs(None, cutouts).cutouts if picture.label][: options.limit]
     if not named:
         raise UsageError(f"{cutouts} holds no cut-out with a name")
-    model, required = load(options.model, "generate.foreground"), _required_of_words(measures)
     truth = [held_out.load_floats(one) for one in named]
     judge = Generation(_sets(required), truth, _clip(measures.clip, required))
-    return held_out.generation(model, named, judge, options.canvas), judge.sets
+    return _from_words({one.name: one.label for one in named}, judge, options)
+
+
+def _from_words(prompts: dict[str, str], judge: Generation, options: ModelOptions) -> Judging:
+    model = load(options.model, "generate.foreground")
+    return islice(held_out.generation(model, prompts, judge, options.canvas), options.limit), judge.sets
 
 
 def judge_reconstructed_folder(folders: ReconstructionOptions, measures: MeasureOptions, limit: int | None) -> Judging:
@@ -91,7 +96,7 @@ def _generated(folder: Path, judge: Generation, prompts: Prompts | None) -> Iter
     files = find_files(folder, ("",))
     for name, role in sorted(files):
         try:
-            prompt = prompts(name) if prompts else None
+            prompt = prompts.of(name) if prompts else None
             yield judge.judge(name, rgba(read_image(one_file(files, (name, role), folder))), prompt)
         except ItemError as error:
             yield error

@@ -2,7 +2,9 @@
 
 import hashlib
 import pickle
+import shutil
 import sys
+from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -14,6 +16,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from omnialpha_cli.evaluation import backbones
 from omnialpha_cli.evaluation.backbones import LPIPS, Clip, Inception
+from omnialpha_cli.evaluation.sets import Sets
 from omnialpha_cli.status import UsageError, WeightsError
 
 CPU = torch.device("cpu")
@@ -186,3 +189,61 @@ class TestClip:
 
     def test_a_narrow_picture_is_seen(self, clip):
         assert np.isfinite(clip(np.ones((1, 3, 90, 3), np.float32), "a line"))
+
+
+def installed(name):
+    """The package itself, where it is installed and loads; a torchvision for another torch lets neither load."""
+    try:
+        return import_module(name)
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"{name}: {error}")
+
+
+class TestThePackagesThemselves:
+    """With random weights in files of the right form."""
+
+    def test_lpips_is_what_the_package_gives_by_itself(self, cache, monkeypatch, tmp_path):
+        lpips, alexnet = installed("lpips"), installed("torchvision.models").alexnet
+        torch.manual_seed(0)
+        address = cache(alexnet(weights=None).state_dict(), "alexnet-owt")
+        monkeypatch.setattr(backbones, "ALEXNET", address)
+        folder = tmp_path / "hub" / "checkpoints"
+        shutil.copy(folder / address.rpartition("/")[2], folder / "alexnet-owt-7be5be79.pth")
+        theirs = lpips.LPIPS(net="alex", verbose=False)  # finds it in the cache
+        pair = [torch.from_numpy(picture).permute(2, 0, 1)[None] * 2 - 1 for picture in (PICTURE, 1 - PICTURE)]
+        with torch.inference_mode():
+            expected = float(theirs(*pair))
+        assert LPIPS.load(CPU)(PICTURE, 1 - PICTURE) == pytest.approx(expected, rel=1e-4)
+
+    def test_fid_is_what_the_package_gives_by_itself(self, cache, monkeypatch, tmp_path):
+        fidelity = installed("torch_fidelity")
+        extractor = import_module("torch_fidelity.feature_extractor_inceptionv3")
+        with monkeypatch.context() as patch:  # builds the network without weights
+            patch.setattr(extractor, "load_state_dict_from_url", lambda *_, **__: {})
+            patch.setattr(nn.Module, "load_state_dict", lambda *_, **__: None)
+            torch.manual_seed(0)
+            state = fidelity.FeatureExtractorInceptionV3("random", ["2048"]).state_dict()
+        address = cache(state, "inception")
+        monkeypatch.setattr(backbones, "INCEPTION", address)
+        pixels = [RNG.integers(0, high, (count, 48, 56, 3), np.uint8) for high, count in ((255, 7), (160, 6))]
+        sets = Sets([Inception.load(CPU)])
+        for add, pictures in zip((sets.add_found, sets.add_known), pixels, strict=True):
+            for one in pictures:
+                add(np.dstack((one / np.float32(255), np.ones(one.shape[:2], np.float32))))
+        tensors = [list(torch.from_numpy(each).permute(0, 3, 1, 2).contiguous()) for each in pixels]
+        theirs = fidelity.calculate_metrics(
+            input1=Listed(tensors[0]), input2=Listed(tensors[1]), fid=True, cuda=False, verbose=False, cache=False,
+            feature_extractor_weights_path=str(tmp_path / "hub" / "checkpoints" / address.rpartition("/")[2]),
+        )  # fmt: skip
+        assert sets.totals()["fid"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-4)
+
+
+class Listed(torch.utils.data.Dataset):
+    def __init__(self, tensors):
+        self.tensors = tensors
+
+    def __len__(self):
+        return len(self.tensors)
+
+    def __getitem__(self, i):
+        return self.tensors[i]

@@ -14,12 +14,14 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 class Hub:
     """`repositories` maps names to folders. Faults to play: `cut` bytes at which a download breaks off once, by path;
-    `tamper` paths that are served with another content of the same size. `requests` logs (method, path, range)."""
+    `tamper` paths that are served with another content of the same size; without `ranges` none is served but the whole.
+    `requests` logs (method, path, range)."""
 
     def __init__(self, repositories: dict[str, Path]):
         self.repositories = repositories
         self.cut: dict[str, int] = {}
         self.tamper: set[str] = set()
+        self.ranges = True
         self.token: str | None = None
         self.requests: list[tuple[str, str, str | None]] = []
         self.url = ""
@@ -79,7 +81,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 content = content[:-1] + bytes([content[-1] ^ 1])
             headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{etag}"', "Accept-Ranges": "bytes"}
             status, start = 200, 0
-            if wanted := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or ""):
+            wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
+            if wanted and hub.ranges:
                 status, start = 206, int(wanted[1])
                 headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
             limit = hub.cut.pop(path, None) if body else None

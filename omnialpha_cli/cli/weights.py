@@ -39,7 +39,7 @@ def list_() -> None:
     "HF_TOKEN=hf_… OMNIALPHA_HOME=/data/weights omnialpha weights pull omnialpha"
 )
 def pull(name: Name) -> None:
-    """Download weights from the Hugging Face hub; a pull that was ended goes on with the file that it was at.
+    """Download weights from the Hugging Face hub; a pull that was ended goes on where it was.
 
     The variables of huggingface_hub hold: HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE. What weights.lock does not know of the
     files is recorded, and later loads are held to it.

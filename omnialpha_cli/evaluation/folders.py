@@ -18,22 +18,27 @@ from ..media.image import Image
 from ..media.read import read_image
 from ..status import ItemError, UsageError
 from .judge import Distance, Judged, judge_layers, judge_matte, judge_removal
+from .reconstruction import judge_reconstruction
 
-Task = Literal["matting", "removal", "decomposition"]
+Task = Literal["matting", "removal", "decomposition", "vae"]
 Floats = NDArray[np.float32]
 
 LAYERS = ("background", "foreground")
-NUMBERED = re.compile(r"\d+_")  # `omnialpha decompose` writes x/00_background.png, x/01_foreground.png
+NUMBERED = re.compile(r"\d\d_")  # `omnialpha decompose` writes x/00_background.png, x/01_foreground.png
+
+
+Make = Callable[[Path, Path | None], list[Image]]  # a source, its trimap or mask → results, in the order of the layers
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where to look. `names` leads from a picture's name in `truth` to that in `predictions`, where they differ.
+    """Where to look. `names` leads from names in `predictions` to those in `truth`, where they differ.
 
-    `trimaps` holds trimaps for matting, and for removal trimaps or masks of the object that was there.
+    `predictions` may be a function instead, which makes them from `sources`. `trimaps` holds trimaps for matting, and
+    for removal trimaps or masks of the object that was there.
     """
 
-    predictions: Path
+    predictions: Path | Make
     truth: Path
     sources: Path | None = None
     trimaps: Path | None = None
@@ -41,7 +46,10 @@ class Folders:
 
 
 def read_names(path: Path) -> dict[str, str]:
-    """A CSV file with two columns, a picture's name in the truth and that of its result; endings do not matter."""
+    """The names of the truth by those of the results, from a CSV file; endings do not matter.
+
+    A line has the truth's name and its result's. Several lines of one truth are for tools with names of their own.
+    """
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError) as error:
@@ -49,17 +57,24 @@ def read_names(path: Path) -> dict[str, str]:
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
             raise UsageError(f"{path}, line {number}: expected the truth's name, a comma, and the result's name")
-    return {_key(Path(known.strip())): _key(Path(found.strip())) for known, found in rows}
+    return {key(Path(found.strip())): key(Path(known.strip())) for known, found in rows}
 
 
-def judge_folders(task: Task, folders: Folders, distance: Distance | None = None) -> Iterator[Judged | ItemError]:
+def judge_folders(
+    task: Task,
+    folders: Folders,
+    distance: Distance | None = None,
+    seen: Callable[[Floats, Floats], None] | None = None,
+) -> Iterator[Judged | ItemError]:
     """Every picture of the truth in the order of their names; an ItemError for one that cannot be judged.
 
-    Raises UsageError where the truth holds no picture.
+    `seen` is told result and truth (H, W, 4) of each, for whoever judges them as sets. Raises UsageError where the
+    truth holds no picture.
     """
     judge, data = JUDGES[task], task == "matting"
     roles = LAYERS if task == "decomposition" else ("",)
-    known, found = (find_files(folder, roles) for folder in (folders.truth, folders.predictions))
+    known, predictions = find_files(folders.truth, roles), folders.predictions
+    found = find_files(predictions, roles, folders.names) if isinstance(predictions, Path) else {}
     sources, trimaps = (find_files(folder, ("",)) if folder else {} for folder in (folders.sources, folders.trimaps))
     names = sorted({name for name, _ in known})
     if not names:
@@ -67,14 +82,22 @@ def judge_folders(task: Task, folders: Folders, distance: Distance | None = None
         raise UsageError(f"{folders.truth} holds no truth: expected {wanted}")
     for name in names:
         try:
-            known_files = [_one(known, (name, role), folders.truth) for role in roles]
-            found_files = [_one(found, (folders.names.get(name, name), role), folders.predictions) for role in roles]
+            known_files = [one_file(known, (name, role), folders.truth) for role in roles]
+            source_file = one_file(sources, (name, ""), folders.sources) if folders.sources else None
+            trimap_file = one_file(trimaps, (name, ""), folders.trimaps) if folders.trimaps else None
             like = _ReadLike(read_image(known_files[0], data=data))
             truth = [like.truth, *(like(path, data) for path in known_files[1:])]
-            result = [like(path, data) for path in found_files]
-            source = like(_one(sources, (name, ""), folders.sources)) if folders.sources else None
-            trimap = like(_one(trimaps, (name, ""), folders.trimaps), data=True) if folders.trimaps else None
-            yield judge(name, result, truth, source, trimap, distance)
+            source = None if source_file is None else like(source_file)
+            trimap = None if trimap_file is None else like(trimap_file, data=True)
+            if isinstance(predictions, Path):
+                result = [like(one_file(found, (name, role), predictions), data) for role in roles]
+            else:
+                assert source_file is not None
+                result = predictions(source_file, trimap_file)
+            judged = judge(name, result, truth, source, trimap, distance)
+            if seen is not None:
+                seen(rgba(result[0]), rgba(truth[0]))
+            yield judged
         except ItemError as error:
             yield error
 
@@ -93,8 +116,13 @@ class _ReadLike:
         return image
 
 
-def find_files(folder: Path, roles: Iterable[str]) -> dict[tuple[str, str], list[Path]]:
-    """Pictures below a folder by (name, role): the name is the path without its ending, and without the role."""
+def find_files(
+    folder: Path, roles: Iterable[str], names: Mapping[str, str] | None = None
+) -> dict[tuple[str, str], list[Path]]:
+    """Pictures below a folder by (name, role): the name is the path without its ending, and without the role.
+
+    `names` are other names for some.
+    """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder")
     files: dict[tuple[str, str], list[Path]] = {}
@@ -103,8 +131,9 @@ def find_files(folder: Path, roles: Iterable[str]) -> dict[tuple[str, str], list
             folders.remove(STATE_FOLDER)  # previews are no results
         for entry in entries:
             path = Path(here, entry)
-            if path.suffix.lower() in PICTURE_SUFFIXES and (key := _split(path.relative_to(folder), roles)):
-                files.setdefault(key, []).append(path)
+            if path.suffix.lower() in PICTURE_SUFFIXES and (found := _split(path.relative_to(folder), roles)):
+                name, role = found
+                files.setdefault(((names or {}).get(name, name), role), []).append(path)
     return files
 
 
@@ -113,20 +142,22 @@ def _split(path: Path, roles: Iterable[str]) -> tuple[str, str] | None:
         if path.stem.endswith(role):
             stem = path.stem.removesuffix(role)
             if not role:
-                return _key(path), role
-            alone = not stem or NUMBERED.fullmatch(stem)
+                return key(path), role
+            alone = not stem or (NUMBERED.fullmatch(stem) and path.parent != Path())  # 07_background may be of 07
             return (path.parent if alone else path.parent / stem.rstrip("_-. ")).as_posix(), role
     return None
 
 
-def _key(path: Path) -> str:
+def key(path: Path) -> str:
+    """A picture's name: its path without the ending of a picture file."""
     known = path.suffix.lower() in PICTURE_SUFFIXES
     return (path.with_suffix("") if known else path).as_posix()
 
 
-def _one(files: Mapping[tuple[str, str], list[Path]], key: tuple[str, str], folder: Path | None) -> Path:
-    name, role = key
-    matches = files.get(key, [])
+def one_file(files: Mapping[tuple[str, str], list[Path]], wanted_key: tuple[str, str], folder: Path | None) -> Path:
+    """The only picture of a name and role. Raises ItemError `missing`."""
+    name, role = wanted_key
+    matches = files.get(wanted_key, [])
     if len(matches) == 1:
         return matches[0]
     wanted = f"{name} ({role})" if role else name
@@ -162,11 +193,19 @@ def _layers(
     name: str, found: list[Image], known: list[Image], source: Image | None, _: Image | None, __: Distance | None
 ) -> Judged:
     scene = None if source is None else srgb(source)
-    result, truth = ((_rgba(background), _rgba(foreground)) for background, foreground in (found, known))
+    result, truth = ((rgba(background), rgba(foreground)) for background, foreground in (found, known))
     return judge_layers(name, scene, result, truth)
 
 
-JUDGES: dict[Task, Callable[..., Judged]] = {"matting": _matte, "removal": _removal, "decomposition": _layers}
+def _reconstruction(
+    name: str, found: list[Image], known: list[Image], _: Image | None, __: Image | None, distance: Distance | None
+) -> Judged:
+    return judge_reconstruction(name, rgba(found[0]), rgba(known[0]), distance)
+
+
+JUDGES: dict[Task, Callable[..., Judged]] = {
+    "matting": _matte, "removal": _removal, "decomposition": _layers, "vae": _reconstruction,
+}  # fmt: skip
 
 
 def matte_of(image: Image) -> Floats:
@@ -194,6 +233,7 @@ def srgb(image: Image) -> Floats:
     return np.clip(np.nan_to_num(convert(image.rgb, image.encoding, SRGB), nan=0), 0, 1)
 
 
-def _rgba(image: Image) -> Floats:
+def rgba(image: Image) -> Floats:
+    """Straight RGBA (H, W, 4) in [0, 1], its colours as sRGB; opaque without an alpha channel."""
     alpha = np.ones(image.size, np.float32) if image.alpha is None else image.alpha
     return np.dstack((srgb(image), alpha))

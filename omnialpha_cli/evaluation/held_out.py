@@ -1,20 +1,26 @@
 """A model on held-out material: each function yields one judged picture after another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..api import OmniAlpha
+from ..imaging.canvas import choose_canvas
 from ..imaging.hint import BACKGROUND
+from ..status import ItemError
 from ..training.packs import Picture
 from . import metrics
 from .baselines import Fill, grow
+from .generation import Generation, Load
 from .judge import Distance, Judged, judge_layers, judge_matte, judge_reference, judge_removal, score_removal
 from .material import Scene, composites, make_hint, pairs
+from .reconstruction import judge_reconstruction
 
+Floats = NDArray[np.float32]
 Hint = Literal["none", "trimap", "mask", "rough-mask"]
 
 
@@ -76,6 +82,42 @@ def referring(
             yield judge_reference(f"{pair.name}: {pair.labels[named]}", scene, found, *alphas)
 
 
+def reconstruction(
+    model: OmniAlpha,
+    pictures: Iterable[tuple[str, Load]],
+    canvas: int | None,
+    distance: Distance,
+    seen: Callable[[Floats, Floats], None] | None = None,
+) -> Iterator[Judged | ItemError]:
+    """Pictures with alpha through the model's VAE, at the size of its canvas: what is lost is the VAE's alone.
+
+    `seen` is as of `judge_folders`.
+    """
+    for name, load in pictures:
+        try:
+            picture = torch.from_numpy(load()).permute(2, 0, 1)  # (4, H, W)
+        except ItemError as error:
+            yield error
+            continue
+        height, width = picture.shape[1:]
+        place = choose_canvas(height, width, canvas or model.defaults.canvas, model.defaults.multiple)
+        fitted = place.fit(picture)  # (4, h, w)
+        found, known = (place.crop(image).permute(1, 2, 0).contiguous().numpy()
+                        for image in (model.reconstruct(fitted[None])[0], fitted))  # fmt: skip
+        if seen is not None:
+            seen(found, known)
+        yield judge_reconstruction(name, found, known, distance)
+
+
+def generation(
+    model: OmniAlpha, prompts: Mapping[str, str], judge: Generation, canvas: int | None
+) -> Iterator[Judged | ItemError]:
+    """An object made from each prompt, by names, with a seed of its own."""
+    yield from judge.unread
+    for seed, (name, prompt) in enumerate(prompts.items()):
+        yield judge.judge(name, _floats(model.generate(prompt, canvas=canvas, seed=seed)), prompt)
+
+
 def _hint(hint: Hint, name: str, alpha: NDArray[np.uint8]) -> dict[str, Any]:
     return {} if hint == "none" else {hint.replace("-", "_"): make_hint(hint, name, alpha)}
 
@@ -84,5 +126,10 @@ def _scene_hint(hint: Hint, scene: Scene) -> dict[str, Any]:
     return _hint(hint, scene.name, scene.foreground[..., 3])
 
 
-def _floats(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def load_floats(picture: Picture) -> Load:
+    """What gives its pixels (H, W, 4) in [0, 1]."""
+    return lambda: _floats(picture.rgba)
+
+
+def _floats(pixels: NDArray[np.uint8]) -> Floats:
     return np.divide(pixels, np.float32(255), dtype=np.float32)

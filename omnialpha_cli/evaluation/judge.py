@@ -3,9 +3,9 @@
 Alpha is (H, W), colour (H, W, 3), straight RGBA (H, W, 4), all floats in [0, 1].
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,15 @@ from .components import Mask
 from .panels import Panel, difference, panel
 
 Array = NDArray[Any]
-Distance = Callable[[Array, Array], float]  # of two colour pictures
+
+
+class Distance(Protocol):
+    """How far apart two colour pictures are; `metric` is its name in `scores.METRICS`."""
+
+    metric: str
+
+    def __call__(self, a: Array, b: Array) -> float:
+        """Of two pictures (H, W, 3)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +38,7 @@ class Judged:
 
 
 # Panels that do not depend on the result.
-GIVEN = ("source", "truth", "known matte", "known background", "known foreground", "named")
+GIVEN = ("source", "truth", "known matte", "known background", "known foreground", "known alpha", "named")
 
 
 def judge_matte(name: str, source: Array, found: Array, known: Array, trimap: Array | None = None) -> Judged:
@@ -67,7 +75,7 @@ def score_removal(found: Array, known: Array, hole: Mask | None, distance: Dista
     if hole is not None and hole.any():
         scores = {"psnr_hole": metrics.psnr(found, known, hole), "ssim_hole": metrics.ssim(found, known, hole)}
     scores |= {"psnr": metrics.psnr(found, known), "ssim": metrics.ssim(found, known)}
-    return scores if distance is None else scores | {"features": distance(found, known)}
+    return scores if distance is None else scores | {distance.metric: distance(found, known)}
 
 
 def judge_removal(

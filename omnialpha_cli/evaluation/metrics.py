@@ -107,7 +107,11 @@ def layer_l1(found: Array, known: Array, weight: Array) -> float:
 
 def psnr(found: Array, known: Array, where: Mask | None = None) -> float:
     """Peak signal-to-noise ratio in dB: 10 lg (1 / MSE), at most 100."""
-    error = mse(found, known, where)
+    return decibels(mse(found, known, where))
+
+
+def decibels(error: float) -> float:
+    """A mean squared error as PSNR."""
     return MAX_PSNR if error <= 10 ** (-MAX_PSNR / 10) else float(-10 * np.log10(error))
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -48,9 +48,14 @@ class Preference:
     share: Interval
 
 
-def trials(a: Path, b: Path, sources: Path | None, limit: int | None, seed: int) -> Iterator[Trial | ItemError]:
-    """Pictures that both folders have, in an order and on sides drawn by `seed`. Raises UsageError if none."""
-    one, other, source = (find_files(folder, ("",)) if folder else {} for folder in (a, b, sources))
+def trials(
+    a: Path, b: Path, sources: Path | None, limit: int | None, seed: int, names: Mapping[str, str] | None = None
+) -> Iterator[Trial | ItemError]:
+    """Pictures that both folders have, in an order and on sides drawn by `seed`. Raises UsageError if none.
+
+    `names` are others for some of their pictures, as of `find_files`.
+    """
+    one, other, source = (find_files(folder, ("",), names) if folder else {} for folder in (a, b, sources))
     shared = sorted(key for key in one if key in other)
     if not shared:
         raise UsageError(f"{a} and {b} have no picture of the same name")

@@ -1,6 +1,7 @@
 """How fast a transformer of a given width is on this machine: random weights at any depth, extrapolated to all blocks.
 
-Operations are counted by torch while the step runs. The peak is that of one large matrix product in the same number
+Operations are counted by torch on tensors without content, where every product and all of attention are seen whatever
+kernels, number types and devices do them. The peak is that of one large matrix product in the same number
 type, measured in the same run: what is compared with it was done by the same device in the same minute.
 """
 
@@ -11,10 +12,12 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..model.config import TransformerConfig
 from ..model.positions import Layout
+from ..model.quantise import Kind, quantise_blocks
 from ..model.streaming import BlockStream
 from ..model.transformer import Prepared, Transformer
 from ..runner.devices import peak_memory
@@ -53,27 +56,27 @@ def measure(
     rounds: int,
     device: torch.device,
     dtype: torch.dtype,
+    quantize: Kind = "none",
     streamed: bool = False,
     compiled: bool = False,
 ) -> Speed:
     """Time one step of `layers` blocks, and of one, on requests of `layout` with `context` tokens.
 
     The cost of a block is the difference of the two over the blocks between them; the last block, which computes the
-    targets alone, and what surrounds the blocks are in both. One layer is counted as all of them.
+    targets alone, and what surrounds the blocks are in both. One layer is counted as all of them. Raises ImportError
+    where `quantize` needs torchao.
     """
     torch.manual_seed(0)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    seconds, operations, memory = _time(
-        config, layers, layout, context, batch, rounds, device, dtype, streamed, compiled
-    )
+    seconds, memory = _time(config, layers, layout, context, batch, rounds, device, dtype, quantize, streamed, compiled)
     if layers > 1:
-        one, *_ = _time(config, 1, layout, context, batch, rounds, device, dtype, streamed, compiled)
+        one, _ = _time(config, 1, layout, context, batch, rounds, device, dtype, quantize, streamed, compiled)
         step = one + (seconds - one) / (layers - 1) * (config.num_layers - 1)
     else:
         step = seconds * config.num_layers
     peak = matmul_peak(device, dtype, rounds)
-    rate = operations / seconds
+    rate = count_operations(config, layers, layout, context, batch) / seconds
     return Speed(
         layers, layout.num_tokens + context, batch, seconds, rate / 1e12, peak / 1e12, rate / peak, memory,
         step, step * steps * BRANCHES / batch,
@@ -87,31 +90,54 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, rounds: int) -> float:
     return 2 * side**3 / min(_timings(lambda: a @ b, device, rounds))
 
 
+def count_operations(config: TransformerConfig, layers: int, layout: Layout, context: int, batch: int) -> int:
+    """Multiplications and additions of matrix products in one step of so many blocks."""
+    with torch.inference_mode():
+        transformer, words, inputs, x = _material(config, layers, layout, context, batch, torch.device("meta"))
+        prepared = transformer.prepare(inputs, words, layout)
+        with FlopCounterMode(display=False) as counter:
+            transformer.step(x, torch.empty(batch, device="meta"), prepared)
+    return counter.get_total_flops()
+
+
+def _material(
+    config: TransformerConfig, layers: int, layout: Layout, context: int, batch: int, device: torch.device
+) -> tuple[Transformer, Tensor, Tensor, Tensor]:
+    """A transformer of random weights, and random context, inputs and targets."""
+    with device:
+        return (
+            Transformer(replace(config, num_layers=layers)).eval().requires_grad_(False),
+            torch.randn(batch, context, config.joint_attention_dim),
+            torch.randn(batch, layout.num_tokens - layout.num_targets, config.in_channels),
+            torch.randn(batch, layout.num_targets, config.in_channels),
+        )
+
+
 def _time(
     config: TransformerConfig, layers: int, layout: Layout, context: int, batch: int, rounds: int,
-    device: torch.device, dtype: torch.dtype, streamed: bool, compiled: bool,
-) -> tuple[float, int, int]:  # fmt: skip
-    """Seconds and operations of a step, and the most memory so far."""
-    with torch.device("cpu" if streamed else device):
-        transformer = Transformer(replace(config, num_layers=layers)).to(dtype).eval().requires_grad_(False)
-        words = torch.randn(batch, context, config.joint_attention_dim, dtype=dtype)
-        inputs = torch.randn(batch, layout.num_tokens - layout.num_targets, config.in_channels, dtype=dtype)
-        x = torch.randn(batch, layout.num_targets, config.in_channels, dtype=dtype).to(device)
-    if streamed:
+    device: torch.device, dtype: torch.dtype, quantize: Kind, streamed: bool, compiled: bool,
+) -> tuple[float, int]:  # fmt: skip
+    """Seconds of a step, and the most memory so far."""
+    waits = streamed or quantize != "none"  # whole blocks would count in the memory
+    place = torch.device("cpu") if waits else device
+    transformer, *random = _material(config, layers, layout, context, batch, place)
+    transformer.to(dtype)
+    words, inputs, x = (tensor.to(device=device, dtype=dtype) for tensor in random)
+    quantise_blocks(transformer.transformer_blocks, quantize, device, leave=not streamed)
+    if waits:
         for name, child in transformer.named_children():
             if name != "transformer_blocks":
                 child.to(device)
+    if streamed:
         transformer.stream = BlockStream(transformer.transformer_blocks, device)
     with torch.inference_mode():
-        prepared: Prepared = transformer.prepare(inputs.to(device), words.to(device), layout)
+        prepared: Prepared = transformer.prepare(inputs, words, layout)
         sigma = torch.full((batch,), 0.5, device=device)
-        with FlopCounterMode(display=False) as counter:
-            transformer.step(x, sigma, prepared)
         if compiled:
             for block in transformer.stream.places if transformer.stream else transformer.transformer_blocks:
                 block.compile()
         times = _timings(lambda: transformer.step(x, sigma, prepared), device, rounds)
-    return median(times), counter.get_total_flops(), _memory(device)
+    return median(times), _memory(device)
 
 
 def _timings(work: Callable[[], Any], device: torch.device, rounds: int) -> list[float]:

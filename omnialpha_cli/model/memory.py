@@ -1,7 +1,7 @@
 """Where the networks are while they wait: everything on the device, one at a time, or block by block.
 
 resident   all networks stay on the device
-staged     each is there for its stage alone: context, then VAE, then transformer, for all requests of a call
+staged     each is there for its stage alone: context, then VAE, then transformer, for all batches of a call
 stream     as staged, and the transformer's blocks pass through the device one after the other (`streaming`)
 """
 
@@ -20,6 +20,7 @@ Wanted = Literal["auto", "resident", "stream", "cpu"]
 # context encoder, which sees one item at a time.
 WORKSPACE = 6 * 2**30
 CONTEXT_WORKSPACE = 2 * 2**30
+WINDOW = 4  # batches that share one coming and going of each network
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Plan:
 
     def __str__(self) -> str:
         return f"{self.mode}: {self.why}"
+
+    @property
+    def window(self) -> int:
+        """Batches that a call is best given: several, where each network comes to the device once for all of them."""
+        return 1 if self.mode == "resident" else WINDOW
 
     def placement(self, device: torch.device, quantised: bool) -> Placement:
         """On the CPU what waits there, and a transformer that is to be quantised block by block first."""

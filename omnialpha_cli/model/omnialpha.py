@@ -2,11 +2,11 @@
 
     context · encode · denoise · decode
 
-are methods, which a runner may schedule; `run` composes them, each for all requests before the next. Requests of one
-call may differ in everything: they are grouped by their exact `Layout`, and only the context is padded.
+are methods, which a runner may schedule; `run_batches` composes them, the first two for all requests before the next.
+Requests of one call may differ in everything: they are grouped by their exact `Layout`, and only the context is padded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
@@ -18,11 +18,11 @@ from . import sampler
 from .assemble import assemble
 from .config import FromDict
 from .context import Context, join
-from .context.mini import PATCH
 from .memory import RESIDENT, Plan, Wanted, present
 from .parts import VAE, ContextEncoder
 from .positions import Layout
 from .quantise import Kind
+from .request import Request, by_layout, mean_of_mirrored
 from .transformer import Prepared, Transformer, pack, unpack
 
 Prediction = Literal["velocity", "residual"]
@@ -51,32 +51,6 @@ class Defaults(FromDict):
     def of(self, command: str) -> "Defaults":
         """Those of one command."""
         return replace(self, canvas=self.canvases.get(command, self.canvas))
-
-
-@dataclass(frozen=True)
-class Request:
-    """One item: `inputs` are RGBA (4, H, W) in [0, 1], straight, sRGB-encoded.
-
-    `targets` are the (H, W) in pixels of the images to make. Sides are multiples of 16, those of inputs of 32 for the
-    embedded context.
-    """
-
-    prompt: str
-    inputs: tuple[Tensor, ...]
-    targets: tuple[tuple[int, int], ...]
-    seed: int = 0
-
-    def mirrored(self) -> "Request":
-        """The same of the mirror images."""
-        return replace(self, inputs=tuple(image.flip(-1) for image in self.inputs))
-
-    @property
-    def layout(self) -> Layout:
-        """Sizes in patches."""
-        return Layout(
-            tuple((h // PATCH, w // PATCH) for h, w in self.targets),
-            tuple((i.shape[-2] // PATCH, i.shape[-1] // PATCH) for i in self.inputs),
-        )
 
 
 @dataclass
@@ -111,10 +85,11 @@ class OmniAlpha:
         """Load a weights folder, embedded (`config.json`, `*.safetensors`) or in the published layout.
 
         A dtype of None is the one that the weights are meant for. `loras` are files with their strengths, put into the
-        weights or, without `merge_loras`, beside them. `distilled_lora` is one for few steps, which brings its
-        schedule. `memory` and `quantize` are explained in the modules of these names; `compile_blocks` compiles the
-        transformer's blocks, which takes a while at first. Raises OSError, KeyError, ValueError, RuntimeError or
-        ImportError when something is missing or does not fit.
+        weights, before they are quantised, or, without `merge_loras`, beside them: for whoever changes or trains them.
+        Merged they cost nothing, fit every way of streaming, and are as exact, quantised too. `distilled_lora` is one
+        for few steps, which brings its schedule. `memory` and `quantize` are explained in the modules of these names;
+        `compile_blocks` compiles the transformer's blocks, which takes a while at first. Raises OSError, KeyError,
+        ValueError, RuntimeError or ImportError when something is missing or does not fit.
         """
         loaded = assemble(
             Path(folder),
@@ -141,7 +116,6 @@ class OmniAlpha:
             memory=loaded.plan,
         )
 
-    @torch.inference_mode()
     def run(
         self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
     ) -> list[list[Tensor]]:
@@ -150,34 +124,51 @@ class OmniAlpha:
         `steps` and `guidance` replace the weights' defaults; guidance 1 is none. What shares a call changes a result by
         no more than rounding: noise is drawn per item.
         """
-        results = self._run_groups(requests, steps, guidance)
-        seeing = [i for i, request in enumerate(requests) if request.inputs]
-        if self.defaults.mirror and seeing:
-            mirrored = self._run_groups([requests[i].mirrored() for i in seeing], steps, guidance)
-            for i, layers in zip(seeing, mirrored, strict=True):
-                results[i] = [(a + b.flip(-1)) / 2 for a, b in zip(results[i], layers, strict=True)]
-        return results
-
-    def _run_groups(self, requests: Sequence[Request], steps: int | None, guidance: float | None) -> list[list[Tensor]]:
-        """Every stage for all groups before the next stage, so that only one network has to be on the device."""
-        scale = self.defaults.guidance if guidance is None else guidance
-        groups: dict[Layout, list[int]] = {}
-        for i, request in enumerate(requests):
-            groups.setdefault(request.layout, []).append(i)
-        batches = [[requests[i] for i in members] for members in groups.values()]
-        with present(self.context_encoder, self.device, staged=self.memory.mode != "resident"):
-            contexts = [self.context(batch, guided=scale != 1) for batch in batches]
-        inputs = [self.encode(batch) for batch in batches]
-        with present(self.transformer, self.device, staged=self.memory.mode == "staged"):
-            latents = [
-                self.sample(batch, *given, steps or self.defaults.steps, scale)
-                for batch, given in zip(batches, zip(contexts, inputs, strict=True), strict=True)
-            ]
         results: list[list[Tensor]] = [[] for _ in requests]
-        for (layout, members), clean in zip(groups.items(), latents, strict=True):
-            for i, images in zip(members, self.decode(clean, layout), strict=True):
+        for members, layers in self.run_batches(requests, steps, guidance):
+            for i, images in zip(members, layers, strict=True):
                 results[i] = images
         return results
+
+    @torch.inference_mode()
+    def run_batches(
+        self,
+        requests: Sequence[Request],
+        steps: int | None = None,
+        guidance: float | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[tuple[Sequence[int], list[list[Tensor]]]]:
+        """The same, batch by batch as they are done: the places of its requests among all, and their layers.
+
+        No more than `batch_size` requests go through a network together, where one is given. The context encoder and
+        the VAE see all batches before the transformer sees the first, so that each comes to the device once.
+        """
+        scale = self.defaults.guidance if guidance is None else guidance
+        parts = by_layout([request.layout for request in requests], batch_size)
+        batches = [self._views([requests[i] for i in part]) for part in parts]
+        staged = self.memory.mode != "resident"
+        with present(self.context_encoder, self.device, staged):
+            contexts = [[self.context(view, guided=scale != 1) for view in views] for views in batches]
+        inputs = [[self.encode(view) for view in views] for views in batches]
+        with present(self.transformer, self.device, staged=self.memory.mode == "staged"):
+            for part, views, known, seen in zip(parts, batches, contexts, inputs, strict=True):
+                layers = []
+                for view, context, latents in zip(views, known, seen, strict=True):
+                    clean = self.sample(view, context, latents, steps or self.defaults.steps, scale)
+                    # One by one beside a transformer that hardly leaves room.
+                    pieces = clean.split(1) if staged else (clean,)
+                    layers.append([images for piece in pieces for images in self.decode(piece, view[0].layout)])
+                yield part, layers[0] if len(layers) == 1 else mean_of_mirrored(*layers)
+
+    def _views(self, batch: Sequence[Request]) -> list[Sequence[Request]]:
+        """What is run of requests of one layout: themselves, and, where it helps, their mirror images."""
+        mirrored = self.defaults.mirror and bool(batch[0].inputs)
+        return [batch, [request.mirrored() for request in batch]] if mirrored else [batch]
+
+    @property
+    def window(self) -> int:
+        """Batches that a call is best given."""
+        return self.memory.window
 
     def sample(
         self,
@@ -189,13 +180,15 @@ class OmniAlpha:
     ) -> Tensor:
         """Clean target tokens (B, N_targets, C·p²) of requests of one layout, from their contexts and input latents.
 
-        In float32, whatever the networks run in: many small steps would drown in the rounding of 16 bits.
+        In float32, whatever the networks run in: many small steps would drown in the rounding of 16 bits. The branches
+        of guidance share a pass only where each pass copies all blocks. Elsewhere that takes twice the activations for
+        the same operations, and, as prompts differ in length, a mask, which keeps attention from its fastest kernels:
+        on a CPU the embedded transformer was as fast (one picture) or a tenth slower (four).
         """
         layout = requests[0].layout
         sigmas = sampler.schedule(steps, layout.num_targets, self.schedule)
         anchor = self.anchor(inputs, layout)
         if self.memory.mode == "stream" and len(contexts) > 1:
-            # Both branches at once: each block is copied once a step, not twice.
             twice = self.prepare([torch.cat((z, z)) for z in inputs], join(contexts), layout)
 
             def predictions(x: Tensor, sigma: Tensor) -> Sequence[Tensor]:
@@ -228,6 +221,12 @@ class OmniAlpha:
             self.vae.encode(torch.stack([self._to_device(image) for image in images]) * 2 - 1)
             for images in zip(*(r.inputs for r in requests), strict=True)
         ]
+
+    @torch.inference_mode()
+    def reconstruct(self, rgba: Tensor) -> Tensor:
+        """RGBA (B, 4, H, W) in [0, 1] through the VAE and back, float32 on the CPU."""
+        latents = self.vae.encode(self._to_device(rgba) * 2 - 1)
+        return ((self.vae.decode(latents).float() + 1) / 2).cpu()
 
     def noise(self, requests: Sequence[Request]) -> Tensor:
         """Packed noise of the targets (B, N_targets, C·p²), float32, drawn per item on the CPU."""

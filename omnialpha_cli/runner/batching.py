@@ -49,31 +49,31 @@ class Buckets(Generic[T]):
 
 
 def in_fitting_parts(
-    compute: Callable[[Sequence[T]], Sequence[R]], batch: Sequence[T], too_large: Callable[[int], None]
+    compute: Callable[[Sequence[T]], Iterator[tuple[Sequence[T], Sequence[R]]]],
+    window: Sequence[T],
+    too_large: Callable[[int], None],
 ) -> Iterator[tuple[Sequence[T], Sequence[R] | Exception]]:
-    """Compute a batch; without memory for it, its halves; on any other fault each item alone.
+    """Compute a window of batches; on a fault what is left in two halves, until it is pinned to single items.
 
-    Gives the parts in order with their results, or, for an item that fails alone, with its exception. `too_large` is
-    told the size of a batch for which memory was short.
+    `compute` gives some of the items with their results as they are done. They are passed on, and so is, for an item
+    that fails alone, its exception. `too_large` is told the number of items for which memory was short.
     """
-    parts = deque([batch])
+    parts = deque([list(window)])
     while parts:
-        part = parts.popleft()
+        left = parts.popleft()
         try:
-            results = compute(part)
+            for done, results in compute(left):
+                yield done, results
+                left = [item for item in left if not any(item is other for other in done)]
         except Exception as error:
             fault = error.with_traceback(None)  # the traceback would keep the failed attempt's tensors alive
         else:
-            yield part, results
             continue
-        short = is_out_of_memory(fault)
-        if short:
+        if is_out_of_memory(fault):
             release_cached_memory()
-            too_large(len(part))
-        if len(part) == 1:
-            yield part, fault
-        elif short:
-            half = len(part) // 2
-            parts.extendleft((part[half:], part[:half]))
+            too_large(len(left))
+        if len(left) == 1:
+            yield left, fault
         else:
-            parts.extendleft([one] for one in reversed(part))
+            half = len(left) // 2
+            parts.extendleft((left[half:], left[:half]))

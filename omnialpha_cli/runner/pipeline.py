@@ -35,8 +35,8 @@ from .threads import Threads, keep_codecs_single, use_torch_threads
 from .times import StageTimes
 from .write import write
 
-BATCHES_AHEAD = 3
-PIXELS_AHEAD = 48_000_000  # two photographs of 24 megapixels, or 23 of 1920×1080
+WINDOWS_AHEAD = 3  # of batches
+PIXELS_AHEAD = 48_000_000  # a batch of the window: two photographs of 24 megapixels, or 23 of 1920×1080
 
 
 class Model(Protocol):
@@ -46,10 +46,18 @@ class Model(Protocol):
     def defaults(self) -> Defaults:
         """Canvas, steps and guidance where the user did not choose."""
 
-    def run(
-        self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
-    ) -> list[list[Tensor]]:
-        """For every request its layers (4, h, w) in [0, 1], in order, float32 on the CPU."""
+    @property
+    def window(self) -> int:
+        """Batches that a call is best given: more than one where each call costs more than its requests do."""
+
+    def run_batches(
+        self,
+        requests: Sequence[Request],
+        steps: int | None = None,
+        guidance: float | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[tuple[Sequence[int], list[list[Tensor]]]]:
+        """Places of some requests, and for each its layers (4, h, w) in [0, 1], in order, float32 on the CPU."""
 
 
 @dataclass(eq=False)
@@ -90,7 +98,8 @@ class Pipeline:
         self.source, self.model, self.settings = source, model, settings
         self.journal, self.weights, self.files = journal, weights, files or FileOptions()
         self.threads, self.stop, self.times = threads, stop or threading.Event(), StageTimes()
-        self.admission = Admission(BATCHES_AHEAD * batch_size + threads.write, PIXELS_AHEAD)
+        ahead = WINDOWS_AHEAD * model.window * batch_size + threads.write
+        self.admission = Admission(ahead, PIXELS_AHEAD * model.window)
         self.buckets: Buckets[Work] = Buckets(lambda work: work.prepared.bucket, batch_size)
         # None in a queue: one of the threads that fill it has ended.
         self.ready: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -174,31 +183,49 @@ class Pipeline:
                 else:
                     reading -= 1
             if self.buckets:
-                batch = self.buckets.take()
+                window = [work for _ in range(self.model.window) if self.buckets for work in self.buckets.take()]
                 if self.stop.is_set():
-                    for work in batch:
+                    for work in window:
                         self.admission.leave(work.pixels)
                 else:
-                    self._infer_batch(batch)
+                    self._infer_window(window)
         for _ in range(self.threads.write):
             self.inferred.put(None)
 
-    def _infer_batch(self, batch: list[Work]) -> None:
-        for part, outcome in in_fitting_parts(self._compute, batch, self.buckets.lower_limit):
+    def _infer_window(self, window: list[Work]) -> None:
+        """Compute the window's batches; once `stop` is set, no more than the one in hand."""
+
+        def too_large(size: int) -> None:
+            self.buckets.lower_limit(min(size, self.buckets.limit))
+
+        left = list(window)
+        for part, outcome in in_fitting_parts(self._compute, window, too_large):
+            left = [work for work in left if work not in part]
             if isinstance(outcome, Exception):
                 self._fail(part[0].item, outcome)
                 self.admission.leave(part[0].pixels)
             else:
                 for work, layers in zip(part, outcome, strict=True):
                     self.inferred.put((work, layers))
+            if self.stop.is_set():
+                break
+        for work in left:
+            self.admission.leave(work.pixels)
 
-    def _compute(self, batch: Sequence[Work]) -> list[list[Tensor]]:
-        with self.times.measure("infer") as inferring:
-            requests = [work.prepared.request for work in batch]
-            layers = self.model.run(requests, steps=self.settings.steps, guidance=self.settings.guidance)
-        for work in batch:
-            work.seconds += inferring.seconds / len(batch)
-        return layers
+    def _compute(self, window: Sequence[Work]) -> Iterator[tuple[list[Work], list[list[Tensor]]]]:
+        """The batches of a window as they are done."""
+        requests = [work.prepared.request for work in window]
+        steps, guidance, batch_size = self.settings.steps, self.settings.guidance, self.buckets.limit
+        running = self.model.run_batches(requests, steps=steps, guidance=guidance, batch_size=batch_size)
+        while True:
+            with self.times.measure("infer") as inferring:
+                done = next(running, None)
+            if done is None:
+                return
+            batch = [window[i] for i in done[0]]
+            for work in batch:
+                work.seconds += inferring.seconds / len(batch)
+            yield batch, done[1]
 
     def _write(self) -> None:
         while inferred := self.inferred.get():

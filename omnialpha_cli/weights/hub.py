@@ -1,8 +1,9 @@
 """Downloads from the Hugging Face hub into a weights folder, held to the lock and to what the hub says of its files.
 
 `huggingface_hub` transfers: it takes up a broken connection where it broke, shows progress, and heeds HF_TOKEN,
-HF_ENDPOINT and HF_HUB_OFFLINE. A file lies under its own name only when it is whole, so a pull that was ended goes on
-with the file that it was at; what is not as announced is removed.
+HF_ENDPOINT and HF_HUB_OFFLINE. Its own download drops what it has of a file when the process ends (since version 1.18
+every one begins a new file), so its transfer is given a file that is kept, in `.incomplete`: a pull that was ended goes
+on with the byte that it was at. A file lies under its own name only when it is whole and as announced.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from .lock import UNKNOWN, LockedFile, LockedWeights, Source, sha256
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 DOCUMENTS = (".md", ".txt", ".png", ".jpg", ".gitattributes")
 NEEDED_TEXT = ("merges.txt",)  # of a tokenizer
+INCOMPLETE = ".incomplete"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Announced:
         if self.sha256 is not None:
             return None if hash_file(path) == self.sha256 else "its sha256 is not the hub's"
         return None if self.git_id in (None, _git_id(path)) else "its content is not the hub's"
+
+    def part(self, folder: Path) -> Path:
+        """What there is of it, named by its content: another version of it does not go on there."""
+        content = self.sha256 or self.git_id or hashlib.sha256(self.path.encode()).hexdigest()
+        return folder / INCOMPLETE / content
 
 
 def pull(
@@ -58,23 +65,27 @@ def pull(
     if gone := sorted(known.keys() - {file.path for _, _, file in wanted}):
         raise WeightsError(f"weights {locked.name}: the hub does not have {', '.join(gone)}")
     _refuse_others(locked, wanted)
-    _check_room(folder, [file for _, _, file in wanted if not _have(folder, file)])
+    _check_room(folder, [file for _, _, file in wanted if not _size_is(folder / file.path, file.size)])
     rows = []
     for source, commit, file in wanted:
         path = folder / file.path
-        if not (_have(folder, file) and file.fault(path, hash_file) is None):
+        if not (_size_is(path, file.size) and file.fault(path, hash_file) is None):
             note(f"{source.repository}: {file.path}, {file.size / 1e6:.1f} MB")
-            _fetch(hub, source, commit, file.path, folder, endpoint)
-            if fault := file.fault(path, hash_file):
-                path.unlink()
+            part = file.part(folder)
+            _fetch(hub, source, commit, file, part, endpoint)
+            if fault := file.fault(part, hash_file):
+                part.unlink()
                 raise WeightsError(
                     f"{source.repository}: {file.path} came damaged ({fault}); it was removed, pull again"
                 )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(path)  # in place of a link of an import, or of something else than the hub has
         digest = file.sha256 or hash_file(path)
         if (lock := known.get(file.path)) and lock.known and (lock.size, lock.sha256) != (file.size, digest):
             path.unlink()
             raise WeightsError(f"weights {locked.name}: {file.path} is not the file in weights.lock; it was removed")
         rows.append(LockedFile(file.path, file.size, digest, source.licence))
+    shutil.rmtree(folder / INCOMPLETE, ignore_errors=True)
     sources = tuple(replace(source, revision=commit) for source, commit, _ in listings)
     return replace(locked, files=tuple(sorted(rows, key=lambda row: row.path)), sources=sources)
 
@@ -124,14 +135,14 @@ def _refuse_others(locked: LockedWeights, wanted: list[tuple[Source, str, Announ
             raise WeightsError(f"weights {locked.name}: {source.repository} names a file outside: {file.path}")
 
 
-def _have(folder: Path, file: Announced) -> bool:
-    path = folder / file.path
-    return path.is_file() and path.stat().st_size == file.size
+def _size_is(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 def _check_room(folder: Path, missing: list[Announced]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    needed, free = sum(file.size for file in missing), shutil.disk_usage(folder).free
+    here = sum(part.stat().st_size for file in missing if (part := file.part(folder)).is_file())
+    needed, free = sum(file.size for file in missing) - here, shutil.disk_usage(folder).free
     if needed > free:
         raise WeightsError(
             f"{needed / 1e9:.1f} GB are to be downloaded, and {folder} has room for {free / 1e9:.1f} GB; "
@@ -139,14 +150,22 @@ def _check_room(folder: Path, missing: list[Announced]) -> None:
         )
 
 
-def _fetch(hub: Any, source: Source, commit: str, file: str, folder: Path, endpoint: str | None) -> None:
-    path = folder / file
-    if path.is_symlink() or path.exists():  # a link of an import, or something else than the hub has
-        path.unlink()
+def _fetch(hub: Any, source: Source, commit: str, file: Announced, part: Path, endpoint: str | None) -> None:
+    """Download what is missing of `part`. What came before a fault stays."""
+    from huggingface_hub.file_download import http_get
+
+    part.parent.mkdir(parents=True, exist_ok=True)
+    url = hub.hf_hub_url(source.repository, file.path, revision=commit, endpoint=endpoint)
     try:
-        hub.hf_hub_download(source.repository, file, revision=commit, local_dir=folder, endpoint=endpoint)
+        with hub.utils.WeakFileLock(part.with_suffix(".lock")), part.open("ab") as there:
+            if there.tell() > file.size:
+                there.truncate(0)
+            http_get(
+                url, there, resume_size=there.seek(0, os.SEEK_END), headers=hub.utils.build_hf_headers(),
+                expected_size=file.size, displayed_filename=file.path,
+            )  # fmt: skip
     except Exception as error:
-        raise WeightsError(f"{file}: {_reason(error, source)}; the same command goes on from there") from error
+        raise WeightsError(f"{file.path}: {_reason(error, source)}; the same command goes on from there") from error
 
 
 def _reason(error: Exception, source: Source) -> str:

@@ -1,7 +1,9 @@
 """`omnialpha bench`: `pipeline` and `matte` run the product's own pipeline, `finish` its way to full size."""
 
 import json
+import os
 
+import pytest
 from typer.testing import CliRunner
 
 from omnialpha_cli.cli.main import app
@@ -68,3 +70,65 @@ def test_the_full_width_reports_rates_and_an_image(monkeypatch):
     assert record["image"] > record["step"] > 0 and record["peak"] > 0
     text = CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
     assert "2 of 60 blocks" in text and "TFLOP/s" in text and "an image" in text
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch):
+    """Puts a program on PATH that copies its input folder to its output folder, or does otherwise."""
+
+    def put(name, body):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{body}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+    return put
+
+
+class TestAgainst:
+    @pytest.fixture
+    def against(self, omnialpha, tiny_weights):
+        arguments = ("--count", 2, "--size", "64x64", "--rounds", 2, "--model", tiny_weights, "--device", "cpu")
+        return lambda tools, *more: omnialpha("bench", "matte", *arguments, "--against", tools, *more)
+
+    def test_their_own_commands_run_on_the_same_folder(self, against, tool, tmp_path):
+        tool("rembg", f'test "$1" = p && cp "$2"/* "$3" && echo "$@" >> {tmp_path}/log')
+        tool("backgroundremover", 'test "$1$3" = "-if-of" && for f in "$2"/*; do cp "$f" "$4/output_${f##*/}"; done')
+        outcome = against("rembg, backgroundremover", "--json")
+        assert outcome.code == 0, outcome.err
+        own, *others = map(json.loads, outcome.lines)
+        assert own["event"] == "bench.matte"
+        assert [(one["event"], one["tool"]) for one in others] == [
+            ("bench.matte.against", "rembg"), ("bench.matte.against", "backgroundremover"),
+        ]  # fmt: skip
+        assert all(one["ours"] > one["theirs"] > 0 and 0 < one["ratio"] < 1 for one in others)
+        ran = (tmp_path / "log").read_text().splitlines()
+        assert len(ran) == 3 and len(set(ran)) == 3  # one to warm up; every time into an empty folder
+
+    def test_a_table_says_how_many_times_as_fast(self, against, tool):
+        tool("rembg", 'cp "$2"/* "$3"')
+        outcome = against("rembg")
+        assert "from their start" in outcome.out and "rembg" in outcome.out
+
+    def test_one_that_is_not_installed_is_named_with_what_brings_it(self, against, monkeypatch):
+        monkeypatch.setattr("shutil.which", lambda name: None)
+        outcome = against("rembg")
+        assert outcome.code == 0
+        assert "rembg is not installed; get it with: pip install 'rembg[cpu,cli]'" in outcome.err
+        assert "from their start" not in outcome.out
+
+    @pytest.mark.parametrize(
+        ("body", "says"),
+        [("echo no weights >&2; exit 3", "made 0 of 2 pictures, exit code 3: no weights"),
+         ('cp "$2"/00000.jpg "$3"', "made 1 of 2 pictures, exit code 0: it said nothing")],
+    )  # fmt: skip
+    def test_one_that_fails_has_no_figures(self, against, tool, body, says):
+        tool("rembg", body)
+        outcome = against("rembg", "--json")
+        assert outcome.code == 1 and says in outcome.err
+        assert len(outcome.lines) == 1
+
+    def test_a_tool_that_nobody_knows_is_refused(self, against):
+        outcome = against("photoshop")
+        assert outcome.code == 2 and "known are rembg, backgroundremover" in outcome.err

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from greys import write_grey
+from PIL import Image
 from training_packs import disc, encoded, index, write_tar
 
 from omnialpha_cli.media.read import read_image
@@ -117,6 +118,53 @@ def test_a_folder_of_results_is_judged_with_a_page(omnialpha, folders, tmp_path)
     assert text.count("data:image/jpeg") == 3 * 5
 
 
+@pytest.fixture
+def scenes(tmp_path):
+    """Discs: pictures, and what a matte, a removal and a decomposition ought to be."""
+    for i in range(2):
+        rgba = disc(40 + 8 * i, i)
+        background = np.full_like(rgba[..., :3], (30, 140, 60))
+        for place, pixels in {
+            f"photos/{i}.jpg": rgba[..., :3], f"mattes/{i}.png": rgba[..., 3], f"plates/{i}.png": background,
+            f"layers/{i}_background.png": background, f"layers/{i}_foreground.png": rgba,
+        }.items():  # fmt: skip
+            (tmp_path / place).parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / place)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("task", "truth", "hint"),
+    [
+        ("matting", "mattes", "none"),
+        ("matting", "mattes", "trimap"),
+        ("removal", "plates", "mask"),
+        ("decomposition", "layers", "none"),
+        ("decomposition", "layers", "mask"),
+    ],
+)
+def test_a_model_is_judged_on_the_pictures_of_a_folder(run, scenes, task, truth, hint):
+    told = [] if hint == "none" else ["--trimaps", scenes / "mattes"]
+    arguments = ("--sources", scenes / "photos", "--truth", scenes / truth, "--hint", hint, *told)
+    result = run("eval", task, *arguments, "--canvas", 64, "--json")
+    assert result.code == 0, result.err
+    *items, summary = map(json.loads, result.lines)
+    assert [item["name"] for item in items] == ["0", "1"] and summary["hint"] == hint
+    made = {"matting": "matte", "removal": "remove", "decomposition": "decompose"}[task]
+    hints = [] if hint == "none" else [f"--{hint}", scenes / "mattes"]
+    assert run(made, scenes / "photos", "-o", scenes / "made", "--canvas", 64, *hints).code == 0
+    again = run("eval", task, "--predictions", scenes / "made", "--truth", scenes / truth, "--json", "--sources",
+                scenes / "photos")  # fmt: skip
+    scores = [json.loads(line)["scores"] for line in again.lines[:2]]
+    for item, known in zip(items, scores, strict=True):
+        assert {name: item["scores"][name] for name in known} == pytest.approx(known, rel=1e-3, abs=1e-3)
+
+
+def test_a_hint_for_the_pictures_of_a_folder_is_in_a_folder_too(run, scenes):
+    result = run("eval", "removal", "--sources", scenes / "photos", "--truth", scenes / "plates")
+    assert result.code == 2 and "--hint mask needs --trimaps" in result.err
+
+
 def test_a_missing_result_fails_and_the_others_are_judged(omnialpha, folders):
     (folders[0] / "b.png").unlink()
     result = omnialpha("eval", "matting", "--predictions", folders[0], "--truth", folders[1], "--json")
@@ -174,7 +222,8 @@ def test_two_folders_are_compared_with_intervals_and_a_page(omnialpha, folders, 
     assert "too few" in result.err
     text = page.read_text(encoding="utf-8")
     assert "A: result" in text and "B: result" in text
-    assert text.count("data:image/jpeg") == 3 * (2 + 2 * 3)
+    assert text.count("data:image/jpeg") == 3 * (2 + 2 * 3 + 1)
+    assert "B − A: matte" in text and "12×8" in result.out
     *items, summary = map(json.loads, omnialpha(*arguments, "--json").lines)
     assert [item["name"] for item in items] == ["a", "b", "c"]
     assert summary["scores"]["mse"]["b"] == 0

@@ -16,6 +16,16 @@ def test_memory_changes_no_pixels_and_so_makes_nothing_again(run, picture, tmp_p
     assert '"skipped"' in run("matte", "a.png", "-o", "out", "--memory", "cpu", "--json").out
 
 
+def test_a_folder_that_makes_several_windows_is_made_as_without_them(run, picture, tmp_path):
+    for i in range(11):
+        picture(tmp_path / "in" / f"{i}.png", (96, 64) if i % 3 else (64, 96), seed=i)
+    for memory in ("resident", "stream"):
+        outcome = run("matte", "in", "-o", memory, "--memory", memory, "--batch-size", "1", "--json")
+        assert outcome.code == 0 and outcome.out.count('"done"') == 11 + 1, outcome.err
+    for i in range(11):
+        assert (tmp_path / f"resident/{i}.png").read_bytes() == (tmp_path / f"stream/{i}.png").read_bytes()
+
+
 def test_quantised_weights_are_other_settings(run, picture, tmp_path):
     picture(tmp_path / "a.png")
     run("matte", "a.png", "-o", "out")

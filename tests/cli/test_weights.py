@@ -99,21 +99,60 @@ def test_a_broken_transfer_goes_on_where_it_broke(omnialpha, hub, home, monkeypa
     assert (home / TENSORS).read_bytes() == hub.content(BASE, TENSORS)
 
 
-def test_a_pull_that_was_interrupted_keeps_the_files_that_were_whole(omnialpha, hub, home, monkeypatch):
+@pytest.fixture
+def interrupted(omnialpha, hub, monkeypatch):
+    """A pull that ended in the middle of the transformer's weights; what was asked of the hub until then."""
+
     def gone(_):
         raise OSError("the network is gone")
 
     with monkeypatch.context() as patch:
+        patch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1000)
         patch.setattr("huggingface_hub.file_download.time.sleep", gone)
         hub.cut[TENSORS] = 100_000
         outcome = omnialpha("weights", "pull", "omnialpha")
     assert outcome.code == 4 and "the same command goes on from there" in outcome.err
+    requests, hub.requests = hub.requests, []
+    return requests
+
+
+def downloads(requests):
+    return {path: wanted for method, path, wanted in requests if method == "GET" and "/resolve/" in path}
+
+
+def test_a_pull_that_was_interrupted_goes_on_with_the_byte_that_it_was_at(omnialpha, hub, home, interrupted):
     assert not (home / TENSORS).exists()
-    fetched = {path for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path}
-    hub.requests.clear()
     assert omnialpha("weights", "pull", "omnialpha").code == 0
-    again = {path for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path}
-    assert fetched & again == {path for path in fetched if path.endswith(TENSORS)}
+    again = downloads(hub.requests)
+    (twice,) = set(downloads(interrupted)) & set(again)  # files that were whole are not fetched again
+    assert twice.endswith(TENSORS) and again[twice] == "bytes=100000-"
+    assert (home / TENSORS).read_bytes() == hub.content(BASE, TENSORS)
+    assert not [path.name for path in home.iterdir() if path.name.startswith(".")]
+
+
+def test_a_server_that_knows_no_ranges_sends_the_whole_file_again(omnialpha, hub, home, interrupted):
+    hub.ranges = False
+    assert omnialpha("weights", "pull", "omnialpha").code == 0
+    assert (home / TENSORS).read_bytes() == hub.content(BASE, TENSORS)
+
+
+def test_another_version_does_not_go_on_with_the_old_one(omnialpha, hub, home, repositories, interrupted):
+    (file,) = (repositories / "base" / "transformer").glob("*.safetensors")
+    save_file({name: tensor + 1 for name, tensor in load_file(file).items()}, file)
+    assert omnialpha("weights", "pull", "omnialpha").code == 0
+    assert next(wanted for path, wanted in downloads(hub.requests).items() if path.endswith(TENSORS)) is None
+    assert (home / TENSORS).read_bytes() == hub.content(BASE, TENSORS)
+
+
+@pytest.mark.parametrize("fault", ["altered", "too long"])
+def test_a_part_that_was_damaged_is_caught_in_the_end(omnialpha, hub, home, interrupted, fault):
+    (part,) = (path for path in (home / ".incomplete").iterdir() if path.stat().st_size == 100_000)
+    content = part.read_bytes()
+    part.write_bytes(b"x" + content[1:] if fault == "altered" else content * 20)
+    outcome = omnialpha("weights", "pull", "omnialpha")
+    if fault == "altered":
+        assert outcome.code == 4 and "came damaged" in outcome.err and not part.exists()
+        assert omnialpha("weights", "pull", "omnialpha").code == 0
     assert (home / TENSORS).read_bytes() == hub.content(BASE, TENSORS)
 
 

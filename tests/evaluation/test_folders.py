@@ -74,6 +74,18 @@ def test_a_list_of_names_leads_to_results_named_otherwise(place):
     assert judged.scores["mse"] == 0
 
 
+def test_one_list_of_names_serves_tools_that_name_results_differently(place):
+    write_grey(place / "truth/a.png", ALPHA)
+    (place / "names.csv").write_text("a.png,result 7.png\na.png,output_a.jpg\n")
+    for name in ("result 7", "output_a", "a"):
+        write_grey(place / f"found/{name}.png", ALPHA)
+        (judged,) = judge("matting", place, names=read_names(place / "names.csv"))
+        assert judged.scores["mse"] == 0
+        (place / f"found/{name}.png").unlink()
+    (missing,) = judge("matting", place, names=read_names(place / "names.csv"))
+    assert "has no picture a: make it, or map its name with --names" in str(missing)
+
+
 def test_a_list_of_names_with_another_number_of_columns_is_refused(place):
     (place / "names.csv").write_text("a,b\nc\n")
     with pytest.raises(UsageError, match="line 2"):
@@ -123,6 +135,14 @@ def test_layers_are_found_as_the_command_writes_them_and_flat(place, names):
     assert judged.name == "a"
     assert judged.scores["soft_iou"] == pytest.approx(ALPHA.sum() / WORSE.sum(), abs=5e-3)
     assert judged.scores["foreground_l1"] == judged.scores["background_l1"] == 0
+
+
+def test_pictures_whose_names_are_numbers_are_not_taken_for_layers(place):
+    for name in ("0", "07", "0001"):
+        for folder in ("truth", "found"):
+            write_png(place / f"{folder}/{name}_background.png", rgba(COLOUR))
+            write_png(place / f"{folder}/{name}_foreground.png", rgba(COLOUR[::-1], ALPHA))
+    assert [judged.name for judged in judge("decomposition", place)] == ["0", "0001", "07"]
 
 
 def test_a_missing_layer_is_one_failed_picture(place):

@@ -5,12 +5,23 @@ import pytest
 
 from omnialpha_cli.evaluation.judge import judge_layers, judge_matte, judge_reference, judge_removal
 from omnialpha_cli.evaluation.panels import TILE, difference, panel, sheet
+from omnialpha_cli.evaluation.reconstruction import judge_reconstruction
 from omnialpha_cli.evaluation.scores import METRICS, Figures, badness, summarise
 
 RNG = np.random.default_rng(0)
 SCENE = RNG.random((12, 16, 3)).astype(np.float32)
 ALPHA = np.repeat([[0.0, 1.0]], 12, axis=0).repeat(8, axis=1).astype(np.float32)  # its right half
 LAYER = np.dstack((SCENE, ALPHA))
+
+
+class Constant:
+    """A distance that is the same of all pictures."""
+
+    def __init__(self, metric, value):
+        self.metric, self.value = metric, value
+
+    def __call__(self, a, b):
+        return float(self.value)
 
 
 def test_a_perfect_matte_has_no_error_anywhere():
@@ -37,7 +48,7 @@ def test_a_sure_trimap_has_no_band_to_score():
 def test_removal_is_scored_in_the_hole_and_as_a_whole():
     found = SCENE.copy()
     found[:, 8:] = 1 - found[:, 8:]
-    judged = judge_removal("a", SCENE, found, SCENE, ALPHA > 0, lambda a, b: 7.0)
+    judged = judge_removal("a", SCENE, found, SCENE, ALPHA > 0, Constant("features", 7))
     assert judged.scores["psnr_hole"] == pytest.approx(judged.scores["psnr"] - 10 * np.log10(2))
     assert judged.scores["ssim_hole"] < judged.scores["ssim"] < 1
     assert judged.scores["features"] == 7
@@ -69,11 +80,13 @@ def test_the_named_object_has_to_get_more_alpha_than_the_other():
 def test_every_score_has_a_title():
     judged = [
         judge_matte("a", SCENE, LAYER, ALPHA, np.full_like(ALPHA, 0.5)),
-        judge_removal("a", SCENE, SCENE, SCENE, ALPHA > 0, lambda a, b: 0.0),
+        *(judge_removal("a", SCENE, SCENE, SCENE, ALPHA > 0, Constant(name, 0)) for name in ("features", "lpips")),
+        *(judge_reconstruction("a", LAYER, LAYER, Constant(name, 0)) for name in ("features", "lpips")),
         judge_layers("a", SCENE, (SCENE, LAYER), (SCENE, LAYER)),
         judge_reference("a", SCENE, LAYER, ALPHA, ALPHA),
     ]
-    assert {name for one in judged for name in one.scores} == set(METRICS)
+    of_sets_and_words = {"fid", "frechet", "nearest", "clip"}
+    assert {name for one in judged for name in one.scores} | of_sets_and_words == set(METRICS)
 
 
 def test_a_summary_leaves_out_pictures_without_the_score():

@@ -100,6 +100,13 @@ def test_folders_without_a_common_name_are_refused(folders, tmp_path):
         next(trials(folders[0], tmp_path / "empty", None, None, 0))
 
 
+def test_results_named_otherwise_are_matched_by_a_list(folders):
+    for path in list(folders[1].iterdir()):
+        path.rename(path.with_name(f"output_{path.name}"))
+    names = {f"output_{name}": name for name in NAMES}
+    assert {t.name for t in trials(*folders, None, None, 0, names)} == set(NAMES)
+
+
 def test_a_damaged_picture_is_one_failure(folders):
     (folders[0] / "p3.png").write_bytes(b"")
     found = list(trials(*folders, None, None, 0))

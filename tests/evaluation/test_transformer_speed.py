@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from omnialpha_cli.evaluation import transformer_speed
-from omnialpha_cli.evaluation.transformer_speed import matmul_peak, measure
+from omnialpha_cli.evaluation.transformer_speed import count_operations, matmul_peak, measure
 from omnialpha_cli.model.config import TransformerConfig
 from omnialpha_cli.model.positions import Layout
 
@@ -51,6 +51,25 @@ def test_rates_follow_from_the_operations_counted(clock):
     block = 2 * tokens * (4 * d * d + 8 * d * d) + 4 * tokens * tokens * d
     operations = speed.teraflops * 1e12 * speed.measured / 2  # an item
     assert 2 * block < operations < 4 * block
+
+
+def test_all_of_attention_is_counted_and_the_last_block_as_far_as_it_computes():
+    """By hand, of one block: with few tokens all else would hide it."""
+    layout, d, context = Layout([(4, 4)], [(4, 4)]), 64, 6
+    tokens = layout.num_tokens + context
+    less, more = (count_operations(CONFIG, layers, layout, context, 1) for layers in (2, 3))
+    modulation = 2 * 2 * d * 6 * d  # of both streams, one vector
+    assert more - less == 2 * tokens * 12 * d * d + 4 * tokens * tokens * d + modulation
+    assert count_operations(CONFIG, 1, layout, context, 2) < 2 * (more - less)
+
+
+def test_quantised_weights_take_less_and_are_counted_the_same(monkeypatch):
+    pytest.importorskip("torchao")
+    monkeypatch.setitem(transformer_speed.PEAK_SIDE, "cpu", 64)
+    for streamed in (False, True):
+        speed = run(2, quantize="int8", dtype=torch.bfloat16, streamed=streamed)
+        operations = count_operations(CONFIG, 2, Layout([(4, 4)], [(4, 4)]), 6, 2)
+        assert speed.teraflops * speed.measured * 1e12 == pytest.approx(operations)
 
 
 def test_really_measured_it_is_positive_and_streams_and_compiles(monkeypatch):

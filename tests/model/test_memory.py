@@ -1,5 +1,6 @@
 """What is chosen for the memory that is there, and networks that leave after their stage."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 from published_weights import write_published
 from torch import nn
 
-from omnialpha_cli.model.memory import WORKSPACE, Needs, Plan, plan, present
+from omnialpha_cli.model import omnialpha
+from omnialpha_cli.model.memory import WINDOW, WORKSPACE, Needs, Plan, plan, present
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 
 GB = 10**9
@@ -48,7 +50,7 @@ def test_a_staged_network_is_there_inside_alone():
         assert not network[0].weight.is_meta
 
 
-def test_every_stage_is_over_for_all_requests_before_the_next(tmp_path, monkeypatch):
+def test_context_and_encoding_are_over_for_all_requests_before_the_transformer_comes(tmp_path, monkeypatch):
     write_published(tmp_path)
     model = OmniAlpha.load(tmp_path, dtype=torch.float32)
     calls = []
@@ -62,7 +64,7 @@ def test_every_stage_is_over_for_all_requests_before_the_next(tmp_path, monkeypa
         monkeypatch.setattr(OmniAlpha, name, logged)
     requests = [Request("a", (torch.rand(4, 64, w),), ((64, w),)) for w in (64, 96)]
     model.run(requests, steps=1)
-    assert calls == ["context"] * 2 + ["encode"] * 2 + ["sample"] * 2 + ["decode"] * 2
+    assert calls == ["context"] * 2 + ["encode"] * 2 + ["sample", "decode"] * 2
 
 
 def test_a_staged_model_gives_what_a_resident_one_gives(tmp_path):
@@ -73,6 +75,41 @@ def test_a_staged_model_gives_what_a_resident_one_gives(tmp_path):
     model.memory = Plan("staged")
     for _ in range(2):
         assert torch.equal(model.run([request], steps=2)[0][0], expected)
+
+
+@pytest.mark.parametrize("mode", ["staged", "stream"])
+def test_each_network_comes_and_goes_once_for_a_window_of_batches(tmp_path, monkeypatch, mode):
+    """Of requests of two tasks, which make five batches; in a call a batch each would come five times."""
+    write_published(tmp_path)
+    model = OmniAlpha.load(tmp_path, dtype=torch.float32, memory="stream" if mode == "stream" else "auto")
+    model.memory = Plan(mode)
+    came, batches = [], []
+
+    @contextmanager
+    def counting(network, device, staged):
+        came.append((type(network).__name__, staged))
+        with present(network, device, staged):
+            yield
+
+    sample = OmniAlpha.sample
+    monkeypatch.setattr(omnialpha, "present", counting)
+    monkeypatch.setattr(OmniAlpha, "sample", lambda self, requests, *given: batches.append(len(requests)) or
+                        sample(self, requests, *given))  # fmt: skip
+    image = torch.rand(4, 64, 64)
+    requests = [Request(f"{i}", (image,), ((64, 64),) * (1 + i % 2), seed=i) for i in range(9)]
+    together = [None] * len(requests)
+    for members, layers in model.run_batches(requests, steps=1, batch_size=2):
+        for i, images in zip(members, layers, strict=True):
+            together[i] = images
+    assert came == [("QwenContext", True), ("Transformer", mode == "staged")]
+    assert sorted(batches) == [1, 2, 2, 2, 2]
+    for request, layers in zip(requests, together, strict=True):
+        (alone,) = model.run([request], steps=1)
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(layers, alone, strict=True))
+
+
+def test_a_window_is_several_batches_where_networks_take_turns_alone():
+    assert [Plan(mode).window for mode in ("resident", "staged", "stream")] == [1, WINDOW, WINDOW]
 
 
 def test_cpu_is_the_cpu_whatever_the_device(tmp_path):

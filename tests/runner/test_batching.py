@@ -49,7 +49,7 @@ def parts_of(batch, fault, fails):
     def compute(part):
         if fails(part):
             raise fault
-        return [item * 10 for item in part]
+        yield part, [item * 10 for item in part]
 
     outcomes = list(in_fitting_parts(compute, batch, too_large.append))
     return too_large, outcomes
@@ -74,5 +74,22 @@ def test_an_item_too_large_alone_fails_alone():
 def test_another_fault_is_pinned_to_its_item_without_lowering_the_limit():
     fault = ValueError("bad item")
     too_large, outcomes = parts_of([1, 2, 3, 4], fault, lambda part: 3 in part)
-    assert outcomes == [([1], [10]), ([2], [20]), ([3], fault), ([4], [40])]
+    assert outcomes == [([1, 2], [10, 20]), ([3], fault), ([4], [40])]
     assert too_large == []
+
+
+def test_what_was_done_before_the_fault_is_not_done_again():
+    done = []
+
+    def compute(window):
+        for start in range(0, len(window), 2):
+            batch = window[start : start + 2]
+            if 5 in batch and len(window) > 1:
+                raise MemoryError
+            done.extend(batch)
+            yield batch, batch
+
+    too_large = []
+    outcomes = list(in_fitting_parts(compute, [1, 2, 3, 4, 5, 6, 7], too_large.append))
+    assert done == [1, 2, 3, 4, 5, 6, 7] and too_large == [3]
+    assert [part for part, _ in outcomes] == [[1, 2], [3, 4], [5], [6, 7]]

@@ -1,7 +1,7 @@
 """The pipeline: every item gets its result, one fault stays one, and memory is bounded."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from omnialpha_cli.inputs import Source
 from omnialpha_cli.model.omnialpha import Defaults, Request
+from omnialpha_cli.model.request import by_layout
 from omnialpha_cli.plan import Item, plan
 from omnialpha_cli.runner import pipeline as pipeline_module
 from omnialpha_cli.runner.admission import Admission
@@ -24,34 +25,43 @@ from omnialpha_cli.status import ItemError
 
 
 class FakeModel:
-    """Calls the red channel alpha. Keeps the size of every batch; `before` may raise, or wait."""
+    """Calls the red channel alpha. Keeps the size of every batch and call; `before` a batch it may raise, or wait."""
 
     defaults = Defaults(steps=1, guidance=1.0, canvas=64, multiple=32)
 
-    def __init__(self, before=lambda requests: None):
-        self.before = before
+    def __init__(self, before=lambda requests: None, window: int = 1):
+        self.before, self.window = before, window
         self.batches: list[int] = []
+        self.calls: list[int] = []
 
-    def run(
-        self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
-    ) -> list[list[Tensor]]:
-        self.before(requests)
-        self.batches.append(len(requests))
-        return [[torch.cat((r.inputs[0][:3], r.inputs[0][:1]))] for r in requests]
+    def run_batches(
+        self,
+        requests: Sequence[Request],
+        steps: int | None = None,
+        guidance: float | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[tuple[Sequence[int], list[list[Tensor]]]]:
+        self.calls.append(len(requests))
+        for part in by_layout([request.layout for request in requests], batch_size):
+            batch = [requests[i] for i in part]
+            self.before(batch)
+            self.batches.append(len(batch))
+            yield part, [[torch.cat((r.inputs[0][:3], r.inputs[0][:1]))] for r in batch]
 
 
 @pytest.fixture
 def run(tmp_path, picture):
     """Runs a model over pictures (or given items); gives the results by the stem of the input."""
 
-    def make(model, count=4, *, items=None, batch_size=2, threads=None, settings=None, stop=None, sizes=None):
+    def make(model, count=4, *, items=None, batch_size=2, threads=None, settings=None, stop=None, sizes=None,
+             schedule=Schedule):  # fmt: skip
         sizes = sizes or [(96, 64)] * count
         paths = [picture(tmp_path / "in" / f"{i}.png", size, seed=i) for i, size in enumerate(sizes)]
         sources = [Source(path, tmp_path / "in") for path in paths]
         items = items or plan(sources, "matte.auto", output=tmp_path / "out")
         with Journal(tmp_path / "out") as journal:
             line = Pipeline(
-                Schedule(items), model, settings or Settings(), journal,
+                schedule(items), model, settings or Settings(), journal,
                 weights="w", batch_size=batch_size, threads=threads or Threads(2, 1, 2), stop=stop,
             )  # fmt: skip
             return {result.item.inputs[0].stem: result for result in line}
@@ -116,6 +126,65 @@ def test_out_of_memory_halves_the_batches_and_all_items_are_made(run):
     model = FakeModel(short)
     assert set(statuses(run(model, count=6, batch_size=4)).values()) == {"done"}
     assert set(model.batches) == {1}
+
+
+class Watched(Schedule):
+    """Tells when the last item was taken."""
+
+    def __init__(self, items):
+        super().__init__(items)
+        self.all_taken = threading.Event()
+
+    def take(self, stop):
+        item = super().take(stop)
+        if item is None:
+            self.all_taken.set()
+        return item
+
+
+def watched_in(schedules):
+    def make(items):
+        schedules.append(Watched(items))
+        return schedules[0]
+
+    return make
+
+
+def test_a_window_of_batches_is_one_call_of_the_model(run):
+    """The first call takes what is ready; meanwhile the rest becomes ready, of two canvases."""
+    schedules = []
+    model = FakeModel(lambda batch: schedules[0].all_taken.wait(10), window=3)
+    sizes = [(96, 64), (64, 96)] * 5
+    results = run(model, sizes=sizes, batch_size=2, schedule=watched_in(schedules))
+    assert set(statuses(results).values()) == {"done"}
+    assert 4 < max(model.calls) <= 6 and sum(model.calls) == 10
+    assert max(model.batches) == 2
+
+
+def test_stop_leaves_the_rest_of_a_window(run):
+    stop, schedules = threading.Event(), []
+
+    def before(batch):
+        schedules[0].all_taken.wait(10)
+        if len(model.calls) == 2:
+            stop.set()
+
+    model = FakeModel(before, window=3)
+    results = run(model, count=12, batch_size=2, stop=stop, schedule=watched_in(schedules))
+    first, second = model.calls
+    assert second == 6 and len(results) == first + 2
+    assert statuses(results) == dict.fromkeys(results, "done")
+
+
+def test_without_memory_for_a_batch_what_is_left_of_the_window_comes_again_in_smaller_ones(run):
+    def before(batch):
+        if len(batch) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model = FakeModel(before, window=3)
+    results = run(model, count=6, batch_size=4)
+    assert set(statuses(results).values()) == {"done"}
+    assert model.batches == [1] * 6
 
 
 def test_an_item_that_never_fits_fails_for_memory(run):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples:\n\nomnialpha bench model --against diffusers\n\n"
-    "omnialpha bench model --config full --layers 4 --device cuda"
+    "omnialpha bench model --config full --layers 4 --device cuda --quantize int8"
 )
 
 # One picture of 512² at half the published width of the VAE; four small blocks of the transformer.
@@ -72,6 +72,9 @@ def model(
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Number type (full).")
     ] = "auto",
+    quantize: Annotated[
+        Literal["none", "int8", "int4", "fp8"], typer.Option(help="Weights in fewer bits, as of `matte` (full).")
+    ] = "none",
     stream: Annotated[
         bool, typer.Option("--stream", help="Blocks from host memory, as --memory stream (full).")
     ] = False,
@@ -88,7 +91,7 @@ def model(
     if config is Config.full:
         width(
             layers, canvas=canvas, batch=batch, steps=steps, rounds=rounds, device=device, dtype=dtype,
-            streamed=stream, compiled=compile, json=json,
+            quantize=quantize, streamed=stream, compiled=compile, json=json,
         )  # fmt: skip
         return
     import torch

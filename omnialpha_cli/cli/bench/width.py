@@ -2,9 +2,11 @@
 
 from dataclasses import asdict
 from enum import StrEnum
+from typing import Literal
 
 import typer
 
+from ...status import UsageError
 from .. import ndjson
 
 PATCH = 16  # pixels a side
@@ -28,6 +30,7 @@ def width(
     rounds: int,
     device: str,
     dtype: str,
+    quantize: Literal["none", "int8", "int4", "fp8"],
     streamed: bool,
     compiled: bool,
     json: bool,
@@ -45,18 +48,24 @@ def width(
     layout = Layout(targets=((side, side),), inputs=((side, side),))
     context = (canvas // PICTURE_TOKEN) ** 2 + PROMPT_TOKENS
     name = dtype if dtype != "auto" else ("float32" if chosen.type == "cpu" else "bfloat16")
-    speed = measure(
-        TransformerConfig(), layers, layout, context=context, batch=batch, steps=steps, rounds=rounds,
-        device=chosen, dtype=DTYPES[name], streamed=streamed, compiled=compiled,
-    )  # fmt: skip
+    try:
+        speed = measure(
+            TransformerConfig(), layers, layout, context=context, batch=batch, steps=steps, rounds=rounds,
+            device=chosen, dtype=DTYPES[name], quantize=quantize, streamed=streamed, compiled=compiled,
+        )  # fmt: skip
+    except ImportError as error:
+        raise UsageError(str(error)) from error
     if json:
-        record = {**asdict(speed), "device": str(chosen), "dtype": name, "canvas": canvas, "steps": steps}
+        record = {**asdict(speed), "device": str(chosen), "dtype": name, "quantize": quantize, "canvas": canvas,
+                  "steps": steps}  # fmt: skip
         typer.echo(ndjson.line("bench.model.full", record), nl=False)
         return
     depth = TransformerConfig().num_layers
+    given = {f"weights in {quantize}": quantize != "none", "streamed": streamed, "compiled": compiled}
+    ways = "".join(f", {way}" for way, is_given in given.items() if is_given)
     typer.echo(
-        f"{layers} of {depth} blocks, {speed.tokens} tokens, batch of {batch}, {name} on {chosen}"
-        f"{', streamed' if streamed else ''}{', compiled' if compiled else ''}; medians of {rounds}\n"
+        f"{layers} of {depth} blocks, {speed.tokens} tokens, batch of {batch}, {name} on {chosen}{ways}; "
+        f"medians of {rounds}\n"
         f"step of these blocks     {speed.measured:.4f} s\n"
         f"matrix products          {speed.teraflops:.2f} TFLOP/s, {speed.share:.0%} of the {speed.peak:.2f} measured "
         f"for a large one\n"

@@ -22,6 +22,16 @@ app.command(
 )(commands.decomposition)
 app.command(
     epilog="Examples:\n\n"
+    "omnialpha eval generation cutouts.tar --model omnialpha --limit 500\n\n"
+    "omnialpha eval generation --predictions generate --prompts prompts.txt --truth cut-outs --require fid"
+)(commands.generation)
+app.command(
+    epilog="Examples:\n\n"
+    "omnialpha eval vae --truth cut-outs --model omnialpha --report report.html\n\n"
+    "omnialpha eval vae --truth cut-outs --predictions reconstructed"
+)(commands.vae)
+app.command(
+    epilog="Examples:\n\n"
     "omnialpha eval referring photo-mattes.tar cutouts.tar\n\n"
     "omnialpha eval referring photo-mattes.tar cutouts.tar --limit 20"
 )(commands.referring)

@@ -21,7 +21,8 @@ def compare(
     truth: TruthOptions,
     output: RecordOptions,
     task: Annotated[
-        Literal["matting", "removal", "decomposition"], option("--task", panel=INPUTS, help="What they are results of.")
+        Literal["matting", "removal", "decomposition", "vae"],
+        option("--task", panel=INPUTS, help="What they are results of."),
     ] = "matting",
     photos: Annotated[
         Path | None,

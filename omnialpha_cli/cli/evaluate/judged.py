@@ -3,29 +3,44 @@
 Not imported until a command runs: it needs torch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from ...api import OmniAlpha
+from ...evaluation.backbones import LPIPS
 from ...evaluation.baselines import fills
-from ...evaluation.folders import Folders, Task, judge_folders, read_names
-from ...evaluation.judge import Judged
+from ...evaluation.folders import Folders, Make, Task, judge_folders, read_names
+from ...evaluation.judge import Distance, Judged
 from ...evaluation.perceptual import FeatureDistance
-from ...status import ItemError, UsageError
+from ...media.image import Image, from_array
+from ...media.read import read_image
+from ...media.target import target_for
+from ...runner.devices import choose_device
+from ...status import ItemError, OmniAlphaError, UsageError
 from ..console import say
-from .options import HintKind, ModelOptions, TruthOptions
+from .options import FolderOptions, HintKind, Measure, ModelOptions, TruthOptions
+
+T = TypeVar("T")
 
 COMMANDS: dict[Task, str] = {"matting": "matte", "removal": "remove", "decomposition": "decompose"}
 
 
-def judge_model(task: Task, photos: Path, hint: HintKind, options: ModelOptions) -> Iterator[Judged | ItemError]:
+def judge_model(
+    task: Task, photos: Path, hint: HintKind, options: ModelOptions, require: Sequence[Measure] = ()
+) -> Iterator[Judged | ItemError]:
     """The model of `options` on the pack's held-out photographs, or composites of them."""
     from ...evaluation import held_out
     from ...training.packs import read_packs
 
-    model = load(options.model, f"{COMMANDS[task]}.{'auto' if hint == 'none' else hint}")
     pictures = read_packs(photos).photos_val
+    if task == "vae":
+        whole = ((one.name, held_out.load_floats(one)) for one in pictures[: options.limit])
+        loaded = OmniAlpha.load(options.model)
+        return held_out.reconstruction(loaded, whole, options.canvas, load_distance(require))
+    model = load(options.model, f"{COMMANDS[task]}.{'auto' if hint == 'none' else hint}")
     if task == "matting":
         judged = held_out.matting(model, pictures, hint, options.canvas)
     elif task == "decomposition":
@@ -35,21 +50,42 @@ def judge_model(task: Task, photos: Path, hint: HintKind, options: ModelOptions)
         if "telea" not in baselines:
             say("warning: OpenCV is not installed, so Telea's inpainting is left out; "
                 "get it with: pip install opencv-python-headless")  # fmt: skip
-        judged = held_out.removal(model, pictures, hint, options.canvas, FeatureDistance.load(), baselines)
+        judged = held_out.removal(model, pictures, hint, options.canvas, load_distance(require), baselines)
     return islice(judged, options.limit)
 
 
-def judge_folder(
-    task: Task, predictions: Path, options: TruthOptions, limit: int | None
+def judge_model_in_folders(
+    task: Task, options: FolderOptions, hint: HintKind, model: ModelOptions, require: Sequence[Measure] = ()
 ) -> Iterator[Judged | ItemError]:
-    """The results in a folder. Raises UsageError."""
+    """The model on the pictures of a folder, told what the hint says. Raises UsageError."""
+    if hint != "none" and options.trimaps is None:
+        raise UsageError(f"--hint {hint} needs --trimaps, the folder that it is in; or give --hint none")
+    command = COMMANDS[task]
+    loaded = load(model.model, f"{command}.{'auto' if hint == 'none' else hint}")
+
+    def make(source: Path, trimap: Path | None) -> list[Image]:
+        given = {} if hint == "none" else {hint.replace("-", "_"): trimap}
+        made = getattr(loaded, command)(source, canvas=model.canvas, **given)
+        told = target_for("tiff", read_image(source), None).encoding  # that of what Python is given
+        return [
+            replace(from_array(layer), transfer=told.transfer, primaries=told.primaries, icc=told.icc)
+            for layer in (made if isinstance(made, list) else [made])
+        ]
+
+    return judge_folder(task, make, options, model.limit, require)
+
+
+def judge_folder(
+    task: Task, predictions: Path | Make, options: TruthOptions, limit: int | None, require: Sequence[Measure] = ()
+) -> Iterator[Judged | ItemError]:
+    """The results in a folder, or made from its sources. Raises UsageError."""
     if options.truth is None:
         raise UsageError("results can only be judged beside the truth: add --truth DIR")
-    if task == "decomposition" and options.trimaps is not None:
-        raise UsageError("layers are judged as a whole; leave --trimaps out")
+    if task in ("decomposition", "vae") and options.trimaps is not None and isinstance(predictions, Path):
+        raise UsageError("layers and reconstructions are judged as a whole; leave --trimaps out")
     names = read_names(options.names) if options.names else {}
     folders = Folders(predictions, options.truth, options.sources, options.trimaps, names)
-    distance = FeatureDistance.load() if task == "removal" else None
+    distance = load_distance(require) if task in ("removal", "vae") else None
     return islice(judge_folders(task, folders, distance), limit)
 
 
@@ -59,3 +95,20 @@ def load(name: str, task: str) -> OmniAlpha:
     if task not in model.tasks:
         say(f"warning: {name} was not trained for {task}")
     return model
+
+
+def load_distance(require: Sequence[Measure]) -> Distance:
+    """LPIPS where it is installed, else the feature distance. Raises OmniAlphaError where LPIPS is required."""
+    lpips = optional(Measure.lpips, lambda: LPIPS.load(choose_device("auto")), require)
+    return FeatureDistance.load() if lpips is None else lpips
+
+
+def optional(measure: Measure, load: Callable[[], T], require: Sequence[Measure]) -> T | None:
+    """What `load` gives; None, after a word about it, where it is not installed and not required."""
+    try:
+        return load()
+    except OmniAlphaError as error:
+        if measure in require:
+            raise
+        say(f"left out: {error}")
+        return None

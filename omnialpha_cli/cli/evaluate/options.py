@@ -1,11 +1,14 @@
 """The options that the commands of `omnialpha eval` share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from ...status import UsageError
 from ..options import INPUTS, MODEL, OUTPUT, option
 
 Photos = Annotated[
@@ -24,6 +27,26 @@ HintKind = Annotated[
 ]
 
 
+Names = Annotated[
+    Path | None,
+    option(
+        "--names",
+        panel=INPUTS,
+        metavar="FILE.csv",
+        help="Lines of a picture's name, a comma, and the name of its result, where they differ; several lines for one "
+        "picture where tools name its results differently.",
+    ),
+]
+
+
+class Measure(StrEnum):  # Typer takes no list of a Literal
+    """A measure that needs a network of others."""
+
+    lpips = "lpips"
+    fid = "fid"
+    clip = "clip"
+
+
 # fmt: off
 @dataclass(frozen=True)
 class TruthOptions:
@@ -34,12 +57,11 @@ class TruthOptions:
     trimaps: Annotated[Path | None, option(
         "--trimaps", panel=INPUTS, metavar="DIR",
         help="Matting: also score the unknown band of these trimaps. Removal: also score where these trimaps or masks "
-             "show the object.")] = None
+             "show the object. With --sources also what --hint tells the model.")] = None
     sources: Annotated[Path | None, option(
-        "--sources", panel=INPUTS, metavar="DIR", help="The pictures that the results were made from.")] = None
-    names: Annotated[Path | None, option(
-        "--names", panel=INPUTS, metavar="FILE.csv",
-        help="Lines of a truth's name, a comma, and the name of its result, where they differ.")] = None
+        "--sources", panel=INPUTS, metavar="DIR",
+        help="The pictures that the results were made from; without results a model makes them.")] = None
+    names: Names = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +70,60 @@ class FolderOptions(TruthOptions):
 
     predictions: Annotated[Path | None, option(
         "--predictions", panel=INPUTS, metavar="DIR", help="Results of any tool, judged in place of a model.")] = None
+
+
+@dataclass(frozen=True)
+class ReconstructionOptions:
+    """Pictures with alpha, and what any tool made of them, or nothing for the model's own VAE."""
+
+    truth: Annotated[Path | None, option(
+        "--truth", panel=INPUTS, metavar="DIR", help="Pictures with alpha, as they were before.")] = None
+    predictions: Annotated[Path | None, option(
+        "--predictions", panel=INPUTS, metavar="DIR",
+        help="What came back of them, from any tool, judged in place of the model's VAE.")] = None
+    names: Names = None
+
+
+@dataclass(frozen=True)
+class GenerationOptions:
+    """Pictures that any tool made from words, in place of a model's; names need not match those of the truth."""
+
+    predictions: Annotated[Path | None, option(
+        "--predictions", panel=INPUTS, metavar="DIR", help="Results of any tool, judged in place of a model.")] = None
+    truth: Annotated[Path | None, option(
+        "--truth", panel=INPUTS, metavar="DIR", help="What such pictures look like, as a set.")] = None
+    prompts: Annotated[Path | None, option(
+        "--prompts", panel=INPUTS, metavar="FILE",
+        help="The words, of which a model makes pictures where there are none: a prompt a line, as for `omnialpha "
+             "generate --from`, whose results are known by their numbers; or a CSV file with lines of a picture's "
+             "name, a comma, and its prompt.")] = None
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """Measures that need networks of others."""
+
+    require: Annotated[list[Measure] | None, option(
+        "--require", panel=MODEL, show_default=False,
+        help="Fail, with what is missing, rather than leave out a measure whose network is not installed; may be given "
+             "several times.")] = None
+
+    def required(self, command: str, *given: Measure) -> Sequence[Measure]:
+        """Those that have to be there, of those that a command gives. Raises UsageError for any other."""
+        if unknown := [measure for measure in self.require or () if measure not in given]:
+            raise UsageError(f"--require {unknown[0].value}: `omnialpha eval {command}` gives "
+                             f"{' and '.join(measure.value for measure in given)}")
+        return self.require or ()
+
+
+@dataclass(frozen=True)
+class WordOptions(MeasureOptions):
+    """And the one that reads."""
+
+    clip: Annotated[str, option(
+        "--clip", panel=MODEL, metavar="NAME|DIR",
+        help="The CLIP model of the CLIP score: a folder, or a name in the cache of the hub.")] = (
+        "openai/clip-vit-base-patch32")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from ...status import ExitStatus, ItemError, UsageError
 from .. import ndjson
 from ..console import say
 from ..options import INPUTS, OUTPUT, option
+from .options import Names
 
 Folder = Annotated[
     Path | None, typer.Argument(help="A folder of results.", exists=True, file_okay=False, show_default=False)
@@ -22,6 +23,7 @@ def preference(
         Path | None,
         option("--sources", panel=INPUTS, metavar="DIR", help="The pictures that the results were made from."),
     ] = None,
+    names: Names = None,
     limit: Annotated[
         int | None, option("--limit", panel=INPUTS, min=1, metavar="N", help="Only N pictures, drawn by the seed.")
     ] = None,
@@ -43,10 +45,11 @@ def preference(
         return _summarise(summary, json)
     if summary is not None or a is None or b is None:
         raise UsageError("give two folders of results, to make a page, or --summary, to add up its choices")
+    from ...evaluation.folders import read_names
     from ...evaluation.preference import trials, write_trials
 
     shown, failed = [], False
-    for trial in trials(a, b, sources, limit, seed):
+    for trial in trials(a, b, sources, limit, seed, read_names(names) if names else None):
         if isinstance(trial, ItemError):
             failed = True
             say(f"failed: {trial}")

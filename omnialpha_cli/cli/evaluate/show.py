@@ -15,6 +15,7 @@ from ...evaluation.judge import Judged
 from ...evaluation.page import Column, Row, Table, write_page
 from ...evaluation.panels import Panel, sheet
 from ...evaluation.scores import METRICS, Figures, badness, summarise
+from ...evaluation.sets import MANY, Sets
 from ...media.inline import encode_jpeg
 from ...media.write import write_png
 from ...status import ExitStatus, ItemError
@@ -25,8 +26,17 @@ from .options import ShowOptions
 WORST = 10
 
 
-def show(task: str, judged: Iterable[Judged | ItemError], options: ShowOptions, about: Mapping[str, Any]) -> ExitStatus:
-    """Report every picture, then the summary. `about` says what was judged, for the records and the title."""
+def show(
+    task: str,
+    judged: Iterable[Judged | ItemError],
+    options: ShowOptions,
+    about: Mapping[str, Any],
+    sets: Sets | None = None,
+) -> ExitStatus:
+    """Report every picture, then the summary. `about` says what was judged, for the records and the title.
+
+    `sets` holds all results and truths once `judged` has ended.
+    """
     done: list[Judged] = []
     pictures: list[dict[str, bytes]] = []
     worst: list[tuple[float, int, list[Panel]]] = []
@@ -55,10 +65,13 @@ def show(task: str, judged: Iterable[Judged | ItemError], options: ShowOptions, 
     height, width = (round(mean(one.size[axis] for one in done)) for axis in (0, 1))
     told = "".join(f"{name} {value}, " for name, value in about.items() if value is not None)
     title = f"{task}: {told}{len(done)} pictures of {width}×{height} on average"
-    table = _table(figures, baselines)
+    totals = _totals(sets)
+    table = _table(figures, baselines, totals)
     if options.json:
         record = {**about, "count": len(done), "failed": failed, "height": height, "width": width}
         record |= {"scores": _plain(figures), "baselines": {name: _plain(base) for name, base in baselines.items()}}
+        if sets is not None:
+            record |= {"set": totals, "truth": sets.counts[1]}
         typer.echo(ndjson.line(f"eval.{task}", record), nl=False)
     else:
         print_table(title, table)
@@ -100,8 +113,22 @@ def figure(metric: str, value: float | None) -> str:
     return "" if value is None else f"{value:z.{METRICS[metric].digits}f}"
 
 
-def _table(figures: Mapping[str, Figures], baselines: Mapping[str, Mapping[str, Figures]]) -> Table:
-    rows = []
+def _totals(sets: Sets | None) -> dict[str, float]:
+    """The figures of the sets as a whole."""
+    if sets is None:
+        return {}
+    totals = sets.totals()
+    if totals and min(sets.counts) < MANY:
+        found, known = sets.counts
+        say(f"warning: Fréchet distances of few pictures, here {found} and {known}, are larger than of many; compare "
+            "them with those of as many alone")  # fmt: skip
+    return totals
+
+
+def _table(
+    figures: Mapping[str, Figures], baselines: Mapping[str, Mapping[str, Figures]], totals: Mapping[str, float]
+) -> Table:
+    rows = [[titled(name), figure(name, value), *[""] * (1 + len(baselines))] for name, value in totals.items()]
     for name, value in figures.items():
         others = [base[name].mean if name in base else None for base in baselines.values()]
         rows.append([titled(name), *(figure(name, cell) for cell in (value.mean, value.median, *others))])

@@ -5,14 +5,17 @@ Not imported until a command runs: it needs torch.
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from statistics import mean
 
+import numpy as np
 import typer
 
 from ...evaluation.compare import ENOUGH, Comparison, compare
 from ...evaluation.judge import GIVEN, Judged
 from ...evaluation.page import Column, Row, Table, write_page
+from ...evaluation.panels import difference
 from ...evaluation.scores import METRICS
-from ...media.inline import encode_jpeg
+from ...media.inline import decode_jpeg, encode_jpeg
 from ...status import ExitStatus, ItemError
 from .. import ndjson
 from ..console import say
@@ -20,6 +23,7 @@ from .options import RecordOptions
 from .show import figure, print_table, titled
 
 SIDES = ("A", "B")
+TELLING = ("matte", "alpha", "foreground", "result")  # panels whose difference is shown, the first that there is
 
 
 @dataclass
@@ -41,15 +45,17 @@ def report(
         return ExitStatus.FAILED
     if len(shared) < ENOUGH:
         say(f"warning: fewer than {ENOUGH} pictures are too few to say which is better")
+    height, width = (round(mean(a.judged[name].size[axis] for name in shared)) for axis in (0, 1))
     comparisons = compare(*({name: side.judged[name].scores for name in shared} for side in sides))
     if options.json:
         for name in shared:
             record = {"name": name, "a": dict(a.judged[name].scores), "b": dict(b.judged[name].scores)}
             typer.echo(ndjson.line("eval.compare.item", record), nl=False)
         scores = {metric: asdict(one) for metric, one in comparisons.items()}
-        summary = {"task": task, "a": names[0], "b": names[1], "count": len(shared), "scores": scores}
+        summary = {"task": task, "a": names[0], "b": names[1], "count": len(shared), "height": height, "width": width,
+                   "scores": scores}  # fmt: skip
         typer.echo(ndjson.line("eval.compare", summary), nl=False)
-    title = f"{task}: A {names[0]}, B {names[1]}; {len(shared)} pictures"
+    title = f"{task}: A {names[0]}, B {names[1]}; {len(shared)} pictures of {width}×{height} on average"
     table = _table(comparisons)
     if not options.json:
         print_table(title, table)
@@ -91,10 +97,13 @@ def _rows(a: _Side, b: _Side, shared: list[str], metrics: list[str]) -> tuple[li
     rows = []
     for name in shared:
         one, other = a.judged[name].scores, b.judged[name].scores
+        told = next(title for title in TELLING if title in a.pictures[name])
+        between = (decode_jpeg(side.pictures[name][told]) / np.float32(255) for side in (b, a))
         figures = [other[m] - one[m] if m in one and m in other else None for m in metrics]
         pictures = {title: jpeg for title, jpeg in a.pictures[name].items() if title in GIVEN}
         for title in a.pictures[name]:
             if title not in GIVEN:
                 pictures |= {f"{side}: {title}": s.pictures[name][title] for side, s in zip(SIDES, (a, b), strict=True)}
+        pictures[f"B − A: {told}"] = encode_jpeg(difference(*between))
         rows.append(Row(name, [*figures, one[first], other[first]], pictures))
     return columns, rows

@@ -1,0 +1,49 @@
+"""Whole sets of pictures beside each other, by one or more networks: results against what they ought to look like."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from .frechet import PictureSet
+
+Array = NDArray[Any]
+MANY = 2048  # pictures: fewer do not fill the space of FID's features
+
+
+class FeatureNetwork(Protocol):
+    """Pictures (K, H, W, 3) in [0, 1] → features (K, D); `metric` names their Fréchet distance in `scores.METRICS`."""
+
+    metric: str
+
+    def __call__(self, pictures: Array) -> Array:
+        """See the class."""
+
+
+class Sets:
+    """Results and truths, seen by each network."""
+
+    def __init__(self, networks: Sequence[FeatureNetwork]):
+        self.networks = networks
+        self.found, self.known = ([PictureSet(network) for network in networks] for _ in range(2))
+
+    def add_found(self, rgba: Array) -> Array:
+        """Add a result (H, W, 4); returns what the first network sees of it, (9, D)."""
+        first, *_ = [one.add(rgba) for one in self.found]
+        return first
+
+    def add_known(self, rgba: Array) -> Array:
+        """Add a truth, likewise."""
+        first, *_ = [one.add(rgba) for one in self.known]
+        return first
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Numbers of results and of truths."""
+        return len(self.found[0]), len(self.known[0])
+
+    def totals(self) -> dict[str, float]:
+        """The Fréchet distances by the names of their metrics; none where a set has fewer than two pictures."""
+        pairs = zip(self.networks, self.found, self.known, strict=True)
+        distances = {network.metric: found.distance(known) for network, found, known in pairs}
+        return {metric: value for metric, value in distances.items() if value is not None}

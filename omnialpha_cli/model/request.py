@@ -1,0 +1,53 @@
+"""What is asked of the model, and how many of it go through together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from .context.mini import PATCH
+from .positions import Layout
+
+
+@dataclass(frozen=True)
+class Request:
+    """One item: `inputs` are RGBA (4, H, W) in [0, 1], straight, sRGB-encoded.
+
+    `targets` are the (H, W) in pixels of the images to make. Sides are multiples of 16, those of inputs of 32 for the
+    embedded context.
+    """
+
+    prompt: str
+    inputs: tuple[Tensor, ...]
+    targets: tuple[tuple[int, int], ...]
+    seed: int = 0
+
+    def mirrored(self) -> "Request":
+        """The same of the mirror images."""
+        return replace(self, inputs=tuple(image.flip(-1) for image in self.inputs))
+
+    @property
+    def layout(self) -> Layout:
+        """Sizes in patches."""
+        return Layout(
+            tuple((h // PATCH, w // PATCH) for h, w in self.targets),
+            tuple((i.shape[-2] // PATCH, i.shape[-1] // PATCH) for i in self.inputs),
+        )
+
+
+def by_layout(layouts: Sequence[Layout], batch_size: int | None) -> list[list[int]]:
+    """Batches, of one layout each, as places among `layouts`; of any size without `batch_size`."""
+    groups: dict[Layout, list[int]] = {}
+    for i, layout in enumerate(layouts):
+        groups.setdefault(layout, []).append(i)
+    return [
+        group[start : start + (batch_size or len(group))]
+        for group in groups.values()
+        for start in range(0, len(group), batch_size or len(group))
+    ]
+
+
+def mean_of_mirrored(plain: Sequence[Sequence[Tensor]], mirrored: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:
+    """The means of results (4, H, W) and of those that their mirror images gave, the right way round."""
+    pairs = zip(plain, mirrored, strict=True)
+    return [[(a + b.flip(-1)) / 2 for a, b in zip(one, other, strict=True)] for one, other in pairs]

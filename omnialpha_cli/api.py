@@ -18,10 +18,11 @@ from .model.memory import Wanted
 from .model.quantise import Kind
 from .runner.finish import finish
 from .runner.loading import load_model
+from .runner.passes import second_pass
 from .runner.prepare import prepare
 from .runner.settings import Refine, Screen, Settings
 from .status import UsageError
-from .tasks import TASKS, Task, find_task, with_layers
+from .tasks import TASKS, Task, find_task, passes, with_layers
 from .weights import store
 
 Picture = Any  # a path, a PIL image, or an array as `media.image.from_array` takes
@@ -148,8 +149,9 @@ class OmniAlpha(omnialpha.OmniAlpha):
 
     def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
         settings = replace(settings, format="tiff")  # it holds whatever the picture is
-        prepared = prepare(task, pictures, self.defaults.of(task.command), settings)
+        prepared = prepare(task, pictures, self.defaults.of(task.command), settings, passes(task, self.tasks))
         (layers,) = self.run([prepared.request], steps=settings.steps, guidance=settings.guidance)
+        ((prepared, layers),) = second_pass(self, [(prepared, layers)], settings)
         depth = pictures[0].depth if pictures else "8"
         return [_pixels(layer, depth) for layer in finish(prepared, layers, settings)]
 

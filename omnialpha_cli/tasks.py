@@ -4,6 +4,7 @@ A task says which images go in, which RGBA layers come out, and with which promp
 this table that differ in their hint; no command has model code of its own.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -98,6 +99,20 @@ TASKS: dict[str, Task] = {
              _ROUGH + _LAYERS + "."),
     )
 }  # fmt: skip
+
+
+def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
+    """The tasks that do `task`, one after the other, for weights that were trained on those `known` by name.
+
+    It alone if they were. Else an object is matted, and then taken out with its matte as mask, where both are known:
+    that is removal, and with the matte a decomposition. Empty if there is no way.
+    """
+    if task.name in known:
+        return (task,)
+    if task.command not in ("remove", "decompose") or len(task.outputs) > 2:
+        return ()
+    way = "matte.auto" if task.hint == "none" else f"matte.{task.hint}", "remove.mask"
+    return tuple(TASKS[name] for name in way) if all(name in known for name in way) else ()
 
 
 def find_task(name: str) -> Task:

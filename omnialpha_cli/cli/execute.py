@@ -15,7 +15,7 @@ from ..runner.resume import Choice, choose
 from ..runner.settings import FileOptions, Settings
 from ..runner.shard import Shard
 from ..status import ExitStatus, UsageError
-from ..tasks import find_task
+from ..tasks import find_task, passes
 from ..weights import adapters, store
 from .console import Console
 from .interrupts import Stop, interrupts
@@ -180,7 +180,7 @@ def _status(failed: Sequence[Result], items: int, stop: Stop) -> ExitStatus:
 
 
 def _refuse_untrained(task: str, weights: store.Weights) -> None:
-    if task not in weights.tasks:
+    if not passes(find_task(task), weights.tasks):
         known = ", ".join(weights.tasks) or "no task"
         raise UsageError(f"weights {weights.name} were trained on {known}, not on {task}; --untrained runs it anyway")
 

@@ -12,20 +12,20 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor
 
 from ..media.read import read_image
-from ..model.omnialpha import Defaults, Request
 from ..plan import Item
 from ..status import ItemError
-from ..tasks import find_task
+from ..tasks import find_task, passes
 from .admission import Admission
 from .batching import Buckets, in_fitting_parts
 from .devices import is_out_of_memory
 from .finish import finish
 from .journal import Fingerprint, Journal
+from .network import Model
+from .passes import second_pass
 from .prepare import Prepared, prepare
 from .result import Result
 from .resume import fingerprint
@@ -37,27 +37,6 @@ from .write import write
 
 WINDOWS_AHEAD = 3  # of batches
 PIXELS_AHEAD = 48_000_000  # a batch of the window: two photographs of 24 megapixels, or 23 of 1920×1080
-
-
-class Model(Protocol):
-    """What the runner needs of a loaded model; `model.omnialpha.OmniAlpha` is one."""
-
-    @property
-    def defaults(self) -> Defaults:
-        """Canvas, steps and guidance where the user did not choose."""
-
-    @property
-    def window(self) -> int:
-        """Batches that a call is best given: more than one where each call costs more than its requests do."""
-
-    def run_batches(
-        self,
-        requests: Sequence[Request],
-        steps: int | None = None,
-        guidance: float | None = None,
-        batch_size: int | None = None,
-    ) -> Iterator[tuple[Sequence[int], list[list[Tensor]]]]:
-        """Places of some requests, and for each its layers (4, h, w) in [0, 1], in order, float32 on the CPU."""
 
 
 @dataclass(eq=False)
@@ -169,8 +148,8 @@ class Pipeline:
             images = [read_image(path, limit, data=is_data and i > 0) for i, path in enumerate(item.inputs)]
             made_from = fingerprint(item, self.settings, self.weights)
         with self.times.measure("prepare") as preparing:
-            settings = self.settings.for_item(item)
-            prepared = prepare(find_task(item.task), images, self.model.defaults, settings)
+            settings, task = self.settings.for_item(item), find_task(item.task)
+            prepared = prepare(task, images, self.model.defaults, settings, passes(task, self.model.tasks))
         return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
 
     def _infer(self) -> None:
@@ -223,9 +202,13 @@ class Pipeline:
             if done is None:
                 return
             batch = [window[i] for i in done[0]]
-            for work in batch:
-                work.seconds += inferring.seconds / len(batch)
-            yield batch, done[1]
+            with self.times.measure("infer") as again:
+                made = [(work.prepared, layers) for work, layers in zip(batch, done[1], strict=True)]
+                made = second_pass(self.model, made, self.settings)
+            for work, (prepared, _) in zip(batch, made, strict=True):
+                work.prepared = prepared
+                work.seconds += (inferring.seconds + again.seconds) / len(batch)
+            yield batch, [layers for _, layers in made]
 
     def _write(self) -> None:
         while inferred := self.inferred.get():

@@ -28,7 +28,8 @@ class Prepared:
     colour at full precision, encoded as the output will be (`target`), so that layers are solved where they are
     composited; `odd` are its pixels that are not finite, for which the plate has others. `alpha` (H, W) is its own
     alpha where that counts, `hint` (H, W) the trimap or mask, `clean_plate` (3, H, W) the same view without the object,
-    where it is known.
+    where it is known. `second` is the task of the second pass, where there is one (`passes.py`): `request` is then the
+    first.
     """
 
     task: Task
@@ -42,6 +43,7 @@ class Prepared:
     warnings: tuple[str, ...]
     target: Target
     odd: Odd | None = None
+    second: Task | None = None
 
     @property
     def bucket(self) -> tuple[str, tuple[int, int]]:
@@ -60,12 +62,15 @@ class Prepared:
         return self.canvas.height * self.canvas.width
 
 
-def prepare(task: Task, images: Sequence[Image], defaults: Defaults, settings: Settings) -> Prepared:
-    """Fit the pictures of a task's inputs into the model's canvas.
+def prepare(
+    task: Task, images: Sequence[Image], defaults: Defaults, settings: Settings, way: Sequence[Task] = ()
+) -> Prepared:
+    """Fit the pictures of a task's inputs into the model's canvas. `way` are the passes that do the task (`passes.py`).
 
     Raises ItemError `hint` where the trimap or mask has another shape than its picture.
     """
-    prompt = task.prompt.replace("{text}", settings.text or "")
+    first, *then = way or [task]
+    prompt = first.prompt.replace("{text}", settings.text or "")
     source = images[0] if task.inputs else None
     target = replace(
         target_for(settings.format, source, settings.depth),
@@ -91,10 +96,12 @@ def prepare(task: Task, images: Sequence[Image], defaults: Defaults, settings: S
             hint = _read_hint(images[1], source)
             shown = canvas.fit(hint[None])  # (1, h, w)
             views.append(opaque(shown.expand(3, -1, -1)))
-            if defaults.fill and task.command == "remove":
+            if defaults.fill and first.command == "remove":
                 views[0] = paint_over(views[0], shown[0])
-    request = Request(prompt, tuple(views), (canvas.size,) * len(task.outputs), settings.seed)
-    return Prepared(task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd)
+    request = Request(prompt, tuple(views), (canvas.size,) * len(first.outputs), settings.seed)
+    return Prepared(
+        task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd, then[0] if then else None
+    )
 
 
 def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Odd | None]:

@@ -22,12 +22,14 @@ from omnialpha_cli.runner.schedule import Schedule
 from omnialpha_cli.runner.settings import Settings
 from omnialpha_cli.runner.threads import Threads
 from omnialpha_cli.status import ItemError
+from omnialpha_cli.tasks import TASKS
 
 
 class FakeModel:
     """Calls the red channel alpha. Keeps the size of every batch and call; `before` a batch it may raise, or wait."""
 
     defaults = Defaults(steps=1, guidance=1.0, canvas=64, multiple=32)
+    tasks = tuple(TASKS)
 
     def __init__(self, before=lambda requests: None, window: int = 1):
         self.before, self.window = before, window
@@ -47,6 +49,10 @@ class FakeModel:
             self.before(batch)
             self.batches.append(len(batch))
             yield part, [[torch.cat((r.inputs[0][:3], r.inputs[0][:1]))] for r in batch]
+
+    def run(self, requests, steps=None, guidance=None):
+        ((_, layers),) = self.run_batches(requests, steps, guidance)
+        return layers
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""What the runner needs of a loaded model."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from ..model.omnialpha import Defaults, Request
+
+
+class Model(Protocol):
+    """What the runner needs of a loaded model; `model.omnialpha.OmniAlpha` is one."""
+
+    @property
+    def defaults(self) -> Defaults:
+        """Canvas, steps and guidance where the user did not choose."""
+
+    @property
+    def tasks(self) -> Collection[str]:
+        """Names of those that it was trained on."""
+
+    @property
+    def window(self) -> int:
+        """Batches that a call is best given: more than one where each call costs more than its requests do."""
+
+    def run_batches(
+        self,
+        requests: Sequence[Request],
+        steps: int | None = None,
+        guidance: float | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[tuple[Sequence[int], list[list[Tensor]]]]:
+        """Places of some requests, and for each its layers (4, h, w) in [0, 1], in order, float32 on the CPU."""
+
+    def run(
+        self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
+    ) -> list[list[Tensor]]:
+        """The layers of all requests."""

@@ -1,0 +1,98 @@
+"""Removal and decomposition in two passes, for weights that were not trained on them as a whole."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_model import tiny_model
+
+from omnialpha_cli.api import OmniAlpha
+from omnialpha_cli.imaging.fill import paint_over
+from omnialpha_cli.tasks import TASKS, find_task, passes
+
+KNOWN = ("matte.auto", "matte.text", "matte.trimap", "remove.mask")
+
+
+@pytest.mark.parametrize(
+    ("task", "way"),
+    [
+        ("remove.mask", ["remove.mask"]),
+        ("remove.text", ["matte.text", "remove.mask"]),
+        ("remove.auto", ["matte.auto", "remove.mask"]),
+        ("decompose.auto", ["matte.auto", "remove.mask"]),
+        ("decompose.trimap", ["matte.trimap", "remove.mask"]),
+        ("decompose.mask", []),  # the matte of a mask is not known
+        ("decompose.auto/3", []),  # two objects
+        ("matte.mask", []),
+        ("generate.scene", []),
+    ],
+)
+def test_a_way_is_a_matte_and_then_a_removal(task, way):
+    assert [one.name for one in passes(find_task(task), KNOWN)] == way
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_who_was_trained_on_a_task_does_it_at_once(task):
+    assert passes(find_task(task), tuple(TASKS)) == (find_task(task),)
+
+
+class Recorder(OmniAlpha):
+    """Keeps its requests. Its mattes are a square in the middle, its backgrounds what it is shown."""
+
+    def __init__(self, fill: bool):
+        model = tiny_model()
+        super().__init__(**{name: getattr(model, name) for name in model.__dataclass_fields__})
+        self.tasks, self.asked = KNOWN, []
+        self.defaults = replace(self.defaults, fill=fill, mirror=False)
+
+    def run(self, requests, steps=None, guidance=None):
+        self.asked.append(requests)
+        results = []
+        for request in requests:
+            layer = request.inputs[0].clone()
+            if request.prompt == TASKS["remove.mask"].prompt:
+                layer[3] = 1
+            else:
+                layer[3] = 0
+                layer[3, 16:48, 16:48] = 1
+            results.append([layer])
+        return results
+
+
+@pytest.fixture
+def photo():
+    rng = np.random.default_rng(0)
+    picture = rng.integers(90, 110, (64, 64, 3), dtype=np.uint8)
+    picture[20:44, 20:44] = (250, 10, 10)
+    return picture
+
+
+@pytest.mark.parametrize("fill", [False, True])
+def test_what_is_found_first_is_the_mask_of_the_second_pass(photo, fill):
+    model = Recorder(fill)
+    model.remove(photo, text="red cat")
+    (first,), (second,) = model.asked
+    assert first.prompt == TASKS["matte.text"].prompt.replace("{text}", "red cat")
+    scene = torch.from_numpy(photo).permute(2, 0, 1) / 255
+    torch.testing.assert_close(first.inputs[0][:3], scene)
+    mask = torch.zeros(64, 64)
+    mask[16:48, 16:48] = 1
+    torch.testing.assert_close(second.inputs[1][0], mask)
+    torch.testing.assert_close(second.inputs[0][:3], paint_over(scene, mask) if fill else scene)
+
+
+def test_a_removal_takes_the_found_object_alone(photo):
+    result = Recorder(fill=True).remove(photo)
+    assert np.array_equal(result[:12, :, :3], photo[:12])
+    assert (np.abs(result[20:44, 20:44, :3].astype(int) - 100) < 30).all()
+
+
+def test_a_decomposition_has_the_matte_and_what_is_behind(photo):
+    background, foreground = Recorder(fill=True).decompose(photo)
+    assert foreground[32, 32].tolist() == [250, 10, 10, 255]
+    assert foreground[2, 2, 3] == 0
+    assert (np.abs(background[20:44, 20:44, :3].astype(int) - 100) < 30).all()
+    over = np.where(foreground[..., 3:] == 255, foreground[..., :3], background[..., :3])
+    solid = np.isin(foreground[..., 3], (0, 255))
+    assert np.array_equal(over[solid], photo[solid])

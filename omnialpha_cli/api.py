@@ -54,6 +54,12 @@ class MatteOptions(Options, total=False):
     despill: Screen | None
 
 
+class RemoveOptions(Options, total=False):
+    """`effects` as of the command."""
+
+    effects: bool
+
+
 HINTS = ("text", "trimap", "mask", "rough_mask", "background")
 
 
@@ -100,7 +106,7 @@ class OmniAlpha(omnialpha.OmniAlpha):
         (cut_out,) = self._make("matte", image, {"background": background, **options})
         return cut_out
 
-    def remove(self, image: Picture, **options: Unpack[Options]) -> Pixels:
+    def remove(self, image: Picture, **options: Unpack[RemoveOptions]) -> Pixels:
         """Take the object out of one picture: opaque RGBA, otherwise as of `matte`."""
         (background,) = self._make("remove", image, options)
         return background

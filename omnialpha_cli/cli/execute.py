@@ -33,6 +33,7 @@ def execute(
     finishing: FinishOptions | None = None,
     alpha_only: bool = False,
     steady: bool = False,
+    effects: bool = False,
     size: tuple[int, int] | None = None,
     max_pixels: float = 300.0,
 ) -> ExitStatus:
@@ -65,7 +66,8 @@ def execute(
     settings = Settings(
         options.seed, options.steps, options.guidance, options.canvas, alpha_only,
         defaults["dtype"] if options.dtype == "auto" else options.dtype, width, height,
-        steady=steady, depth=options.depth, premultiplied=options.premultiplied, exr_parts=options.exr_parts,
+        steady=steady, effects=effects, depth=options.depth,
+        premultiplied=options.premultiplied, exr_parts=options.exr_parts,
         **(asdict(finishing) if finishing else {}),
         adapters=adapters.identity(loras),
         quantize=None if options.quantize == "none" else options.quantize,

@@ -1,25 +1,44 @@
 """`omnialpha remove`."""
 
+from typing import Annotated
+
 import typer
 
-from .options import HintOptions, InputOptions, Inputs, Options, takes_options
+from .options import OUTPUT, HintOptions, InputOptions, Inputs, Options, option, takes_options
 
 EXAMPLES = """Examples:
 
 omnialpha remove photos --mask masks -o clean
 
+omnialpha remove street.jpg --text "red car"
+
+omnialpha remove photos --mask masks --effects --model omnialpha
+
 omnialpha remove 'shots/*.png' --rough-mask 'masks/{stem}.png' --dry-run"""
 
 
 @takes_options
-def remove(options: Options, finding: InputOptions, hints: HintOptions, inputs: Inputs = None) -> None:
+def remove(
+    options: Options,
+    finding: InputOptions,
+    hints: HintOptions,
+    inputs: Inputs = None,
+    effects: Annotated[
+        bool,
+        option(
+            "--effects", panel=OUTPUT,
+            help="Outside of a mask, too, take out what the model changed over an area: shadows and reflections.",
+        ),
+    ] = False,
+) -> None:  # fmt: skip
     """Take the object out of photographs: the background alone, complete, of the same size.
 
-    White in a mask is what goes; outside of it the pixels are the photograph's own.
+    White in a mask is what goes; outside of it the pixels are the photograph's own. Without a mask the object is what
+    --text names, or the one that stands out.
     """
     from .execute import execute
     from .planning import choose_task, plan_pictures
 
     task, given = choose_task("remove", hints)
     items, remarks = plan_pictures(task, inputs or [], options, finding, given)
-    raise typer.Exit(execute(task, items, options, remarks=remarks, max_pixels=finding.max_pixels))
+    raise typer.Exit(execute(task, items, options, remarks=remarks, effects=effects, max_pixels=finding.max_pixels))

@@ -14,16 +14,27 @@ from .tiles import enlarge, tiles
 # changed, from the second on everything.
 UNCHANGED, CHANGED = 0.06, 0.16
 MARGIN = 2  # pixels of the canvas by which a change reaches beyond where it is seen
+SEEN = 3  # pixels of the canvas over which a change is averaged
+EFFECT = 9  # the same beside a mask, where shadows and reflections are looked for
+FITS = 4  # of the model's colour cast, each with less weight for what lies far off
 
 
-def finish_removal(plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor | None = None) -> Tensor:
+def finish_removal(
+    plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor | None = None, *, effects: bool = False
+) -> Tensor:
     """The `plate` (3, H, W) without the object, from the model's `background` (4, h, w) on the canvas.
 
     Bit for bit the plate where the `mask` (H, W) of the object is below .05; without a mask, where the model changed
-    nothing. No step remains at the border in between. Runs on the plate's device.
+    nothing. With `effects` what it changed over an area outside of the mask goes as well: shadows and reflections. No
+    step remains at the border in between. Runs on the plate's device.
     """
     background = background[:3].to(plate)
-    share = _masked(mask) if mask is not None else _changed(plate, background, canvas)
+    if mask is None:
+        share = _changed(plate, background, canvas)
+    elif effects:
+        share = torch.where(mask < BACKGROUND, _effects(plate, background, canvas, mask), _masked(mask))
+    else:
+        share = _masked(mask)
     clean = match_surroundings(plate, background, share, canvas)
     size = plate.shape[1], plate.shape[2]
     result = plate.clone()
@@ -57,8 +68,48 @@ def _changed(plate: Tensor, background: Tensor, canvas: Canvas) -> Tensor:
     """How much of each pixel (H, W) the model changed on the canvas, with a margin."""
     rendered = canvas.crop(background)
     seen = resample(plate.clamp(0, 1), *rendered.shape[1:])
-    difference = F.avg_pool2d((rendered - seen).abs().amax(0)[None], 3, 1, 1, count_include_pad=False)  # (1, h, w)
-    share = ((difference - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
+    return _share(_mean((rendered - seen).abs().amax(0)[None], SEEN), plate)
+
+
+def _effects(plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor) -> Tensor:
+    """How much of each pixel (H, W) the model changed beside the `mask` (H, W), with a margin.
+
+    What counts is the mean over an area, apart from a cast over the whole picture: a model's colours are a little off.
+    """
+    rendered = canvas.crop(background)
+    h, w = rendered.shape[1:]
+    covered = resample((mask >= BACKGROUND).to(plate)[None], h, w)
+    free = (F.max_pool2d(covered, 2 * MARGIN + 1, 1, MARGIN) == 0).to(plate)  # (1, h, w)
+    difference = rendered - resample(plate.clamp(0, 1), h, w)
+    difference = (difference - _cast(difference, free[0])) * free
+    mean = _mean(difference, EFFECT) / _mean(free, EFFECT).clamp(min=1e-3)
+    return _share(mean.abs().amax(0)[None] * free, plate)
+
+
+def _cast(difference: Tensor, free: Tensor) -> Tensor:
+    """The plane (3, h, w) that runs through most of the `difference` (3, h, w) where it is `free` (h, w)."""
+    _, h, w = difference.shape
+    y, x = torch.linspace(-1, 1, h).to(difference), torch.linspace(-1, 1, w).to(difference)
+    basis = torch.stack(torch.broadcast_tensors(torch.ones_like(x), y[:, None], x)).flatten(1).T  # (hw, 3)
+    planes = []
+    for channel in difference.flatten(1):
+        weight = free.flatten()
+        for _ in range(FITS):
+            weighted = basis * weight[:, None]
+            system = weighted.T @ basis + 1e-6 * torch.eye(3).to(basis)
+            plane = basis @ torch.linalg.solve(system, weighted.T @ channel)
+            weight = free.flatten() / (1 + ((channel - plane) / UNCHANGED).square()).square()
+        planes.append(plane.view(h, w))
+    return torch.stack(planes)
+
+
+def _share(change: Tensor, plate: Tensor) -> Tensor:
+    """Changes (1, h, w) → how much of each pixel of the plate is to be replaced, (H, W)."""
+    share = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
     grown = F.max_pool2d(share, 2 * MARGIN + 1, 1, MARGIN)
-    soft = F.avg_pool2d(grown, 3, 1, 1, count_include_pad=False)
-    return resample(soft, plate.shape[1], plate.shape[2])[0].clamp(0, 1)
+    return resample(_mean(grown, SEEN), plate.shape[1], plate.shape[2])[0].clamp(0, 1)
+
+
+def _mean(image: Tensor, window: int) -> Tensor:
+    """Over `window` × `window` pixels (C, h, w); at the border over what exists."""
+    return F.avg_pool2d(image, window, 1, window // 2, count_include_pad=False)

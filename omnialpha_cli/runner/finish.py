@@ -38,7 +38,8 @@ def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> 
 
 
 def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
-    return [opaque(finish_removal(prepared.plate, layers[0], prepared.canvas, prepared.hint))]
+    clean = finish_removal(prepared.plate, layers[0], prepared.canvas, prepared.hint, effects=settings.effects)
+    return [opaque(clean)]
 
 
 def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:

@@ -11,8 +11,6 @@ Refine = Literal["guided", "laplacian", "none"]
 Screen = Literal["green", "blue", "auto"]
 MAX_PIXELS = 300_000_000
 
-MAX_PIXELS = 300_000_000
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -22,8 +20,9 @@ class Settings:
     `width` and `height` the size in pixels of what is made without a picture to go by, `text` the user's words;
     `steady` means that frames build on one another. `refine` is the way of alpha to full size, `despill` the screen
     whose light is taken out of the foreground's colours. `format` names a row of `media.formats`, `depth` None is the
-    source's, `premultiplied` is for TIFF, `exr_parts` for layers in EXR. `adapters` stands for
-    the LoRAs added to the weights, `quantize` for the number type of the transformer's weights.
+    source's, `premultiplied` is for TIFF, `exr_parts` for layers in EXR. `effects` takes shadows and reflections
+    out outside of a mask too. `adapters` stands for the LoRAs added to the weights, `quantize` for the number type of
+    the transformer's weights.
     """
 
     seed: int = 0
@@ -42,6 +41,7 @@ class Settings:
     depth: Depth | None = None
     premultiplied: bool = False
     exr_parts: bool = False
+    effects: bool = False
     adapters: str | None = None
     quantize: str | None = None
 

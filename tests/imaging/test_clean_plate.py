@@ -65,3 +65,32 @@ def test_a_mask_of_everything_is_the_models_background(scene):
     background, _, plate, canvas = scene
     clean = finish_removal(plate, rendered(background, canvas), canvas, torch.ones(360, 540))
     assert (clean - background).abs().mean() < 0.01
+
+
+def shadowed(background: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A background with a soft shadow beside the disc, and how dark that is (H, W)."""
+    rows, columns = torch.arange(360)[:, None] - 230, torch.arange(540) - 400
+    dark = 0.4 * torch.exp(-(rows**2 + columns**2) / (2 * 35**2))
+    return background * (1 - dark), dark
+
+
+@pytest.mark.parametrize("cast", [0.0, 0.1])
+def test_with_effects_a_shadow_goes_though_the_models_colours_are_off(scene, cast):
+    background, alpha, _, canvas = scene
+    ground, dark = shadowed(background)
+    plate = over(torch.cat([textured(360, 540, (0.9, 0.2, 0.1), 1), alpha[None]]), ground)
+    off = rendered(background + cast * torch.linspace(-1, 1, 540), canvas)
+    mask = (disc(360, 540, 2.0) > 0).float()
+    kept = finish_removal(plate, off, canvas, mask)
+    gone = finish_removal(plate, off, canvas, mask, effects=True)
+    outside = (mask < 0.05) & (dark > 0.1)
+    assert torch.equal(kept[:, mask < 0.05], plate[:, mask < 0.05])
+    assert (gone - background).abs()[:, outside].mean() < 0.4 * (kept - background).abs()[:, outside].mean()
+    far = torch.nn.functional.max_pool2d(((dark > 0.01) | (mask > 0)).float()[None], 61, 1, 30)[0] == 0
+    assert far.float().mean() > 0.2 and torch.equal(gone[:, far], plate[:, far])
+
+
+def test_with_effects_a_model_that_changes_nothing_leaves_all_but_the_mask(scene):
+    _, alpha, plate, canvas = scene
+    clean = finish_removal(plate, rendered(plate + 0.1, canvas), canvas, alpha, effects=True)
+    assert torch.equal(clean[:, alpha < 0.05], plate[:, alpha < 0.05])

@@ -7,7 +7,8 @@ from pymatting import cf_laplacian
 
 from omnialpha_cli.evaluation.scenes import hair_scene
 from omnialpha_cli.imaging.canvas import choose_canvas
-from omnialpha_cli.imaging.known import EPSILON, PRIOR, alpha_in_band, laplacian_rows
+from omnialpha_cli.imaging.closed_form import laplacian_rows
+from omnialpha_cli.imaging.known import EPSILON, PRIOR, alpha_in_band
 from omnialpha_cli.imaging.refine import full_size_alpha
 
 
@@ -20,7 +21,7 @@ def wide_trimap(alpha: torch.Tensor, radius: int) -> torch.Tensor:
 
 def test_rows_are_those_of_pymatting():
     plate, unknown = torch.rand(3, 17, 23, dtype=torch.float64), torch.rand(17, 23) > 0.4
-    weights, places = laplacian_rows(plate, unknown)
+    weights, places = laplacian_rows(plate, unknown, EPSILON)
     rows = np.zeros((int(unknown.sum()), 17 * 23))
     np.add.at(rows, (np.arange(len(rows))[:, None].repeat(25, 1), places.numpy()), weights.numpy())
     whole = cf_laplacian(np.ascontiguousarray(plate.permute(1, 2, 0).numpy()), EPSILON).toarray()

@@ -104,14 +104,21 @@ TASKS: dict[str, Task] = {
 def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
     """The tasks that do `task`, one after the other, for weights that were trained on those `known` by name.
 
-    It alone if they were. Else an object is matted, and then taken out with its matte as mask, where both are known:
-    that is removal, and with the matte a decomposition. Empty if there is no way.
+    It alone if they were. Else, where both are known, an object is matted, and with its matte as mask taken out: that
+    is removal, and with the matte a decomposition. Weights that cannot mat what words name mat everything; the words
+    choose from that. Empty if there is no way.
     """
     if task.name in known:
         return (task,)
-    if task.command not in ("remove", "decompose") or len(task.outputs) > 2:
+    first = "matte.auto" if task.hint == "none" else f"matte.{task.hint}"
+    if task.hint == "text" and first not in known:
+        first = "matte.auto"
+    if task.command in ("remove", "decompose") and len(task.outputs) <= 2:
+        way = first, "remove.mask"
+    elif task.name == "matte.text":
+        way = first, "matte.rough-mask"
+    else:
         return ()
-    way = "matte.auto" if task.hint == "none" else f"matte.{task.hint}", "remove.mask"
     return tuple(TASKS[name] for name in way) if all(name in known for name in way) else ()
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from .components import Mask
+from ..imaging.components import Mask
 
 Array = NDArray[Any]
 Fill = Callable[[Array, Mask], Array]  # scene (H, W, 3) uint8 and hole (H, W) → the same with the hole filled

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..imaging.components import Mask
 from . import metrics
-from .components import Mask
 from .panels import Panel, difference, panel
 
 Array = NDArray[Any]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..imaging.components import Mask, largest_component
 from ..imaging.hint import BACKGROUND, OBJECT
-from .components import Mask, largest_component
 
 Array = NDArray[Any]
 

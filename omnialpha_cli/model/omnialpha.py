@@ -18,6 +18,7 @@ from . import sampler
 from .assemble import assemble
 from .config import FromDict
 from .context import Context, join
+from .context.mini import MiniContext
 from .memory import RESIDENT, Plan, Wanted, present
 from .parts import VAE, ContextEncoder
 from .positions import Layout
@@ -214,6 +215,17 @@ class OmniAlpha:
         if guided:
             contexts.append(self.context_encoder.read([""] * len(requests), seen))
         return contexts
+
+    @torch.inference_mode()
+    def relevance(self, picture: Tensor, words: str) -> Tensor:
+        """Logits (H/16, W/16), float32 on the CPU, of how relevant each place of RGBA (4, H, W) is to `words`.
+
+        Of embedded weights alone: raises TypeError for others, which read words as part of the prompt.
+        """
+        if not isinstance(self.context_encoder, MiniContext):
+            raise TypeError("these weights read words as part of the prompt")
+        with present(self.context_encoder, self.device, staged=self.memory.mode != "resident"):
+            return self.context_encoder.relevance_of(self._to_device(picture), words).float().cpu()
 
     def encode(self, requests: Sequence[Request]) -> list[Tensor]:
         """Latents of the inputs, of requests of one layout: for input k (B, 16, H_k/8, W_k/8)."""

@@ -36,3 +36,6 @@ class Model(Protocol):
         self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
     ) -> list[list[Tensor]]:
         """The layers of all requests."""
+
+    def relevance(self, picture: Tensor, words: str) -> Tensor:
+        """Logits (h, w) of how relevant each place of RGBA (4, H, W) is to `words`."""

@@ -1,14 +1,17 @@
-"""Tasks that take two passes of the network: find the object, then take it out.
+"""Tasks that take two passes of the network: find the object, then take it out, or matte it alone.
 
 Weights that were not trained on a removal or decomposition as a whole can do it in two (`tasks.passes`): the matte that
-they make first is the mask that they are shown next. It is also the foreground of a decomposition.
+they make first is the mask that they are shown next. It is also the foreground of a decomposition. Where words are to
+choose and the weights do not mat by them, they choose one of the objects in the automatic matte.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
+from ..imaging.choose import choose_object
 from ..imaging.composite import opaque
 from ..imaging.fill import paint_over
 from ..model.omnialpha import Request
@@ -21,27 +24,40 @@ Made = tuple[Prepared, list[Tensor]]  # what was asked for, and its layers (4, h
 
 def second_pass(model: Model, made: Sequence[Made], settings: Settings) -> list[Made]:
     """The same with the layers of the whole task, for those that need a second pass."""
-    waiting = [i for i, (prepared, _) in enumerate(made) if prepared.second]
-    if not waiting:
+    mattes = {i: _found(model, *one) for i, one in enumerate(made) if one[0].second}
+    if not mattes:
         return list(made)
-    requests = [_taking_out(*made[i], model.defaults.fill) for i in waiting]
-    found = dict(zip(waiting, model.run(requests, settings.steps, settings.guidance), strict=True))
-    return [_joined(*one, found[i]) if i in found else one for i, one in enumerate(made)]
+    requests = [_second_request(made[i][0], matte, model.defaults.fill) for i, matte in mattes.items()]
+    results = dict(zip(mattes, model.run(requests, settings.steps, settings.guidance), strict=True))
+    return [
+        _joined(one[0], mattes[i], results[i][0]) if i in mattes else one for i, one in enumerate(made)
+    ]  # fmt: skip
 
 
-def _taking_out(prepared: Prepared, layers: Sequence[Tensor], fill: bool) -> Request:
-    """The request that takes out what was found, the first of the `layers`."""
+def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor]) -> Tensor:
+    """The matte (4, h, w) of what the first pass found, and the words chose."""
+    matte = layers[0]
+    if prepared.choose is None:
+        return matte
+    relevance = model.relevance(prepared.request.inputs[0], prepared.choose)
+    return torch.cat((matte[:3], choose_object(matte[3], relevance)[None]))
+
+
+def _second_request(prepared: Prepared, matte: Tensor, fill: bool) -> Request:
+    """The request that is shown what was found, a `matte` (4, h, w), as a mask."""
     assert prepared.second is not None
-    alpha = layers[0][3]
-    scene = prepared.request.inputs[0]
-    seen = paint_over(scene, alpha) if fill else scene
-    mask = opaque((alpha > 0.5).to(scene).expand(3, -1, -1))
-    return replace(prepared.request, prompt=prepared.second.prompt, inputs=(seen, mask))
+    scene, alpha = prepared.request.inputs[0], matte[3]
+    takes_out = prepared.second.command == "remove"
+    mask = (alpha > 0.5).to(scene) if takes_out else alpha.to(scene)
+    seen = paint_over(scene, alpha) if takes_out and fill else scene
+    return replace(prepared.request, prompt=prepared.second.prompt, inputs=(seen, opaque(mask.expand(3, -1, -1))))
 
 
-def _joined(prepared: Prepared, layers: Sequence[Tensor], taken_out: Sequence[Tensor]) -> Made:
-    matte, background = layers[0], taken_out[0]
+def _joined(prepared: Prepared, matte: Tensor, made: Tensor) -> Made:
+    """The whole task's layers, of what was found and what was `made` of it, both (4, h, w)."""
+    if prepared.task.command == "matte":
+        return prepared, [made]
     if prepared.task.command == "decompose":
-        return prepared, [background, matte]
+        return prepared, [made, matte]
     hint = prepared.canvas.restore(matte[3:].to(prepared.plate))[0]  # (H, W)
-    return replace(prepared, hint=hint), [background]
+    return replace(prepared, hint=hint), [made]

@@ -29,7 +29,7 @@ class Prepared:
     composited; `odd` are its pixels that are not finite, for which the plate has others. `alpha` (H, W) is its own
     alpha where that counts, `hint` (H, W) the trimap or mask, `clean_plate` (3, H, W) the same view without the object,
     where it is known. `second` is the task of the second pass, where there is one (`passes.py`): `request` is then the
-    first.
+    first, and `choose` the words that choose from what it finds.
     """
 
     task: Task
@@ -44,6 +44,7 @@ class Prepared:
     target: Target
     odd: Odd | None = None
     second: Task | None = None
+    choose: str | None = None
 
     @property
     def bucket(self) -> tuple[str, tuple[int, int]]:
@@ -99,9 +100,11 @@ def prepare(
             if defaults.fill and first.command == "remove":
                 views[0] = paint_over(views[0], shown[0])
     request = Request(prompt, tuple(views), (canvas.size,) * len(first.outputs), settings.seed)
+    second = then[0] if then else None
+    choose = settings.text if second and task.needs_text and not first.needs_text else None
     return Prepared(
-        task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd, then[0] if then else None
-    )
+        task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd, second, choose
+    )  # fmt: skip
 
 
 def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Odd | None]:

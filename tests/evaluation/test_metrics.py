@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
 from omnialpha_cli.evaluation import metrics
-from omnialpha_cli.evaluation.components import largest_component
+from omnialpha_cli.imaging.components import largest_component
 
 KNOWN = np.repeat([[0.0, 1.0]], 6, axis=0).repeat(4, axis=1)  # 6 × 8, its right half opaque
 

@@ -25,11 +25,21 @@ KNOWN = ("matte.auto", "matte.text", "matte.trimap", "remove.mask")
         ("decompose.mask", []),  # the matte of a mask is not known
         ("decompose.auto/3", []),  # two objects
         ("matte.mask", []),
+        ("matte.text", ["matte.text"]),
         ("generate.scene", []),
     ],
 )
 def test_a_way_is_a_matte_and_then_a_removal(task, way):
     assert [one.name for one in passes(find_task(task), KNOWN)] == way
+
+
+@pytest.mark.parametrize(
+    ("task", "second"),
+    [("matte.text", "matte.rough-mask"), ("remove.text", "remove.mask"), ("decompose.text", "remove.mask")],
+)
+def test_words_choose_from_the_automatic_matte_where_mattes_by_words_are_not_known(task, second):
+    known = ("matte.auto", "matte.rough-mask", "remove.mask")
+    assert [one.name for one in passes(find_task(task), known)] == ["matte.auto", second]
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -96,3 +106,26 @@ def test_a_decomposition_has_the_matte_and_what_is_behind(photo):
     over = np.where(foreground[..., 3:] == 255, foreground[..., :3], background[..., :3])
     solid = np.isin(foreground[..., 3], (0, 255))
     assert np.array_equal(over[solid], photo[solid])
+
+
+def test_words_choose_one_of_two_objects():
+    class Two(Recorder):
+        """Finds two squares; the words are relevant on the left."""
+
+        def run(self, requests, steps=None, guidance=None):
+            self.asked.append(requests)
+            layer = requests[0].inputs[0].clone()
+            layer[3] = requests[0].inputs[-1][0] if len(requests[0].inputs) > 1 else 0
+            if len(requests[0].inputs) == 1:
+                layer[3, 8:24, 8:24] = layer[3, 40:56, 40:56] = 1
+            return [[layer]]
+
+        def relevance(self, picture, words):
+            assert words == "red cat"
+            return torch.tensor([[1.0, -1.0]]).expand(4, 2)
+
+    model = Two(fill=True)
+    model.tasks = ("matte.auto", "matte.rough-mask", "remove.mask")
+    alpha = model.matte(np.full((64, 64, 3), 100, np.uint8), text="red cat")[..., 3]
+    assert model.asked[1][0].prompt == TASKS["matte.rough-mask"].prompt
+    assert alpha[10:22, 10:22].min() > 250 and alpha[38:58, 38:58].max() == 0

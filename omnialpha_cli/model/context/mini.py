@@ -1,9 +1,9 @@
 """The embedded context: word pieces of the prompt, and image features of the inputs at strides 16 and 32.
 
-Where the user names something, each feature at stride 16 also knows how relevant its place is to those words. It all
-stands where the published model has Qwen2.5-VL. A feature token brings its position: z = −1 − k for input k (so its
+It stands where the published model has Qwen2.5-VL. A feature token brings its position: z = −1 − k for input k (so its
 distance to the first target does not depend on the number of targets), y and x on the image's own grid, in the
-transformer's units. Words stand beyond the canvas, in a layer of their own.
+transformer's units. Words stand beyond the canvas, in a layer of their own. Where the named object is the transformer
+did not learn from them: that is told apart (`relevance.py`).
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from ..config import FromDict
 from ..positions import canvas_scale
 from . import Context
 from .image_encoder import NECK, ImageEncoder
-from .relevance import Relevance, named
+from .relevance import Relevance
 
 PATCH = 16  # pixels a side of a transformer patch: stride 8 of the VAE, patches of 2
 WORD_LAYER = -16.0  # z of words: apart from every image
@@ -39,13 +39,10 @@ class MiniContextConfig(FromDict):
 
 @dataclass(frozen=True)
 class Seen:
-    """What the encoder saw of the inputs, one entry an item: tokens (L_i, dim), positions (L_i, 3), and the pictures
-    themselves, each (3, H, W).
-    """
+    """What the encoder saw of the inputs, one entry an item: tokens (L_i, dim) and positions (L_i, 3)."""
 
     tokens: list[Tensor]
     positions: list[Tensor]
-    pictures: list[list[Tensor]]
 
 
 class MiniContext(nn.Module):
@@ -63,7 +60,6 @@ class MiniContext(nn.Module):
         self.far_in = nn.Linear(NECK[3], config.dim)
         self.kind = nn.Parameter(torch.zeros(3, config.dim))  # word, near, far
         self.relevance = Relevance(config.word_dim)
-        self.relevance_in = nn.Linear(2, config.dim, bias=False)
 
     def encode(self, prompts: Sequence[str], images: Sequence[Sequence[Tensor]]) -> Context:
         """Prompts and, for each, its input images: RGBA (4, H, W) in [0, 1], sides multiples of 32."""
@@ -79,10 +75,9 @@ class MiniContext(nn.Module):
             for place, t in zip(places, tokens, strict=True):
                 features[place] = t
         device, dtype = self.kind.device, self.kind.dtype
-        seen, cursor = Seen([], [], []), 0
+        seen, cursor = Seen([], []), 0
         for item in images:
             own = features[cursor : cursor + len(item)]
-            seen.pictures.append(flat[cursor : cursor + len(item)])
             cursor += len(item)
             nothing = torch.zeros(0, self.config.dim, device=device, dtype=dtype)
             seen.tokens.append(torch.cat([nothing, *own]))
@@ -100,26 +95,24 @@ class MiniContext(nn.Module):
     def read(self, prompts: Sequence[str], seen: Seen) -> Context:
         """The context of `prompts`, one an item, beside what was seen."""
         tokens, positions = [], []
-        for i, prompt in enumerate(prompts):
+        for prompt, image_tokens, image_positions in zip(prompts, seen.tokens, seen.positions, strict=True):
             ids = self._ids(prompt)
-            image_tokens, image_positions = seen.tokens[i], seen.positions[i]
-            if (words := self._ids(named(prompt))).numel():
-                image_tokens = image_tokens + self.regard(seen.pictures[i], self.words(words))
             tokens.append(torch.cat((self.word_in(self.words(ids)) + self.kind[0], image_tokens)))
             places = word_positions(len(ids), self.config.rope_canvas).to(image_positions.device)
             positions.append(torch.cat((places, image_positions)))
         padded, mask = pad(tokens)
         return Context(padded, mask, pad(positions)[0])
 
-    def regard(self, pictures: Sequence[Tensor], words: Tensor) -> Tensor:
-        """What words (l, word_dim) add to the tokens (L, dim) of an item's pictures (3, H, W)."""
-        parts = [torch.zeros(0, self.config.dim, device=self.kind.device, dtype=self.kind.dtype)]
-        for picture in pictures:
-            logits = self.relevance(picture[None], [words])[0].flatten()  # (H/16 · W/16,)
-            shown = torch.stack((logits.sigmoid(), ((logits - logits.mean()) / 2).tanh()), dim=-1)
-            near = self.relevance_in(shown.to(self.kind.dtype))
-            parts += [near, near.new_zeros(len(near) // 4, self.config.dim)]  # the stride-32 tokens stay as they are
-        return torch.cat(parts)
+    def relevance_of(self, picture: Tensor, words: str) -> Tensor:
+        """How relevant each place of a picture, RGBA (4, H, W) in [0, 1], is to words: logits (H/16, W/16).
+
+        The same everywhere if it knows none of them.
+        """
+        ids = self._ids(words)
+        if not ids.numel():
+            return torch.zeros(picture.shape[-2] // PATCH, picture.shape[-1] // PATCH)
+        found: Tensor = self.relevance(over_white(picture)[None], [self.words(ids)])[0]
+        return found
 
     def _ids(self, text: str) -> Tensor:
         ids = self.tokenizer.encode(text, add_special_tokens=False).ids[: self.config.max_words]

@@ -62,7 +62,3 @@ class Relevance(nn.Module):
         """Logits (n, m, h, w) of m meanings a picture (n, m, word_dim), before what was `seen` (n, word_dim, h, w)."""
         return self.scale * torch.einsum("ndhw,nmd->nmhw", seen, meant) + self.bias
 
-
-def named(prompt: str) -> str:
-    """The user's words in a prompt: what follows its colon, as in the prompts of all tasks that take words."""
-    return prompt.partition(": ")[2]

@@ -1,13 +1,12 @@
-"""The embedded context: words and image features, and where in a picture is what the words name."""
+"""The embedded context: words and image features; and, apart, where in a picture is what words name."""
 
 import pytest
 import torch
 from tiny_model import tiny_model
 
-from omnialpha_cli.model.context.relevance import Relevance, named
+from omnialpha_cli.model.context.relevance import Relevance
 
 SCENE = torch.cat([torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(1)), torch.ones(1, 64, 96)])
-NEAR = 4 * 6  # tokens at stride 16
 
 
 @pytest.fixture(scope="module")
@@ -15,43 +14,31 @@ def context():
     return tiny_model().context_encoder
 
 
-def image_tokens(context, prompt: str) -> torch.Tensor:
-    found = context.encode([prompt], [[SCENE]])
-    return found.tokens[0, found.positions[0, :, 0] == -1]  # (NEAR + NEAR / 4, dim)
+def test_a_map_of_relevance_has_the_grid_of_the_fine_tokens(context):
+    assert context.relevance_of(SCENE, "red cat").shape == (4, 6)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "words"),
-    [("matte this", ""), ("matte this: red cat", "red cat"), ("matte: a cat: red", "a cat: red"), ("", "")],
-)
-def test_the_users_words_follow_the_colon(prompt, words):
-    assert named(prompt) == words
+def test_other_words_are_relevant_elsewhere(context):
+    cat, red = (context.relevance_of(SCENE, words) for words in ("cat", "red"))
+    assert not torch.allclose(cat, red, atol=1e-5)
 
 
-def test_named_words_are_added_to_the_fine_tokens_alone(context):
-    without, cat, red = (
-        image_tokens(context, prompt) for prompt in ("matte this", "matte this: cat", "matte this: red")
-    )
-    assert torch.equal(without[NEAR:], cat[NEAR:])
-    assert not torch.allclose(without[:NEAR], cat[:NEAR], atol=1e-4)
-    assert not torch.allclose(red[:NEAR], cat[:NEAR], atol=1e-5)
+def test_no_words_are_relevant_nowhere_more_than_elsewhere(context):
+    assert context.relevance_of(SCENE, "").unique().numel() == 1
 
 
-def test_without_words_the_classifier_does_not_run(context, monkeypatch):
+def test_prompts_alone_do_not_run_the_classifier(context, monkeypatch):
     def fail(*_):
         raise AssertionError("the classifier ran")
 
     monkeypatch.setattr(Relevance, "see", fail)
-    context.encode(["matte this", ""], [[SCENE], [SCENE]])
-    with pytest.raises(AssertionError):
-        context.encode(["matte this: cat"], [[SCENE]])
+    context.encode(["matte this: cat", ""], [[SCENE], [SCENE]])
 
 
 def test_who_shares_the_batch_does_not_matter(context):
-    alone = image_tokens(context, "matte this: cat")
-    both = context.encode(["matte", "matte this: cat"], [[SCENE.flip(-1)], [SCENE]])
-    shared = both.tokens[1, both.positions[1, :, 0] == -1]
-    torch.testing.assert_close(shared, alone, atol=1e-5, rtol=1e-5)
+    alone = context.encode(["matte this cat"], [[SCENE]])
+    both = context.encode(["matte", "matte this cat"], [[SCENE.flip(-1)], [SCENE]])
+    torch.testing.assert_close(both.tokens[1, both.mask[1]], alone.tokens[0], atol=1e-5, rtol=1e-5)
 
 
 def test_a_place_that_shows_a_class_is_relevant_to_its_name():

@@ -7,7 +7,15 @@ Mask = NDArray[np.bool_]
 
 
 def largest_component(mask: Mask) -> Mask:
-    """The largest part of a mask (H, W) whose pixels are joined by their sides; nothing of an empty one.
+    """The largest part of a mask (H, W) whose pixels are joined by their sides; nothing of an empty one."""
+    parts = connected_parts(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return (parts == sizes.argmax()) & mask
+
+
+def connected_parts(mask: Mask) -> NDArray[np.int32]:
+    """The parts of a mask (H, W) whose pixels are joined by their sides, numbered from 1; 0 outside of it.
 
     Each row is cut into runs, and runs that touch in neighbouring rows are joined.
     """
@@ -16,16 +24,15 @@ def largest_component(mask: Mask) -> Mask:
     steps = np.diff(flat)
     starts, ends = np.flatnonzero(steps == 1) + 1, np.flatnonzero(steps == -1) + 1  # [start, end) in `flat`
     if not len(starts):
-        return np.zeros_like(mask)
+        return np.zeros(mask.shape, np.int32)
     first = np.searchsorted(ends, starts + width, "right")  # of the runs in the next row that lie below each
     touching = np.maximum(np.searchsorted(starts, ends + width, "left") - first, 0)
     above = np.repeat(np.arange(len(starts)), touching)
     below = np.arange(len(above)) + np.repeat(first - np.cumsum(touching) + touching, touching)
-    part = _join(len(starts), above, below)
-    chosen = part == np.bincount(part, weights=ends - starts).argmax()
-    filled = np.zeros(len(flat), np.int8)
-    filled[starts[chosen]], filled[ends[chosen]] = 1, -1
-    return np.cumsum(filled, dtype=np.int8).astype(bool).reshape(len(mask), width)[:, 1:-1]
+    number = np.unique(_join(len(starts), above, below), return_inverse=True)[1] + 1
+    filled = np.zeros(len(flat), np.int32)
+    filled[starts], filled[ends] = number, -number
+    return np.cumsum(filled, dtype=np.int32).reshape(len(mask), width)[:, 1:-1]
 
 
 def _join(count: int, one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.intp]:

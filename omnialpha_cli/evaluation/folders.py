@@ -172,7 +172,7 @@ def _matte(
 ) -> Judged:
     alpha = matte_of(found[0])
     cut_out = alpha if found[0].alpha is None else np.dstack((srgb(found[0]), alpha))
-    scene = srgb(known[0] if source is None else source)
+    scene = None if source is None else srgb(source)
     return judge_matte(name, scene, cut_out, matte_of(known[0]), None if trimap is None else luminance(trimap))
 
 

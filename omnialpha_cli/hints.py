@@ -31,7 +31,7 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
         sequences = {source.frame.pattern if source.frame else source.path for source in others}
         if len(sequences) > 1:
             raise UsageError(f"{option} {place} is one file for {len(sequences)} inputs; give a folder or a template, "
-                             f"for example {option} 'masks/{{stem}}.png'")  # fmt: skip
+                             f"for example {option} '{option[2:]}s/{{stem}}.png'")  # fmt: skip
         return {source.path: path for source in sources}
     elif is_template(place):
         check_template(place, HINT_FIELDS, option)

@@ -216,6 +216,7 @@ def export(
 def _run(
     recipe: Path, options: RunOptions, start: str | None = None, loras: list[str] | None = None
 ) -> Iterator["Run"]:
+    from ..runner.devices import choose_device
     from ..training.distributed import joined
     from ..training.recipe import read_recipe
     from ..training.stages import Run
@@ -223,6 +224,7 @@ def _run(
 
     read = read_recipe(recipe)
     adapters = [parse(text) for text in loras or []]
+    choose_device(options.device)  # a word about one that is not there
     options.run.mkdir(parents=True, exist_ok=True)
     with joined(options.device) as group, TrainingProgress(shown=group.first and sys.stderr.isatty()) as progress:
         yield Run(

@@ -52,11 +52,13 @@ def read_names(path: Path) -> dict[str, str]:
     """
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"--names {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--names {path} is not UTF-8 text: {error.reason}") from error
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
-            raise UsageError(f"{path}, line {number}: expected the truth's name, a comma, and the result's name")
+            raise UsageError(f"--names {path}, line {number}: expected the truth's name, a comma, and the result's")
     return {key(Path(found.strip())): key(Path(known.strip())) for known, found in rows}
 
 
@@ -172,7 +174,7 @@ def _matte(
 ) -> Judged:
     alpha = matte_of(found[0])
     cut_out = alpha if found[0].alpha is None else np.dstack((srgb(found[0]), alpha))
-    scene = srgb(known[0] if source is None else source)
+    scene = None if source is None else srgb(source)
     return judge_matte(name, scene, cut_out, matte_of(known[0]), None if trimap is None else luminance(trimap))
 
 
@@ -213,18 +215,19 @@ def matte_of(image: Image) -> Floats:
 
     A grey picture that is opaque throughout is such a matte, saved with an alpha channel that means nothing.
     """
-    if image.alpha is None or (_is_grey(image) and bool((image.alpha == 1).all())):
+    if image.alpha is None or (is_grey(image) and bool((image.alpha == 1).all())):
         return luminance(image)
     return image.alpha
 
 
 def luminance(image: Image) -> Floats:
     """The luminance (H, W) of a picture in [0, 1]; of a grey one its values as they are."""
-    values = image.rgb[..., 0] if _is_grey(image) else image.rgb @ np.array(LUMINANCE, np.float32)
+    values = image.rgb[..., 0] if is_grey(image) else image.rgb @ np.array(LUMINANCE, np.float32)
     return np.clip(np.nan_to_num(values, nan=0), 0, 1)
 
 
-def _is_grey(image: Image) -> bool:
+def is_grey(image: Image) -> bool:
+    """Whether it has no colours."""
     return bool((image.rgb == image.rgb[..., :1]).all())
 
 

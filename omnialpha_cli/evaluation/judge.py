@@ -41,8 +41,11 @@ class Judged:
 GIVEN = ("source", "truth", "known matte", "known background", "known foreground", "known alpha", "named")
 
 
-def judge_matte(name: str, source: Array, found: Array, known: Array, trimap: Array | None = None) -> Judged:
-    """A cut-out or, as `found` (H, W), a matte alone, against the known matte; in the trimap's unknown band too."""
+def judge_matte(name: str, source: Array | None, found: Array, known: Array, trimap: Array | None = None) -> Judged:
+    """A cut-out or, as `found` (H, W), a matte alone, against the known matte; in the trimap's unknown band too.
+
+    A matte alone is shown as a cut-out of the `source` or, without one, of white.
+    """
     alpha = found if found.ndim == 2 else found[..., 3]
     gradient, connectivity = metrics.gradient_errors(alpha, known), metrics.connectivity_errors(alpha, known)
 
@@ -58,10 +61,10 @@ def judge_matte(name: str, source: Array, found: Array, known: Array, trimap: Ar
     scores = score(None)
     if trimap is not None and (band := metrics.unknown(trimap)).any():
         scores |= {f"{name}_unknown": value for name, value in score(band).items()}
-    cut = np.dstack((source, alpha)) if found.ndim == 2 else found
-    panels = {
-        "source": panel(source),
-        "result": panel(cut),
+    colours = np.ones((*known.shape, 3), np.float32) if source is None else source
+    panels = {} if source is None else {"source": panel(source)}
+    panels |= {
+        "result": panel(np.dstack((colours, alpha)) if found.ndim == 2 else found),
         "matte": panel(alpha),
         "known matte": panel(known),
         "difference": difference(alpha, known),

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ..media.inline import data_uri, encode_jpeg
 from ..media.read import read_image
 from ..media.write import atomic
 from ..status import ItemError, UsageError
-from .folders import find_files, srgb
+from .folders import find_files, is_grey, matte_of, srgb
 from .panels import panel
 from .statistics import Interval, wilson
 
@@ -58,14 +58,15 @@ def trials(
     one, other, source = (find_files(folder, ("",), names) if folder else {} for folder in (a, b, sources))
     shared = sorted(key for key in one if key in other)
     if not shared:
-        raise UsageError(f"{a} and {b} have no picture of the same name")
+        raise UsageError(f"{a} and {b} have no picture of the same name: map them with --names")
     g = np.random.default_rng(seed)
     for key in [shared[i] for i in g.permutation(len(shared))][:limit]:
         swapped = bool(g.integers(2))
         try:
-            pictures = [_jpeg(read_image(files[key][0])) for files in ((other, one) if swapped else (one, other))]
-            shown = _jpeg(read_image(source[key][0])) if key in source else None
-            yield Trial(key[0], swapped, pictures[0], pictures[1], shown)
+            made_of = read_image(source[key][0]) if key in source else None
+            sides = (other, one) if swapped else (one, other)
+            left, right = (_jpeg(_cut_out(read_image(files[key][0]), made_of)) for files in sides)
+            yield Trial(key[0], swapped, left, right, None if made_of is None else _jpeg(made_of))
         except ItemError as error:
             yield error
 
@@ -103,14 +104,26 @@ def read_choices(path: Path) -> Preference:
             raise ValueError("a picture was chosen twice")
         if not choices:
             raise ValueError("it holds no choice")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is not a file of choices from `eval preference`: {error}") from error
+    except OSError as error:
+        raise UsageError(f"--summary {path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        reasons = {json.JSONDecodeError: "no JSON", KeyError: f"it lacks {error}"}
+        reason = reasons.get(type(error), error)
+        raise UsageError(f"--summary {path} is not a file of choices from `eval preference`: {reason}") from error
     b_side = ["left" if one["swapped"] else "right" for one in names]
     ties = taken.count("tie")
     wins_b = sum(choice == side for choice, side in zip(taken, b_side, strict=True))
     wins_a = len(taken) - ties - wins_b
     share = wilson(wins_b + ties / 2, len(taken))
     return Preference(about["a"], about["b"], wins_a, wins_b, ties, taken.count("left"), share)
+
+
+def _cut_out(result: Image, source: Image | None) -> Image:
+    """A matte alone as a cut-out of its source, for it to look like one; any other result as it is."""
+    if source is None or result.size != source.size or is_grey(source) or not is_grey(result):
+        return result
+    alpha = matte_of(result)
+    return result if alpha is result.alpha else replace(source, alpha=alpha)
 
 
 def _jpeg(image: Image) -> bytes:

@@ -35,8 +35,10 @@ def read_prompts(path: Path) -> Prompts:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--prompts {path} cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"--prompts {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--prompts {path} is not UTF-8 text: {error.reason}") from error
     if path.suffix.lower() == ".csv":
         return Prompts(path, _rows(path, text), numbered=False)
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from ..status import UsageError
 from .data.layouts import find
 from .data.sources import Entry, Picture, load
 
@@ -23,6 +25,22 @@ class Packs:
     cutouts: list[Picture]
     cutouts_val: list[Picture]
     backgrounds: list[Picture]
+
+
+HELD_OUT = {
+    "photo": ("photographs", "name a folder above them val, or say so in index.csv, in a column split"),
+    "cutout": ("cut-outs", "they are held out by their words, a tenth of them, or where a folder above is named val"),
+}
+
+
+def read_held_out(place: Path, kind: Literal["photo", "cutout"]) -> list[Picture]:
+    """What no training sees of a pack, at its own size. Raises UsageError where nothing is held out."""
+    with ThreadPoolExecutor(2) as pool:
+        pictures = list(pool.map(load, find(place, kind).of("val")))
+    if not pictures:
+        what, how = HELD_OUT[kind]
+        raise UsageError(f"{place} holds no {what} that are held out from training: {how}")
+    return pictures
 
 
 def read_packs(photos: Path | None, cutouts: Path | None = None, backgrounds: Path | None = None) -> Packs:

@@ -68,7 +68,11 @@ def _settings(kind: type[T], table: dict[str, Any]) -> T:
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe, by its path or by the name of one that comes with the package; UsageError when it is not one."""
-    path = path if path.exists() else RECIPES / path
+    if not path.exists():
+        if not (RECIPES / path).exists():
+            ours = ", ".join(sorted(recipe.name for recipe in RECIPES.glob("*.toml")))
+            raise UsageError(f"no recipe {path}: give a TOML file, or one of the package's: {ours}")
+        path = RECIPES / path
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         tables = {name: dict(values.pop(name, {})) for name in (*PARTS, "grpo")}

@@ -111,10 +111,18 @@ class TestAgainst:
         outcome = against("rembg")
         assert "from their start" in outcome.out and "rembg" in outcome.out
 
+    def test_one_that_is_not_installed_is_named_before_anything_is_timed(self, against, monkeypatch):
+        def timed(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("shutil.which", lambda name: None)
+        monkeypatch.setattr("omnialpha_cli.cli.bench.matte.write_pictures", timed)
+        assert "rembg is not installed" in against("rembg").err
+
     def test_one_that_is_not_installed_is_named_with_what_brings_it(self, against, monkeypatch):
         monkeypatch.setattr("shutil.which", lambda name: None)
         outcome = against("rembg")
-        assert outcome.code == 0
+        assert outcome.code == 0 and outcome.out
         assert "rembg is not installed; get it with: pip install 'rembg[cpu,cli]'" in outcome.err
         assert "from their start" not in outcome.out
 

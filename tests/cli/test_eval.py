@@ -24,7 +24,7 @@ def packs(tmp_path_factory):
         files[f"p{i}.jpg"], files[f"p{i}.png"] = encoded(rgba[..., :3], "JPEG"), encoded(rgba[..., 3], "PNG")
         rows.append([f"p{i}", label, 1.0, "val"])
     files["index.csv"] = index(["name", "label", "confidence", "split"], rows)
-    cutouts = {"c.webp": encoded(disc(40, 5), "WEBP"), "index.csv": index(["file", "label"], [["c.webp", "plate"]])}
+    cutouts = {"c.webp": encoded(disc(40, 5), "WEBP"), "index.csv": index(["file", "label"], [["c.webp", "disc"]])}
     return write_tar(folder / "photos.tar", files), write_tar(folder / "cutouts.tar", cutouts)
 
 
@@ -46,6 +46,28 @@ def test_records_hold_every_picture_and_their_summary(run, packs, task):
         "count": 2,
     }
     assert all(item["height"] >= 40 and item["width"] >= 40 for item in items)
+
+
+def test_a_model_is_judged_on_a_benchmark_in_its_own_folders(run, tmp_path):
+    rgba = disc(48, 0)
+    for place, pixels in {"AIM-500/original/p.jpg": rgba[..., :3], "AIM-500/mask/p.png": rgba[..., 3]}.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / place)
+    result = run("eval", "matting", tmp_path / "AIM-500", "--json")
+    assert result.code == 0, result.err
+    assert json.loads(result.lines[-1])["count"] == 1
+
+
+@pytest.mark.parametrize("task", HELD_OUT)
+def test_a_pack_that_training_sees_whole_is_refused(run, packs, tmp_path, task):
+    rgba = disc(48, 0)
+    files = {"p.jpg": encoded(rgba[..., :3], "JPEG"), "p.png": encoded(rgba[..., 3], "PNG")}
+    seen = write_tar(tmp_path / "seen.tar", files)
+    result = run("eval", task, seen, *packs_of(task, packs)[1:])
+    assert result.code == 2 and result.err.endswith(
+        "seen.tar holds no photographs that are held out from training: name a folder above them val, or say so in "
+        "index.csv, in a column split\n"
+    )
 
 
 @pytest.mark.parametrize("task", HELD_OUT)
@@ -115,7 +137,7 @@ def test_a_folder_of_results_is_judged_with_a_page(omnialpha, folders, tmp_path)
     assert "12×8" in result.out
     text = page.read_text(encoding="utf-8")
     assert text.index("<td>b</td>") < text.index("<td>a</td>") < text.index("<td>c</td>")
-    assert text.count("data:image/jpeg") == 3 * 5
+    assert text.count("data:image/jpeg") == 3 * 4 and ">source<" not in text  # which nobody has given
 
 
 @pytest.fixture
@@ -222,7 +244,7 @@ def test_two_folders_are_compared_with_intervals_and_a_page(omnialpha, folders, 
     assert "too few" in result.err
     text = page.read_text(encoding="utf-8")
     assert "A: result" in text and "B: result" in text
-    assert text.count("data:image/jpeg") == 3 * (2 + 2 * 3 + 1)
+    assert text.count("data:image/jpeg") == 3 * (1 + 2 * 3 + 1)
     assert "B − A: matte" in text and "12×8" in result.out
     *items, summary = map(json.loads, omnialpha(*arguments, "--json").lines)
     assert [item["name"] for item in items] == ["a", "b", "c"]

@@ -38,6 +38,7 @@ class TestPlaces:
         halves("m.png")
         outcome = run("matte", "p", "--mask", "m.png")
         assert outcome.code == 2 and "--mask m.png is one file for 2 inputs" in outcome.err
+        assert "--mask 'masks/{stem}.png'" in outcome.err
 
     def test_a_folder_mirrors_the_inputs_by_stem(self, run, picture):
         for name in ("a", "deep/a"):

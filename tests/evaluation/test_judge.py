@@ -41,6 +41,11 @@ def test_a_matte_alone_is_judged_as_the_cut_out_is():
     assert alone.scores["mse_unknown"] == pytest.approx(1 / 16)
 
 
+def test_a_source_that_is_not_given_is_not_shown():
+    assert list(judge_matte("a", None, ALPHA, ALPHA).panels) == ["result", "matte", "known matte", "difference"]
+    assert "source" in judge_matte("a", SCENE, ALPHA, ALPHA).panels
+
+
 def test_a_sure_trimap_has_no_band_to_score():
     assert not any("unknown" in name for name in judge_matte("a", SCENE, LAYER, ALPHA, ALPHA).scores)
 

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from greys import write_grey
 
 from omnialpha_cli.evaluation.preference import read_choices, trials, write_trials
 from omnialpha_cli.evaluation.statistics import wilson
@@ -86,12 +87,25 @@ def test_who_always_takes_the_left_is_seen(page):
     assert found.wins_a and found.wins_b
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"schema": "x", "about": "e30=", "choices": []}', "[1]"])
-def test_other_files_are_refused_by_name(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "no JSON"),
+        ("{}", "it lacks 'about'"),
+        ('{"schema": "x", "about": "e30=", "choices": []}', "another version"),
+        ("[1]", "list"),
+    ],
+)
+def test_other_files_are_refused_by_name_with_the_reason(tmp_path, content, says):
     path = tmp_path / "other.json"
     path.write_text(content)
-    with pytest.raises(UsageError, match=r"other\.json"):
+    with pytest.raises(UsageError, match=rf"--summary .*other\.json is not a file of choices .*{says}"):
         read_choices(path)
+
+
+def test_a_file_of_choices_that_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match=r"nope\.json cannot be read: No such file or directory$"):
+        read_choices(tmp_path / "nope.json")
 
 
 def test_folders_without_a_common_name_are_refused(folders, tmp_path):
@@ -105,6 +119,20 @@ def test_results_named_otherwise_are_matched_by_a_list(folders):
         path.rename(path.with_name(f"output_{path.name}"))
     names = {f"output_{name}": name for name in NAMES}
     assert {t.name for t in trials(*folders, None, None, 0, names)} == set(NAMES)
+
+
+def test_a_matte_alone_is_shown_as_the_cut_out_that_it_makes(folders, tmp_path):
+    """Nobody could be blind to which tool it is otherwise."""
+    alpha = np.zeros((4, 6), np.float32)
+    alpha[:2] = 1
+    source = np.full((4, 6, 3), (0.8, 0.4, 0.2), np.float32)
+    write_png(tmp_path / "source/p.png", np.dstack((source, np.ones_like(alpha))))
+    write_png(folders[0] / "p.png", np.dstack((source, alpha)))
+    write_grey(folders[1] / "p.png", alpha)
+    (trial,) = [t for t in trials(*folders, tmp_path / "source", None, 0) if t.name == "p"]
+    assert trial.left == trial.right
+    (alone,) = [t for t in trials(*folders, None, None, 0) if t.name == "p"]
+    assert alone.left != alone.right
 
 
 def test_a_damaged_picture_is_one_failure(folders):

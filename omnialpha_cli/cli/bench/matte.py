@@ -11,7 +11,7 @@ from ...status import ExitStatus, ItemError
 from .. import ndjson
 from ..console import say
 from .pictures import Count, Files, Size, write_pictures
-from .rivals import TOOLS, Race, parse_tools, race
+from .rivals import TOOLS, Race, find_tools, race
 from .shared import Device, Json, Model, Rounds, parse_size, print_table, seconds
 
 EXAMPLES = (
@@ -44,7 +44,7 @@ def matte(
     from .pictures import load_worker
 
     width, height = parse_size(size)
-    tools = parse_tools(against)
+    tools = find_tools(against)  # before anything is timed, which takes a while
     batch, loop = [], []
     races: list[Race] = []
     failed = False
@@ -60,14 +60,12 @@ def matte(
             if number:  # the first one warms up
                 batch.append(fast)
                 loop.append(slow)
-        for tool in tools:
+        for tool, program in tools.items():
             try:
-                found = race(tool, folder / "pictures", folder, model, device, rounds)
+                races.append(race(tool, program, folder / "pictures", folder, model, device, rounds))
             except ItemError as error:
                 failed = True
                 say(f"failed: {error}")
-            else:
-                races += [found] if found else []
     ratio = median(slow / fast for fast, slow in zip(batch, loop, strict=True))
     record = {"count": count, "width": width, "height": height, "batch": median(batch), "loop": median(loop),
               "ratio": ratio}  # fmt: skip

@@ -40,23 +40,26 @@ class Race:
     ratio: float
 
 
-def parse_tools(text: str) -> list[str]:
-    """Names with commas between them. Raises UsageError for one that is not known."""
+def find_tools(text: str) -> dict[str, str]:
+    """The programs of names with commas between them, and a word about each that is not installed.
+
+    Raises UsageError for a name that is not known.
+    """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if unknown := [name for name in names if name not in TOOLS]:
         raise UsageError(f"--against {', '.join(unknown)}: known are {', '.join(TOOLS)}")
-    return names
+    programs = {name: shutil.which(TOOLS[name].arguments[0]) for name in names}
+    for name, program in programs.items():
+        if program is None:
+            say(f"{name} is not installed; get it with: {TOOLS[name].get}")
+    return {name: program for name, program in programs.items() if program is not None}
 
 
-def race(name: str, inputs: Path, folder: Path, model: str, device: str, rounds: int) -> Race | None:
+def race(name: str, program: str, inputs: Path, folder: Path, model: str, device: str, rounds: int) -> Race:
     """Time the tool and the `omnialpha matte` command in turn, after one round that is not counted.
 
-    None, and a word about it, where the tool is not installed. Raises ItemError if it does not make all pictures.
+    Raises ItemError if one does not make all pictures.
     """
-    program = shutil.which(TOOLS[name].arguments[0])
-    if program is None:
-        say(f"{name} is not installed; get it with: {TOOLS[name].get}")
-        return None
     ours, theirs = [], []
     for number in range(rounds + 1):
         outputs = {who: folder / f"{name}-{number}-{who}" for who in ("ours", "theirs")}

@@ -71,11 +71,11 @@ def decomposition(
 def referring(
     photos: Annotated[
         Path,
-        typer.Argument(metavar="PHOTOS.tar", help="As of `eval matting`.", exists=True, dir_okay=False),
+        typer.Argument(metavar="PHOTOS", help="As of `eval matting`.", exists=True),
     ],
     cutouts: Annotated[
         Path,
-        typer.Argument(metavar="CUTOUTS.tar", help="Cut-outs with names, as of training.", exists=True, dir_okay=False),
+        typer.Argument(metavar="CUTOUTS", help="Cut-outs with names, as of training: a tar or a folder.", exists=True),
     ],
     model: ModelOptions,
     output: ShowOptions,
@@ -87,12 +87,12 @@ def referring(
     from itertools import islice
 
     from ...evaluation import held_out
-    from ...training.packs import read_packs
+    from ...training.packs import read_held_out
     from .judged import load
     from .show import show
 
-    loaded, packs = load(model.model, "matte.text"), read_packs(photos, cutouts)
-    judged = held_out.referring(loaded, packs.photos_val, packs.cutouts_val, model.canvas)
+    pictures, objects = read_held_out(photos, "photo"), read_held_out(cutouts, "cutout")
+    judged = held_out.referring(load(model.model, "matte.text"), pictures, objects, model.canvas)
     about = {"model": model.model, "canvas": model.canvas}
     raise typer.Exit(show("referring", islice(judged, model.limit), output, about))
 
@@ -106,10 +106,10 @@ def generation(
     cutouts: Annotated[
         Path | None,
         typer.Argument(
-            metavar="CUTOUTS.tar",
-            help="Cut-outs with names, as of training: a model makes one from each name, and they are the truth.",
+            metavar="CUTOUTS",
+            help="Cut-outs with names, as of training, a tar or a folder: a model makes one from each name of those "
+            "that training leaves out, and they are the truth.",
             exists=True,
-            dir_okay=False,
             show_default=False,
         ),
     ] = None,
@@ -121,9 +121,9 @@ def generation(
     features, which is not FID. What is transparent is laid over nine flat colours, and the mean of the nine taken.
     """
     if cutouts is not None and (folders.predictions or folders.truth or folders.prompts):
-        raise UsageError("the names and pictures of CUTOUTS.tar are prompts and truth: leave the other options out")
+        raise UsageError("the names and pictures of CUTOUTS are prompts and truth: leave the other options out")
     if cutouts is None and (folders.predictions or folders.prompts) is None:
-        raise UsageError("give --predictions, to judge a folder; or --prompts, or CUTOUTS.tar, to judge a model")
+        raise UsageError("give --predictions, to judge a folder; or --prompts, or CUTOUTS, to judge a model")
     if cutouts is None and (folders.truth or folders.prompts) is None:
         raise UsageError("give what the pictures are judged by: --truth, a set of true ones, --prompts, or both")
     from .sets import judge_generated, judge_generator
@@ -153,9 +153,9 @@ def vae(
     LPIPS and FID where their networks are installed, else distances of another network's features, which are neither.
     """
     if (photos is None) == (folders.truth is None):
-        raise UsageError("give either PHOTOS.tar, or --truth, a folder of pictures with alpha")
+        raise UsageError("give either PHOTOS, or --truth, a folder of pictures with alpha")
     if photos is not None and folders.predictions is not None:
-        raise UsageError("--predictions are judged beside --truth; leave PHOTOS.tar out")
+        raise UsageError("--predictions are judged beside --truth; leave PHOTOS out")
     from .sets import judge_reconstructed_folder, judge_vae
     from .show import show
 
@@ -178,7 +178,7 @@ def _judge(
     in_folders = folders.truth is not None and (folders.predictions or folders.sources) is not None
     if (photos is not None) == in_folders or (photos is not None and (folders.truth or folders.predictions)):
         raise UsageError(
-            "give either --truth and --predictions, to judge a folder; or --truth and --sources, or PHOTOS.tar, "
+            "give either --truth and --predictions, to judge a folder; or --truth and --sources, or PHOTOS, "
             "to judge a model"
         )
     from .judged import judge_folder, judge_model, judge_model_in_folders

@@ -26,7 +26,7 @@ def compare(
     ] = "matting",
     photos: Annotated[
         Path | None,
-        option("--photos", panel=INPUTS, metavar="PHOTOS.tar", help="Compare two models on this pack.", exists=True),
+        option("--photos", panel=INPUTS, metavar="PHOTOS", help="Compare two models on this pack.", exists=True),
     ] = None,
     hint: HintKind = "none",
     limit: Annotated[

@@ -33,9 +33,9 @@ def judge_model(
 ) -> Iterator[Judged | ItemError]:
     """The model of `options` on the pack's held-out photographs, or composites of them."""
     from ...evaluation import held_out
-    from ...training.packs import read_packs
+    from ...training.packs import read_held_out
 
-    pictures = read_packs(photos).photos_val
+    pictures = read_held_out(photos, "photo")
     if task == "vae":
         whole = ((one.name, held_out.load_floats(one)) for one in pictures[: options.limit])
         loaded = OmniAlpha.load(options.model)

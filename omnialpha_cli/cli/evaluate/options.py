@@ -14,10 +14,10 @@ from ..options import INPUTS, MODEL, OUTPUT, option
 Photos = Annotated[
     Path | None,
     typer.Argument(
-        metavar="PHOTOS.tar",
-        help="Photographs with mattes: a model is judged on its split `val`, which training leaves out.",
+        metavar="PHOTOS",
+        help="Photographs with mattes, a tar or a folder in a layout of docs/data.md, such as AIM-500: a model is "
+        "judged on those that are held out, which training leaves out.",
         exists=True,
-        dir_okay=False,
         show_default=False,
     ),
 ]

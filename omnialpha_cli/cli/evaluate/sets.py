@@ -49,13 +49,13 @@ def judge_generated(folders: GenerationOptions, options: ModelOptions, measures:
 
 
 def judge_generator(cutouts: Path, options: ModelOptions, measures: WordOptions) -> Judging:
-    """A model, from the names of cut-outs, which are the truth."""
-    from ...training.packs import read_packs
+    """A model, from the names of held-out cut-outs, which are the truth."""
+    from ...training.packs import read_held_out
 
     required = _required_of_words(measures)
-    named = [picture for picture in read_packs(None, cutouts).cutouts if picture.label][: options.limit]
+    named = [picture for picture in read_held_out(cutouts, "cutout") if picture.label][: options.limit]
     if not named:
-        raise UsageError(f"{cutouts} holds no cut-out with a name")
+        raise UsageError(f"{cutouts} holds no held-out cut-out with a name")
     truth = [held_out.load_floats(one) for one in named]
     judge = Generation(_sets(required), truth, _clip(measures.clip, required))
     return _from_words({one.name: one.label for one in named}, judge, options)
@@ -79,12 +79,13 @@ def judge_reconstructed_folder(folders: ReconstructionOptions, measures: Measure
 def judge_vae(photos: Path | None, truth: Path | None, options: ModelOptions, measures: MeasureOptions) -> Judging:
     """A model's VAE, on held-out photographs with their mattes or on the pictures of a folder."""
     from ...api import OmniAlpha
-    from ...training.packs import read_packs
+    from ...training.packs import read_held_out
 
     if truth is not None:
         pictures = [(name, _loader(path)) for name, path in _pictures(truth)]
     else:
-        pictures = [(one.name, held_out.load_floats(one)) for one in read_packs(photos).photos_val]
+        assert photos is not None
+        pictures = [(one.name, held_out.load_floats(one)) for one in read_held_out(photos, "photo")]
     required = _required_of_vae(measures)
     model, distance, sets = OmniAlpha.load(options.model), load_distance(required), _sets(required)
     judged = held_out.reconstruction(model, pictures[: options.limit], options.canvas, distance, _seen(sets))

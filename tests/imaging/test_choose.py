@@ -22,16 +22,21 @@ def two_objects() -> torch.Tensor:
     alpha = torch.zeros(64, 96)
     alpha[10:40, 10:40] = 1.0
     alpha[20:60, 60:90] = 0.8
+    alpha[30:32, 40:60] = 1.0  # a bridge between them
     alpha[2, 2] = 1.0  # too small to be an object
     return alpha
 
 
-@pytest.mark.parametrize(("side", "kept"), [(0, 1.0), (1, 0.8)])
-def test_the_object_where_the_words_are_relevant_is_kept_as_it_is(side, kept):
+@pytest.mark.parametrize(
+    ("side", "own", "other"),
+    [(0, np.s_[10:40, 10:40], np.s_[20:60, 60:90]), (1, np.s_[20:60, 60:90], np.s_[10:40, 10:40])],
+)
+def test_the_object_where_the_words_are_relevant_is_kept_as_it_is(side, own, other):
     alpha, relevance = two_objects(), torch.zeros(4, 6)
     relevance[:, 3 * side : 3 * side + 3] = 2.0
     chosen = choose_object(alpha, relevance)
-    assert torch.equal(chosen, torch.where(alpha == kept, alpha, 0.0) * (torch.arange(64)[:, None] > 2))
+    assert torch.equal(chosen[own], alpha[own])
+    assert chosen[other].max() == 0 and chosen[2, 2] == 0
 
 
 def test_one_object_is_kept_whatever_the_words():

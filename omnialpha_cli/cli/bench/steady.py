@@ -26,7 +26,7 @@ def steady(
     background: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What it moves before, of the same size; by default a texture.")
     ] = None,
-    frames: Annotated[int, typer.Option(min=2, help="Length of the shot.")] = 12,
+    frames: Annotated[int, typer.Option(min=2, help="Length of the shot; 48 are two seconds.")] = 48,
     model: Model = "mini",
     device: Device = "auto",
     json: Json = False,

@@ -10,11 +10,7 @@ EXAMPLES = """Examples:
 
 omnialpha remove photos --mask masks -o clean
 
-omnialpha remove street.jpg --text "red car"
-
-omnialpha remove photos --mask masks --effects --model omnialpha
-
-omnialpha remove 'shots/*.png' --rough-mask 'masks/{stem}.png' --dry-run"""
+omnialpha remove 'shots/*.png' --text car --effects --dry-run"""
 
 
 @takes_options

@@ -61,13 +61,13 @@ def trained_of(model, adapters: bool) -> sft.Trained:
     return trained
 
 
-@pytest.mark.parametrize(("adapters", "lr", "rise"), [(False, 1.5e-3, 0.01), (True, 3e-2, 0.1)])
-def test_the_reward_rises(material, model, tmp_path, adapters, lr, rise):
+@pytest.mark.parametrize(("adapters", "lr", "steps"), [(False, 1.5e-3, 40), (True, 1e-2, 20)])
+def test_the_reward_rises(material, model, tmp_path, adapters, lr, steps):
     trained = trained_of(model, adapters)
-    stage = replace(STAGE, steps=40, lr=lr)
+    stage = replace(STAGE, steps=steps, lr=lr)
     train(trained, objective(material, model, stage), stage, tmp_path, Told())
     rewards = [json.loads(line)["reward"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5 + rise, rewards
+    assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5 + 0.01, rewards
 
 
 def test_several_updates_of_one_sampling_are_clipped(material, model, tmp_path):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -71,6 +72,7 @@ def execute(
         adapters=adapters.identity(loras),
         quantize=None if options.quantize == "none" else options.quantize,
     ).resolved(defaults)  # fmt: skip
+    _refuse_missing(settings)
     choice = choose(items, read_history(output), output, settings, weights.identity, options.overwrite)
 
     with ExitStack() as stack:
@@ -191,6 +193,11 @@ def _refuse_several_places(options: Options) -> None:
     given = [name for name, is_given in places.items() if is_given]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one")
+
+
+def _refuse_missing(settings: Settings) -> None:
+    if settings.refine == "laplacian" and not find_spec("pymatting"):
+        raise UsageError('--refine laplacian needs pymatting; get it with: pip install "omnialpha[refine]"')
 
 
 def _batch_size(text: str) -> int | None:

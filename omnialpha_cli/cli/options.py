@@ -93,7 +93,7 @@ class FinishOptions:
     refine: Annotated[Refine, option(
         "--refine", panel=OUTPUT,
         help="How soft edges come to full size: guided by the picture, by its matting laplacian (slower, for stills "
-             "with hair), or not at all, none.")] = "guided"
+             "with hair; needs the extra refine), or not at all, none.")] = "guided"
     despill: Annotated[Screen | None, option(
         "--despill", panel=OUTPUT, show_default=False,
         help="Take the light of a green or blue screen out of the foreground's colours; auto does so where there is "

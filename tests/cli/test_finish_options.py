@@ -37,6 +37,15 @@ def test_another_way_to_finish_is_another_result(run, photo, option):
     assert run("matte", photo, "-o", "out", option, "--overwrite").code == 0
 
 
+@pytest.mark.parametrize("command", ["matte", "decompose"])
+def test_a_missing_extra_is_told_before_any_work(run, photo, monkeypatch, command):
+    monkeypatch.setattr("omnialpha_cli.cli.execute.find_spec", lambda name: None)
+    outcome = run(command, photo, "--refine", "laplacian")
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1 and 'pip install "omnialpha[refine]"' in outcome.err
+    assert run(command, photo).code == 0
+
+
 def test_decompose_takes_both(run, photo):
     assert run("decompose", photo, "-o", "out", "--refine", "none", "--despill", "auto").code == 0
 

@@ -37,8 +37,12 @@ def tiny_model(prediction: Prediction = "residual", steps: int = 2) -> OmniAlpha
         defaults=Defaults(steps=steps, guidance=1.0, canvas=64),
         schedule=Schedule(shift_terminal=None),
     )
+    # Drawn last, so that the rest does not depend on it.
+    relevance = list(model.context_encoder.relevance.parameters())
+    apart, others = {id(parameter) for parameter in relevance}, []
     for module in (model.transformer, model.context_encoder, model.vae):
         module.eval().requires_grad_(False)
-        for parameter in module.parameters():
-            parameter.add_(torch.randn(parameter.shape) * 0.05)
+        others += [parameter for parameter in module.parameters() if id(parameter) not in apart]
+    for parameter in (*others, *relevance):
+        parameter.add_(torch.randn(parameter.shape) * 0.05)
     return model

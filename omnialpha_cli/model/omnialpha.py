@@ -34,8 +34,8 @@ class Defaults(FromDict):
     """What the weights work best with.
 
     `canvas` is the side in pixels of the square that has the canvas's area; the canvas's sides are multiples of
-    `multiple`; `canvases` has those of commands that differ. With `mirror` a request that has inputs is also run on
-    their mirror images, and the results averaged: twice the work for about a seventh less error in the embedded
+    `multiple`; `commands` has what differs for one command, as `steps`. With `mirror` a request that has inputs is also
+    run on their mirror images, and the results averaged: twice the work for about a seventh less error in the embedded
     weights' mattes. With `fill` a removal that is told where the object is starts from its scene with the object
     painted over (`imaging/fill.py`), not from the scene. `dtype` is the number type the weights are meant to run in.
     """
@@ -47,11 +47,11 @@ class Defaults(FromDict):
     mirror: bool = False
     fill: bool = False
     dtype: str = "float32"
-    canvases: Mapping[str, int] = field(default_factory=dict)
+    commands: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def of(self, command: str) -> "Defaults":
         """Those of one command."""
-        return replace(self, canvas=self.canvases.get(command, self.canvas))
+        return replace(self, **self.commands.get(command, {}))  # type: ignore[arg-type]
 
 
 @dataclass

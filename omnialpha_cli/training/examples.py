@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..imaging.composite import opaque, over
 from ..imaging.fill import paint_over
+from ..model.omnialpha import Defaults
 from ..tasks import TASKS, Task
 from .augment import (
     BACKDROP,
@@ -27,7 +28,7 @@ from .augment import (
     uniform,
     view,
 )
-from .data.captions import Captions
+from .data.captions import Captions, named
 from .data.effects import drop_shadow
 from .data.shards import Shards
 from .data.views import draw_sample, until
@@ -65,6 +66,8 @@ class Mix:
     sharp: bool = False  # backdrops may hold subjects of their own: the task says which object is meant
     two: float = 0.0  # chance that another object, of another name, is part of the background
     masks: bool = False  # a built triplet's foreground may be cut out by a mere mask
+    shadow: float = 0.4  # chance that an object that is put over a picture casts one
+    degraded: bool = True  # scenes may be soft or noisy
     effects: bool = True  # a built triplet's scene has the object's shadow and reflection
 
 
@@ -124,6 +127,7 @@ def crop_to_subject(rgba: np.ndarray) -> np.ndarray | None:
 
 
 PHOTO = Geometry(scale=(0.8, 1.5), shift=0.06)
+ALONE = Geometry(scale=(0.85, 1.0), aspect=0.03, rotation=3.0, shift=0.0, flip=0.0)  # a cut-out on nothing
 PLACED = Geometry(scale=(0.4, 1.1), rotation=15.0, shift=0.1)
 BESIDE = Geometry(scale=(0.35, 0.6), rotation=15.0, shift=0.0)  # one of two
 
@@ -141,7 +145,24 @@ def draw_triplet(material: Material, mix: Mix, size: tuple[int, int], g: torch.G
     colour = draw_colour(g)
     foreground = torch.cat((colour(triplet.foreground[:3]), triplet.foreground[3:]))
     background = colour(triplet.background) if triplet.background is not None else None
-    return replace(triplet, foreground=foreground, scene=degrade(colour(triplet.scene), g), background=background)
+    scene = colour(triplet.scene)
+    scene = degrade(scene, g) if mix.degraded else scene
+    return replace(triplet, foreground=foreground, scene=scene, background=background)
+
+
+def canvas_side(defaults: Defaults, task: Task, side: int) -> int:
+    """Side in pixels of the square that has the canvas's area: `side`, unless the task's command has its own."""
+    return int(defaults.commands.get(task.command, {}).get("canvas", side))
+
+
+def shape(material: Material, task: Task, g: torch.Generator) -> tuple[int, int]:
+    """(H, W) that a task's canvas is to have, up to scale: a photograph's, and square for cut-outs on nothing."""
+    return (1, 1) if _is_alone(material, task) else photo_of_shape(material, g)
+
+
+def _is_alone(material: Material, task: Task) -> bool:
+    """Whether the task makes an object of words alone, which cut-outs show best."""
+    return task.name == "generate.foreground" and bool(material.cutouts)
 
 
 def photo_of_shape(material: Material, g: torch.Generator) -> tuple[int, int]:
@@ -178,6 +199,13 @@ def _built(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generat
     return Triplet(foreground, scene, None if background is None else background[:3], sample.label, sample.captions)
 
 
+def _alone(material: Material, size: tuple[int, int], g: torch.Generator) -> Triplet:
+    """A cut-out on nothing, as it was drawn: what its name is to bring forth."""
+    picture = material.cutouts[choice(g, len(material.cutouts))]
+    rgba = view(picture.rgba, size, ALONE, g, fit="contain")
+    return Triplet(rgba, rgba[:3], None, named(picture.label) if chance(g, 0.5) else picture.label)
+
+
 def _composite(material: Material, kind: str, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
     sources = material.foregrounds if kind == "recomposed" or not material.cutouts else material.cutouts
     picture = sources[choice(g, len(sources))]
@@ -189,7 +217,7 @@ def _composite(material: Material, kind: str, mix: Mix, size: tuple[int, int], g
         backdrop = over(second, _shadow(backdrop, second[3:], g) if chance(g, 0.4) else backdrop)
     foreground = _subject(picture, place, size, g)
     alpha = foreground[3:]
-    shadowed = _shadow(backdrop, alpha, g) if chance(g, 0.4) else backdrop
+    shadowed = _shadow(backdrop, alpha, g) if chance(g, mix.shadow) else backdrop
     if chance(g, 0.3):  # harmonise: pull the foreground's mean towards the backdrop's
         mean = (foreground[:3] * alpha).sum((1, 2)) / alpha.sum().clamp(min=1)
         shift = (backdrop.mean((1, 2)) - mean) * uniform(g, 0.1, 0.4)
@@ -262,6 +290,8 @@ def draw_example(
 
     Where words choose the object there are often two to choose from. `fill` is that of the weights' defaults.
     """
+    if _is_alone(material, task):
+        return make_example(_alone(material, size, g), task, g)
     if task.hint == "text":
         mix = replace(mix, photo=0.3, recomposed=0.3, cutout=0.4, two=0.7)
     mix = replace(mix, sharp=task.hint not in ("none", "text"))
@@ -269,6 +299,8 @@ def draw_example(
         mix = replace(mix, photo=0.0)
     # The layers of a decomposition make up the scene; only what an object does not show serves where all is a mask.
     mix = replace(mix, effects=task.command != "decompose", masks="foreground" not in task.inputs + task.outputs)
+    if task.command == "remove":  # its background is the scene's own, not a sharper one, and its shadows are to go
+        mix = replace(mix, degraded=False, shadow=0.7)
     triplet = until(
         lambda: draw_triplet(material, mix, size, g),
         lambda one: not task.needs_text or bool(one.words(task)),

@@ -18,7 +18,7 @@ from ..model.omnialpha import OmniAlpha, Request
 from ..model.sampler import Schedule as Sigmas
 from ..model.sampler import schedule as sigmas_of
 from ..status import UsageError
-from .examples import Example, Material, draw_example, draw_task, photo_of_shape
+from .examples import Example, Material, canvas_side, draw_example, draw_task, shape
 from .image_encoder import CanvasOf
 from .loop import Objective, Schedule
 from .lora import Adapted, without_adapters
@@ -105,7 +105,7 @@ def objective(
     def draw(step: int, micro: int, g: torch.Generator) -> Rollout:
         if step % grpo.updates == 0 or micro not in kept:
             task = draw_task(tasks, g)
-            size = canvas(*photo_of_shape(material, g), model.defaults.canvases.get(task.command, schedule.size))
+            size = canvas(*shape(material, task, g), canvas_side(model.defaults, task, schedule.size))
             example = draw_example(material, MIX, task, size, g, fill=model.defaults.fill)
             kept[micro] = sample_group(model, example, score, grpo, g)
         return kept[micro]
@@ -149,9 +149,11 @@ def sample_group(model: OmniAlpha, example: Example, score: Score, grpo: GRPO, g
         for trajectory, a in zip(trajectories, advantages(table, wanted).split(grpo.at_once), strict=True)
     ]
     chosen = torch.randperm(grpo.steps - 1, generator=g)[: grpo.trained_steps].tolist()
-    reward = table[:, torch.tensor(wanted)].mean()
+    rewards = table[:, torch.tensor(wanted)].mean(1)  # (G,)
+    reward, spread = float(rewards.mean()), float(rewards.std())  # without spread there is nothing to learn from
     terms = {name: float(column.mean()) for name, column, on in zip(TERMS, table.T, wanted, strict=True) if on}
-    return Rollout(parts, chosen, {"reward": float(reward), f"reward/{example.task.name}": float(reward), **terms})
+    figures = {"reward": reward, "spread": spread, f"reward/{example.task.name}": reward, **terms}
+    return Rollout(parts, chosen, figures)
 
 
 def policy_loss(model: OmniAlpha, part: Part, k: int, grpo: GRPO) -> tuple[Tensor, dict[str, float]]:

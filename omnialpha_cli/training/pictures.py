@@ -9,7 +9,7 @@ from torch import Tensor
 from ..imaging.composite import checkerboard, over
 from ..model.omnialpha import OmniAlpha, Request
 from ..tasks import TASKS
-from .examples import Material, Mix, draw_example, photo_of_shape
+from .examples import Material, Mix, canvas_side, draw_example, shape
 from .image_encoder import CanvasOf
 
 ROWS = 6  # tasks in a sheet, the heaviest
@@ -26,12 +26,13 @@ def validation_sheet(
     rows = []
     for name in islice(sorted(tasks, key=lambda name: -tasks[name]), ROWS):
         g = torch.Generator().manual_seed(SEED)
-        size = canvas(*photo_of_shape(material, g), model.defaults.canvases.get(TASKS[name].command, side))
-        example = draw_example(material, mix, TASKS[name], size, g, fill=model.defaults.fill)
+        task, defaults = TASKS[name], model.defaults.of(TASKS[name].command)
+        size = canvas(*shape(material, task, g), canvas_side(model.defaults, task, side))
+        example = draw_example(material, mix, task, size, g, fill=model.defaults.fill)
         request = Request(example.prompt, tuple(example.inputs), (size,) * len(example.targets))
-        scale = model.defaults.guidance
+        scale = defaults.guidance
         contexts = model.context([request], guided=scale != 1)
-        clean = model.sample([request], contexts, model.encode([request]), model.defaults.steps, scale)
+        clean = model.sample([request], contexts, model.encode([request]), defaults.steps, scale)
         (layers,) = model.decode(clean, request.layout)
         rows.append([*example.inputs, *example.targets, *layers])
     return sheet(rows)

@@ -16,7 +16,7 @@ from ..model.context import Context
 from ..model.context.mini import PATCH, MiniContext
 from ..model.omnialpha import OmniAlpha, Request
 from ..model.transformer import Transformer, pack
-from .examples import Example, Material, Mix, draw_example, draw_task, photo_of_shape
+from .examples import Example, Material, Mix, canvas_side, draw_example, draw_task, shape
 from .image_encoder import CanvasOf
 from .loop import Objective, Schedule
 from .pictures import validation_sheet
@@ -30,12 +30,14 @@ MAX_WEIGHT = 8.0  # of the clean-latent error, which is the velocity error over 
 class Flow:
     """How sigma is drawn, what is weighted how, and how often the prompt is left out.
 
-    The defaults are the embedded weights': half of the samples stand at sigma 1, where a single step starts; the error
-    is that of the clean latents, up to a limit. The published ones have uniform sigma and the velocity's plain error.
+    The defaults are the embedded weights': half of the samples of what is done in one step stand at sigma 1, where it
+    starts; the error is that of the clean latents, up to a limit. The published ones have uniform sigma and the
+    velocity's plain error. `unseen` is for tasks without input pictures, which are cheap: so many examples for one.
     """
 
     sigma: Literal["logit-normal", "uniform"] = "logit-normal"
     at_one: float = 0.5
+    unseen: int = 1
     logit_mean: float = 0.8
     logit_std: float = 1.0
     error: Literal["clean", "velocity"] = "clean"
@@ -79,13 +81,14 @@ class Batch:
     sigma: Tensor  # (B,)
 
 
-def draw_sigma(batch: int, flow: Flow, g: torch.Generator) -> Tensor:
-    """Sigma (B,) in (0, 1]: 1, or drawn as `flow` says."""
+def draw_sigma(batch: int, flow: Flow, g: torch.Generator, *, one_step: bool) -> Tensor:
+    """Sigma (B,) in (0, 1] as `flow` says: often 1 for what is done in one step, else drawn."""
     if flow.sigma == "uniform":
         sigma = 1 - torch.rand(batch, generator=g)
     else:
         sigma = (flow.logit_mean + flow.logit_std * torch.randn(batch, generator=g)).sigmoid()
-    return torch.where(torch.rand(batch, generator=g) < flow.at_one, torch.ones(batch), sigma)
+    share = flow.at_one if one_step else 0.0
+    return torch.where(torch.rand(batch, generator=g) < share, torch.ones(batch), sigma)
 
 
 def to_request(example: Example, prompt: str) -> Request:
@@ -121,9 +124,8 @@ def objective(
 
     def draw(step: int, micro: int, g: torch.Generator) -> Batch:
         task = draw_task(tasks, g)
-        side = model.defaults.canvases.get(task.command, schedule.size)
-        size = canvas(*photo_of_shape(material, g), side)
-        count, fill = schedule.micro_batch, model.defaults.fill
+        size = canvas(*shape(material, task, g), canvas_side(model.defaults, task, schedule.size))
+        count, fill = schedule.micro_batch * (1 if task.inputs else flow.unseen), model.defaults.fill
         examples = [draw_example(material, MIX, task, size, g, fill=fill) for _ in range(count)]
         dropped = torch.rand(len(examples), generator=g) < flow.prompt_dropout
         requests = [to_request(e, "" if d else e.prompt) for e, d in zip(examples, dropped, strict=True)]
@@ -132,7 +134,8 @@ def objective(
             clean = encode_targets(model, examples)
             context = None if context_is_trained else model.context(requests, guided=False)[0]
         noise = torch.randn(clean.shape, generator=g).to(clean)
-        sigma = draw_sigma(len(examples), flow, g).to(clean)
+        one_step = model.defaults.of(task.command).steps == 1
+        sigma = draw_sigma(len(examples), flow, g, one_step=one_step).to(clean)
         return Batch(requests, examples, context, inputs, clean, noise, sigma)
 
     def loss(trained: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:

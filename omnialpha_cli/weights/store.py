@@ -47,8 +47,7 @@ class Weights:
     def defaults(self, command: str | None = None) -> dict[str, Any]:
         """What the weights work best with, for one command. Raises WeightsError."""
         values = {"dtype": "float32", **self.config.get("defaults", {})}
-        canvases = values.pop("canvases", {})
-        return values | ({"canvas": canvases[command]} if command in canvases else {})
+        return values | values.pop("commands", {}).get(command, {})
 
     @cached_property
     def identity(self) -> str:

@@ -10,6 +10,7 @@ from omnialpha_cli.training.examples import (
     draw_example,
     draw_task,
     draw_triplet,
+    shape,
 )
 from omnialpha_cli.training.hints import rough_mask, trimap
 from omnialpha_cli.training.packs import read_packs
@@ -129,3 +130,25 @@ def test_subjects_that_the_frame_cuts_or_that_are_tiny_are_not_reused(material):
 def test_tasks_are_drawn_by_weight():
     drawn = {draw_task({"matte.auto": 1, "matte.text": 0}, generator(s)).name for s in range(20)}
     assert drawn == {"matte.auto"}
+
+
+def test_a_name_alone_brings_forth_a_cutout_as_it_was_drawn(material):
+    task = TASKS["generate.foreground"]
+    assert shape(material, task, generator()) == (1, 1)
+    drawn = [draw_example(material, Mix(), task, (64, 64), generator(seed)) for seed in range(6)]
+    names = {picture.label for picture in material.cutouts}
+    for one in drawn:
+        (foreground,) = one.targets
+        words = one.prompt.removeprefix("Generate a transparent-background RGBA image. ")
+        assert words.removeprefix("a ").removeprefix("an ") in names
+        assert 0.1 < foreground[3].mean() < 0.95
+    assert len({one.prompt for one in drawn}) > 1
+
+
+def test_a_removal_s_background_is_the_scene_s_own(material):
+    """Not a sharper or cleaner one: what the object does not touch stays as it is."""
+    for seed in range(8):
+        example = draw_example(material, Mix(), TASKS["remove.mask"], (64, 64), generator(seed))
+        (scene, mask), (background,) = example.inputs, example.targets
+        same = (scene[:3] - background[:3]).abs().amax(0)[mask[0] == 0] < 1e-5
+        assert same.float().mean() > 0.2

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -9,12 +10,14 @@ from tiny_model import tiny_model
 from torch.nn import functional as F
 from training_runs import Told
 
+from omnialpha_cli.model.request import Request
 from omnialpha_cli.status import UsageError
 from omnialpha_cli.tasks import TASKS
 from omnialpha_cli.training import grpo, lora, sft
 from omnialpha_cli.training.examples import Mix, draw_example
-from omnialpha_cli.training.grpo import GRPO, clipped_surrogate, policy_loss, sample_group
+from omnialpha_cli.training.grpo import GRPO, Part, clipped_surrogate, policy_loss, sample_group
 from omnialpha_cli.training.loop import Schedule, train
+from omnialpha_cli.training.sde import roll_out
 
 SMALL = GRPO(group=8, steps=4, eta=0.7, shift=1.0, fraction=0.75, clip=0.2, at_once=8)
 STAGE = Schedule(
@@ -106,6 +109,53 @@ def test_on_the_policy_the_gradient_is_the_advantage_times_that_of_the_log_densi
     assert torch.allclose(density, trajectory.log_densities[k] / x[0].numel(), atol=1e-5)
     (wanted,) = torch.autograd.grad(-(part.advantages * density).mean(), weight)
     assert torch.allclose(found, wanted, atol=1e-6)
+
+
+class Linear:
+    """A model whose velocity is rate·x + drift at every place: what it makes, and how that changes, can be known."""
+
+    def __init__(self):
+        self.rate, self.drift = (torch.tensor(v, requires_grad=True) for v in (0.4, 0.3))
+
+    def prepare(self, *arguments):
+        return None
+
+    def anchor(self, *arguments):
+        return 0.0
+
+    def denoise(self, x, sigma, prepared, anchor):
+        return self.rate * x + self.drift
+
+
+def test_the_gradient_is_that_of_the_expected_reward():
+    """Of many samples, that of the surrogate points where that through the samples themselves does."""
+    model, settings = Linear(), replace(SMALL, steps=6, fraction=1.0)
+    sigmas, noise = (
+        torch.linspace(1, 0, 7).tolist(),
+        torch.randn(60_000, 2, 2, generator=torch.Generator().manual_seed(0)),
+    )
+
+    def sampled():
+        velocity = partial(model.denoise, prepared=None, anchor=0.0)
+        return roll_out(velocity, noise, sigmas, settings.eta, torch.Generator().manual_seed(1))
+
+    def reward(trajectory):
+        return (trajectory.states[-1] - 1).square().mean((1, 2))
+
+    unknowns = [model.rate, model.drift]
+    through = torch.stack(torch.autograd.grad(reward(sampled()).mean(), unknowns))
+    with torch.no_grad():
+        trajectory = sampled()
+        rewards = reward(trajectory)
+    part = Part(Request("", (), ((16, 16),)), [], None, trajectory, rewards - rewards.mean())
+    values = [policy_loss(model, part, k, settings)[0] for k in range(settings.trained_steps)]
+    by_density = -torch.stack(torch.autograd.grad(torch.stack(values).sum(), unknowns)) * noise[0].numel()
+    # What the last step, which has no density, adds is in the first alone: taken away by holding its velocity fixed.
+    x, sigma = trajectory.states[-2], sigmas[-2]
+    last = torch.stack(
+        torch.autograd.grad((x - sigma * model.denoise(x, sigma, None, 0.0) - 1).square().mean(), unknowns)
+    )
+    assert torch.allclose(by_density, through - last, rtol=0.1), (by_density, through - last)
 
 
 def test_parts_of_a_group_share_its_advantages(material, model):

@@ -17,7 +17,7 @@ from omnialpha_cli.training.export import write_alpha_vae
 ADAPTER = "lora/pytorch_lora_weights.safetensors"
 STAGE = "size = 64\nsteps = 2\nbatch = 2\nlr = 1e-2\nwarmup = 0.0\nlog_every = 1\npicture_every = 2\nrecompute = true\n"
 LORA = "[lora]\nmodules = '.*attn.*'\nrank = 4\nalpha = 4\n"
-DEFAULTS = "[defaults]\nsteps = 2\nguidance = 2.0\ncanvas = 64\ncanvases = { decompose = 32 }\n"
+DEFAULTS = "[defaults]\nsteps = 2\nguidance = 2.0\ncanvas = 64\ncommands = { decompose = { canvas = 32 } }\n"
 VAE = f"""
 [vae.loss]
 adversarial_from = 1
@@ -145,7 +145,7 @@ def test_all_of_a_transformer_can_be_trained(omnialpha, base):
 
 
 def test_the_embedded_kind_takes_adapters_too(omnialpha, tiny_weights):
-    run = omnialpha("sft", SFT.replace(", \"generate.foreground\" = 1.0", ""), "--start", tiny_weights)
+    run = omnialpha("sft", SFT.replace(', "generate.foreground" = 1.0', ""), "--start", tiny_weights)
     OmniAlpha.load(tiny_weights, loras=[(run / "sft" / ADAPTER, 1.0)])
 
 

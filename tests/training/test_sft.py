@@ -1,6 +1,7 @@
 """The flow's loss: what is drawn, what is weighted, and that it is the error of every target."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -100,16 +101,29 @@ def test_clean_tokens_are_the_latents_of_the_targets_in_order(material, model):
 
 
 def test_uniform_sigma_is_uniform_above_zero():
-    sigma = draw_sigma(50_000, PLAIN, generator())
+    sigma = draw_sigma(50_000, PLAIN, generator(), one_step=True)
     assert float(sigma.min()) > 0 and float(sigma.max()) <= 1
     assert torch.histc(sigma, 10, 0, 1) / 5000 == pytest.approx(torch.ones(10).tolist(), rel=0.06)
 
 
 def test_the_mini_s_sigma_stands_at_one_for_half():
-    sigma = draw_sigma(20_000, Flow(), generator())
+    sigma = draw_sigma(20_000, Flow(), generator(), one_step=True)
     assert float((sigma == 1).float().mean()) == pytest.approx(0.5, abs=0.02)
     logits = sigma[sigma < 1].logit()
     assert float(logits.mean()) == pytest.approx(0.8, abs=0.05) and float(logits.std()) == pytest.approx(1, abs=0.05)
+
+
+def test_what_takes_several_steps_is_trained_between_them(material, model):
+    defaults = replace(model.defaults, steps=1, commands={"decompose": {"steps": 4}})
+    training = partial(of, material, replace(model, defaults=defaults), Flow(at_one=1.0))
+    assert bool((training("matte.auto").draw(0, 0, generator()).sigma == 1).all())
+    assert bool((training("decompose.auto").draw(0, 0, generator()).sigma < 1).all())
+
+
+def test_a_step_holds_more_examples_of_what_sees_no_picture(material, model):
+    training = partial(of, material, model, replace(PLAIN, unseen=3))
+    assert len(training("generate.foreground").draw(0, 0, generator()).examples) == 3 * STAGE.batch
+    assert len(training("matte.auto").draw(0, 0, generator()).examples) == STAGE.batch
 
 
 def test_prompts_are_dropped_by_their_share_and_pictures_kept(material, model):
@@ -128,7 +142,7 @@ def test_a_batch_depends_on_its_generator_alone(material, model):
 
 
 def test_a_command_s_own_canvas_is_trained_on(material, model):
-    model = replace(model, defaults=replace(model.defaults, canvases={"decompose": 32}))
+    model = replace(model, defaults=replace(model.defaults, commands={"decompose": {"canvas": 32}}))
     assert of(material, model, PLAIN).draw(0, 0, generator()).examples[0].targets[0].shape == (4, 32, 32)
     assert of(material, model, PLAIN, "matte.auto").draw(0, 0, generator()).examples[0].targets[0].shape == (4, 64, 64)
 

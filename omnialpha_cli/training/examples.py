@@ -127,7 +127,7 @@ def crop_to_subject(rgba: np.ndarray) -> np.ndarray | None:
 
 
 PHOTO = Geometry(scale=(0.8, 1.5), shift=0.06)
-ALONE = Geometry(scale=(0.85, 1.0), aspect=0.03, rotation=3.0, shift=0.0, flip=0.0)  # a cut-out on nothing
+ALONE = Geometry(scale=(0.92, 0.92), aspect=0.0, rotation=0.0, shift=0.0, slack=0.0, flip=0.0)  # a cut-out on nothing
 PLACED = Geometry(scale=(0.4, 1.1), rotation=15.0, shift=0.1)
 BESIDE = Geometry(scale=(0.35, 0.6), rotation=15.0, shift=0.0)  # one of two
 

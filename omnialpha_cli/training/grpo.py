@@ -8,7 +8,7 @@ dimensions before they are compared: their sum over 10⁵ numbers would leave an
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +65,15 @@ class GRPO:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """What a group is sampled from: an example, and a generator's state; none where the last sampling goes on."""
+
+    micro: int
+    example: Example | None = None
+    state: Tensor = field(default_factory=lambda: torch.empty(0))
+
+
+@dataclass(frozen=True)
 class Part:
     """Some of a group's samples: their conditions, trajectory, and advantages (B,)."""
 
@@ -102,13 +111,19 @@ def objective(
         raise UsageError("kl is the divergence from the model without adapters: it needs [lora]")
     kept: dict[int, Rollout] = {}  # by micro-batch
 
-    def draw(step: int, micro: int, g: torch.Generator) -> Rollout:
-        if step % grpo.updates == 0 or micro not in kept:
-            task = draw_task(tasks, g)
-            size = canvas(*shape(material, task, g), canvas_side(model.defaults, task, schedule.size))
-            example = draw_example(material, MIX, task, size, g, fill=model.defaults.fill)
-            kept[micro] = sample_group(model, example, score, grpo, g)
-        return kept[micro]
+    def draw(step: int, micro: int, g: torch.Generator) -> Drawn:
+        if step % grpo.updates:
+            return Drawn(micro)
+        task = draw_task(tasks, g)
+        size = canvas(*shape(material, task, g), canvas_side(model.defaults, task, schedule.size))
+        return Drawn(micro, draw_example(material, MIX, task, size, g, fill=model.defaults.fill), g.get_state())
+
+    def ready(drawn: Drawn) -> Rollout:
+        if drawn.example is not None:
+            g = torch.Generator()
+            g.set_state(drawn.state)
+            kept[drawn.micro] = sample_group(model, drawn.example, score, grpo, g)
+        return kept[drawn.micro]
 
     def loss(trained: nn.Module, rollout: Rollout, term: int) -> tuple[Tensor, dict[str, float]]:
         number, part = divmod(term, grpo.parts)
@@ -118,7 +133,7 @@ def objective(
     def picture() -> Tensor:
         return validation_sheet(model, held_out or material, MIX, tasks, schedule.size, canvas)
 
-    return Objective(draw, loss, grpo.trained_steps * grpo.parts, picture)
+    return Objective(draw, loss, grpo.trained_steps * grpo.parts, picture, ready=ready)
 
 
 @torch.no_grad()

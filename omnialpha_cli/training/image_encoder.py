@@ -76,9 +76,12 @@ def scenes(
 def objective(material: Material, schedule: Schedule, canvas: CanvasOf, device: torch.device) -> Objective:
     """What `loop.train` optimises."""
 
-    def draw(step: int, micro: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
-        torch.manual_seed(int(torch.randint(2**31, (), generator=g)))  # drop-path draws from the global generator
-        rgb, alpha = scenes(material, MIX, schedule, canvas, g)
+    def draw(step: int, micro: int, g: torch.Generator) -> tuple[int, Tensor, Tensor]:
+        return int(torch.randint(2**31, (), generator=g)), *scenes(material, MIX, schedule, canvas, g)
+
+    def ready(drawn: tuple[int, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        seed, rgb, alpha = drawn
+        torch.manual_seed(seed)  # drop-path draws from the global generator
         return rgb.to(device).contiguous(memory_format=torch.channels_last), alpha.to(device)
 
     def loss(model: nn.Module, drawn: tuple[Tensor, Tensor], term: int) -> tuple[Tensor, dict[str, float]]:
@@ -86,4 +89,4 @@ def objective(material: Material, schedule: Schedule, canvas: CanvasOf, device: 
         fine, coarse = model(rgb)
         return alpha_loss(fine.float(), coarse.float(), alpha)
 
-    return Objective(draw, loss)
+    return Objective(draw, loss, ready=ready)

@@ -69,6 +69,10 @@ def objective(material: Material, schedule: Schedule, device: torch.device) -> O
     def draw(step: int, micro: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         target = batch(material, schedule, g)
         noise = torch.randn(len(target), Z_DIM, schedule.size // 8, schedule.size // 8, generator=g)
+        return target, noise
+
+    def ready(drawn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        target, noise = drawn
         return target.to(device).contiguous(memory_format=torch.channels_last), noise.to(device)
 
     def loss(model: nn.Module, drawn: tuple[Tensor, Tensor], term: int) -> tuple[Tensor, dict[str, float]]:
@@ -77,4 +81,4 @@ def objective(material: Material, schedule: Schedule, device: torch.device) -> O
         z = model.statistics(model.vae.encoder(target).float()) + LATENT_NOISE * noise
         return reconstruction(target, model.vae.decoder(z).float())
 
-    return Objective(draw, loss, independent=True)
+    return Objective(draw, loss, ready=ready)

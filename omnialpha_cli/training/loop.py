@@ -12,7 +12,6 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal
 
 import torch
@@ -28,21 +27,26 @@ from .recompute import recompute_blocks
 Loss = Callable[[nn.Module, Any, int], tuple[Tensor, dict[str, float]]]
 
 
+def _as_drawn(drawn: Any) -> Any:
+    return drawn
+
+
 @dataclass(frozen=True)
 class Objective:
     """What a training optimises: batches, and their loss.
 
-    `draw(step, micro, generator)` makes a micro-batch, without gradients; `loss(model, batch, term)` gives a value and
-    figures for the log. A batch has `terms` losses, whose mean counts: each is backpropagated on its own, so that only
-    one graph is in memory. `picture()` shows, as RGB (3, H, W) in [0, 1], what the model makes now. With `independent`
-    a batch depends on its generator alone, so that it may be drawn ahead, by another thread.
+    `draw(step, micro, generator)` makes what a micro-batch is made of, on the CPU; it depends on its arguments alone and
+    can be pickled, so that other processes may draw ahead. `ready(drawn)` makes the batch of it, without gradients, by
+    frozen networks and on the device. `loss(model, batch, term)` gives a value and figures for the log. A batch has
+    `terms` losses, whose mean counts: each is backpropagated on its own, so that only one graph is in memory.
+    `picture()` shows, as RGB (3, H, W) in [0, 1], what the model makes now.
     """
 
     draw: Callable[[int, int, torch.Generator], Any]
     loss: Loss
     terms: int = 1
     picture: Callable[[], Tensor] | None = None
-    independent: bool = False
+    ready: Callable[[Any], Any] = _as_drawn
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Schedule:
     channels_last: bool = False
     recompute: bool = False  # blocks' activations in the backward pass: less memory for a third more time
     shard: bool = False  # the transformer's weights over all processes (FSDP2), not a copy in each (DDP)
-    ahead: int = 0  # micro-batches that a second thread draws while the network computes
+    ahead: int = 0  # processes that draw micro-batches while the network computes
     lr_scale: tuple[tuple[str, float], ...] = ()
     save_every: int = 500
     log_every: int = 25
@@ -139,22 +143,21 @@ def train(
     first = checkpoint.load(folder, model, optimiser, ema, device)
     if first and group.first:
         report.say(f"{folder.name}: resumed at step {first}")
-    lock = Lock()  # a context encoder keeps what it read, for one at a time
 
     def draw(place: tuple[int, int]) -> Any:
-        with lock, torch.autocast(device.type, dtype=torch.bfloat16, enabled=schedule.bf16):
-            return objective.draw(*place, step_generator(schedule.seed, *place))
+        return objective.draw(*place, step_generator(schedule.seed, *place))
 
     places = product(range(first, schedule.steps), micros)
-    batches = drawn_ahead(draw, places, schedule.ahead if objective.independent else 0)
-    with Log(folder, schedule.steps, report if group.first else None, tensorboard) as log, closing(batches):
+    all_drawn = drawn_ahead(draw, places, schedule.ahead)
+    with Log(folder, schedule.steps, report if group.first else None, tensorboard) as log, closing(all_drawn):
         started, since, figures = time.monotonic(), first, _Means()
         for step in range(first, schedule.steps):
             for parameters in optimiser.param_groups:
                 parameters["lr"] = schedule.lr * parameters["scale"] * learning_rate(step, schedule)
             optimiser.zero_grad(set_to_none=True)
             for micro in micros:
-                batch = next(batches)
+                with torch.autocast(device.type, dtype=torch.bfloat16, enabled=schedule.bf16):
+                    batch = objective.ready(next(all_drawn))
                 for term in range(objective.terms):
                     last = micro == micros[-1] and term == objective.terms - 1
                     with nullcontext() if last else step_of.no_sync():
@@ -173,7 +176,7 @@ def train(
                 log.figures(done, {**figures.all(group), "rate": round(rate, 2)})
                 started, since, figures = time.monotonic(), done, _Means()
             if objective.picture and schedule.picture_every and done % schedule.picture_every == 0:
-                with lock, checkpoint.averaged(model, ema):
+                with checkpoint.averaged(model, ema):
                     log.picture(done, objective.picture())
             if done % schedule.save_every == 0 or done == schedule.steps:
                 checkpoint.save(folder, model, optimiser, ema, done, group)

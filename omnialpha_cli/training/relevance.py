@@ -71,12 +71,16 @@ def objective(
     def draw(step: int, micro: int, g: torch.Generator) -> Batch:
         size = canvas(*photo_of_shape(material, g), schedule.size)
         pairs = [draw_pair(material, size, g) for _ in range(schedule.micro_batch)]
-        one, other = ([table[word_ids(tokenizer, pair.labels[i])].to(device) for pair in pairs] for i in (0, 1))
+        one, other = ([table[word_ids(tokenizer, pair.labels[i])] for pair in pairs] for i in (0, 1))
         return Batch(
-            torch.stack([pair.scene for pair in pairs]).to(device),
+            torch.stack([pair.scene for pair in pairs]),
             list(zip(one, other, strict=True)),
-            torch.stack([pair.alphas for pair in pairs]).to(device),
+            torch.stack([pair.alphas for pair in pairs]),
         )
+
+    def ready(drawn: Batch) -> Batch:
+        words = [(one.to(device), other.to(device)) for one, other in drawn.words]
+        return Batch(drawn.scenes.to(device), words, drawn.alphas.to(device))
 
     def loss(model: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         assert isinstance(model, Relevance)
@@ -95,7 +99,7 @@ def objective(
         figures = {"choice": choice, "match": match, "right": right}
         return choice + MATCH * match, {name: float(figure.detach()) for name, figure in figures.items()}
 
-    return Objective(draw, loss, independent=True)
+    return Objective(draw, loss, ready=ready)
 
 
 def train_words_alone(relevance: Relevance) -> None:

@@ -23,6 +23,7 @@ from .pictures import validation_sheet
 
 MIX = Mix()
 CELL = 4  # the auxiliary alpha of a stride-16 token has CELL × CELL values
+UNSEEN = 0.03  # a difference of colour that nobody sees
 MAX_WEIGHT = 8.0  # of the clean-latent error, which is the velocity error over sigma²
 
 
@@ -33,11 +34,16 @@ class Flow:
     The defaults are the embedded weights': half of the samples of what is done in one step stand at sigma 1, where it
     starts; the error is that of the clean latents, up to a limit. The published ones have uniform sigma and the
     velocity's plain error. `unseen` is for tasks without input pictures, which are cheap: so many examples for one.
+    With `balanced` the logarithm of a batch's error is made small: a tenth less of it counts alike in every task,
+    where one is ten times harder than another. `effects` is what an object's shadow and reflection outside of its mask
+    count for in a removal, beside all else; they are small, and easily left.
     """
 
     sigma: Literal["logit-normal", "uniform"] = "logit-normal"
     at_one: float = 0.5
     unseen: int = 1
+    balanced: bool = False
+    effects: float = 1.0
     logit_mean: float = 0.8
     logit_std: float = 1.0
     error: Literal["clean", "velocity"] = "clean"
@@ -69,16 +75,23 @@ class Trained(nn.Module):
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Examples of one task and canvas. Tensors are on the device; `context` is None where it is trained."""
+class Drawn:
+    """Examples of one task and canvas, and what is drawn beside them."""
 
     requests: list[Request]
     examples: list[Example]
+    noise: Tensor  # (B, N_targets, C·p²)
+    sigma: Tensor  # (B,)
+    weight: Tensor  # (B, N_targets, 1), of each token's error
+
+
+@dataclass(frozen=True)
+class Batch(Drawn):
+    """The same with its tensors on the device, and encoded; `context` is None where it is trained."""
+
     context: Context | None
     inputs: list[Tensor]  # latents, for input k (B, 16, h, w)
     clean: Tensor  # (B, N_targets, C·p²)
-    noise: Tensor
-    sigma: Tensor  # (B,)
 
 
 def draw_sigma(batch: int, flow: Flow, g: torch.Generator, *, one_step: bool) -> Tensor:
@@ -95,6 +108,17 @@ def to_request(example: Example, prompt: str) -> Request:
     """The request that an example answers."""
     sizes = tuple((t.shape[-2], t.shape[-1]) for t in example.targets)
     return Request(prompt, tuple(example.inputs), sizes)
+
+
+def token_weights(example: Example, effects: float) -> Tensor:
+    """(N_targets, 1): 1, and up to `effects` where a removal's object changes the picture outside of its mask."""
+    areas = [target.shape[1] * target.shape[2] // PATCH**2 for target in example.targets]
+    if example.task.command != "remove" or len(example.inputs) < 2 or effects == 1:
+        return torch.ones(sum(areas), 1)
+    (scene, hint), (background,) = example.inputs, example.targets
+    changed = ((scene - background)[:3].abs().amax(0) > UNSEEN) & (hint[0] == 0)  # (H, W)
+    share = F.avg_pool2d(changed[None].float(), PATCH).flatten()  # (H/16 · W/16,)
+    return 1 + (effects - 1) * share[:, None]
 
 
 def auxiliary_alpha(hidden: Tensor, context: Context, examples: list[Example], head: nn.Module) -> Tensor:
@@ -122,21 +146,31 @@ def objective(
     `held_out` gives the validation pictures' examples.
     """
 
-    def draw(step: int, micro: int, g: torch.Generator) -> Batch:
+    def draw(step: int, micro: int, g: torch.Generator) -> Drawn:
         task = draw_task(tasks, g)
         size = canvas(*shape(material, task, g), canvas_side(model.defaults, task, schedule.size))
         count, fill = schedule.micro_batch * (1 if task.inputs else flow.unseen), model.defaults.fill
         examples = [draw_example(material, MIX, task, size, g, fill=fill) for _ in range(count)]
         dropped = torch.rand(len(examples), generator=g) < flow.prompt_dropout
         requests = [to_request(e, "" if d else e.prompt) for e, d in zip(examples, dropped, strict=True)]
-        with torch.no_grad():
-            inputs = [z.to(model.dtype) for z in model.encode(requests)]
-            clean = encode_targets(model, examples)
-            context = None if context_is_trained else model.context(requests, guided=False)[0]
-        noise = torch.randn(clean.shape, generator=g).to(clean)
-        one_step = model.defaults.of(task.command).steps == 1
-        sigma = draw_sigma(len(examples), flow, g, one_step=one_step).to(clean)
-        return Batch(requests, examples, context, inputs, clean, noise, sigma)
+        noise = torch.randn(count, requests[0].layout.num_targets, model.transformer.config.in_channels, generator=g)
+        sigma = draw_sigma(count, flow, g, one_step=model.defaults.of(task.command).steps == 1)
+        weight = torch.stack([token_weights(example, flow.effects) for example in examples])
+        return Drawn(requests, examples, noise, sigma, weight)
+
+    @torch.no_grad()
+    def ready(drawn: Drawn) -> Batch:
+        clean = encode_targets(model, drawn.examples)
+        return Batch(
+            requests=drawn.requests,
+            examples=drawn.examples,
+            noise=drawn.noise.to(clean),
+            sigma=drawn.sigma.to(clean),
+            weight=drawn.weight.to(clean),
+            context=None if context_is_trained else model.context(drawn.requests, guided=False)[0],
+            inputs=[z.to(model.dtype) for z in model.encode(drawn.requests)],
+            clean=clean,
+        )
 
     def loss(trained: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         assert isinstance(trained, Trained)
@@ -151,8 +185,10 @@ def objective(
         velocity = model.as_velocity(output.float(), x, sigma, model.anchor(batch.inputs, layout))
         # Squared velocity error times sigma² is the squared error of the clean latents.
         weight = (MAX_WEIGHT * sigma**2).clamp(max=1)[:, None, None] if flow.error == "clean" else 1.0
-        value = (weight * (velocity - (batch.noise - batch.clean)).square()).mean()
+        value = (weight * batch.weight * (velocity - (batch.noise - batch.clean)).square()).mean()
         flow_error = float(value.detach())
+        if flow.balanced:
+            value = value.log()
         figures = {"flow": flow_error, f"flow/{batch.examples[0].task.name}": flow_error}
         if trained.context is not None:
             extra = auxiliary_alpha(hidden, context, batch.examples, trained.alpha_head)
@@ -162,7 +198,7 @@ def objective(
     def picture() -> Tensor:
         return validation_sheet(model, held_out or material, MIX, tasks, schedule.size, canvas)
 
-    return Objective(draw, loss, picture=picture, independent=True)
+    return Objective(draw, loss, picture=picture, ready=ready)
 
 
 def encode_targets(model: OmniAlpha, examples: list[Example]) -> Tensor:

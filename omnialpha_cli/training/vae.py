@@ -78,7 +78,10 @@ def objective(
         pictures = [draw_picture(material, schedule.size, weights.flatten, g) for _ in range(schedule.micro_batch)]
         side = schedule.size // model.vae.downsampling
         noise = torch.randn(len(pictures), model.vae.config.z_dim, side, side, generator=g)
-        return Batch(step, torch.stack(pictures).to(device), noise.to(device))
+        return Batch(step, torch.stack(pictures), noise)
+
+    def ready(drawn: Batch) -> Batch:
+        return Batch(drawn.step, drawn.rgba.to(device), drawn.noise.to(device))
 
     def loss(trained: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         assert isinstance(trained, TrainedVAE)
@@ -109,7 +112,7 @@ def objective(
             rows.append([(rgba + 1) / 2, (made.float() + 1) / 2])
         return sheet(rows)
 
-    return Objective(draw, loss, picture=picture, independent=True)
+    return Objective(draw, loss, picture=picture, ready=ready)
 
 
 def moments(vae: AlphaVAE, rgba: Tensor) -> Posterior:

@@ -58,7 +58,7 @@ def test_it_learns_alpha_from_an_opaque_base(material, tmp_path):
 def terms(material, weights: Weights, reference=None, step: int = 0) -> dict[str, float]:
     trained = TrainedVAE(opaque_base())
     training = objective(material, trained, reference, colour_alone, weights, replace(STAGE, micro=2), CPU)
-    batch = training.draw(step, 0, generator())
+    batch = training.ready(training.draw(step, 0, generator()))
     assert batch.rgba.shape == (2, 4, 32, 32) and batch.noise.shape == (2, 16, 4, 4)
     value, figures = training.loss(trained, batch, 0)
     assert float(value.detach()) == pytest.approx(sum(figures.values()), rel=1e-5)

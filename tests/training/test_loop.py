@@ -1,8 +1,8 @@
 """The loop: it learns, it resumes to the same weights, it accumulates, it logs."""
 
 import json
+import multiprocessing
 from dataclasses import replace
-from threading import Event
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_it_learns_and_logs(tmp_path):
 
 
 def test_batches_drawn_ahead_are_the_same_and_are_drawn_while_the_network_computes(tmp_path):
-    started = {step: Event() for step in range(12)}
+    started = {step: multiprocessing.get_context("fork").Event() for step in range(12)}
 
     def told(step, micro, g):
         started[step].set()
@@ -63,8 +63,7 @@ def test_batches_drawn_ahead_are_the_same_and_are_drawn_while_the_network_comput
         assert step == 11 or started[step + 1].wait(20)  # the next one is being drawn
         return loss(model, x, term)
 
-    objective = Objective(told, waiting, independent=True)
-    ahead = train(network(), objective, replace(SCHEDULE, ahead=2), tmp_path / "ahead", Told())
+    ahead = train(network(), Objective(told, waiting), replace(SCHEDULE, ahead=2), tmp_path / "ahead", Told())
     plain = train(network(), OBJECTIVE, SCHEDULE, tmp_path / "plain", Told())
     assert torch.equal(weights(ahead), weights(plain))
 
@@ -76,7 +75,7 @@ def test_a_failure_while_drawing_ahead_ends_the_training(tmp_path):
         return draw(step, micro, g)
 
     with pytest.raises(Interrupted):
-        train(network(), Objective(failing, loss, independent=True), replace(SCHEDULE, ahead=2), tmp_path, Told())
+        train(network(), Objective(failing, loss), replace(SCHEDULE, ahead=2), tmp_path, Told())
 
 
 class Interrupted(Exception):

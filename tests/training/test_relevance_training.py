@@ -62,7 +62,7 @@ def test_only_the_reading_of_words_learns(material, words):
     train_words_alone(relevance)
     schedule = Schedule(steps=1, lr=1e-3, batch=2, size=64)
     aim = objective(material, *words, schedule, canvas_size, torch.device("cpu"))
-    batch = aim.draw(0, 0, torch.Generator().manual_seed(0))
+    batch = aim.ready(aim.draw(0, 0, torch.Generator().manual_seed(0)))
     value, figures = aim.loss(relevance, batch, 0)
     value.backward()
     learns = {name for name, p in relevance.named_parameters() if p.grad is not None}

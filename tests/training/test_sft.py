@@ -10,9 +10,10 @@ from torch import nn
 
 from omnialpha_cli.model.transformer import pack
 from omnialpha_cli.tasks import TASKS
+from omnialpha_cli.training.examples import Example
 from omnialpha_cli.training.loop import Schedule
 from omnialpha_cli.training.pictures import GAP, sheet, validation_sheet
-from omnialpha_cli.training.sft import MIX, Flow, Trained, draw_sigma, encode_targets, objective
+from omnialpha_cli.training.sft import MIX, Flow, Trained, draw_sigma, encode_targets, objective, token_weights
 
 STAGE = Schedule(steps=1, lr=1.0, batch=3, size=64, bf16=False)
 PLAIN = Flow(sigma="uniform", at_one=0.0, error="velocity", prompt_dropout=0.0)
@@ -52,11 +53,15 @@ def of(material, model, flow, task="decompose.auto", stage=STAGE):
     return objective(material, model, {task: 1.0}, stage, canvas, flow, context_is_trained=False)
 
 
+def batch_of(training, step: int = 0, seed: int = 0):
+    return training.ready(training.draw(step, 0, generator(seed)))
+
+
 @pytest.mark.parametrize("flow", [PLAIN, replace(PLAIN, error="clean")])
 def test_the_right_velocity_of_all_targets_has_no_error(material, model, flow):
     trained = Trained(model.transformer, None)
     training = of(material, model, flow)
-    batch = training.draw(0, 0, generator())
+    batch = batch_of(training)
     model.transformer.output = right = batch.noise - batch.clean
     assert float(training.loss(trained, batch, 0)[0]) == 0
     tokens = right.shape[1] // 2
@@ -68,7 +73,7 @@ def test_the_right_velocity_of_all_targets_has_no_error(material, model, flow):
 
 def test_the_plain_error_is_the_mean_square_of_all_targets(material, model):
     training = of(material, model, PLAIN)
-    batch = training.draw(0, 0, generator())
+    batch = batch_of(training)
     value, figures = training.loss(Trained(model.transformer, None), batch, 0)
     assert torch.allclose(value, (batch.noise - batch.clean).square().mean())
     assert figures == {"flow": pytest.approx(float(value)), "flow/decompose.auto": pytest.approx(float(value))}
@@ -83,7 +88,7 @@ def test_the_network_sees_the_targets_between_clean_and_noise(material, model, m
 
     monkeypatch.setattr(model.transformer, "hidden", hidden)
     training = of(material, model, PLAIN)
-    batch = training.draw(0, 0, generator())
+    batch = batch_of(training)
     training.loss(Trained(model.transformer, None), batch, 0)
     s = batch.sigma[:, None, None]
     assert torch.equal(seen["x"], (1 - s) * batch.clean + s * batch.noise)
@@ -92,7 +97,7 @@ def test_the_network_sees_the_targets_between_clean_and_noise(material, model, m
 
 
 def test_clean_tokens_are_the_latents_of_the_targets_in_order(material, model):
-    batch = of(material, model, PLAIN).draw(0, 0, generator())
+    batch = batch_of(of(material, model, PLAIN))
     clean = encode_targets(model, batch.examples)
     background, foreground = batch.examples[1].targets
     latents = [model.vae.encode(x[None] * 2 - 1) for x in (background, foreground)]
@@ -126,6 +131,32 @@ def test_a_step_holds_more_examples_of_what_sees_no_picture(material, model):
     assert len(training("matte.auto").draw(0, 0, generator()).examples) == STAGE.batch
 
 
+def test_balanced_a_tenth_less_counts_alike(material, model):
+    """The gradient of the logarithm is the error's own, divided by it."""
+    trained, gradients = Trained(model.transformer, None), []
+    for flow in (PLAIN, replace(PLAIN, balanced=True)):
+        training = of(material, model, flow)
+        batch = batch_of(training)
+        model.transformer.output = torch.zeros(batch.clean.shape, requires_grad=True)
+        value, figures = training.loss(trained, batch, 0)
+        gradients.append(
+            torch.autograd.grad(value, model.transformer.output)[0] * (figures["flow"] if flow.balanced else 1)
+        )
+    assert torch.allclose(gradients[0], gradients[1], rtol=1e-4)
+
+
+def test_shadows_outside_of_the_mask_may_count_for_more():
+    task, plain = TASKS["remove.mask"], torch.full((4, 32, 32), 0.5)
+    scene, mask = plain.clone(), torch.zeros(4, 32, 32)
+    scene[:3, :16, 16:] = 0.3  # shadow
+    scene[:3, 16:, :16], mask[:3, 16:, :16] = 0.1, 1.0  # the object
+    example = Example(task, "", [scene, mask], [plain])
+    assert token_weights(example, 6.0)[:, 0].tolist() == [1, 6, 1, 1]
+    assert token_weights(example, 1.0)[:, 0].tolist() == [1, 1, 1, 1]
+    mattes = Example(TASKS["matte.mask"], "", [scene, mask], [plain])
+    assert token_weights(mattes, 6.0)[:, 0].tolist() == [1, 1, 1, 1]
+
+
 def test_prompts_are_dropped_by_their_share_and_pictures_kept(material, model):
     training = of(material, model, replace(PLAIN, prompt_dropout=0.5), stage=replace(STAGE, batch=40, size=32))
     requests = training.draw(0, 0, generator()).requests
@@ -136,7 +167,7 @@ def test_prompts_are_dropped_by_their_share_and_pictures_kept(material, model):
 
 def test_a_batch_depends_on_its_generator_alone(material, model):
     training = of(material, model, PLAIN)
-    a, b, c = (training.draw(step, 0, generator(seed)) for step, seed in ((0, 1), (9, 1), (0, 2)))
+    a, b, c = (batch_of(training, step, seed) for step, seed in ((0, 1), (9, 1), (0, 2)))
     assert torch.equal(a.clean, b.clean) and torch.equal(a.noise, b.noise) and torch.equal(a.sigma, b.sigma)
     assert not torch.equal(a.noise, c.noise)
 

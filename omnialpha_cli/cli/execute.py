@@ -183,7 +183,9 @@ def _status(failed: Sequence[Result], items: int, stop: Stop) -> ExitStatus:
 
 def _refuse_untrained(task: str, weights: store.Weights) -> None:
     if not passes(find_task(task), weights.tasks):
-        known = ", ".join(weights.tasks) or "no task"
+        command = find_task(task).command
+        same = [known for known in weights.tasks if find_task(known).command == command]
+        known = ", ".join(same or sorted({find_task(known).command for known in weights.tasks})) or "nothing"
         raise UsageError(f"weights {weights.name} were trained on {known}, not on {task}; --untrained runs it anyway")
 
 

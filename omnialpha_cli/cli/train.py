@@ -70,8 +70,8 @@ class RunOptions:
         "--run", panel=OUTPUT, help="Folder of the run: checkpoints, logs and trained parts.")] = Path("runs/mini")
     tensorboard: Annotated[bool, option(
         "--tensorboard", panel=OUTPUT, help="Also write TensorBoard's event files.")] = False
-    device: Annotated[Literal["cpu", "cuda", "mps"], option(
-        "--device", panel=RUN, help="In each process that torchrun started, its own GPU for cuda.")] = "cpu"
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], option(
+        "--device", panel=RUN, help="In each process that torchrun started, its own GPU for cuda.")] = "auto"
 # fmt: on
 
 
@@ -224,9 +224,9 @@ def _run(
 
     read = read_recipe(recipe)
     adapters = [parse(text) for text in loras or []]
-    choose_device(options.device)  # a word about one that is not there
+    device = choose_device(options.device).type
     options.run.mkdir(parents=True, exist_ok=True)
-    with joined(options.device) as group, TrainingProgress(shown=group.first and sys.stderr.isatty()) as progress:
+    with joined(device) as group, TrainingProgress(shown=group.first and sys.stderr.isatty()) as progress:
         yield Run(
             replace(read, start=start or read.start),
             options.run,

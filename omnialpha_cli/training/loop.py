@@ -35,11 +35,11 @@ def _as_drawn(drawn: Any) -> Any:
 class Objective:
     """What a training optimises: batches, and their loss.
 
-    `draw(step, micro, generator)` makes what a micro-batch is made of, on the CPU; it depends on its arguments alone and
-    can be pickled, so that other processes may draw ahead. `ready(drawn)` makes the batch of it, without gradients, by
-    frozen networks and on the device. `loss(model, batch, term)` gives a value and figures for the log. A batch has
-    `terms` losses, whose mean counts: each is backpropagated on its own, so that only one graph is in memory.
-    `picture()` shows, as RGB (3, H, W) in [0, 1], what the model makes now.
+    `draw(step, micro, generator)` makes what a micro-batch is made of, on the CPU. It depends on its arguments alone
+    and can be pickled: other processes may draw ahead. `ready(drawn)` makes the batch, without gradients, by frozen
+    networks and on the device. `loss(model, batch, term)` gives a value and figures for the log. A batch has `terms`
+    losses, whose mean counts: each is backpropagated on its own, so that only one graph is in memory. `picture()`
+    shows, as RGB (3, H, W) in [0, 1], what the model makes now.
     """
 
     draw: Callable[[int, int, torch.Generator], Any]
@@ -65,7 +65,7 @@ class Schedule:
     clip: float = 1.0  # the norm of all gradients; 0 is no clipping
     ema: float = 0.995  # decay of the averaged weights; 0 keeps the last ones
     seed: int = 0
-    bf16: bool = True
+    bf16: bool = True  # where the device computes in it
     channels_last: bool = False
     recompute: bool = False  # blocks' activations in the backward pass: less memory for a third more time
     shard: bool = False  # the transformer's weights over all processes (FSDP2), not a copy in each (DDP)
@@ -108,6 +108,13 @@ def learning_rate(step: int, schedule: Schedule) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16. A CPU without it imitates it, a dozen times slower than float32."""
+    if device.type == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device.type != "cuda" or torch.cuda.is_bf16_supported()
+
+
 def step_generator(seed: int, step: int, micro: int = 0) -> torch.Generator:
     """The generator of one micro-batch of a step."""
     return torch.Generator().manual_seed((seed + 1) * 1_000_003 + step + micro * 1_000_000_000_039)
@@ -130,6 +137,7 @@ def train(
     schedule = schedule.shared(group.world)
     micros = range(group.rank, schedule.batch // schedule.micro_batch, group.world)  # this process's
     device = group.device
+    bf16 = schedule.bf16 and computes_bf16(device)
     if schedule.recompute:
         recompute_blocks(model)
     if not schedule.shard:
@@ -156,12 +164,12 @@ def train(
                 parameters["lr"] = schedule.lr * parameters["scale"] * learning_rate(step, schedule)
             optimiser.zero_grad(set_to_none=True)
             for micro in micros:
-                with torch.autocast(device.type, dtype=torch.bfloat16, enabled=schedule.bf16):
+                with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
                     batch = objective.ready(next(all_drawn))
                 for term in range(objective.terms):
                     last = micro == micros[-1] and term == objective.terms - 1
                     with nullcontext() if last else step_of.no_sync():
-                        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=schedule.bf16):
+                        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
                             value, told = step_of(batch, term)
                         (value / (len(micros) * objective.terms)).backward()
                     figures.add({"loss": float(value.detach()), **told})

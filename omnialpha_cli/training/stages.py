@@ -93,6 +93,8 @@ def train_relevance(run: Run, material: Material, backbone: Path, class_names: P
     `words` is a BERT-style model folder, for its word table; not needed where the recipe starts from weights.
     """
     recipe, device = run.recipe, run.group.device
+    if not material.photos:
+        raise UsageError("relevance is taught by pairs of objects that it puts together: give --photos")
     if recipe.start:
         context = networks.started(recipe, run.folder, (), device).context_encoder
         if not isinstance(context, MiniContext):

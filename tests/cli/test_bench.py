@@ -37,6 +37,11 @@ def test_a_size_that_is_none_is_refused():
     assert "1920x1080" in str(result.exception)
 
 
+def test_a_photograph_that_is_not_there_is_refused_before_anything_runs(tmp_path):
+    result = CliRunner().invoke(app, ["bench", "matte", str(tmp_path / "none.jpg")])
+    assert result.exit_code == 2 and "does not exist" in result.stderr
+
+
 def test_finish_shows_what_each_way_gains_on_hair():
     """At least a quarter less error in the unknown band than bilinear."""
     result = CliRunner().invoke(app, ["bench", "finish", "--size", "640x360", "--json"], catch_exceptions=False)

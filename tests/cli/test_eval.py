@@ -92,6 +92,12 @@ def test_the_worst_are_drawn(run, packs, tmp_path):
     assert read_image(worst).size == (3 * 240, 5 * 240)
 
 
+def test_the_worst_are_a_png_by_name(run, packs, tmp_path):
+    result = run("eval", "matting", packs[0], "--worst", tmp_path / "worst.jpg")
+    assert result.code == 2 and "worst.jpg" in result.err and "name it .png" in result.err
+    assert not (tmp_path / "worst.jpg").exists()
+
+
 def test_without_opencv_the_missing_baseline_is_told(run, packs, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     result = run("eval", "removal", packs[0], "--limit", 1)

@@ -75,7 +75,7 @@ def test_the_reinforcement_is_the_paper_s():
     assert "generate.foreground" not in recipe.tasks
 
 
-@pytest.mark.parametrize("name", ["mini.toml", "mini-tasks.toml"])
+@pytest.mark.parametrize("name", ["mini.toml", "mini-tasks.toml", "mini-gpu.toml"])
 def test_the_mini_s_recipes_build(name):
     recipe = read_recipe(RECIPES / name)
     assert recipe.transformer.stages and recipe.tasks and recipe.vae_loss is None and recipe.lora is None

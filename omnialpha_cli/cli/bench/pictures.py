@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 Files = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="FILES", help="Photographs, used over and over; without any, a picture of noise.", show_default=False
+        metavar="FILES", help="Photographs, used over and over; without any, a picture of noise.", show_default=False,
+        exists=True, dir_okay=False,
     ),
 ]
 Count = Annotated[int, typer.Option(min=1, help="Number of pictures to matte.")]

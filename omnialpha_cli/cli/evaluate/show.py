@@ -18,7 +18,7 @@ from ...evaluation.scores import METRICS, Figures, badness, summarise
 from ...evaluation.sets import MANY, Sets
 from ...media.inline import encode_jpeg
 from ...media.write import write_png
-from ...status import ExitStatus, ItemError
+from ...status import ExitStatus, ItemError, UsageError
 from .. import ndjson
 from ..console import say
 from .options import ShowOptions
@@ -37,6 +37,8 @@ def show(
 
     `sets` holds all results and truths once `judged` has ended.
     """
+    if options.worst and options.worst.suffix.lower() != ".png":
+        raise UsageError(f"--worst {options.worst}: a PNG is written; name it .png")
     done: list[Judged] = []
     pictures: list[dict[str, bytes]] = []
     worst: list[tuple[float, int, list[Panel]]] = []

@@ -39,7 +39,8 @@ def test_a_size_that_is_none_is_refused():
 
 def test_a_photograph_that_is_not_there_is_refused_before_anything_runs(tmp_path):
     result = CliRunner().invoke(app, ["bench", "matte", str(tmp_path / "none.jpg")])
-    assert result.exit_code == 2 and "does not exist" in result.stderr
+    told = " ".join(result.stderr.replace("│", " ").split())
+    assert result.exit_code == 2 and "does not exist" in told
 
 
 def test_finish_shows_what_each_way_gains_on_hair():

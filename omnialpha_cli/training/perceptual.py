@@ -3,10 +3,11 @@
 LPIPS is Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (CVPR 2018), version 0.1
 on VGG16. Its two files come with torchvision (`vgg16-….pth`, the ImageNet network) and with the package lpips
 (`vgg.pth`, one weight a channel); neither is downloaded here. Without them the distance is that of the embedded
-weights' EfficientNet-Lite0, in the manner of LPIPS (`evaluation.perceptual`).
+weights' EfficientNet-Lite0, in the manner of LPIPS.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..evaluation.perceptual import FeatureDistance
+from ..model.context.image_encoder import Backbone
+from ..model.context.mini import MiniContext
 from ..status import UsageError
 
 Distance = Callable[[Tensor, Tensor], Tensor]  # pictures (B, 3, H, W) in [−1, 1], twice → (B,)
@@ -28,10 +30,27 @@ SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of [−1, 1] t
 def load_distance(lpips: Path | None, device: torch.device) -> Distance:
     """LPIPS from a folder with its two files, or the features of the embedded weights. Raises UsageError."""
     if lpips is None:
-        features = FeatureDistance.load()
-        features.backbone.to(device)
-        return features.between
+        return partial(feature_distance, embedded_backbone().to(device))
     return LPIPS.read(lpips).to(device)
+
+
+def embedded_backbone() -> Backbone:
+    """The image network in the embedded weights."""
+    from ..api import OmniAlpha
+
+    context = OmniAlpha.load("mini", "cpu").context_encoder
+    assert isinstance(context, MiniContext)  # the embedded weights have it
+    return context.relevance.backbone
+
+
+def feature_distance(backbone: Backbone, a: Tensor, b: Tensor) -> Tensor:
+    """Of pictures (B, 3, H, W) in [−1, 1], each pair: (B,), from 0 if equal to 16, with gradients.
+
+    As in LPIPS, features are scaled to length 1 at every place, their squared differences averaged over places and
+    added up over the levels. Unlike there no weights are fitted to people's judgement, and the network is another one.
+    """
+    unit = (F.normalize(features, dim=1).float().chunk(2) for features in backbone(torch.cat((a, b))))
+    return torch.stack([(x - y).square().sum(1).mean((1, 2)) for x, y in unit]).sum(0)
 
 
 class LPIPS(nn.Module):

@@ -57,7 +57,7 @@ def test_a_true_picture_that_cannot_be_read_is_left_out_and_told():
 
 
 def test_the_embedded_network_sees_pictures_of_any_size():
-    network = PictureFeatures.load()
+    network = PictureFeatures()
     small, large = (np.random.default_rng(0).random((2, side, side + 7, 3)) for side in (16, 300))
     assert network(small).shape == network(large).shape == (2, 320)
     half = composites(np.dstack((large[0], np.full(large.shape[1:3], 0.5))))

@@ -31,7 +31,7 @@ class Echo:
 
 @pytest.fixture(scope="module")
 def distance():
-    return FeatureDistance.load()
+    return FeatureDistance()
 
 
 def test_the_model_gets_the_hint_of_the_matte():

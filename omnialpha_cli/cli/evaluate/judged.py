@@ -100,7 +100,7 @@ def load(name: str, task: str) -> OmniAlpha:
 def load_distance(require: Sequence[Measure]) -> Distance:
     """LPIPS where it is installed, else the feature distance. Raises OmniAlphaError where LPIPS is required."""
     lpips = optional(Measure.lpips, lambda: LPIPS.load(choose_device("auto")), require)
-    return FeatureDistance.load() if lpips is None else lpips
+    return FeatureDistance() if lpips is None else lpips
 
 
 def optional(measure: Measure, load: Callable[[], T], require: Sequence[Measure]) -> T | None:

@@ -126,7 +126,7 @@ def _required_of_vae(measures: MeasureOptions) -> Sequence[Measure]:
 def _sets(require: Sequence[Measure]) -> Sets:
     """With the embedded network first, which is always there, and FID's where it is installed."""
     inception = optional(Measure.fid, lambda: Inception.load(choose_device("auto")), require)
-    networks: list[FeatureNetwork] = [PictureFeatures.load()]
+    networks: list[FeatureNetwork] = [PictureFeatures()]
     return Sets(networks if inception is None else [*networks, inception])
 
 

@@ -13,7 +13,7 @@ from .hint import BACKGROUND, OBJECT
 
 SIDE = 384  # of the square that has the area at which it is solved, pixels
 COARSEST = 48  # short side of the smallest size
-PRIOR = 3e-4  # λ
+PRIOR = 3e-5  # λ
 EPSILON = 1e-6  # of the Laplacian: variance of colour below which a window counts as flat
 
 

@@ -42,6 +42,28 @@ FIELDS: dict[str, dict[str, str]] = {
         "seconds": "wall time of the run",
         "exit": "the exit code",
     },
+    "task": {
+        "name": "of the task",
+        "command": "that does it",
+        "hint": "none, text, trimap, mask, rough-mask or background",
+        "inputs": "what goes in, in order: scene, foreground, background, trimap, mask or rough-mask",
+        "outputs": "layers that come out, bottom first",
+        "prompt": "that the model sees; `{text}` is where the user's words go",
+        "published": "whether the published weights were trained on it",
+        "trained": "names of the weights here that were trained on it",
+        "two_passes": "names of those that do it in two passes",
+    },
+    "eval.TASK.item": {  # TASK is matting, removal, decomposition, referring, generation or vae
+        "name": "of the picture",
+        "height": "pixels",
+        "width": "pixels",
+        "scores": "metrics by name",
+        "baselines": "for each name of a baseline its metrics",
+    },
+    "eval.TASK.failed": {
+        "code": "a stable word",
+        "message": "what is wrong",
+    },
 }
 
 

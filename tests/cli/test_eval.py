@@ -10,6 +10,7 @@ from greys import write_grey
 from PIL import Image
 from training_packs import disc, encoded, index, write_tar
 
+from omnialpha_cli.cli import ndjson
 from omnialpha_cli.media.read import read_image
 
 HELD_OUT = ("matting", "removal", "decomposition", "referring")
@@ -38,6 +39,7 @@ def test_records_hold_every_picture_and_their_summary(run, packs, task):
     assert result.code == 0, result.err
     *items, summary = map(json.loads, result.lines)
     assert [item["event"] for item in items] == [f"eval.{task}.item"] * 2
+    assert all(item.keys() == {"schema", "event", *ndjson.FIELDS["eval.TASK.item"]} for item in items)
     assert summary["event"] == f"eval.{task}"
     first = [item["scores"][FIRST[task]] for item in items]
     assert summary["scores"][FIRST[task]] == {

@@ -105,7 +105,8 @@ def test_each_network_comes_and_goes_once_for_a_window_of_batches(tmp_path, monk
     assert sorted(batches) == [1, 2, 2, 2, 2]
     for request, layers in zip(requests, together, strict=True):
         (alone,) = model.run([request], steps=1)
-        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(layers, alone, strict=True))
+        # Guidance multiplies what the sizes of batches round differently; on processors without AVX-512 above 1e-5.
+        assert all(torch.allclose(a, b, atol=5e-5) for a, b in zip(layers, alone, strict=True))
 
 
 def test_a_window_is_several_batches_where_networks_take_turns_alone():

@@ -55,9 +55,10 @@ class MatteOptions(Options, total=False):
 
 
 class RemoveOptions(Options, total=False):
-    """`effects` as of the command."""
+    """`effects` and `grow` as of the command."""
 
     effects: bool
+    grow: int
 
 
 HINTS = ("text", "trimap", "mask", "rough_mask", "background")

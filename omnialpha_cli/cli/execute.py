@@ -34,6 +34,7 @@ def execute(
     alpha_only: bool = False,
     steady: bool = False,
     effects: bool = False,
+    grow: int = 0,
     size: tuple[int, int] | None = None,
     max_pixels: float = 300.0,
 ) -> ExitStatus:
@@ -66,7 +67,7 @@ def execute(
     settings = Settings(
         options.seed, options.steps, options.guidance, options.canvas, alpha_only,
         defaults["dtype"] if options.dtype == "auto" else options.dtype, width, height,
-        steady=steady, effects=effects, depth=options.depth,
+        steady=steady, effects=effects, grow=grow, depth=options.depth,
         premultiplied=options.premultiplied, exr_parts=options.exr_parts,
         **(asdict(finishing) if finishing else {}),
         adapters=adapters.identity(loras),

@@ -8,7 +8,7 @@ from .options import OUTPUT, HintOptions, InputOptions, Inputs, Options, option,
 
 EXAMPLES = """Examples:
 
-omnialpha remove photos --mask masks -o clean
+omnialpha remove photos --mask masks --grow 3 -o clean
 
 omnialpha remove 'shots/*.png' --text car --effects --dry-run"""
 
@@ -26,6 +26,13 @@ def remove(
             help="Outside of a mask, too, take out what the model changed over an area: shadows and reflections.",
         ),
     ] = False,
+    grow: Annotated[
+        int,
+        option(
+            "--grow", panel=OUTPUT, min=0, metavar="PIXELS",
+            help="Reach so many pixels beyond the object: a mask that is cut sharply leaves its soft rim behind.",
+        ),
+    ] = 0,
 ) -> None:  # fmt: skip
     """Take the object out of photographs: the background alone, complete, of the same size.
 
@@ -37,4 +44,7 @@ def remove(
 
     task, given = choose_task("remove", hints)
     items, remarks = plan_pictures(task, inputs or [], options, finding, given)
-    raise typer.Exit(execute(task, items, options, remarks=remarks, effects=effects, max_pixels=finding.max_pixels))
+    status = execute(
+        task, items, options, remarks=remarks, effects=effects, grow=grow, max_pixels=finding.max_pixels
+    )
+    raise typer.Exit(status)

@@ -1,6 +1,7 @@
 """Hints as data: a trimap or a mask (H, W) in [0, 1], white being the object. Never colour-converted."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .canvas import resample
@@ -28,6 +29,15 @@ def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
 def scale_hint(hint: Tensor, height: int, width: int) -> Tensor:
     """A hint (H', W') at the size of its picture: (height, width)."""
     return resample(hint[None], height, width)[0]
+
+
+def grow(hint: Tensor, pixels: int) -> Tensor:
+    """A hint (H, W) whose object is larger by so many `pixels` on every side, corners included."""
+    if pixels == 0:
+        return hint
+    for window in ((2 * pixels + 1, 1), (1, 2 * pixels + 1)):
+        hint = F.max_pool2d(hint[None], window, 1, (window[0] // 2, window[1] // 2))[0]
+    return hint
 
 
 def keep_known(alpha: Tensor, trimap: Tensor) -> Tensor:

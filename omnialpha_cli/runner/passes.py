@@ -14,6 +14,7 @@ from torch import Tensor
 from ..imaging.choose import choose_object
 from ..imaging.composite import opaque
 from ..imaging.fill import paint_over
+from ..imaging.hint import grow
 from ..model.omnialpha import Request
 from .network import Model
 from .prepare import Prepared
@@ -30,7 +31,7 @@ def second_pass(model: Model, made: Sequence[Made], settings: Settings) -> list[
     requests = [_second_request(made[i][0], matte, model.defaults.fill) for i, matte in mattes.items()]
     results = dict(zip(mattes, model.run(requests, settings.steps, settings.guidance), strict=True))
     return [
-        _joined(one[0], mattes[i], results[i][0]) if i in mattes else one for i, one in enumerate(made)
+        _joined(one[0], mattes[i], results[i][0], settings) if i in mattes else one for i, one in enumerate(made)
     ]  # fmt: skip
 
 
@@ -53,11 +54,11 @@ def _second_request(prepared: Prepared, matte: Tensor, fill: bool) -> Request:
     return replace(prepared.request, prompt=prepared.second.prompt, inputs=(seen, opaque(mask.expand(3, -1, -1))))
 
 
-def _joined(prepared: Prepared, matte: Tensor, made: Tensor) -> Made:
+def _joined(prepared: Prepared, matte: Tensor, made: Tensor, settings: Settings) -> Made:
     """The whole task's layers, of what was found and what was `made` of it, both (4, h, w)."""
     if prepared.task.command == "matte":
         return prepared, [made]
     if prepared.task.command == "decompose":
         return prepared, [made, matte]
-    hint = prepared.canvas.restore(matte[3:].to(prepared.plate))[0]  # (H, W)
+    hint = grow(prepared.canvas.restore(matte[3:].to(prepared.plate))[0], settings.grow)  # (H, W)
     return replace(prepared, hint=hint), [made]

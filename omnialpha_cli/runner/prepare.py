@@ -9,7 +9,7 @@ from torch import Tensor
 from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
 from ..imaging.fill import paint_over
-from ..imaging.hint import hint_values, same_shape, scale_hint
+from ..imaging.hint import grow, hint_values, same_shape, scale_hint
 from ..media.colour import SRGB, Encoding, convert
 from ..media.image import Image
 from ..media.target import Target, target_for
@@ -94,7 +94,7 @@ def prepare(
             clean_plate = resample(_plate(images[1], target.encoding)[0], height, width)  # (3, H, W)
             views.append(_view(images[1], clean_plate, target.encoding, None, task, canvas))
         else:
-            hint = _read_hint(images[1], source)
+            hint = grow(_read_hint(images[1], source), settings.grow)
             shown = canvas.fit(hint[None])  # (1, h, w)
             views.append(opaque(shown.expand(3, -1, -1)))
             if defaults.fill and first.command == "remove":

@@ -21,7 +21,7 @@ class Settings:
     `steady` means that frames build on one another. `refine` is the way of alpha to full size, `despill` the screen
     whose light is taken out of the foreground's colours. `format` names a row of `media.formats`, `depth` None is the
     source's, `premultiplied` is for TIFF, `exr_parts` for layers in EXR. `effects` takes shadows and reflections
-    out outside of a mask too. `adapters` stands for the LoRAs added to the weights, `quantize` for the number type of
+    out outside of a mask too, and by `grow` pixels a removal reaches beyond it. `adapters` stands for the LoRAs added to the weights, `quantize` for the number type of
     the transformer's weights.
     """
 
@@ -42,6 +42,7 @@ class Settings:
     premultiplied: bool = False
     exr_parts: bool = False
     effects: bool = False
+    grow: int = 0
     adapters: str | None = None
     quantize: str | None = None
 

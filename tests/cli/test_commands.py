@@ -34,6 +34,15 @@ class TestRemove:
         assert (made[~inside, :3] == before[~inside]).all() and (made[inside, :3] != before[inside]).any()
         assert (made[..., 3] == 255).all()
 
+    def test_grow_reaches_beyond_the_mask_and_no_further(self, run, picture):
+        photo, mask = picture(Path("a.png")), square("mask.png")
+        assert run("remove", photo, "--mask", mask, "--grow", "3").code == 0
+        inside, changed = pixels(mask) > 0, (pixels("remove/a.png")[..., :3] != pixels(photo)).any(-1)
+        rows, columns = np.nonzero(inside)
+        reach = np.zeros_like(inside)
+        reach[rows.min() - 3 : rows.max() + 4, columns.min() - 3 : columns.max() + 4] = True
+        assert not changed[~reach].any() and changed[reach & ~inside].any()
+
     @pytest.mark.parametrize("hint", [[], ["--text", "this"], ["--rough-mask", "m.png"], ["--trimap", "m.png"]])
     def test_every_hint_has_its_task(self, run, picture, hint):
         picture(Path("a.png"))

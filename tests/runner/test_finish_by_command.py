@@ -126,3 +126,25 @@ def test_no_step_at_the_border_of_what_was_pasted(cast):
     seam = mask.diff(dim=1) != 0  # (240, 359)
     step = (result[:3].diff(dim=2) - background.diff(dim=2)).abs()[:, seam]
     assert step.mean() < 0.01 and step.max() < 0.04
+
+
+def test_a_removal_that_grows_takes_the_soft_rim_along_and_no_more():
+    """A mask that is cut at half coverage leaves pixels that are mixed with the object."""
+    background = textured(240, 360, (0.5, 0.5, 0.5), 0)
+    alpha = disc(240, 360, 3.0)
+    red = torch.tensor([0.9, 0.1, 0.1])[:, None, None].expand(3, 240, 360)
+    plate = over(torch.cat([red, alpha[None]]), background)
+    mask = (alpha > 0.5).float()
+    rim = (alpha > 0.02) & (mask == 0)
+
+    def left(pixels: int) -> tuple[torch.Tensor, float]:
+        work = prepared("remove.mask", plate, mask, grow=pixels)
+        (result,) = finish(work, [work.canvas.fit(opaque(background))], Settings(grow=pixels))
+        return result, float((result[:3] - background).abs()[:, rim].mean())
+
+    (_, sharp), (grown, soft) = left(0), left(4)
+    assert sharp > 0.04 and soft < 0.3 * sharp
+    rows, columns = torch.nonzero(mask, as_tuple=True)
+    far = torch.ones(240, 360, dtype=torch.bool)
+    far[rows.min() - 4 : rows.max() + 5, columns.min() - 4 : columns.max() + 5] = False
+    assert torch.equal(grown[:3, far], plate[:, far])

@@ -25,6 +25,11 @@ def say(message: str) -> None:
     print(printable(message), file=sys.stderr, flush=True)
 
 
+def counted(count: int, thing: str) -> str:
+    """ "1 picture", "2 pictures"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 class Console:
     """Reports one run. `total` items were planned; `bar` is shown on a terminal, plain lines elsewhere."""
 

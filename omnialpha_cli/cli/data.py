@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..status import ExitStatus, UsageError
-from .console import printable, say
+from .console import counted, printable, say
 from .interrupts import interrupts
 from .options import INPUTS, OUTPUT, RUN, option, takes_options
 
@@ -98,7 +98,7 @@ def build(sources: SourceOptions, wanted: BuildOptions) -> None:
         cutouts=_find(sources.cutouts, "cutout"),
         backgrounds=_find(sources.backgrounds, "background"),
     )
-    say(f"{plan.total} triplets in {len(plan.shards)} shards")
+    say(f"{counted(plan.total, 'triplet')} in {counted(len(plan.shards), 'shard')}")
     if wanted.dry_run:
         return
     plans.prepare(plan, wanted.output, wanted.overwrite)
@@ -115,13 +115,14 @@ def build(sources: SourceOptions, wanted: BuildOptions) -> None:
                 unreadable.update(one.unreadable)
                 kept, skipped = kept + one.kept, skipped + one.skipped
                 faults += one.faults
-                say(f"{one.path.name}: there already" if one.skipped else f"{one.path.name}: {one.kept} triplets")
+                told = "there already" if one.skipped else counted(one.kept, "triplet")
+                say(f"{one.path.name}: {told}")
                 typer.echo(printable(one.path))
         except building.Stopped:
             say("stopped: run it again to go on")
             raise typer.Exit(stop.status or ExitStatus.INTERRUPTED) from None
     told = ", ".join(f"{n} {reason}" for reason, n in sorted(faults.items()))
-    say(f"{kept} triplets made, {skipped} shards there already; not kept: {told or 'none'}")
+    say(f"{counted(kept, 'triplet')} made, {counted(skipped, 'shard')} there already; not kept: {told or 'none'}")
     raise typer.Exit(ExitStatus.FAILED if unreadable else ExitStatus.OK)
 
 
@@ -148,7 +149,7 @@ def check(shards: ShardsPath) -> None:
         if message:
             bad += 1
             say(f"{name}: {message}")
-    say(f"{total} triplets, {bad} faulty")
+    say(f"{counted(total, 'triplet')}, {bad} faulty")
     raise typer.Exit(ExitStatus.FAILED if bad else ExitStatus.OK)
 
 

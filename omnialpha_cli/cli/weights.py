@@ -7,7 +7,7 @@ import typer
 
 from ..status import UsageError, WeightsError
 from ..weights.lock import LockedWeights
-from .console import say
+from .console import counted, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -67,7 +67,7 @@ def verify(names: Names = None) -> None:
         if one.locked is None:
             raise UsageError(f"{one.folder} is not in weights.lock, so there is nothing to check it against")
         one.verify(anew=True)
-        typer.echo(f"{one.name}: {len(one.locked.files)} files as locked")
+        typer.echo(f"{one.name}: {counted(len(one.locked.files), 'file')} as locked")
 
 
 @app.command(epilog='Examples:\n\nomnialpha weights path mini\n\nls -l "$(omnialpha weights path mini)"')
@@ -160,7 +160,7 @@ def lock(
         file = store.record(table)
     else:
         write_lock(file, {**tables, name: table})
-    typer.echo(f"{name}: {len(table.files)} files, {table.size / 1e6:.1f} MB, written to {file}")
+    typer.echo(f"{name}: {counted(len(table.files), 'file')}, {table.size / 1e6:.1f} MB, written to {file}")
 
 
 def _record(got: LockedWeights, before: LockedWeights) -> None:
@@ -171,4 +171,5 @@ def _record(got: LockedWeights, before: LockedWeights) -> None:
     new = [file for file in got.files if file.path not in known]
     if new:
         where = store.record(got)
-        say(f"weights.lock knew no sha256 of {len(new)} files; recorded in {where}, and later loads are held to it")
+        what = counted(len(new), "file")
+        say(f"weights.lock knew no sha256 of {what}; recorded in {where}, and later loads are held to it")

@@ -85,7 +85,7 @@ def test_a_table_has_means_medians_and_baselines_and_the_size(run, packs):
     assert "median" in result.out
     assert "border-mean" in result.out
     assert "hint rough-mask" in result.out
-    assert "1 pictures of" in result.out
+    assert "1 picture of" in result.out
 
 
 def test_the_worst_are_drawn(run, packs, tmp_path):

@@ -9,7 +9,7 @@ import typer
 
 from ...status import ExitStatus, ItemError
 from .. import ndjson
-from ..console import say
+from ..console import counted, say
 from .pictures import Count, Files, Size, write_pictures
 from .rivals import TOOLS, Race, find_tools, race
 from .shared import Device, Json, Model, Rounds, parse_size, print_table, seconds
@@ -81,7 +81,7 @@ def _report(record: dict[str, Any], races: list[Race], worker: str, rounds: int,
             typer.echo(ndjson.line("bench.matte.against", {"count": count, **asdict(one)}), nl=False)
         return
     print_table(
-        f"{count} pictures {width}×{height} on {worker}; medians of {rounds}",
+        f"{counted(count, 'picture')} {width}×{height} on {worker}; medians of {rounds}",
         ("", "seconds an image"),
         [("the batch command", f"{record['batch'] / count:.3f}"), ("a loop over them", f"{record['loop'] / count:.3f}"),
          ("times as fast", f"{record['ratio']:.2f}")],

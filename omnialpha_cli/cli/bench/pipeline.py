@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from .. import ndjson
+from ..console import counted
 from .pictures import Count, Files, Size, write_pictures
 from .shared import Device, Json, Model, parse_size, print_table
 
@@ -60,7 +61,7 @@ def pipeline(
         return
     rows = [("an image, in all", seconds / count), *((f"busy: {name}", busy / count) for name, busy in stages.items())]
     print_table(
-        f"{count} pictures {width}×{height} on {worker}; start {loaded - begun:.2f} s; "
+        f"{counted(count, 'picture')} {width}×{height} on {worker}; start {loaded - begun:.2f} s; "
         f"{seconds / slowest:.2f} times the longest of read, infer and write; at most {memory / 2**30:.2f} GiB",
         ("", "seconds an image"),
         [(name, f"{value:.3f}") for name, value in rows],

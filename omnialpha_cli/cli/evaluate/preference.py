@@ -7,7 +7,7 @@ import typer
 
 from ...status import ExitStatus, ItemError, UsageError
 from .. import ndjson
-from ..console import say
+from ..console import counted, say
 from ..options import INPUTS, OUTPUT, option
 from .options import Names
 
@@ -58,7 +58,7 @@ def preference(
     if shown:
         write_trials(page, shown, str(a), str(b))
         typer.echo(page)
-        say(f"{len(shown)} pictures; open the page in a browser")
+        say(f"{counted(len(shown), 'picture')}; open the page in a browser")
     raise typer.Exit(ExitStatus.FAILED if failed else ExitStatus.OK)
 
 

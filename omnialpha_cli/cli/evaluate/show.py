@@ -20,7 +20,7 @@ from ...media.inline import encode_jpeg
 from ...media.write import write_png
 from ...status import ExitStatus, ItemError, UsageError
 from .. import ndjson
-from ..console import say
+from ..console import counted, say
 from .options import ShowOptions
 
 WORST = 10
@@ -66,7 +66,7 @@ def show(
     baselines = {name: summarise([one.baselines.get(name, {}) for one in done]) for name in done[0].baselines}
     height, width = (round(mean(one.size[axis] for one in done)) for axis in (0, 1))
     told = "".join(f"{name} {value}, " for name, value in about.items() if value is not None)
-    title = f"{task}: {told}{len(done)} pictures of {width}×{height} on average"
+    title = f"{task}: {told}{counted(len(done), 'picture')} of {width}×{height} on average"
     totals = _totals(sets)
     table = _table(figures, baselines, totals)
     if options.json:

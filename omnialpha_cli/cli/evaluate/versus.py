@@ -18,7 +18,7 @@ from ...evaluation.scores import METRICS
 from ...media.inline import decode_jpeg, encode_jpeg
 from ...status import ExitStatus, ItemError
 from .. import ndjson
-from ..console import say
+from ..console import counted, say
 from .options import RecordOptions
 from .show import figure, print_table, titled
 
@@ -55,7 +55,7 @@ def report(
         summary = {"task": task, "a": names[0], "b": names[1], "count": len(shared), "height": height, "width": width,
                    "scores": scores}  # fmt: skip
         typer.echo(ndjson.line("eval.compare", summary), nl=False)
-    title = f"{task}: A {names[0]}, B {names[1]}; {len(shared)} pictures of {width}×{height} on average"
+    title = f"{task}: A {names[0]}, B {names[1]}; {counted(len(shared), 'picture')} of {width}×{height} on average"
     table = _table(comparisons)
     if not options.json:
         print_table(title, table)

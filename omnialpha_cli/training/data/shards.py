@@ -144,7 +144,7 @@ class Shards:
     """The samples of one data set, read one by one, in any order: a folder of shards, or one of them."""
 
     def __init__(self, path: Path, *, training: bool = False):
-        """UsageError where there are no shards, or, for `training`, where they are held out."""
+        """UsageError where there are no shards, or, for `training`, where they are held out or some are missing."""
         paths = sorted(path.glob("*.tar")) if path.is_dir() else [path]
         self.path = path
         self._files: list[dict[str, Member]] = []
@@ -153,8 +153,21 @@ class Shards:
         if not self._files:
             raise UsageError(f"{path} holds no triplets: make some with `omnialpha data build`")
 
+        if training:
+            self._refuse_part(len(paths))
         if training and (split := self.record(0)["split"]) != "train":
             raise UsageError(f"{path} is of the split {split}, which training leaves out")
+
+    def _refuse_part(self, count: int) -> None:
+        """Half a data set is not a smaller one: photographs come first, and composed triplets after them."""
+        file = self.path / DATASET_FILE
+        if not file.exists():  # one shard, or a data set from elsewhere
+            return
+        told = json.loads(file.read_text(encoding="utf-8"))
+        if count < (whole := -(-told["samples"] // told["shard_size"])):
+            raise UsageError(
+                f"{self.path} has {count} of its {whole} shards: run its `omnialpha data build` to the end"
+            )
 
     def __len__(self) -> int:
         return len(self._files)

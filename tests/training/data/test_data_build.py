@@ -217,3 +217,14 @@ def test_damaged_shards_are_told(built, tmp_path):
 def test_every_field_and_file_has_a_meaning():
     assert all(text for _, text in FIELDS.values())
     assert all(FILES.values())
+
+
+def test_training_refuses_a_part_of_a_data_set(sources, tmp_path):
+    what = plan(sources)
+    prepare(what, tmp_path, overwrite=False)
+    list(build(what, tmp_path, lambda path: path.stem == "00000", 1))
+    assert len(Shards(tmp_path)) == 4  # to look at it is allowed
+    with pytest.raises(UsageError, match="has 1 of its 3 shards: run its `omnialpha data build` to the end"):
+        Shards(tmp_path, training=True)
+    run(what, tmp_path)
+    assert len(Shards(tmp_path, training=True)) == 9

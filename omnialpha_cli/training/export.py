@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..model.context.mini import TOKENIZER_FILE, MiniContext
@@ -19,6 +18,7 @@ from ..model.omnialpha import OmniAlpha
 from ..model.transformer import Transformer
 from ..model.vae import AlphaVAE, Resample
 from .distributed import Group, whole
+from .save import save_tensors
 
 PART_FILE = "diffusion_pytorch_model.safetensors"
 TEMPORAL = [False, True, True]  # the published VAE's levels that also halve time, which stills do not have
@@ -52,7 +52,7 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
     parts = {"transformer": model.transformer, "context": model.context_encoder, "vae": model.vae}
     for part, module in parts.items():
         path = folder / f"{part}.safetensors"
-        save_file(stored(module), path)
+        save_tensors(stored(module), path)
         sizes[part] = (sum(p.numel() for p in module.parameters()), path.stat().st_size)
     model.context_encoder.tokenizer.save(str(folder / TOKENIZER_FILE), pretty=False)
     config: dict[str, Any] = {
@@ -109,5 +109,5 @@ def write_transformer(transformer: Transformer, folder: Path, group: Group) -> N
 
 def _write_part(state: dict[str, Tensor], config: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: t.detach().cpu().contiguous() for name, t in state.items()}, folder / PART_FILE)
+    save_tensors({name: t.detach().cpu().contiguous() for name, t in state.items()}, folder / PART_FILE)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..status import UsageError
 from .distributed import Group, whole
+from .save import save_tensors
 
 FILE = Path("lora") / "pytorch_lora_weights.safetensors"  # in a weights folder of the published layout
 
@@ -94,4 +94,4 @@ def save(model: nn.Module, lora: LoRA, path: Path, group: Group) -> None:
     if not group.first:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, path, {"format": "pt", "lora_adapter_metadata": json.dumps(metadata, sort_keys=True)})
+    save_tensors(state, path, {"format": "pt", "lora_adapter_metadata": json.dumps(metadata, sort_keys=True)})

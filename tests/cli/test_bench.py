@@ -7,12 +7,20 @@ import pytest
 from typer.testing import CliRunner
 
 from omnialpha_cli.cli.main import app
+from omnialpha_cli.cli.ndjson import FIELDS
+
+
+def records(lines: str) -> list[dict]:
+    """Records as they are documented."""
+    found = [json.loads(line) for line in lines.splitlines()]
+    assert all(record.keys() == {"schema", "event", *FIELDS[record["event"]]} for record in found)
+    return found
 
 
 def measured(*arguments: str) -> dict:
     result = CliRunner().invoke(app, ["bench", *arguments, "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    (record,) = [json.loads(line) for line in result.stdout.splitlines()]
+    (record,) = records(result.stdout)
     return record
 
 
@@ -47,7 +55,7 @@ def test_finish_shows_what_each_way_gains_on_hair():
     """At least a quarter less error in the unknown band than bilinear."""
     result = CliRunner().invoke(app, ["bench", "finish", "--size", "640x360", "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    trials = {record["refine"]: record for record in map(json.loads, result.stdout.splitlines())}
+    trials = {record["refine"]: record for record in records(result.stdout)}
     assert list(trials) == ["none", "guided", "laplacian"]
     for method in ("guided", "laplacian"):
         assert trials[method]["mad"] < 0.75 * trials["none"]["mad"]
@@ -58,7 +66,7 @@ def test_finish_shows_what_each_way_gains_on_hair():
 def test_steady_measures_a_shot_both_ways(tiny_weights):
     arguments = ["bench", "steady", "--frames", "3", "--model", str(tiny_weights), "--device", "cpu", "--json"]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    found = {record["steady"]: record for record in map(json.loads, result.stdout.splitlines())}
+    found = {record["steady"]: record for record in records(result.stdout)}
     assert set(found) == {False, True} and all(record["flicker"] > 0 for record in found.values())
     assert found[False]["mse"] != found[True]["mse"]
 
@@ -71,7 +79,7 @@ def test_the_full_width_reports_rates_and_an_image(monkeypatch):
     small = ["--layers", "2", "--canvas", "64", "--rounds", "1", "--device", "cpu"]
     arguments = ["bench", "model", "--config", "full", *small]
     result = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
-    (record,) = [json.loads(line) for line in result.stdout.splitlines()]
+    (record,) = records(result.stdout)
     assert record["event"] == "bench.model.full" and record["layers"] == 2
     assert record["image"] > record["step"] > 0 and record["peak"] > 0
     text = CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
@@ -103,7 +111,7 @@ class TestAgainst:
         tool("backgroundremover", 'test "$1$3" = "-if-of" && for f in "$2"/*; do cp "$f" "$4/output_${f##*/}"; done')
         outcome = against("rembg, backgroundremover", "--json")
         assert outcome.code == 0, outcome.err
-        own, *others = map(json.loads, outcome.lines)
+        own, *others = records("\n".join(outcome.lines))
         assert own["event"] == "bench.matte"
         assert [(one["event"], one["tool"]) for one in others] == [
             ("bench.matte.against", "rembg"), ("bench.matte.against", "backgroundremover"),

@@ -256,6 +256,7 @@ def test_two_folders_are_compared_with_intervals_and_a_page(omnialpha, folders, 
     assert "B − A: matte" in text and "12×8" in result.out
     *items, summary = map(json.loads, omnialpha(*arguments, "--json").lines)
     assert [item["name"] for item in items] == ["a", "b", "c"]
+    assert all(one.keys() == {"schema", "event", *ndjson.FIELDS[one["event"]]} for one in (*items, summary))
     assert summary["scores"]["mse"]["b"] == 0
     assert summary["scores"]["mse"]["difference"]["estimate"] == pytest.approx(-summary["scores"]["mse"]["a"])
 
@@ -291,6 +292,8 @@ def test_a_preference_page_is_made_and_its_choices_are_added_up(omnialpha, folde
     assert result.code == 0, result.err
     assert "50.0% of 2" in result.out
     assert str(folders[0]) in result.out
+    (told,) = map(json.loads, omnialpha("eval", "preference", "--summary", tmp_path / "choices.json", "--json").lines)
+    assert told.keys() == {"schema", "event", *ndjson.FIELDS["eval.preference"]} and told["ties"] == 2
 
 
 def test_a_preference_needs_folders_or_choices(omnialpha, folders):

@@ -87,6 +87,8 @@ def test_a_feature_token_stands_where_the_patch_it_sees_stands():
 def test_a_weights_folder_gives_the_same_model_again(tmp_path):
     model = tiny_model()
     sizes = write_weights(model, "tiny", tmp_path)
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1  # tensors are as readable as the rest
     assert set(sizes) == {"transformer", "context", "vae"}
     again = OmniAlpha.load(tmp_path)
     assert (again.tasks, again.defaults, again.prediction) == (model.tasks, model.defaults, model.prediction)

@@ -57,7 +57,7 @@ class TruthOptions:
     trimaps: Annotated[Path | None, option(
         "--trimaps", panel=INPUTS, metavar="DIR",
         help="Matting: also score the unknown band of these trimaps. Removal: also score where these trimaps or masks "
-             "show the object. With --sources also what --hint tells the model.")] = None
+             "show the object. To judge a model, also what --hint tells it.")] = None
     sources: Annotated[Path | None, option(
         "--sources", panel=INPUTS, metavar="DIR",
         help="The pictures that the results were made from; without results a model makes them.")] = None

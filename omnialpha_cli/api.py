@@ -16,6 +16,7 @@ from .media.samples import quantise
 from .model import omnialpha
 from .model.memory import Wanted
 from .model.quantise import Kind
+from .runner.effects import find_effects
 from .runner.finish import finish
 from .runner.loading import load_model
 from .runner.passes import second_pass
@@ -158,7 +159,8 @@ class OmniAlpha(omnialpha.OmniAlpha):
         settings = replace(settings, format="tiff")  # it holds whatever the picture is
         prepared = prepare(task, pictures, self.defaults.of(task.command), settings, passes(task, self.tasks))
         (layers,) = self.run([prepared.request], steps=settings.steps, guidance=settings.guidance)
-        ((prepared, layers),) = second_pass(self, [(prepared, layers)], settings)
+        made = second_pass(self, [(prepared, layers)], settings)
+        ((prepared, layers),) = find_effects(self, made, settings)
         depth = pictures[0].depth if pictures else "8"
         return [_pixels(layer, depth) for layer in finish(prepared, layers, settings)]
 

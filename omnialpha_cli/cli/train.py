@@ -144,6 +144,20 @@ def relevance(
 
 @app.command(
     epilog="Examples:\n\n"
+    "omnialpha train effects mini-tasks.toml --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds.tar "
+    "--triplets triplets"
+)
+@takes_options
+def effects(recipe: RecipeFile, material: MaterialOptions, run: RunOptions) -> None:
+    """Teach the embedded weights which shadows and reflections go with an object."""
+    from ..training import stages
+
+    with _run(recipe, run) as training:
+        stages.train_effects(training, _material(material, training)[0])
+
+
+@app.command(
+    epilog="Examples:\n\n"
     "omnialpha train sft mini.toml --photos photos.tar --words all-MiniLM-L6-v2\n\n"
     "omnialpha train sft omnialpha-sft.toml --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds.tar "
     "--start Qwen-Image-Edit-2509 --device cuda"

@@ -1,4 +1,4 @@
-"""Weights in the embedded layout: `config.json`, three safetensors files, and the tokenizer."""
+"""Weights in the embedded layout: `config.json`, three or four safetensors files, and the tokenizer."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .config import TransformerConfig, VAEConfig
 from .context.mini import MiniContext, MiniContextConfig, load_tokenizer
+from .effects import Effects
 from .light_vae import LightVAE, LightVAEConfig
 from .loading import count
 from .memory import Needs, Placement
@@ -31,16 +32,20 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
         transformer = Transformer(TransformerConfig.from_dict(config["transformer"]))
         context_encoder = MiniContext(MiniContextConfig.from_dict(config["context"]), tokenizer)
         vae = build_vae(config["vae"])
+        effects = Effects() if (folder / "effects.safetensors").exists() else None
     for name, module, device in (
         ("transformer", transformer, place.transformer),
         ("context", context_encoder, place.context),
         ("vae", vae, place.vae),
+        ("effects", effects, place.vae),
     ):
+        if module is None:
+            continue
         module.load_state_dict(read_tensors(folder / f"{name}.safetensors", device, dtype), assign=True)
         module.eval().requires_grad_(False)
         # Convolutions are fastest so; matrices are not touched.
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Parts(transformer, vae, context_encoder, Schedule.from_dict(config.get("schedule", {})))
+    return Parts(transformer, vae, context_encoder, Schedule.from_dict(config.get("schedule", {})), effects)
 
 
 def build_vae(config: dict[str, Any]) -> AlphaVAE | LightVAE:

@@ -19,6 +19,7 @@ from .assemble import assemble
 from .config import FromDict
 from .context import Context, join
 from .context.mini import MiniContext
+from .effects import Effects
 from .memory import RESIDENT, Plan, Wanted, present
 from .parts import VAE, ContextEncoder
 from .positions import Layout
@@ -68,6 +69,7 @@ class OmniAlpha:
     device: torch.device | str = "cpu"
     dtype: torch.dtype = torch.float32
     memory: Plan = RESIDENT
+    effects: Effects | None = None
 
     @classmethod
     def load(
@@ -115,6 +117,7 @@ class OmniAlpha:
             device=loaded.device,
             dtype=loaded.dtype,
             memory=loaded.plan,
+            effects=loaded.parts.effects,
         )
 
     def run(
@@ -226,6 +229,15 @@ class OmniAlpha:
             raise TypeError("these weights read words as part of the prompt")
         with present(self.context_encoder, self.device, staged=self.memory.mode != "resident"):
             return self.context_encoder.relevance_of(self._to_device(picture), words).float().cpu()
+
+    @torch.inference_mode()
+    def gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
+        """By how much (3, H, W), float32 on the CPU, RGBA (4, H, W) would be lighter without the effects of the object
+        that was painted over in it, where the `mask` (H, W) is white. None of weights that see no effects apart.
+        """
+        if self.effects is None:
+            return None
+        return self.effects.gains(self._to_device(picture[:3]), self._to_device(mask)).float().cpu()
 
     def encode(self, requests: Sequence[Request]) -> list[Tensor]:
         """Latents of the inputs, of requests of one layout: for input k (B, 16, H_k/8, W_k/8)."""

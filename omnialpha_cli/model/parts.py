@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from .context import Context
+from .effects import Effects
 from .sampler import Schedule
 from .transformer import Transformer
 
@@ -33,9 +34,10 @@ class ContextEncoder(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """The networks, and the schedule that the transformer was trained for."""
+    """The networks, and the schedule that the transformer was trained for. Embedded weights may have `effects`."""
 
     transformer: Transformer
     vae: VAE
     context_encoder: ContextEncoder
     schedule: Schedule
+    effects: Effects | None = None

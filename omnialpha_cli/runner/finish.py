@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..imaging.clean_plate import finish_removal
+from ..imaging.clean_plate import finish_removal, relight
 from ..imaging.composite import opaque
 from ..imaging.finish import finish_matte
 from ..imaging.layers import finish_layers
@@ -38,8 +38,15 @@ def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> 
 
 
 def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
-    clean = finish_removal(prepared.plate, layers[0], prepared.canvas, prepared.hint, effects=settings.effects)
-    return [opaque(clean)]
+    plate, effects = prepared.plate, settings.effects
+    if prepared.gains is not None and prepared.hint is not None:
+        plate, effects = relight(plate, prepared.gains, prepared.canvas, prepared.hint, _exponent(prepared)), False
+    return [opaque(finish_removal(plate, layers[0], prepared.canvas, prepared.hint, effects=effects))]
+
+
+def _exponent(prepared: Prepared) -> float:
+    """Of gains that are meant for sRGB, where the plate is encoded otherwise: about that of the curve."""
+    return 2.2 if prepared.target.encoding.transfer == "linear" else 1.0
 
 
 def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:

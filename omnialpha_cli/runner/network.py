@@ -37,5 +37,10 @@ class Model(Protocol):
     ) -> list[list[Tensor]]:
         """The layers of all requests."""
 
+    def gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
+        """By how much (3, h, w) RGBA (4, h, w) would be lighter without the effects of what was painted over in it
+        where the `mask` (h, w) is white; None where the model cannot tell.
+        """
+
     def relevance(self, picture: Tensor, words: str) -> Tensor:
         """Logits (h, w) of how relevant each place of RGBA (4, H, W) is to `words`."""

@@ -22,6 +22,7 @@ from ..tasks import find_task, passes
 from .admission import Admission
 from .batching import Buckets, in_fitting_parts
 from .devices import is_out_of_memory
+from .effects import find_effects
 from .finish import finish
 from .journal import Fingerprint, Journal
 from .network import Model
@@ -204,7 +205,7 @@ class Pipeline:
             batch = [window[i] for i in done[0]]
             with self.times.measure("infer") as again:
                 made = [(work.prepared, layers) for work, layers in zip(batch, done[1], strict=True)]
-                made = second_pass(self.model, made, self.settings)
+                made = find_effects(self.model, second_pass(self.model, made, self.settings), self.settings)
             for work, (prepared, _) in zip(batch, made, strict=True):
                 work.prepared = prepared
                 work.seconds += (inferring.seconds + again.seconds) / len(batch)

@@ -29,7 +29,8 @@ class Prepared:
     composited; `odd` are its pixels that are not finite, for which the plate has others. `alpha` (H, W) is its own
     alpha where that counts, `hint` (H, W) the trimap or mask, `clean_plate` (3, H, W) the same view without the object,
     where it is known. `second` is the task of the second pass, where there is one (`passes.py`): `request` is then the
-    first, and `choose` the words that choose from what it finds.
+    first, and `choose` the words that choose from what it finds. `gains` (3, h, w), on the canvas, take
+    an object's shadows and reflections out of the plate (`effects.py`).
     """
 
     task: Task
@@ -45,6 +46,7 @@ class Prepared:
     odd: Odd | None = None
     second: Task | None = None
     choose: str | None = None
+    gains: Tensor | None = None
 
     @property
     def bucket(self) -> tuple[str, tuple[int, int]]:

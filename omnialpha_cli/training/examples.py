@@ -275,7 +275,7 @@ def _places(g: torch.Generator) -> tuple[Geometry, Geometry]:
 def _shadow(backdrop: Tensor, alpha: Tensor, g: torch.Generator) -> Tensor:
     _, h, w = alpha.shape
     down, right = int(uniform(g, 0, 0.1) * h), int(uniform(g, -0.1, 0.1) * w)
-    return backdrop * (1 - drop_shadow(alpha, down, right, uniform(g, 3, 10), uniform(g, 0.2, 0.6)))
+    return backdrop * (1 - drop_shadow(alpha, down, right, uniform(g, 0.012, 0.04) * min(h, w), uniform(g, 0.2, 0.6)))
 
 
 def draw_task(weights: Mapping[str, float], g: torch.Generator) -> Task:

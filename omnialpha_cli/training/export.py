@@ -1,7 +1,7 @@
 """Write weights: a folder of the embedded kind, or one part in the published layout.
 
-The embedded kind is `config.json`, `transformer`, `vae` and `context` as safetensors, and `tokenizer.json`; a part of
-the published layout a `config.json` and `diffusion_pytorch_model.safetensors`.
+The embedded kind is `config.json`, `transformer`, `vae`, `context` and, where there is one, `effects` as safetensors,
+and `tokenizer.json`; a part of the published layout a `config.json` and `diffusion_pytorch_model.safetensors`.
 """
 
 import json
@@ -50,6 +50,8 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
     folder.mkdir(parents=True, exist_ok=True)
     sizes: dict[str, tuple[int, int]] = {}
     parts = {"transformer": model.transformer, "context": model.context_encoder, "vae": model.vae}
+    if model.effects is not None:
+        parts["effects"] = model.effects
     for part, module in parts.items():
         path = folder / f"{part}.safetensors"
         save_tensors(stored(module), path)

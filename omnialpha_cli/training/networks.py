@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..model import published
 from ..model.config import TransformerConfig, VAEConfig
 from ..model.context.mini import TOKENIZER_FILE, MiniContext, MiniContextConfig
+from ..model.effects import Effects
 from ..model.light_vae import LightVAE, LightVAEConfig
 from ..model.omnialpha import Defaults, OmniAlpha
 from ..model.sampler import Schedule
@@ -57,8 +58,8 @@ def alpha_vae(recipe: Recipe) -> AlphaVAE:
 def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], device: torch.device) -> OmniAlpha:
     """The weights that the recipe starts from, for its tasks; the transformer is still on the CPU.
 
-    A relevance that was trained in the run's folder takes the place of theirs. Weights that stay frozen beside adapters
-    keep their own dtype, others are float32.
+    A relevance and effects that were trained in the run's folder take the place of theirs. Weights that stay frozen
+    beside adapters keep their own dtype, others are float32.
     """
     dtype = None if recipe.lora else torch.float32
     model = load_model(OmniAlpha.load, str(recipe.start), "cpu", dtype=dtype, loras=loras, memory="resident")
@@ -70,7 +71,8 @@ def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], d
         assert isinstance(part, nn.Module)
         part.to(device).requires_grad_(False)
     defaults = Defaults.from_dict(recipe.defaults) if recipe.defaults else model.defaults
-    return replace(model, tasks=_claimed(recipe), defaults=defaults, device=device)
+    effects = finished_effects(folder) or model.effects
+    return replace(model, tasks=_claimed(recipe), defaults=defaults, device=device, effects=effects)
 
 
 def untrained(folder: Path, recipe: Recipe, material: Material, words: Path, device: torch.device) -> OmniAlpha:
@@ -135,6 +137,15 @@ def finished_vae(recipe: Recipe, folder: Path) -> LightVAE:
     trained = light_vae.TrainedVAE(LightVAEConfig.from_dict(recipe.vae.network))
     trained.load_state_dict(finished(folder, "vae"))
     return trained.finished().requires_grad_(False)
+
+
+def finished_effects(folder: Path) -> Effects | None:
+    """The effects that were trained in a run's folder, if they were."""
+    if not (folder / "effects.pt").exists():
+        return None
+    effects = Effects()
+    effects.load_state_dict(finished(folder, "effects"))
+    return effects
 
 
 def finished(folder: Path, name: str) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from .lora import LoRA
 from .sft import Flow
 from .vae import Weights
 
-PARTS = ("vae", "image_encoder", "relevance", "transformer")
+PARTS = ("vae", "image_encoder", "relevance", "effects", "transformer")
 RECIPES = Path(__file__).with_name("recipes")  # those that come with the package
 
 T = TypeVar("T")
@@ -40,6 +40,7 @@ class Recipe:
     vae: Part
     image_encoder: Part
     relevance: Part
+    effects: Part
     transformer: Part
     defaults: dict[str, Any] = field(default_factory=dict)
     start: str | None = None

@@ -1,4 +1,4 @@
-"""The trainings in order: `vae`, `image-encoder`, `relevance`, `sft`, `grpo`; then `export` for the embedded kind.
+"""The trainings in order: `vae`, `image-encoder`, `relevance`, `effects`, `sft`, `grpo`; then `export`, if embedded.
 
 Each keeps its checkpoints and logs below the run's folder and leaves its averaged weights there as `NAME.pt`; what is
 for the published layout lies ready in a folder of its name. A stage that was interrupted goes on where its last
@@ -17,9 +17,10 @@ from torch import nn
 from ..imaging.canvas import choose_canvas
 from ..model.context.image_encoder import fold_published
 from ..model.context.mini import TOKENIZER_FILE, MiniContext, load_tokenizer
+from ..model.effects import Effects
 from ..model.light_vae import LightVAEConfig
 from ..status import UsageError
-from . import checkpoint, grpo, image_encoder, light_vae, lora, networks, relevance, rewards, sft
+from . import checkpoint, effects, grpo, image_encoder, light_vae, lora, networks, relevance, rewards, sft
 from . import vae as alpha_vae
 from .distributed import ALONE, Group
 from .examples import Material
@@ -111,6 +112,13 @@ def train_relevance(run: Run, material: Material, backbone: Path, class_names: P
     _train_stages(run, "relevance", model, recipe.relevance.stages, objective)
 
 
+def train_effects(run: Run, material: Material) -> None:
+    """Teach what shadows and reflections an object casts beside its mask."""
+    torch.manual_seed(0)
+    objective = partial(effects.objective, material, canvas=canvas_size, device=run.group.device)
+    _train_stages(run, "effects", Effects(), run.recipe.effects.stages, objective)
+
+
 def train_sft(run: Run, material: Material, words: Path | None = None, held_out: Material | None = None) -> None:
     """Train the transformer, and with the embedded context its projections; or adapters beside the transformer.
 
@@ -172,6 +180,7 @@ def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
         context = MiniContext(networks.context_config(recipe), load_tokenizer(run.folder))
         vae = networks.finished_vae(recipe, run.folder)
         model = networks.put_together(recipe, networks.transformer(recipe), context, vae, run.group.device)
+        model.effects = networks.finished_effects(run.folder)
     trained = sft.Trained(model.transformer, networks.trained_context(recipe, model) if stage == "sft" else None)
     trained.load_state_dict(state)
     return write_weights(model, name, out)

@@ -5,7 +5,7 @@ import torch
 from scenes import disc, textured
 
 from omnialpha_cli.imaging.canvas import choose_canvas
-from omnialpha_cli.imaging.clean_plate import finish_removal
+from omnialpha_cli.imaging.clean_plate import finish_removal, relight
 from omnialpha_cli.imaging.composite import over
 
 
@@ -94,3 +94,23 @@ def test_with_effects_a_model_that_changes_nothing_leaves_all_but_the_mask(scene
     _, alpha, plate, canvas = scene
     clean = finish_removal(plate, rendered(plate + 0.1, canvas), canvas, alpha, effects=True)
     assert torch.equal(clean[:, alpha < 0.05], plate[:, alpha < 0.05])
+
+
+@pytest.mark.parametrize("exponent", [1.0, 2.2])
+def test_gains_take_a_shadow_out_and_leave_the_rest_bit_for_bit(scene, exponent):
+    """Also out of a plate in linear light, by gains that are meant for sRGB."""
+    background, alpha, _, canvas = scene
+    ground, dark = shadowed(background)
+    gains = canvas.fit(1 / (1 - dark)[None]).expand(3, -1, -1)
+    lit = relight(ground**exponent, gains, canvas, torch.zeros_like(alpha), exponent) ** (1 / exponent)
+    assert (lit - background).abs().mean() < 0.15 * (ground - background).abs().mean()
+    far = dark < 0.01
+    assert torch.equal(relight(ground, gains, canvas, torch.zeros_like(alpha))[:, far], ground[:, far])
+
+
+def test_under_the_mask_the_light_is_that_of_around_it(scene):
+    background, alpha, _, canvas = scene
+    mask = (alpha > 0.5).float()
+    gains = torch.where(canvas.fit(mask[None]) > 0.2, 7.0, 1.5).expand(3, -1, -1)
+    lit = relight(background * 0.5, gains, canvas, mask)
+    assert (lit / background - 0.75).abs().max() < 0.05

@@ -1,0 +1,50 @@
+"""Training of the effects: what is learnt is what the object does outside of its mask."""
+
+import torch
+
+from omnialpha_cli.model.effects import Effects
+from omnialpha_cli.training import effects
+from omnialpha_cli.training.loop import Schedule
+from omnialpha_cli.training.stages import canvas_size
+
+
+def drawn(material):
+    objective = effects.objective(material, Schedule(size=64, steps=1, batch=4, lr=1e-3), canvas_size, "cpu")
+    return objective, objective.ready(objective.draw(0, 0, torch.Generator().manual_seed(0)))
+
+
+def test_gains_of_one_leave_all_of_the_effects(material):
+    torch.manual_seed(0)
+    network = Effects().requires_grad_(False)
+    network.leave.bias.zero_()
+    objective, batch = drawn(material)
+    assert torch.equal(network(batch.scenes, batch.masks), torch.ones_like(batch.scenes))
+    assert objective.loss(network, batch, 0)[1]["left"] == 1
+
+
+def test_true_gains_leave_nothing(material):
+    class True_(Effects):
+        def forward(self, scene, mask):
+            return batch.backgrounds / scene.clamp(min=1e-3)
+
+    objective, batch = drawn(material)
+    assert objective.loss(True_(), batch, 0)[1]["left"] < 0.01
+
+
+def test_some_steps_find_some_of_it(material):
+    torch.manual_seed(0)
+    network = Effects()
+    objective, batch = drawn(material)
+    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
+    for _ in range(40):
+        value, figures = objective.loss(network, batch, 0)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+    assert figures["left"] < 0.5
+
+
+def test_a_picture_of_any_size_has_gains():
+    network = Effects().requires_grad_(False)
+    for size in ((256, 256), (96, 480), (32, 32)):
+        assert network.gains(torch.rand(3, *size), torch.zeros(size)).shape == (3, *size)

@@ -144,8 +144,8 @@ def relevance(
 
 @app.command(
     epilog="Examples:\n\n"
-    "omnialpha train effects mini-tasks.toml --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds.tar "
-    "--triplets triplets"
+    "omnialpha train effects mini-tasks.toml --photos photos.tar --backgrounds backgrounds.tar\n\n"
+    "omnialpha train effects mini-tasks.toml --photos photos.tar --backgrounds backgrounds.tar --triplets triplets"
 )
 @takes_options
 def effects(recipe: RecipeFile, material: MaterialOptions, run: RunOptions) -> None:

@@ -4,9 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import fill
 from .canvas import Canvas, resample
 from .foreground import value_range
-from .hint import BACKGROUND
+from .hint import BACKGROUND, grow
 from .spread import spread
 from .tiles import enlarge, tiles
 
@@ -16,6 +17,7 @@ UNCHANGED, CHANGED = 0.06, 0.16
 MARGIN = 2  # pixels of the canvas by which a change reaches beyond where it is seen
 SEEN = 3  # pixels of the canvas over which a change is averaged
 EFFECT = 9  # the same beside a mask, where shadows and reflections are looked for
+PAINTED = fill.MARGIN + 1  # pixels of the canvas around a mask in which gains are not those of the plate
 LEAST = 0.03  # logarithm of a gain up to which nothing is changed
 FITS = 4  # of the model's colour cast, each with less weight for what lies far off
 
@@ -49,10 +51,11 @@ def finish_removal(
 def relight(plate: Tensor, gains: Tensor, canvas: Canvas, mask: Tensor, exponent: float = 1.0) -> Tensor:
     """The `plate` (3, H, W) without an object's effects: times `gains` (3, h, w) of the canvas, to an `exponent`.
 
-    Under the `mask` (H, W) of the object they are spread from around it. Bit for bit the plate where they are about 1.
+    Under the `mask` (H, W) of the object, and at its border, where the model was shown what is painted over, they are
+    spread from around it. Bit for bit the plate where they are about 1.
     """
-    outside = 1 - F.max_pool2d(canvas.fit((mask >= BACKGROUND).to(gains)[None])[None], 3, 1, 1)[0, 0].ceil()  # (h, w)
-    logarithm = spread(gains.log(), outside) * exponent
+    covered = canvas.fit((mask >= BACKGROUND).to(gains)[None])[0] > 0  # (h, w)
+    logarithm = spread(gains.log(), 1 - grow(covered.to(gains), PAINTED)) * exponent
     logarithm = logarithm * (1 - (LEAST * exponent / logarithm).square()).clamp(min=0)  # little of a little is left
     full = canvas.restore(logarithm).to(plate)  # (3, H, W)
     return plate * torch.where(full.abs() < 1e-3, torch.zeros_like(full), full).exp_()

@@ -23,7 +23,7 @@ def remove(
         bool,
         option(
             "--effects", panel=OUTPUT,
-            help="Outside of a mask, too, take out what the model changed over an area: shadows and reflections.",
+            help="Take out the object's shadows and reflections, too, outside of the mask.",
         ),
     ] = False,
     grow: Annotated[

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
+from ..imaging import hint
 from ..imaging.components import Mask
 
 Array = NDArray[Any]
@@ -20,8 +20,7 @@ TELEA_RADIUS = 5  # pixels
 
 def grow(mask: Mask, radius: int) -> Mask:
     """A mask widened by `radius` pixels in every direction, squarely."""
-    grown = F.max_pool2d(torch.from_numpy(mask)[None].float(), 2 * radius + 1, stride=1, padding=radius)
-    return grown[0].numpy() > 0
+    return hint.grow(torch.from_numpy(mask).float(), radius).numpy() > 0
 
 
 def border_mean(scene: Array, hole: Mask) -> Array:

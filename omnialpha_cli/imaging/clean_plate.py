@@ -23,17 +23,18 @@ FITS = 4  # of the model's colour cast, each with less weight for what lies far 
 
 
 def finish_removal(
-    plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor | None = None, *, effects: bool = False
-) -> Tensor:
+    plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor | None = None, *, effects: bool = False,
+    grown: int = 0,
+) -> Tensor:  # fmt: skip
     """The `plate` (3, H, W) without the object, from the model's `background` (4, h, w) on the canvas.
 
     Bit for bit the plate where the `mask` (H, W) of the object is below .05; without a mask, where the model changed
-    nothing. With `effects` what it changed over an area outside of the mask goes as well: shadows and reflections. No
-    step remains at the border in between. Runs on the plate's device.
+    nothing within `grown` pixels. With `effects` what it changed over an area outside of the mask goes as well: shadows
+    and reflections. No step remains at the border in between. Runs on the plate's device.
     """
     background = background[:3].to(plate)
     if mask is None:
-        share = _changed(plate, background, canvas)
+        share = grow(_changed(plate, background, canvas), grown)
     elif effects:
         share = torch.where(mask < BACKGROUND, _effects(plate, background, canvas, mask), _masked(mask))
     else:

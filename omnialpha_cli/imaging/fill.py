@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .hint import BACKGROUND
+from .hint import BACKGROUND, grow
 from .spread import spread
 
 ROUNDS = 6  # of relaxation at each level
@@ -19,8 +19,7 @@ MARGIN = 2  # pixels around an object that are filled as well: its edge is mixed
 
 def paint_over(scene: Tensor, hint: Tensor) -> Tensor:
     """The `scene` (C, h, w) with the object that a trimap or mask `hint` (h, w) shows filled from around it."""
-    grown = F.max_pool2d(hint[None], 2 * MARGIN + 1, 1, MARGIN)[0]
-    return fill_hole(scene, grown > BACKGROUND)
+    return fill_hole(scene, grow(hint, MARGIN) > BACKGROUND)
 
 
 def fill_hole(image: Tensor, hole: Tensor) -> Tensor:

@@ -38,10 +38,15 @@ def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> 
 
 
 def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
-    plate, effects = prepared.plate, settings.effects
-    if prepared.gains is not None and prepared.hint is not None:
-        plate, effects = relight(plate, prepared.gains, prepared.canvas, prepared.hint, _exponent(prepared)), False
-    return [opaque(finish_removal(plate, layers[0], prepared.canvas, prepared.hint, effects=effects))]
+    plate, mask, canvas = prepared.plate, prepared.hint, prepared.canvas
+    if mask is None:
+        clean = finish_removal(plate, layers[0], canvas, grown=settings.grow)
+    elif prepared.gains is None:
+        clean = finish_removal(plate, layers[0], canvas, mask, effects=settings.effects)
+    else:
+        lit = relight(plate, prepared.gains, canvas, mask, _exponent(prepared))
+        clean = finish_removal(lit, layers[0], canvas, mask)
+    return [opaque(clean)]
 
 
 def _exponent(prepared: Prepared) -> float:

@@ -1,16 +1,15 @@
 """Tensors → a safetensors file."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import save_file
 from torch import Tensor
 
 
-def save_tensors(state: dict[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+def save_tensors(state: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write the tensors for all who may read a new file: the library itself writes for its owner alone."""
-    save_file(state, path, None if metadata is None else dict(metadata))
+    save_file(state, path, metadata)
     hidden = os.umask(0)
     os.umask(hidden)
     path.chmod(0o666 & ~hidden)

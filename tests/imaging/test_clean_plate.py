@@ -116,3 +116,12 @@ def test_under_the_mask_and_at_its_border_the_light_is_that_of_around_it(scene):
     gains = torch.where(painted, 4.0, 1.5).expand(3, -1, -1)
     lit = relight(background * 0.5, gains, canvas, mask)
     assert (lit / background - 0.75).abs().max() < 0.05
+
+
+def test_without_a_mask_a_removal_grows_from_where_the_model_changed_something(scene):
+    background, _, plate, canvas = scene
+    made = rendered(background, canvas)
+    narrow, wide = ((finish_removal(plate, made, canvas, grown=n) != plate).any(0) for n in (0, 9))
+    # A share that is too small to change a pixel is not seen in `narrow`: two pixels more.
+    around = torch.nn.functional.max_pool2d(narrow[None].float(), 23, 1, 11)[0] > 0
+    assert wide[narrow].all() and wide.sum() > 1.1 * narrow.sum() and not wide[~around].any()

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...status import UsageError
 from .layouts import Found
-from .shards import DATASET_FILE, SCHEMA, SCHEMA_FILE, json_schema
+from .shards import DATASET_FILE, SCHEMA, SCHEMA_FILE, json_schema, read_dataset
 from .sources import Entry, Split
 from .synthesis import Pool
 
@@ -90,7 +90,7 @@ def prepare(plan: Plan, out: Path, overwrite: bool) -> None:
     file = out / DATASET_FILE
     shards = sorted(out.glob("*.tar"))
     if file.exists() or shards:
-        before = _read_json(file)
+        before = read_dataset(out)
         other = sorted(key for key in told if before.get(key) != told[key])
         if other and not overwrite:
             raise UsageError(f"{out} holds a data set that was made with other {', '.join(other)}: "
@@ -101,14 +101,6 @@ def prepare(plan: Plan, out: Path, overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     _write_json(out / SCHEMA_FILE, json_schema())
     _write_json(file, told)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return told
-    except (OSError, ValueError):
-        return {}
 
 
 def _write_json(path: Path, told: dict[str, Any]) -> None:

@@ -105,6 +105,15 @@ class Sample:
         return {"schema": SCHEMA, "size": [w, h], "captions": asdict(self.captions), **known, **lists}
 
 
+def read_dataset(folder: Path) -> dict[str, Any]:
+    """What `dataset.json` tells of how a data set was made; nothing where it is missing or damaged."""
+    try:
+        told: dict[str, Any] = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
+        return told
+    except (OSError, ValueError):
+        return {}
+
+
 def write_shard(path: Path, samples: Iterable[Sample]) -> int:
     """Write a tar, under another name until it is whole; the number of its samples. Equal samples give equal bytes."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -160,11 +169,8 @@ class Shards:
 
     def _refuse_part(self, count: int) -> None:
         """Half a data set is not a smaller one: photographs come first, and composed triplets after them."""
-        file = self.path / DATASET_FILE
-        if not file.exists():  # one shard, or a data set from elsewhere
-            return
-        told = json.loads(file.read_text(encoding="utf-8"))
-        if count < (whole := -(-told["samples"] // told["shard_size"])):
+        told = read_dataset(self.path)
+        if told.get("schema") == SCHEMA and count < (whole := -(-told["samples"] // told["shard_size"])):
             raise UsageError(
                 f"{self.path} has {count} of its {whole} shards: run its `omnialpha data build` to the end"
             )

@@ -228,3 +228,6 @@ def test_training_refuses_a_part_of_a_data_set(sources, tmp_path):
         Shards(tmp_path, training=True)
     run(what, tmp_path)
     assert len(Shards(tmp_path, training=True)) == 9
+    for other in ("no JSON", "{}"):  # of another tool, or damaged
+        (tmp_path / "dataset.json").write_text(other)
+        assert len(Shards(tmp_path, training=True)) == 9

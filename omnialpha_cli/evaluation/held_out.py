@@ -48,14 +48,20 @@ def removal(
     canvas: int | None,
     distance: Distance,
     fills: dict[str, Fill],
+    *,
+    effects: bool = False,
 ) -> Iterator[Judged]:
-    """Objects taken out of composites. The baselines `fills` are told exactly where the object is, at any hint."""
+    """Objects taken out of composites, with their `effects` if that is asked for.
+
+    The baselines `fills` are told exactly where the object is, at any hint.
+    """
     for scene in composites(photos, in_focus=hint != "none"):
-        found = _floats(model.remove(scene.scene, canvas=canvas, **_scene_hint(hint, scene)))
+        found = _floats(model.remove(scene.scene, canvas=canvas, effects=effects, **_scene_hint(hint, scene)))
         known, hole = _floats(scene.background), scene.foreground[..., 3] > round(255 * BACKGROUND)
-        judged = judge_removal(scene.name, _floats(scene.scene), found, known, hole, distance)
+        shown = _floats(scene.scene)
+        judged = judge_removal(scene.name, shown, found, known, hole, distance)
         filled = {name: _floats(fill(scene.scene, grow(hole, HOLE_MARGIN))) for name, fill in fills.items()}
-        baselines = {name: score_removal(picture, known, hole, distance) for name, picture in filled.items()}
+        baselines = {name: score_removal(picture, known, hole, distance, shown) for name, picture in filled.items()}
         yield replace(judged, baselines=baselines)
 
 

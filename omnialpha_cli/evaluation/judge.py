@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from ..imaging.components import Mask
 from . import metrics
+from .baselines import grow
 from .panels import Panel, difference, panel
 
 Array = NDArray[Any]
+
+SEEN, SEEN_AREA = 0.04, 1e-3  # a change of colour that is an effect, and the share of the picture that has to have one
+RIM = 4  # pixels around the hole that may be the object's own
 
 
 class Distance(Protocol):
@@ -72,12 +76,22 @@ def judge_matte(name: str, source: Array | None, found: Array, known: Array, tri
     return Judged(name, known.shape, scores, panels)
 
 
-def score_removal(found: Array, known: Array, hole: Mask | None, distance: Distance | None) -> dict[str, float]:
-    """PSNR and SSIM in the hole, where there is one, and over the picture; then `distance`."""
+def score_removal(
+    found: Array, known: Array, hole: Mask | None, distance: Distance | None, scene: Array | None = None
+) -> dict[str, float]:
+    """PSNR and SSIM in the hole, where there is one, and over the picture; then `distance`.
+
+    With a `scene`, where the object changed what is around the hole, also the share that is left of that.
+    """
     scores = {}
     if hole is not None and hole.any():
         scores = {"psnr_hole": metrics.psnr(found, known, hole), "ssim_hole": metrics.ssim(found, known, hole)}
     scores |= {"psnr": metrics.psnr(found, known), "ssim": metrics.ssim(found, known)}
+    if scene is not None and hole is not None:
+        effects = (np.abs(scene[..., :3] - known).max(-1) > SEEN) & ~grow(hole, RIM)  # (H, W)
+        if effects.mean() > SEEN_AREA:
+            left = metrics.mse(found, known, effects) / metrics.mse(scene[..., :3], known, effects)
+            scores |= {"effects_left": left}
     return scores if distance is None else scores | {distance.metric: distance(found, known)}
 
 
@@ -93,7 +107,7 @@ def judge_removal(
     found, known = found[..., :3], known[..., :3]
     panels = {} if scene is None else {"source": panel(scene)}
     panels |= {"result": panel(found), "truth": panel(known), "difference": difference(found, known)}
-    return Judged(name, known.shape[:2], score_removal(found, known, hole, distance), panels)
+    return Judged(name, known.shape[:2], score_removal(found, known, hole, distance, scene), panels)
 
 
 def judge_layers(name: str, scene: Array | None, found: tuple[Array, Array], known: tuple[Array, Array]) -> Judged:

@@ -29,6 +29,7 @@ METRICS: dict[str, Metric] = {
     "ssim_hole": Metric("SSIM in the hole", higher=True),
     "psnr": Metric("PSNR (dB)", 2, higher=True),
     "ssim": Metric("SSIM", higher=True),
+    "effects_left": Metric("error left of shadows and reflections, share"),
     "lpips": Metric("LPIPS"),
     "features": Metric("feature distance (EfficientNet-Lite0, not LPIPS)"),
     "soft_iou": Metric("soft IoU of alpha", higher=True),

@@ -60,6 +60,18 @@ def test_removal_is_scored_in_the_hole_and_as_a_whole():
     assert list(judge_removal("a", None, found, SCENE).scores) == ["psnr", "ssim"]
 
 
+def test_of_a_shadow_the_share_that_is_left_is_told():
+    """Around the hole, and not close to it, where the object's own rim may be."""
+    known, scene = np.full((40, 60, 3), 0.8, np.float32), np.full((40, 60, 3), 0.8, np.float32)
+    hole = np.zeros((40, 60), bool)
+    hole[10:30, 5:25] = True
+    scene[hole], scene[:, 35:50], scene[10:30, 25:28] = 0.1, 0.4, 0.2
+    found = known.copy()
+    found[:, 35:50] = 0.6  # half of the way
+    assert judge_removal("a", scene, found, known, hole).scores["effects_left"] == pytest.approx(0.25, abs=1e-3)
+    assert "effects_left" not in judge_removal("a", np.where(hole[..., None], 0.1, known), known, known, hole).scores
+
+
 def test_layers_that_are_right_recompose():
     judged = judge_layers("a", None, (SCENE[::-1], LAYER), (SCENE[::-1], LAYER))
     assert judged.scores == {
@@ -86,6 +98,7 @@ def test_every_score_has_a_title():
     judged = [
         judge_matte("a", SCENE, LAYER, ALPHA, np.full_like(ALPHA, 0.5)),
         *(judge_removal("a", SCENE, SCENE, SCENE, ALPHA > 0, Constant(name, 0)) for name in ("features", "lpips")),
+        judge_removal("a", 1 - SCENE, SCENE, SCENE, ALPHA > 2),
         *(judge_reconstruction("a", LAYER, LAYER, Constant(name, 0)) for name in ("features", "lpips")),
         judge_layers("a", SCENE, (SCENE, LAYER), (SCENE, LAYER)),
         judge_reference("a", SCENE, LAYER, ALPHA, ALPHA),

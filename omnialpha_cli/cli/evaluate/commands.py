@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ...status import UsageError
-from ..options import takes_options
+from ..options import INPUTS, option, takes_options
 from .options import (
     FolderOptions,
     GenerationOptions,
@@ -42,6 +42,9 @@ def removal(
     output: ShowOptions,
     photos: Photos = None,
     hint: HintKind = "mask",
+    effects: Annotated[
+        bool, option("--effects", panel=INPUTS, help="A model takes out shadows and reflections, too.")
+    ] = False,
 ) -> None:
     """Judge what is painted behind objects that were taken out.
 
@@ -51,7 +54,8 @@ def removal(
     on any pictures; with --predictions and --truth, of any tool. LPIPS where its network is installed, else the
     distance of another network's features.
     """
-    _judge("removal", photos, hint, model, folders, output, measures.required("removal", Measure.lpips))
+    require = measures.required("removal", Measure.lpips)
+    _judge("removal", photos, hint, model, folders, output, require, effects=effects)
 
 
 @takes_options
@@ -174,6 +178,8 @@ def _judge(
     folders: FolderOptions,
     output: ShowOptions,
     require: Sequence[Measure] = (),
+    *,
+    effects: bool = False,
 ) -> None:
     in_folders = folders.truth is not None and (folders.predictions or folders.sources) is not None
     if (photos is not None) == in_folders or (photos is not None and (folders.truth or folders.predictions)):
@@ -188,6 +194,9 @@ def _judge(
         judged = judge_folder(task, folders.predictions, folders, model.limit, require)
         raise typer.Exit(show(task, judged, output, {"predictions": str(folders.predictions)}))
     about = {"model": model.model, "hint": hint, "canvas": model.canvas}
+    if effects:
+        about["effects"] = True
     if photos is not None:
-        raise typer.Exit(show(task, judge_model(task, photos, hint, model, require), output, about))
-    raise typer.Exit(show(task, judge_model_in_folders(task, folders, hint, model, require), output, about))
+        raise typer.Exit(show(task, judge_model(task, photos, hint, model, require, effects=effects), output, about))
+    judged = judge_model_in_folders(task, folders, hint, model, require, effects=effects)
+    raise typer.Exit(show(task, judged, output, about))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ...api import OmniAlpha
 from ...evaluation.backbones import LPIPS
@@ -29,9 +29,10 @@ COMMANDS: dict[Task, str] = {"matting": "matte", "removal": "remove", "decomposi
 
 
 def judge_model(
-    task: Task, photos: Path, hint: HintKind, options: ModelOptions, require: Sequence[Measure] = ()
-) -> Iterator[Judged | ItemError]:
-    """The model of `options` on the pack's held-out photographs, or composites of them."""
+    task: Task, photos: Path, hint: HintKind, options: ModelOptions, require: Sequence[Measure] = (),
+    *, effects: bool = False,
+) -> Iterator[Judged | ItemError]:  # fmt: skip
+    """The model of `options` on the pack's held-out photographs, or composites of them. `effects` is for removal."""
     from ...evaluation import held_out
     from ...training.packs import read_held_out
 
@@ -50,21 +51,25 @@ def judge_model(
         if "telea" not in baselines:
             say("warning: OpenCV is not installed, so Telea's inpainting is left out; "
                 "get it with: pip install opencv-python-headless")  # fmt: skip
-        judged = held_out.removal(model, pictures, hint, options.canvas, load_distance(require), baselines)
+        distance = load_distance(require)
+        judged = held_out.removal(model, pictures, hint, options.canvas, distance, baselines, effects=effects)
     return islice(judged, options.limit)
 
 
 def judge_model_in_folders(
-    task: Task, options: FolderOptions, hint: HintKind, model: ModelOptions, require: Sequence[Measure] = ()
-) -> Iterator[Judged | ItemError]:
-    """The model on the pictures of a folder, told what the hint says. Raises UsageError."""
+    task: Task, options: FolderOptions, hint: HintKind, model: ModelOptions, require: Sequence[Measure] = (),
+    *, effects: bool = False,
+) -> Iterator[Judged | ItemError]:  # fmt: skip
+    """The model on the pictures of a folder, told what the hint says. `effects` is for removal. Raises UsageError."""
     if hint != "none" and options.trimaps is None:
         raise UsageError(f"--hint {hint} needs --trimaps, the folder that it is in; or give --hint none")
     command = COMMANDS[task]
     loaded = load(model.model, f"{command}.{'auto' if hint == 'none' else hint}")
 
     def make(source: Path, trimap: Path | None) -> list[Image]:
-        given = {} if hint == "none" else {hint.replace("-", "_"): trimap}
+        given: dict[str, Any] = {} if hint == "none" else {hint.replace("-", "_"): trimap}
+        if task == "removal":
+            given["effects"] = effects
         made = getattr(loaded, command)(source, canvas=model.canvas, **given)
         told = target_for("tiff", read_image(source), None).encoding  # that of what Python is given
         return [

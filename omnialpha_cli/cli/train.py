@@ -158,6 +158,29 @@ def effects(recipe: RecipeFile, material: MaterialOptions, run: RunOptions) -> N
 
 @app.command(
     epilog="Examples:\n\n"
+    "omnialpha train generator mini-tasks.toml --cutouts cutouts.tar\n\n"
+    "omnialpha train generator mini-tasks.toml --cutouts cutouts.tar --device cuda --run runs/drawing"
+)
+@takes_options
+def generator(
+    recipe: RecipeFile,
+    run: RunOptions,
+    *,
+    cutouts: Annotated[
+        Path, option("--cutouts", panel=INPUTS, help="RGBA cut-outs with names: a tar or a folder.", exists=True)
+    ],
+    start: Start = None,
+) -> None:
+    """Teach the embedded weights to draw cut-outs by their names."""
+    from ..training import stages
+    from ..training.packs import read_packs
+
+    with _run(recipe, run, start) as training:
+        stages.train_generator(training, read_packs(None, cutouts))
+
+
+@app.command(
+    epilog="Examples:\n\n"
     "omnialpha train sft mini.toml --photos photos.tar --words all-MiniLM-L6-v2\n\n"
     "omnialpha train sft omnialpha-sft.toml --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds.tar "
     "--start Qwen-Image-Edit-2509 --device cuda"

@@ -1,15 +1,16 @@
-"""Weights in the embedded layout: `config.json`, three or four safetensors files, and the tokenizer."""
+"""Weights in the embedded layout: `config.json`, three to five safetensors files, and the tokenizer."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from .config import TransformerConfig, VAEConfig
 from .context.mini import MiniContext, MiniContextConfig, load_tokenizer
 from .effects import Effects
+from .generator import Generator
 from .light_vae import LightVAE, LightVAEConfig
 from .loading import count
 from .memory import Needs, Placement
@@ -39,13 +40,22 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
         ("vae", vae, place.vae),
         ("effects", effects, place.vae),
     ):
-        if module is None:
-            continue
-        module.load_state_dict(read_tensors(folder / f"{name}.safetensors", device, dtype), assign=True)
-        module.eval().requires_grad_(False)
-        # Convolutions are fastest so; matrices are not touched.
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Parts(transformer, vae, context_encoder, Schedule.from_dict(config.get("schedule", {})), effects)
+        if module is not None:
+            _fill(module, folder / f"{name}.safetensors", device, dtype)
+    generator = None
+    if "generator" in config:
+        with torch.device("meta"):
+            table = context_encoder.words.weight
+            generator = Generator(TransformerConfig.from_dict(config["generator"]), tokenizer, table)
+        _fill(generator, folder / "generator.safetensors", place.transformer, dtype)
+    return Parts(transformer, vae, context_encoder, Schedule.from_dict(config.get("schedule", {})), effects, generator)
+
+
+def _fill(module: nn.Module, path: Path, device: torch.device, dtype: torch.dtype) -> None:
+    module.load_state_dict(read_tensors(path, device, dtype), assign=True)
+    module.eval().requires_grad_(False)
+    # Convolutions are fastest so; matrices are not touched.
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def build_vae(config: dict[str, Any]) -> AlphaVAE | LightVAE:

@@ -20,6 +20,7 @@ from .config import FromDict
 from .context import Context, join
 from .context.mini import MiniContext
 from .effects import Effects
+from .generator import Generator
 from .memory import RESIDENT, Plan, Wanted, present
 from .parts import VAE, ContextEncoder
 from .positions import Layout
@@ -70,6 +71,7 @@ class OmniAlpha:
     dtype: torch.dtype = torch.float32
     memory: Plan = RESIDENT
     effects: Effects | None = None
+    generator: Generator | None = None
 
     @classmethod
     def load(
@@ -118,6 +120,7 @@ class OmniAlpha:
             dtype=loaded.dtype,
             memory=loaded.plan,
             effects=loaded.parts.effects,
+            generator=loaded.parts.generator,
         )
 
     def run(
@@ -147,6 +150,14 @@ class OmniAlpha:
         No more than `batch_size` requests go through a network together, where one is given. The context encoder and
         the VAE see all batches before the transformer sees the first, so that each comes to the device once.
         """
+        if self.generator is not None:
+            seen = [i for i, request in enumerate(requests) if request.inputs]
+            unseen = [i for i, request in enumerate(requests) if not request.inputs]
+            for model, places in ((replace(self, generator=None), seen), (self.drawing(self.generator), unseen)):
+                of_these = [requests[i] for i in places]
+                for members, layers in model.run_batches(of_these, steps, guidance, batch_size):
+                    yield [places[i] for i in members], layers
+            return
         scale = self.defaults.guidance if guidance is None else guidance
         parts = by_layout([request.layout for request in requests], batch_size)
         batches = [self._views([requests[i] for i in part]) for part in parts]
@@ -163,6 +174,10 @@ class OmniAlpha:
                     pieces = clean.split(1) if staged else (clean,)
                     layers.append([images for piece in pieces for images in self.decode(piece, view[0].layout)])
                 yield part, layers[0] if len(layers) == 1 else mean_of_mirrored(*layers)
+
+    def drawing(self, generator: Generator) -> "OmniAlpha":
+        """The model that draws from words alone: its own transformer and reading of words beside this one's VAE."""
+        return replace(self, transformer=generator.transformer, context_encoder=generator.context, generator=None)
 
     def _views(self, batch: Sequence[Request]) -> list[Sequence[Request]]:
         """What is run of requests of one layout: themselves, and, where it helps, their mirror images."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .context import Context
 from .effects import Effects
+from .generator import Generator
 from .sampler import Schedule
 from .transformer import Transformer
 
@@ -34,10 +35,13 @@ class ContextEncoder(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """The networks, and the schedule that the transformer was trained for. Embedded weights may have `effects`."""
+    """The networks, and the schedule that the transformer was trained for. Embedded weights may have
+    `effects` and a `generator`.
+    """
 
     transformer: Transformer
     vae: VAE
     context_encoder: ContextEncoder
     schedule: Schedule
     effects: Effects | None = None
+    generator: Generator | None = None

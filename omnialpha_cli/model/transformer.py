@@ -202,12 +202,39 @@ class OutputNorm(nn.Module):
         return _normed(x, shift, scale)
 
 
+class Drawing(nn.Module):
+    """What a small transformer is given so that it soon draws from words alone: the place of each token, and the words.
+
+    Turned queries and keys tell distances, not places; a large transformer makes places of them by itself.
+    """
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        dim, side = config.inner_dim, config.places
+        self.place = nn.Parameter(torch.zeros(1, dim, side, side))
+        self.weigh = nn.Linear(config.joint_attention_dim, 1)
+        self.say = nn.Linear(config.joint_attention_dim, dim)
+
+    def places(self, layout: Layout) -> Tensor:
+        """(1, N_targets, D), beside the embedded targets."""
+        grids = [F.interpolate(self.place, size, mode="bilinear") for size in layout.targets]  # each (1, D, h, w)
+        return torch.cat([grid.flatten(2).mT for grid in grids], dim=1)
+
+    def words(self, context: Tensor, mask: Tensor | None) -> Tensor:
+        """Normed context (B, L, joint) and which of it counts (B, L) → (B, D), beside the time: a weighted mean."""
+        scores = self.weigh(context)  # (B, L, 1)
+        if mask is not None:
+            scores = scores.masked_fill(~mask[..., None], -1e4)  # finite: an empty prompt has nothing but padding
+        return self.say((scores.softmax(1) * context).sum(1))
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What one request needs at every sigma.
 
     Embedded `context` (B, L, D) and `inputs` (B, N_inputs, D), the rotation's `cos` and `sin` (1 or B, 1, L + N,
-    head_dim / 2) and the attention `mask` (B, 1, 1, L + N) or None.
+    head_dim / 2) and the attention `mask` (B, 1, 1, L + N) or None; of weights that draw also `Drawing`'s `places` and
+    `words`.
     """
 
     layout: Layout
@@ -216,6 +243,8 @@ class Prepared:
     cos: Tensor
     sin: Tensor
     mask: Tensor | None
+    places: Tensor | None = None
+    words: Tensor | None = None
 
 
 class Transformer(nn.Module):
@@ -232,6 +261,7 @@ class Transformer(nn.Module):
         self.transformer_blocks = nn.ModuleList(
             Block(dim, config.num_attention_heads) for _ in range(config.num_layers)
         )  # fmt: skip
+        self.drawing = Drawing(config) if config.places else None
         self.stream: BlockStream | None = None  # brings the blocks to the device where they do not fit together
         self.norm_out = OutputNorm(dim)
         self.proj_out = nn.Linear(dim, config.patch_size**2 * config.out_channels)
@@ -255,17 +285,20 @@ class Transformer(nn.Module):
             positions = context_positions(layout, length).to(device)[None]  # (1, L, 3)
         images = images.expand(positions.shape[0], -1, -1)
         angles = rotary_angles(torch.cat((positions.to(device).float(), images), dim=1), self.config.axes_dims_rope)
+        context = self.txt_norm(context)
         mask = None
         if context_mask is not None and not bool(context_mask.all()):
             rest = context_mask.new_ones((context_mask.shape[0], layout.num_tokens), dtype=torch.bool)
             mask = torch.cat((context_mask.bool(), rest), dim=1)[:, None, None]  # (B, 1, 1, L + N)
         return Prepared(
             layout=layout,
-            context=self.txt_in(self.txt_norm(context)),
+            context=self.txt_in(context),
             inputs=self.img_in(inputs),
             cos=angles.cos()[:, None],
             sin=angles.sin()[:, None],
             mask=mask,
+            places=None if self.drawing is None else self.drawing.places(layout),
+            words=None if self.drawing is None else self.drawing.words(context, context_mask),
         )
 
     def step(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> Tensor:
@@ -276,7 +309,10 @@ class Transformer(nn.Module):
     def hidden(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """`step`, with the context stream (B, L, D) as the last block reads it, which training may supervise."""
         time = self.time_text_embed(sigma, x.dtype)  # (B, D)
-        image = torch.cat((self.img_in(x), prepared.inputs), dim=1)  # (B, N, D)
+        targets = self.img_in(x)  # (B, N_targets, D)
+        if prepared.words is not None and prepared.places is not None:
+            time, targets = time + prepared.words, targets + prepared.places
+        image = torch.cat((targets, prepared.inputs), dim=1)  # (B, N, D)
         context = prepared.context
         for i, block in enumerate(cast(Iterable[Block], self.stream or self.transformer_blocks)):
             if i == self.config.num_layers - 1:  # nothing reads the other tokens after it

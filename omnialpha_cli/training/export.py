@@ -1,7 +1,8 @@
 """Write weights: a folder of the embedded kind, or one part in the published layout.
 
-The embedded kind is `config.json`, `transformer`, `vae`, `context` and, where there is one, `effects` as safetensors,
-and `tokenizer.json`; a part of the published layout a `config.json` and `diffusion_pytorch_model.safetensors`.
+The embedded kind is `config.json`, `transformer`, `vae`, `context` and, where there are, `effects` and `generator` as
+safetensors, and `tokenizer.json`; a part of the published layout a `config.json` and
+`diffusion_pytorch_model.safetensors`.
 """
 
 import json
@@ -22,7 +23,7 @@ from .save import save_tensors
 
 PART_FILE = "diffusion_pytorch_model.safetensors"
 TEMPORAL = [False, True, True]  # the published VAE's levels that also halve time, which stills do not have
-INT8_MIN_ROWS = 1024  # only large tables are worth it
+INT8_FROM = 2**16  # entries of a matrix; smaller ones are not worth it
 
 
 def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -32,12 +33,11 @@ def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def stored(module: nn.Module) -> dict[str, Tensor]:
-    """The module's tensors as files hold them: fp16, large embedding tables int8 per row."""
-    tables = {f"{n}.weight" for n, m in module.named_modules() if isinstance(m, nn.Embedding)}
+    """The module's tensors as files hold them: large matrices int8 per row, all else fp16."""
     out: dict[str, Tensor] = {}
     for name, tensor in module.state_dict().items():
         value = tensor.detach().float().cpu().contiguous()
-        if name in tables and len(value) >= INT8_MIN_ROWS:
+        if value.ndim == 2 and value.numel() >= INT8_FROM:
             out[f"{name}.int8"], out[f"{name}.scale"] = quantise_rows(value)
         else:
             out[name] = value.half()
@@ -52,6 +52,8 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
     parts = {"transformer": model.transformer, "context": model.context_encoder, "vae": model.vae}
     if model.effects is not None:
         parts["effects"] = model.effects
+    if model.generator is not None:
+        parts["generator"] = model.generator
     for part, module in parts.items():
         path = folder / f"{part}.safetensors"
         save_tensors(stored(module), path)
@@ -67,6 +69,8 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
         "context": asdict(model.context_encoder.config),
         "vae": {"kind": "light", **asdict(model.vae.config)},
     }
+    if model.generator is not None:
+        config["generator"] = asdict(model.generator.transformer.config)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     return sizes
 

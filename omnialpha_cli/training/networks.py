@@ -12,6 +12,7 @@ from ..model import published
 from ..model.config import TransformerConfig, VAEConfig
 from ..model.context.mini import TOKENIZER_FILE, MiniContext, MiniContextConfig
 from ..model.effects import Effects
+from ..model.generator import Generator
 from ..model.light_vae import LightVAE, LightVAEConfig
 from ..model.omnialpha import Defaults, OmniAlpha
 from ..model.sampler import Schedule
@@ -58,8 +59,8 @@ def alpha_vae(recipe: Recipe) -> AlphaVAE:
 def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], device: torch.device) -> OmniAlpha:
     """The weights that the recipe starts from, for its tasks; the transformer is still on the CPU.
 
-    A relevance and effects that were trained in the run's folder take the place of theirs. Weights that stay frozen
-    beside adapters keep their own dtype, others are float32.
+    A relevance, effects and a generator that were trained in the run's folder take the place of theirs. Weights that
+    stay frozen beside adapters keep their own dtype, others are float32.
     """
     dtype = None if recipe.lora else torch.float32
     model = load_model(OmniAlpha.load, str(recipe.start), "cpu", dtype=dtype, loras=loras, memory="resident")
@@ -71,8 +72,9 @@ def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], d
         assert isinstance(part, nn.Module)
         part.to(device).requires_grad_(False)
     defaults = Defaults.from_dict(recipe.defaults) if recipe.defaults else model.defaults
-    effects = finished_effects(folder) or model.effects
-    return replace(model, tasks=_claimed(recipe), defaults=defaults, device=device, effects=effects)
+    model.effects = finished_effects(folder) or model.effects
+    model.generator = finished_generator(recipe, folder, model) or model.generator
+    return replace(model, tasks=_claimed(recipe), defaults=defaults, device=device)
 
 
 def untrained(folder: Path, recipe: Recipe, material: Material, words: Path, device: torch.device) -> OmniAlpha:
@@ -146,6 +148,29 @@ def finished_effects(folder: Path) -> Effects | None:
     effects = Effects()
     effects.load_state_dict(finished(folder, "effects"))
     return effects
+
+
+def generator(recipe: Recipe, model: OmniAlpha) -> Generator:
+    """That of `model`; else untrained, but for what it shares with the transformer of `model`, with which it starts."""
+    if model.generator is not None:
+        return model.generator.requires_grad_(True)
+    if not isinstance(model.context_encoder, MiniContext):
+        raise UsageError(f"{recipe.start} draws by itself")
+    config = replace(model.transformer.config, **recipe.generator.network)
+    new = Generator(config, model.context_encoder.tokenizer, model.context_encoder.words.weight)
+    new.transformer.load_state_dict(model.transformer.state_dict(), strict=False)
+    nn.init.zeros_(new.transformer.proj_out.weight)
+    nn.init.zeros_(new.transformer.proj_out.bias)
+    return new
+
+
+def finished_generator(recipe: Recipe, folder: Path, model: OmniAlpha) -> Generator | None:
+    """The generator that was trained in a run's folder, if it was."""
+    if not (folder / "generator.pt").exists():
+        return None
+    trained = generator(recipe, model)
+    trained.load_state_dict(finished(folder, "generator"))
+    return trained.requires_grad_(False)
 
 
 def finished(folder: Path, name: str) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from .lora import LoRA
 from .sft import Flow
 from .vae import Weights
 
-PARTS = ("vae", "image_encoder", "relevance", "effects", "transformer")
+PARTS = ("vae", "image_encoder", "relevance", "effects", "generator", "transformer")
 RECIPES = Path(__file__).with_name("recipes")  # those that come with the package
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class Recipe:
     image_encoder: Part
     relevance: Part
     effects: Part
+    generator: Part
     transformer: Part
     defaults: dict[str, Any] = field(default_factory=dict)
     start: str | None = None

@@ -1,4 +1,5 @@
-"""The trainings in order: `vae`, `image-encoder`, `relevance`, `effects`, `sft`, `grpo`; then `export`, if embedded.
+"""The trainings in order: `vae`, `image-encoder`, `relevance`, `effects`, `generator`, `sft`, `grpo`; then `export`, if
+embedded.
 
 Each keeps its checkpoints and logs below the run's folder and leaves its averaged weights there as `NAME.pt`; what is
 for the published layout lies ready in a folder of its name. A stage that was interrupted goes on where its last
@@ -20,14 +21,15 @@ from ..model.context.mini import TOKENIZER_FILE, MiniContext, load_tokenizer
 from ..model.effects import Effects
 from ..model.light_vae import LightVAEConfig
 from ..status import UsageError
-from . import checkpoint, effects, grpo, image_encoder, light_vae, lora, networks, relevance, rewards, sft
+from . import checkpoint, effects, generator, grpo, image_encoder, light_vae, lora, networks, relevance, rewards, sft
 from . import vae as alpha_vae
 from .distributed import ALONE, Group
-from .examples import Material
+from .examples import Material, make_material
 from .export import write_alpha_vae, write_transformer, write_weights
 from .log import Report
 from .loop import Objective, train
 from .loop import Schedule as Stage
+from .packs import Packs
 from .perceptual import load_distance
 from .recipe import Recipe
 
@@ -119,6 +121,19 @@ def train_effects(run: Run, material: Material) -> None:
     _train_stages(run, "effects", Effects(), run.recipe.effects.stages, objective)
 
 
+def train_generator(run: Run, packs: Packs) -> None:
+    """Teach what draws cut-outs by their names, from the transformer of the weights that the recipe starts from."""
+    recipe = run.recipe
+    if not recipe.start:
+        raise UsageError(networks.NO_START)
+    torch.manual_seed(0)
+    model = networks.started(recipe, run.folder, run.loras, run.group.device)
+    trained = networks.generator(recipe, model)
+    cutouts = make_material(packs).cutouts
+    objective = partial(generator.objective, cutouts, packs.cutouts_val, model, trained)
+    _train_stages(run, "generator", trained, recipe.generator.stages, objective)
+
+
 def train_sft(run: Run, material: Material, words: Path | None = None, held_out: Material | None = None) -> None:
     """Train the transformer, and with the embedded context its projections; or adapters beside the transformer.
 
@@ -173,7 +188,9 @@ def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
     if recipe.lora or recipe.vae_loss:
         raise UsageError(f"what this recipe trains lies ready in {run.folder}; export is for the embedded kind")
     stage = "grpo" if recipe.grpo else "sft"
-    state = networks.finished(run.folder, stage)
+    beside = any((run.folder / f"{name}.pt").exists() for name in ("relevance", "effects", "generator"))
+    as_it_was = bool(recipe.start) and beside and not (run.folder / f"{stage}.pt").exists()
+    state = None if as_it_was else networks.finished(run.folder, stage)
     if recipe.start:
         model = networks.started(recipe, run.folder, run.loras, run.group.device)
     else:
@@ -181,8 +198,9 @@ def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
         vae = networks.finished_vae(recipe, run.folder)
         model = networks.put_together(recipe, networks.transformer(recipe), context, vae, run.group.device)
         model.effects = networks.finished_effects(run.folder)
-    trained = sft.Trained(model.transformer, networks.trained_context(recipe, model) if stage == "sft" else None)
-    trained.load_state_dict(state)
+    if state is not None:
+        trained = sft.Trained(model.transformer, networks.trained_context(recipe, model) if stage == "sft" else None)
+        trained.load_state_dict(state)
     return write_weights(model, name, out)
 
 

@@ -23,6 +23,7 @@ from .relevance import Relevance
 
 PATCH = 16  # pixels a side of a transformer patch: stride 8 of the VAE, patches of 2
 WORD_LAYER = -16.0  # z of words: apart from every image
+MAX_WORDS = 64
 TOKENIZER_FILE = "tokenizer.json"
 
 
@@ -33,7 +34,7 @@ class MiniContextConfig(FromDict):
     dim: int = 256
     vocabulary: int = 8192
     word_dim: int = 384
-    max_words: int = 64
+    max_words: int = MAX_WORDS
     rope_canvas: int = 16
 
 
@@ -115,8 +116,12 @@ class MiniContext(nn.Module):
         return found
 
     def _ids(self, text: str) -> Tensor:
-        ids = self.tokenizer.encode(text, add_special_tokens=False).ids[: self.config.max_words]
-        return torch.tensor(ids, dtype=torch.long, device=self.kind.device)
+        return word_ids(self.tokenizer, text, self.config.max_words).to(self.kind.device)
+
+
+def word_ids(tokenizer: Tokenizer, text: str, most: int = MAX_WORDS) -> Tensor:
+    """The word pieces of a text, int64 (L,), the first `most` of them."""
+    return torch.tensor(tokenizer.encode(text, add_special_tokens=False).ids[:most], dtype=torch.long)
 
 
 def over_white(rgba: Tensor) -> Tensor:

@@ -205,7 +205,8 @@ def _plain(tree: Tree, kind: Kind) -> tuple[list[Entry], int]:
         label = row.get("label") or words_beside(tree, key) or ("" if row else words_of(key.rpartition("/")[2]))
         held_out = kind == "cutout" and label and crc32(label.encode()) % 10 == 0  # a tenth of the words
         split: Split = "val" if row.get("split") == "val" or held_out else "train"
-        entries.append(Entry(key, kind, places, label, split if "split" in row else _split(key, split)))
+        split = split if "split" in row else _split(key, split)
+        entries.append(Entry(key, kind, places, label, split, tags=tuple(row.get("tags", "").split())))
     order = {key: number for number, key in enumerate(rows)}
     return sorted(entries, key=lambda entry: order.get(entry.name, len(order))), lacking
 

@@ -90,7 +90,7 @@ class Entry:
     `places` by role: `picture`; of a photograph and some cut-outs `alpha`, else the picture has it; of a pair, which
     shows a scene with an object and without, `background` and `mask` (or `outside`, its inverse), perhaps `effect`, a
     mask of the object with its shadow, and `polygons`, RORD's annotation. `others` tells that the scene shows more
-    than one object that could be meant.
+    than one object that could be meant; `tags` are other words for it.
     """
 
     name: str
@@ -99,15 +99,17 @@ class Entry:
     label: str = ""
     split: Split = "train"
     others: bool = False
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Picture:
-    """`rgba` uint8 (H, W, 4), straight; `label` a few words or ""."""
+    """`rgba` uint8 (H, W, 4), straight; `label` a few words or "", `tags` other words for it."""
 
     name: str
     rgba: np.ndarray
     label: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +125,9 @@ class Pair:
 def load(entry: Entry, longest: int | None = None) -> Picture:
     """The picture of an entry, its longer side at most `longest`. Raises ItemError where it cannot be read."""
     if "alpha" not in entry.places:
-        return Picture(entry.name, decode(entry.places["picture"], "RGBA", longest), entry.label)
+        return Picture(entry.name, decode(entry.places["picture"], "RGBA", longest), entry.label, entry.tags)
     rgb = decode(entry.places["picture"], "RGB", longest)
-    return Picture(entry.name, np.dstack((rgb, _fitted(entry.places["alpha"], rgb, longest))), entry.label)
+    return Picture(entry.name, np.dstack((rgb, _fitted(entry.places["alpha"], rgb, longest))), entry.label, entry.tags)
 
 
 def load_pair(entry: Entry, longest: int | None = None) -> Pair:

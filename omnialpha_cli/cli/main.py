@@ -1,5 +1,6 @@
 """The console script `omnialpha`: its commands, and what becomes of errors."""
 
+import inspect
 import sys
 from typing import Annotated
 
@@ -30,6 +31,19 @@ app.add_typer(bench.app, name="bench")
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="eval")
+
+
+def _wrap_paragraphs(commands: typer.Typer) -> None:
+    """Let the help's paragraphs be wrapped by the terminal's width, not where their docstrings' lines end."""
+    for command in commands.registered_commands:
+        text = inspect.getdoc(command.callback) or ""
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _wrap_paragraphs(group.typer_instance)
+
+
+_wrap_paragraphs(app)
 
 
 def _version(wanted: bool) -> None:

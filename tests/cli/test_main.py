@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(omnialpha_cli.__file__).parents[1])}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_the_helps_paragraphs_are_wrapped_by_the_width_alone(omnialpha):
+    text = omnialpha("remove", "--help").out
+    paragraph = text[text.index("White in a mask") : text.index("Arguments")].split("\n \n")[0].splitlines()
+    lines = [line.strip() for line in paragraph if line.strip(" ╭─")]
+    width = max(map(len, lines))
+    for line, following in pairwise(lines):
+        assert len(f"{line} {following.split()[0]}") > width
 
 
 def test_version(omnialpha):

@@ -47,6 +47,7 @@ METRICS: dict[str, Metric] = {
     "mad_alpha": Metric("MAD of alpha"),
     "clip": Metric("CLIP score (2.5 · cosine)", higher=True),
     "nearest": Metric("distance to the nearest true picture (EfficientNet-Lite0)", 3),
+    "own": Metric("share of other true pictures that are farther than its own (chance .5)", 3, higher=True),
     "fid": Metric("FID", 2),
     "frechet": Metric("Fréchet distance (EfficientNet-Lite0, not FID)", 3),
     "right": Metric("share in which the named object has more alpha", 3, higher=True),

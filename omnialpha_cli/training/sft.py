@@ -33,15 +33,13 @@ class Flow:
 
     The defaults are the embedded weights': half of the samples of what is done in one step stand at sigma 1, where it
     starts; the error is that of the clean latents, up to a limit. The published ones have uniform sigma and the
-    velocity's plain error. `unseen` is for tasks without input pictures, which are cheap: so many examples for one.
-    With `balanced` the logarithm of a batch's error is made small: a tenth less of it counts alike in every task,
-    where one is ten times harder than another. `effects` is what an object's shadow and reflection outside of its mask
-    count for in a removal, beside all else; they are small, and easily left.
+    velocity's plain error. With `balanced` the logarithm of a batch's error is made small: a tenth less of it counts
+    alike in every task, where one is ten times harder than another. `effects` is what an object's shadow and reflection
+    outside of its mask count for in a removal, beside all else; they are small, and easily left.
     """
 
     sigma: Literal["logit-normal", "uniform"] = "logit-normal"
     at_one: float = 0.5
-    unseen: int = 1
     balanced: bool = False
     effects: float = 1.0
     logit_mean: float = 0.8
@@ -149,7 +147,7 @@ def objective(
     def draw(step: int, micro: int, g: torch.Generator) -> Drawn:
         task = draw_task(tasks, g)
         size = canvas(*shape(material, task, g), canvas_side(model.defaults, task, schedule.size))
-        count, fill = schedule.micro_batch * (1 if task.inputs else flow.unseen), model.defaults.fill
+        count, fill = schedule.micro_batch, model.defaults.fill
         examples = [draw_example(material, MIX, task, size, g, fill=fill) for _ in range(count)]
         dropped = torch.rand(len(examples), generator=g) < flow.prompt_dropout
         requests = [to_request(e, "" if d else e.prompt) for e, d in zip(examples, dropped, strict=True)]

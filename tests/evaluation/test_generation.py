@@ -36,6 +36,16 @@ def test_the_nearest_true_picture_is_found_and_shown():
     assert judge.sets.counts == (2, 3) and set(judge.sets.totals()) == {"frechet"}
 
 
+def test_a_picture_is_compared_with_its_own_true_one_and_with_the_others():
+    truth = [flat(1, 0, 0), flat(0, 0, 1), flat(0, 1, 0), flat(0, 0, 1)]
+    names = ["red", "blue", "green", "blue again"]
+    judge = Generation(Sets([Means()]), [lambda one=one: one for one in truth], None, names)
+    assert judge.judge("red", flat(0.9, 0, 0), None).scores["own"] == 1
+    assert judge.judge("red", flat(0, 0.2, 0.9), None).scores["own"] == 0
+    assert judge.judge("blue", flat(0.2, 0, 0.9), None).scores["own"] == pytest.approx((0.5 + 2) / 3)
+    assert "own" not in judge.judge("another", flat(1, 0, 0), None).scores
+
+
 def test_words_are_scored_over_the_backgrounds():
     asked = []
 

@@ -125,12 +125,6 @@ def test_what_takes_several_steps_is_trained_between_them(material, model):
     assert bool((training("decompose.auto").draw(0, 0, generator()).sigma < 1).all())
 
 
-def test_a_step_holds_more_examples_of_what_sees_no_picture(material, model):
-    training = partial(of, material, model, replace(PLAIN, unseen=3))
-    assert len(training("generate.foreground").draw(0, 0, generator()).examples) == 3 * STAGE.batch
-    assert len(training("matte.auto").draw(0, 0, generator()).examples) == STAGE.batch
-
-
 def test_balanced_a_tenth_less_counts_alike(material, model):
     """The gradient of the logarithm is the error's own, divided by it."""
     trained, gradients = Trained(model.transformer, None), []

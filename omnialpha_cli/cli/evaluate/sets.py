@@ -57,7 +57,8 @@ def judge_generator(cutouts: Path, options: ModelOptions, measures: WordOptions)
     if not named:
         raise UsageError(f"{cutouts} holds no held-out cut-out with a name")
     truth = [held_out.load_floats(one) for one in named]
-    judge = Generation(_sets(required), truth, _clip(measures.clip, required))
+    names = [one.name for one in named]
+    judge = Generation(_sets(required), truth, _clip(measures.clip, required), names)
     return _from_words({one.name: one.label for one in named}, judge, options)
 
 

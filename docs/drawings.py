@@ -1,0 +1,32 @@
+"""Make docs/drawings.jpg, what the embedded weights draw: `python docs/drawings.py`, in an installed checkout.
+
+Twenty names that no training had, evenly spread over those held out of the cut-outs but for flags; the first try of each.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+import torch
+
+from omnialpha_cli import OmniAlpha
+from omnialpha_cli.imaging.composite import checkerboard, over
+
+ROOT = Path(__file__).parent.parent
+COLUMNS = 10
+PROMPTS = (
+    "a smiling face with halo", "a face with monocle", "a speak-no-evil monkey", "a backhand index pointing down",
+    "a man cook", "a woman elf", "a man dancing", "a family, man, boy", "an elephant", "a feather", "a chestnut",
+    "a fried shrimp", "a spoon", "a motorized wheelchair", "a sports medal", "prayer beads", "a page with curl",
+    "a wrench", "Gemini", "a Japanese “passing grade” button",
+)  # fmt: skip
+
+model = OmniAlpha.load("mini")
+made = [torch.from_numpy(model.generate(prompt, seed=i)) for i, prompt in enumerate(PROMPTS)]  # each (h, w, 4) uint8
+shown = [over(one.permute(2, 0, 1).float() / 255, checkerboard(*one.shape[:2])) for one in made]
+rows = [torch.cat(shown[i : i + COLUMNS], dim=2) for i in range(0, len(shown), COLUMNS)]
+pixels = (torch.cat(rows, dim=1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+picture = oiio.ImageBuf(np.ascontiguousarray(pixels))
+picture.specmod().attribute("Compression", "jpeg:90")
+if not picture.write(str(ROOT / "docs" / "drawings.jpg")):
+    raise SystemExit(picture.geterror())

@@ -1,6 +1,6 @@
 """Make docs/drawings.jpg, what the embedded weights draw: `python docs/drawings.py`, in an installed checkout.
 
-Twenty names that no training had, evenly spread over those held out of the cut-outs but for flags; the first try of each.
+Twenty names that no training had, evenly spread over the held-out cut-outs but for flags; the first try of each.
 """
 
 from pathlib import Path

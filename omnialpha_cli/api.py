@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
@@ -156,8 +156,9 @@ class OmniAlpha(omnialpha.OmniAlpha):
         return self._run(task, pictures, Settings(**others, text=text))
 
     def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
-        settings = replace(settings, format="tiff")  # it holds whatever the picture is
-        prepared = prepare(task, pictures, self.defaults.of(task.command), settings, passes(task, self.tasks))
+        defaults = self.defaults.of(task.command)
+        settings = replace(settings, format="tiff").resolved(asdict(defaults))  # it holds whatever the picture is
+        prepared = prepare(task, pictures, defaults, settings, passes(task, self.tasks))
         (layers,) = self.run([prepared.request], steps=settings.steps, guidance=settings.guidance)
         made = second_pass(self, [(prepared, layers)], settings)
         ((prepared, layers),) = find_effects(self, made, settings)

@@ -1,5 +1,7 @@
 """The model in Python: pictures of every kind in, arrays of their size and depth out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image as PILImage
@@ -48,6 +50,15 @@ def test_the_seed_decides(model, picture, tmp_path):
     path = picture(tmp_path / "a.png")
     assert (model.matte(path, seed=1) == model.matte(path, seed=1)).all()
     assert (model.matte(path, seed=1) != model.matte(path, seed=2)).any()
+
+
+def test_a_command_has_the_steps_that_its_weights_want(model):
+    own = {"generate": {"steps": 3, "guidance": 2.0, "canvas": 32}}
+    model = replace(model, defaults=replace(model.defaults, steps=1, commands=own))
+    made = model.generate("a cat")
+    assert made.shape == (32, 32, 4)
+    assert np.array_equal(made, model.generate("a cat", steps=3, guidance=2.0))
+    assert not np.array_equal(made, model.generate("a cat", steps=1))
 
 
 def test_every_command_is_a_method(model, picture, tmp_path):

@@ -151,12 +151,12 @@ class OmniAlpha:
         the VAE see all batches before the transformer sees the first, so that each comes to the device once.
         """
         if self.generator is not None:
-            seen = [i for i, request in enumerate(requests) if request.inputs]
-            unseen = [i for i, request in enumerate(requests) if not request.inputs]
-            for model, places in ((replace(self, generator=None), seen), (self.drawing(self.generator), unseen)):
-                of_these = [requests[i] for i in places]
-                for members, layers in model.run_batches(of_these, steps, guidance, batch_size):
-                    yield [places[i] for i in members], layers
+            for model, of_pictures in ((replace(self, generator=None), True), (self.drawing(self.generator), False)):
+                places = [i for i, request in enumerate(requests) if bool(request.inputs) == of_pictures]
+                if places:
+                    theirs = [requests[i] for i in places]
+                    for members, made in model.run_batches(theirs, steps, guidance, batch_size):
+                        yield [places[i] for i in members], made
             return
         scale = self.defaults.guidance if guidance is None else guidance
         parts = by_layout([request.layout for request in requests], batch_size)

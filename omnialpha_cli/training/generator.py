@@ -58,12 +58,12 @@ def rarity(cutouts: Sequence[Picture]) -> Tensor:
     return torch.tensor([counts[word] ** -0.5 for word in first])
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def encode(cutouts: Sequence[Picture], vae: LightVAE, side: int, patch: int, device: torch.device) -> Tensor:
     """Cut-outs on nothing as clean tokens (n, N, C·p²) on the CPU, of a square canvas of `side` pixels."""
     g = torch.Generator().manual_seed(0)  # the view is always the same
     views = (view(picture.rgba, (side, side), ALONE, g, fit="contain") for picture in cutouts)
-    return torch.cat([pack(vae.encode((v * 2 - 1)[None].to(device)), patch).cpu() for v in views]).clone()
+    return torch.cat([pack(vae.encode((v * 2 - 1)[None].to(device)), patch).cpu() for v in views])
 
 
 def objective(

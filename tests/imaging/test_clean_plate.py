@@ -98,12 +98,12 @@ def test_with_effects_a_model_that_changes_nothing_leaves_all_but_the_mask(scene
 
 @pytest.mark.parametrize("exponent", [1.0, 2.2])
 def test_gains_take_a_shadow_out_and_leave_the_rest_bit_for_bit(scene, exponent):
-    """Also out of a plate in linear light, by gains that are meant for sRGB."""
+    """Also out of a plate in linear light, by gains that are meant for sRGB. What is hardly darker stays: its rim."""
     background, alpha, _, canvas = scene
     ground, dark = shadowed(background)
     gains = canvas.fit(1 / (1 - dark)[None]).expand(3, -1, -1)
     lit = relight(ground**exponent, gains, canvas, torch.zeros_like(alpha), exponent) ** (1 / exponent)
-    assert (lit - background).abs().mean() < 0.15 * (ground - background).abs().mean()
+    assert (lit - background).abs().mean() < 0.25 * (ground - background).abs().mean()
     far = dark < 0.01
     assert torch.equal(relight(ground, gains, canvas, torch.zeros_like(alpha))[:, far], ground[:, far])
 

@@ -1,6 +1,6 @@
 """Make docs/drawings.jpg, what the embedded weights draw: `python docs/drawings.py`, in an installed checkout.
 
-Twenty names that no training had, evenly spread over the held-out cut-outs but for flags; the first try of each.
+Twenty names that the generator's training left out, evenly spread but for flags; the first try of each.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import OpenImageIO as oiio
 import torch
 
 from omnialpha_cli import OmniAlpha
-from omnialpha_cli.imaging.composite import checkerboard, over
+from omnialpha_cli.training.pictures import sheet
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = 10
@@ -22,10 +22,10 @@ PROMPTS = (
 )  # fmt: skip
 
 model = OmniAlpha.load("mini")
-made = [torch.from_numpy(model.generate(prompt, seed=i)) for i, prompt in enumerate(PROMPTS)]  # each (h, w, 4) uint8
-shown = [over(one.permute(2, 0, 1).float() / 255, checkerboard(*one.shape[:2])) for one in made]
-rows = [torch.cat(shown[i : i + COLUMNS], dim=2) for i in range(0, len(shown), COLUMNS)]
-pixels = (torch.cat(rows, dim=1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+drawn = [torch.from_numpy(model.generate(prompt, seed=i)) for i, prompt in enumerate(PROMPTS)]  # each (h, w, 4) uint8
+pictures = [one.permute(2, 0, 1).float() / 255 for one in drawn]
+rows = [pictures[i : i + COLUMNS] for i in range(0, len(pictures), COLUMNS)]
+pixels = (sheet(rows) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
 picture = oiio.ImageBuf(np.ascontiguousarray(pixels))
 picture.specmod().attribute("Compression", "jpeg:90")
 if not picture.write(str(ROOT / "docs" / "drawings.jpg")):

@@ -21,9 +21,10 @@ from .vae import AlphaVAE
 
 
 def needs(folder: Path, dtype: torch.dtype) -> Needs:
-    """Bytes of each network."""
-    names = ("transformer", "context", "vae")
-    return Needs(*(count([folder / f"{name}.safetensors"]) * dtype.itemsize for name in names))
+    """Bytes of each network, with those that wait where it does."""
+    groups = ("transformer",), ("context", "generator"), ("vae", "effects")
+    files = [[folder / f"{name}.safetensors" for name in names] for names in groups]
+    return Needs(*(count([file for file in group if file.exists()]) * dtype.itemsize for group in files))
 
 
 def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: torch.dtype) -> Parts:
@@ -47,7 +48,7 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
         with torch.device("meta"):
             table = context_encoder.words.weight
             generator = Generator(TransformerConfig.from_dict(config["generator"]), tokenizer, table)
-        _fill(generator, folder / "generator.safetensors", place.transformer, dtype)
+        _fill(generator, folder / "generator.safetensors", place.context, dtype)
     return Parts(transformer, vae, context_encoder, Schedule.from_dict(config.get("schedule", {})), effects, generator)
 
 

@@ -176,8 +176,13 @@ class OmniAlpha:
                 yield part, layers[0] if len(layers) == 1 else mean_of_mirrored(*layers)
 
     def drawing(self, generator: Generator) -> "OmniAlpha":
-        """The model that draws from words alone: its own transformer and reading of words beside this one's VAE."""
-        return replace(self, transformer=generator.transformer, context_encoder=generator.context, generator=None)
+        """The model that draws from words alone: its own transformer and reading of words beside this one's VAE.
+
+        It is too small to be streamed, so it is staged where the other transformer is.
+        """
+        memory = replace(self.memory, mode="staged") if self.memory.mode == "stream" else self.memory
+        network, context = generator.transformer, generator.context
+        return replace(self, transformer=network, context_encoder=context, generator=None, memory=memory)
 
     def _views(self, batch: Sequence[Request]) -> list[Sequence[Request]]:
         """What is run of requests of one layout: themselves, and, where it helps, their mirror images."""

@@ -23,12 +23,10 @@ from .examples import ALONE
 from .loop import Objective, Schedule
 from .packs import Picture
 from .pictures import sheet
+from .sft import MAX_WEIGHT, Flow, draw_sigma
 
 TASK = TASKS["generate.foreground"]
-AT_ONE = 0.1  # share of the samples at sigma 1, where drawing starts
-LOGIT_MEAN = 0.5  # of the other samples' sigma, which is logit-normal
-MAX_WEIGHT = 8.0  # of the clean latents' error, which is the velocity's over sigma²
-UNTOLD = 0.1  # share of the samples without words, for guidance
+FLOW = Flow(at_one=0.1, logit_mean=0.5, prompt_dropout=0.1)
 MOST_TAGS = 3
 SHOWN = 12, 24  # cut-outs of the training and held-out ones, in validation pictures
 
@@ -81,12 +79,10 @@ def objective(
         count = schedule.micro_batch
         places = torch.multinomial(weights, count, replacement=True, generator=g)
         told = [TASK.prompt.replace("{text}", caption(cutouts[int(i)], g)) for i in places]
-        prompts = ["" if chance(g, UNTOLD) else prompt for prompt in told]
+        prompts = ["" if chance(g, FLOW.prompt_dropout) else prompt for prompt in told]
         clean = known[places]
         noise = torch.randn(clean.shape, generator=g)
-        sigma = (LOGIT_MEAN + torch.randn(count, generator=g)).sigmoid()
-        sigma = torch.where(torch.rand(count, generator=g) < AT_ONE, torch.ones(count), sigma)
-        return Batch(prompts, clean, noise, sigma)
+        return Batch(prompts, clean, noise, draw_sigma(count, FLOW, g, one_step=True))
 
     def ready(drawn: Batch) -> Batch:
         return Batch(drawn.prompts, drawn.clean.to(device), drawn.noise.to(device), drawn.sigma.to(device))
@@ -94,9 +90,7 @@ def objective(
     def loss(trained: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         assert isinstance(trained, Generator)
         s = batch.sigma[:, None, None]
-        context = trained.context.read(batch.prompts)
-        nothing = batch.clean[:, :0]
-        prepared = trained.transformer.prepare(nothing, context.tokens, layout, context.mask, context.positions)
+        prepared = model.drawing(trained).prepare([], trained.context.read(batch.prompts), layout)
         found = trained.transformer.step((1 - s) * batch.clean + s * batch.noise, batch.sigma, prepared)
         error = F.mse_loss(found.float(), batch.clean, reduction="none").mean((1, 2))  # (B,)
         value = (error * (1 / batch.sigma**2).clamp(max=MAX_WEIGHT)).mean()

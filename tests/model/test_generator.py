@@ -8,6 +8,7 @@ from tiny_model import tiny_model
 
 from omnialpha_cli.model.config import TransformerConfig
 from omnialpha_cli.model.generator import Generator
+from omnialpha_cli.model.memory import Plan
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 from omnialpha_cli.model.positions import Layout
 from omnialpha_cli.model.transformer import Drawing
@@ -36,6 +37,14 @@ def test_it_draws_where_there_is_no_picture_and_only_there():
     drawn = model.run([DRAWN])[0][0]
     assert not torch.allclose(drawn, without.run([DRAWN])[0][0], atol=1e-3)
     assert torch.equal(drawn, model.drawing(model.generator).run([DRAWN])[0][0])
+
+
+def test_it_is_staged_where_the_other_transformer_is_streamed():
+    model = with_generator()
+    for mode, own in (("resident", "resident"), ("staged", "staged"), ("stream", "staged")):
+        planned = replace(model, memory=Plan(mode))
+        assert planned.drawing(planned.generator).memory.mode == own
+        assert torch.allclose(planned.run([DRAWN])[0][0], model.run([DRAWN])[0][0], atol=1e-5)
 
 
 def test_a_call_may_have_both():

@@ -38,8 +38,6 @@ class TransformerConfig(FromDict):
 
     `in_channels` is `out_channels · patch_size²`, `axes_dims_rope` sums to `attention_head_dim`. `rope_canvas` (in
     patches, None in the published weights) scales y and x so that a canvas of any size spans about that many units.
-    `places` (0 in the published weights) is for weights that draw: the side, in patches, of the square grid of learned
-    vectors that say to target tokens where they stand; what the words say then modulates every block, too.
     """
 
     patch_size: int = 2
@@ -51,7 +49,6 @@ class TransformerConfig(FromDict):
     joint_attention_dim: int = 3584
     axes_dims_rope: tuple[int, int, int] = (16, 56, 56)
     rope_canvas: int | None = None
-    places: int = 0
 
     _skipped = ("pooled_projection_dim", *_UNMODELLED)
 

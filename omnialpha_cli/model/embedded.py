@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .config import TransformerConfig, VAEConfig
 from .context.mini import MiniContext, MiniContextConfig, load_tokenizer
 from .effects import Effects
-from .generator import Generator
+from .generator import Generator, GeneratorConfig
 from .light_vae import LightVAE, LightVAEConfig
 from .loading import count
 from .memory import Needs, Placement
@@ -47,7 +47,7 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
     if "generator" in config:
         with torch.device("meta"):
             table = context_encoder.words.weight
-            generator = Generator(TransformerConfig.from_dict(config["generator"]), tokenizer, table)
+            generator = Generator(GeneratorConfig.from_dict(config["generator"]), tokenizer, table)
         _fill(generator, folder / "generator.safetensors", place.context, dtype)
     return Parts(transformer, vae, context_encoder, Schedule.from_dict(config.get("schedule", {})), effects, generator)
 

@@ -1,46 +1,121 @@
 """What draws from words alone, for the embedded weights: a transformer of its own, which no picture is given.
 
-One of their size that mats does not learn to draw beside it. What words mean is the embedded context's table; how they
-are read is learnt with the drawing.
+One of their size that mats does not learn to draw beside that. This one is told what to draw by a sketch (`sketch.py`),
+and reads no words: it has the image stream of the dual-stream transformer alone.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from .config import TransformerConfig
-from .context import Context
-from .context.mini import pad, word_ids, word_positions
-from .transformer import Transformer
+from . import sampler
+from .config import FromDict
+from .positions import Layout, image_positions, rotary_angles, rotate
+from .sketch import Sketch, fitted
+from .transformer import FeedForward, OutputNorm, RMSNorm, TimeEmbedding, modulated, modulation, normed
 
 
-class WordContext(nn.Module):
-    """Reads prompts. The table of words (vocabulary, D_words) is another's, and not part of its state."""
+@dataclass(frozen=True)
+class GeneratorConfig(FromDict):
+    """The drawing transformer. `names` are known to the sketch, whose canvas has `side` latents a side.
 
-    table: Tensor
+    `out_channels` and `patch_size` are those of the transformer beside it.
+    """
 
-    def __init__(self, config: TransformerConfig, tokenizer: Tokenizer, table: Tensor):
+    names: int = 0
+    side: int = 16
+    patch_size: int = 2
+    out_channels: int = 16
+    num_layers: int = 8
+    num_attention_heads: int = 4
+    axes_dims_rope: tuple[int, int, int] = (16, 24, 24)
+    rope_canvas: int = 16
+
+    @property
+    def inner_dim(self) -> int:
+        """Width D of the tokens."""
+        return self.num_attention_heads * sum(self.axes_dims_rope)
+
+
+class SelfAttention(nn.Module):
+    """Attention among the tokens of the picture."""
+
+    def __init__(self, dim: int, heads: int):
         super().__init__()
-        self.tokenizer, self.rope_canvas = tokenizer, config.rope_canvas or 1
-        self.register_buffer("table", table.detach(), persistent=False)
-        self.word_in = nn.Linear(table.shape[1], config.joint_attention_dim)
+        self.heads = heads
+        self.to_q, self.to_k, self.to_v = (nn.Linear(dim, dim) for _ in range(3))
+        self.norm_q, self.norm_k = RMSNorm(dim // heads), RMSNorm(dim // heads)
+        self.to_out = nn.ModuleList([nn.Linear(dim, dim)])
 
-    def look(self, images: Sequence[Sequence[Tensor]]) -> None:
-        """There is nothing to be seen."""
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """(B, N, D) → (B, N, D)."""
+        q, k, v = (to(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for to in (self.to_q, self.to_k, self.to_v))
+        q, k = rotate(self.norm_q(q), cos, sin), rotate(self.norm_k(k), cos, sin)  # (B, heads, N, D/heads)
+        return self.to_out[0](F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
-    def read(self, prompts: Sequence[str], seen: None = None) -> Context:
-        """The context of `prompts`, one an item."""
-        ids = [word_ids(self.tokenizer, prompt).to(self.table.device) for prompt in prompts]
-        tokens, mask = pad([self.word_in(self.table[i]) for i in ids])
-        positions = [word_positions(len(i), self.rope_canvas).to(tokens.device) for i in ids]
-        return Context(tokens, mask, pad(positions)[0])
+
+class DrawingBlock(nn.Module):
+    """Modulated attention, modulated MLP."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.img_mod = modulation(dim)
+        self.attn = SelfAttention(dim, heads)
+        self.img_mlp = FeedForward(dim)
+
+    def forward(self, x: Tensor, time: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Tokens (B, N, D), time (B, D) → tokens after the block."""
+        shift, scale, gate, *of_mlp = self.img_mod(time)[:, None].chunk(6, dim=-1)  # each (B, 1, D)
+        return modulated(x + gate * self.attn(normed(x, shift, scale), cos, sin), self.img_mlp, *of_mlp)
 
 
 class Generator(nn.Module):
-    """The transformer that draws, and what reads words for it."""
+    """The sketch of a prompt, and the transformer that draws what it shows."""
 
-    def __init__(self, config: TransformerConfig, tokenizer: Tokenizer, table: Tensor):
+    def __init__(self, config: GeneratorConfig, tokenizer: Tokenizer, table: Tensor):
         super().__init__()
-        self.transformer = Transformer(config)
-        self.context = WordContext(config, tokenizer, table)
+        self.config = config
+        dim, side = config.inner_dim, config.side // config.patch_size
+        channels = config.out_channels * config.patch_size**2
+        self.sketch = Sketch(config.names, config.out_channels, config.side, tokenizer, table)
+        self.time_text_embed = TimeEmbedding(dim)
+        self.img_in, self.sketch_in = nn.Linear(channels, dim), nn.Linear(channels, dim)
+        # Turned queries and keys tell distances, not places; a large transformer makes places of them by itself.
+        self.place = nn.Parameter(torch.zeros(1, dim, side, side))
+        self.transformer_blocks = nn.ModuleList(
+            DrawingBlock(dim, config.num_attention_heads) for _ in range(config.num_layers)
+        )  # fmt: skip
+        self.norm_out = OutputNorm(dim)
+        self.proj_out = nn.Linear(dim, channels)
+
+    def forward(self, x: Tensor, sigma: Tensor, sketch: Tensor, layout: Layout) -> Tensor:
+        """Noisy tokens and those of the sketch (B, N_targets, C·p²), sigma (B,) → the clean ones."""
+        positions = image_positions(layout, self.config.rope_canvas).to(x.device)  # (N, 3)
+        angles = rotary_angles(positions, self.config.axes_dims_rope)
+        cos, sin = angles.cos()[None, None], angles.sin()[None, None]  # (1, 1, N, D/heads/2)
+        grids = [F.interpolate(self.place, size, mode="bilinear") for size in layout.targets]  # each (1, D, h, w)
+        places = torch.cat([grid.flatten(2).mT for grid in grids], dim=1)  # (1, N_targets, D)
+        time = self.time_text_embed(sigma, x.dtype)  # (B, D)
+        tokens = self.img_in(x) + self.sketch_in(sketch) + places  # (B, N_targets, D)
+        for block in self.transformer_blocks:
+            tokens = block(tokens, time, cos, sin)
+        return self.proj_out(self.norm_out(tokens, time))
+
+    def sample(
+        self, prompts: Sequence[str], noise: Tensor, sigmas: Sequence[float], scale: float, layout: Layout
+    ) -> Tensor:
+        """Clean tokens (B, N_targets, C·p²) of prompts from noise, float32; `scale` is that of guidance, 1 is none."""
+        told = [list(prompts)] if scale == 1 else [list(prompts), [""] * len(prompts)]
+        dtype = self.place.dtype
+        sketches = [fitted(self.sketch(words), layout, self.config.patch_size).to(dtype) for words in told]
+
+        def velocity(x: Tensor, sigma: float) -> Tensor:
+            at = x.new_full((len(x),), sigma)
+            found = [(x - self(x.to(dtype), at, sketch, layout).to(x.dtype)) / sigma for sketch in sketches]
+            return found[0] if scale == 1 else sampler.guide(*found, scale)
+
+        return sampler.euler(velocity, noise, sigmas)

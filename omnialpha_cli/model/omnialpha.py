@@ -29,6 +29,7 @@ from .request import Request, by_layout, mean_of_mirrored
 from .transformer import Prepared, Transformer, pack, unpack
 
 Prediction = Literal["velocity", "residual"]
+Batches = Iterator[tuple[Sequence[int], list[list[Tensor]]]]
 
 
 @dataclass(frozen=True)
@@ -144,21 +145,37 @@ class OmniAlpha:
         steps: int | None = None,
         guidance: float | None = None,
         batch_size: int | None = None,
-    ) -> Iterator[tuple[Sequence[int], list[list[Tensor]]]]:
+    ) -> Batches:
         """The same, batch by batch as they are done: the places of its requests among all, and their layers.
 
         No more than `batch_size` requests go through a network together, where one is given. The context encoder and
         the VAE see all batches before the transformer sees the first, so that each comes to the device once.
         """
-        if self.generator is not None:
-            for model, of_pictures in ((replace(self, generator=None), True), (self.drawing(self.generator), False)):
-                places = [i for i, request in enumerate(requests) if bool(request.inputs) == of_pictures]
-                if places:
-                    theirs = [requests[i] for i in places]
-                    for members, made in model.run_batches(theirs, steps, guidance, batch_size):
-                        yield [places[i] for i in members], made
-            return
-        scale = self.defaults.guidance if guidance is None else guidance
+        steps, scale = steps or self.defaults.steps, self.defaults.guidance if guidance is None else guidance
+        drawn = [i for i, request in enumerate(requests) if self.generator is not None and not request.inputs]
+        seen = [i for i in range(len(requests)) if i not in set(drawn)]
+        for places, run in ((seen, self._seen_batches), (drawn, self._drawn_batches)):
+            if places:
+                for members, layers in run([requests[i] for i in places], steps, scale, batch_size):
+                    yield [places[i] for i in members], layers
+
+    def _drawn_batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
+        """`run_batches` of requests without inputs, by the generator: it is staged where the transformer is streamed."""
+        for part in by_layout([request.layout for request in requests], batch_size):
+            batch = [requests[i] for i in part]
+            with present(self.generator, self.device, staged=self.memory.mode != "resident"):
+                clean = self.draw(batch, steps, scale)
+            yield part, self.decode(clean, batch[0].layout)
+
+    def draw(self, requests: Sequence[Request], steps: int, scale: float) -> Tensor:
+        """Clean target tokens (B, N_targets, C·p²) of requests of one layout, from their words alone."""
+        assert self.generator is not None
+        layout = requests[0].layout
+        sigmas = sampler.schedule(steps, layout.num_targets, self.schedule)
+        return self.generator.sample([r.prompt for r in requests], self.noise(requests), sigmas, scale, layout)
+
+    def _seen_batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
+        """`run_batches` of requests that the transformer serves."""
         parts = by_layout([request.layout for request in requests], batch_size)
         batches = [self._views([requests[i] for i in part]) for part in parts]
         staged = self.memory.mode != "resident"
@@ -169,20 +186,11 @@ class OmniAlpha:
             for part, views, known, seen in zip(parts, batches, contexts, inputs, strict=True):
                 layers = []
                 for view, context, latents in zip(views, known, seen, strict=True):
-                    clean = self.sample(view, context, latents, steps or self.defaults.steps, scale)
+                    clean = self.sample(view, context, latents, steps, scale)
                     # One by one beside a transformer that hardly leaves room.
                     pieces = clean.split(1) if staged else (clean,)
                     layers.append([images for piece in pieces for images in self.decode(piece, view[0].layout)])
                 yield part, layers[0] if len(layers) == 1 else mean_of_mirrored(*layers)
-
-    def drawing(self, generator: Generator) -> "OmniAlpha":
-        """The model that draws from words alone: its own transformer and reading of words beside this one's VAE.
-
-        It is too small to be streamed, so it is staged where the other transformer is.
-        """
-        memory = replace(self.memory, mode="staged") if self.memory.mode == "stream" else self.memory
-        network, context = generator.transformer, generator.context
-        return replace(self, transformer=network, context_encoder=context, generator=None, memory=memory)
 
     def _views(self, batch: Sequence[Request]) -> list[Sequence[Request]]:
         """What is run of requests of one layout: themselves, and, where it helps, their mirror images."""

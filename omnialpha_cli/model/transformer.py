@@ -150,16 +150,19 @@ class JointAttention(nn.Module):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=prepared.mask).transpose(1, 2).flatten(2)
 
 
-def _modulation(dim: int) -> nn.Sequential:
+def modulation(dim: int) -> nn.Sequential:
+    """(B, D) → (B, 6·D): shift, scale and gate of a block's attention, then of its MLP."""
     return nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
 
 
-def _normed(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+def normed(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Layer norm of (B, N, D) under shift and scale, each (B, 1, D)."""
     return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
 
 
-def _mlp(x: Tensor, mlp: FeedForward, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
-    return x + gate * mlp(_normed(x, shift, scale))
+def modulated(x: Tensor, mlp: FeedForward, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
+    """x (B, N, D) and, times the gate, what the MLP makes of it under shift and scale, each (B, 1, D)."""
+    return x + gate * mlp(normed(x, shift, scale))
 
 
 class Block(nn.Module):
@@ -167,7 +170,7 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
-        self.img_mod, self.txt_mod = _modulation(dim), _modulation(dim)
+        self.img_mod, self.txt_mod = modulation(dim), modulation(dim)
         self.attn = JointAttention(dim, heads)
         self.img_mlp, self.txt_mlp = FeedForward(dim), FeedForward(dim)
 
@@ -176,17 +179,17 @@ class Block(nn.Module):
         # Each (B, 1, D): shift, scale, gate of the attention, then of the MLP.
         i_shift1, i_scale1, i_gate1, *i_mlp = self.img_mod(time)[:, None].chunk(6, dim=-1)
         c_shift1, c_scale1, c_gate1, *c_mlp = self.txt_mod(time)[:, None].chunk(6, dim=-1)
-        i_out, c_out = self.attn(_normed(image, i_shift1, i_scale1), _normed(context, c_shift1, c_scale1), prepared)
+        i_out, c_out = self.attn(normed(image, i_shift1, i_scale1), normed(context, c_shift1, c_scale1), prepared)
         image, context = image + i_gate1 * i_out, context + c_gate1 * c_out
-        return _mlp(image, self.img_mlp, *i_mlp), _mlp(context, self.txt_mlp, *c_mlp)
+        return modulated(image, self.img_mlp, *i_mlp), modulated(context, self.txt_mlp, *c_mlp)
 
     def targets(self, image: Tensor, context: Tensor, time: Tensor, prepared: "Prepared") -> Tensor:
         """The target tokens alone after the block (B, N_targets, D): nothing else is read after the last one."""
         i_shift1, i_scale1, i_gate1, *i_mlp = self.img_mod(time)[:, None].chunk(6, dim=-1)
         c_shift1, c_scale1, *_ = self.txt_mod(time)[:, None].chunk(6, dim=-1)
-        image_in, context_in = _normed(image, i_shift1, i_scale1), _normed(context, c_shift1, c_scale1)
+        image_in, context_in = normed(image, i_shift1, i_scale1), normed(context, c_shift1, c_scale1)
         out = self.attn.targets(image_in, context_in, prepared)
-        return _mlp(image[:, : out.shape[1]] + i_gate1 * out, self.img_mlp, *i_mlp)
+        return modulated(image[:, : out.shape[1]] + i_gate1 * out, self.img_mlp, *i_mlp)
 
 
 class OutputNorm(nn.Module):
@@ -199,33 +202,7 @@ class OutputNorm(nn.Module):
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """(B, N, D), (B, D) → (B, N, D)."""
         scale, shift = self.linear(F.silu(time))[:, None].chunk(2, dim=-1)  # each (B, 1, D)
-        return _normed(x, shift, scale)
-
-
-class Drawing(nn.Module):
-    """What a small transformer is given so that it soon draws from words alone: the place of each token, and the words.
-
-    Turned queries and keys tell distances, not places; a large transformer makes places of them by itself.
-    """
-
-    def __init__(self, config: TransformerConfig):
-        super().__init__()
-        dim, side = config.inner_dim, config.places
-        self.place = nn.Parameter(torch.zeros(1, dim, side, side))
-        self.weigh = nn.Linear(config.joint_attention_dim, 1)
-        self.say = nn.Linear(config.joint_attention_dim, dim)
-
-    def places(self, layout: Layout) -> Tensor:
-        """(1, N_targets, D), beside the embedded targets."""
-        grids = [F.interpolate(self.place, size, mode="bilinear") for size in layout.targets]  # each (1, D, h, w)
-        return torch.cat([grid.flatten(2).mT for grid in grids], dim=1)
-
-    def words(self, context: Tensor, mask: Tensor | None) -> Tensor:
-        """Normed context (B, L, joint) and which of it counts (B, L) → (B, D), beside the time: a weighted mean."""
-        scores = self.weigh(context)  # (B, L, 1)
-        if mask is not None:
-            scores = scores.masked_fill(~mask[..., None], -1e4)  # finite: an empty prompt has nothing but padding
-        return self.say((scores.softmax(1) * context).sum(1))
+        return normed(x, shift, scale)
 
 
 @dataclass(frozen=True)
@@ -233,8 +210,7 @@ class Prepared:
     """What one request needs at every sigma.
 
     Embedded `context` (B, L, D) and `inputs` (B, N_inputs, D), the rotation's `cos` and `sin` (1 or B, 1, L + N,
-    head_dim / 2) and the attention `mask` (B, 1, 1, L + N) or None; of weights that draw also `Drawing`'s `places` and
-    `words`.
+    head_dim / 2) and the attention `mask` (B, 1, 1, L + N) or None.
     """
 
     layout: Layout
@@ -243,8 +219,6 @@ class Prepared:
     cos: Tensor
     sin: Tensor
     mask: Tensor | None
-    places: Tensor | None = None
-    words: Tensor | None = None
 
 
 class Transformer(nn.Module):
@@ -261,7 +235,6 @@ class Transformer(nn.Module):
         self.transformer_blocks = nn.ModuleList(
             Block(dim, config.num_attention_heads) for _ in range(config.num_layers)
         )  # fmt: skip
-        self.drawing = Drawing(config) if config.places else None
         self.stream: BlockStream | None = None  # brings the blocks to the device where they do not fit together
         self.norm_out = OutputNorm(dim)
         self.proj_out = nn.Linear(dim, config.patch_size**2 * config.out_channels)
@@ -297,8 +270,6 @@ class Transformer(nn.Module):
             cos=angles.cos()[:, None],
             sin=angles.sin()[:, None],
             mask=mask,
-            places=None if self.drawing is None else self.drawing.places(layout),
-            words=None if self.drawing is None else self.drawing.words(context, context_mask),
         )
 
     def step(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> Tensor:
@@ -309,10 +280,7 @@ class Transformer(nn.Module):
     def hidden(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """`step`, with the context stream (B, L, D) as the last block reads it, which training may supervise."""
         time = self.time_text_embed(sigma, x.dtype)  # (B, D)
-        targets = self.img_in(x)  # (B, N_targets, D)
-        if prepared.words is not None and prepared.places is not None:
-            time, targets = time + prepared.words, targets + prepared.places
-        image = torch.cat((targets, prepared.inputs), dim=1)  # (B, N, D)
+        image = torch.cat((self.img_in(x), prepared.inputs), dim=1)  # (B, N, D)
         context = prepared.context
         for i, block in enumerate(cast(Iterable[Block], self.stream or self.transformer_blocks)):
             if i == self.config.num_layers - 1:  # nothing reads the other tokens after it

@@ -70,7 +70,7 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
         "vae": {"kind": "light", **asdict(model.vae.config)},
     }
     if model.generator is not None:
-        config["generator"] = asdict(model.generator.transformer.config)
+        config["generator"] = asdict(model.generator.config)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     return sizes
 

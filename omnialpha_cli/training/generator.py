@@ -1,11 +1,13 @@
 """Training of the generator: rectified flow from words to cut-outs on nothing (paper §3; facts §6).
 
-Each cut-out is encoded once, and drawn as it is: what a pass costs is the transformer's share alone.
+Each cut-out is encoded once in each view: what a pass costs is the transformer's share alone. Sketches of the names
+that are trained on are mostly made without them: so the transformer learns what to make of a name that is not known,
+and does not learn names by heart.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +17,10 @@ from ..model.generator import Generator
 from ..model.light_vae import LightVAE
 from ..model.omnialpha import OmniAlpha, Request
 from ..model.positions import Layout
+from ..model.sketch import Sketch
 from ..model.transformer import pack
 from ..tasks import TASKS
-from .augment import chance, choice, view
+from .augment import Geometry, chance, choice, view
 from .data.captions import named
 from .examples import ALONE
 from .loop import Objective, Schedule
@@ -28,14 +31,31 @@ from .sft import MAX_WEIGHT, Flow, draw_sigma
 TASK = TASKS["generate.foreground"]
 FLOW = Flow(at_one=0.1, logit_mean=0.5, prompt_dropout=0.1)
 MOST_TAGS = 3
+LEFT_OUT = 0.7  # how often a sketch is made as if its name were not known
+TURNED = Geometry(scale=(0.8, 0.8), aspect=0.1, rotation=10.0, shift=0.03, slack=0.0, flip=0.0)
+VIEWS = ALONE, replace(ALONE, flip=1.0), TURNED, replace(TURNED, flip=1.0)
 SHOWN = 12, 24  # cut-outs of the training and held-out ones, in validation pictures
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Prompts, clean tokens and noise (B, N, C·p²), and sigma (B,)."""
+class Drawn:
+    """Prompts, the places of their cut-outs and of the views (B,), whether each is left out of its sketch, sigma (B,),
+    noise (B, N, C·p²).
+    """
 
     prompts: list[str]
+    places: Tensor
+    views: Tensor
+    left_out: Tensor
+    sigma: Tensor
+    noise: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tokens of the sketches, clean ones and noise (B, N, C·p²), and sigma (B,)."""
+
+    sketch: Tensor
     clean: Tensor
     noise: Tensor
     sigma: Tensor
@@ -57,41 +77,70 @@ def rarity(cutouts: Sequence[Picture]) -> Tensor:
 
 
 @torch.no_grad()
-def encode(cutouts: Sequence[Picture], vae: LightVAE, side: int, patch: int, device: torch.device) -> Tensor:
-    """Cut-outs on nothing as clean tokens (n, N, C·p²) on the CPU, of a square canvas of `side` pixels."""
-    g = torch.Generator().manual_seed(0)  # the view is always the same
-    views = (view(picture.rgba, (side, side), ALONE, g, fit="contain") for picture in cutouts)
-    return torch.cat([pack(vae.encode((v * 2 - 1)[None].to(device)), patch).cpu() for v in views])
+def encode(cutouts: Sequence[Picture], vae: LightVAE, side: int, geometry: Geometry, device: torch.device) -> Tensor:
+    """Cut-outs on nothing as latents (n, C, side/8, side/8) on the CPU, all in the same view."""
+    views = (view(c.rgba, (side, side), geometry, torch.Generator().manual_seed(0), fit="contain") for c in cutouts)
+    return torch.cat([vae.encode((v * 2 - 1)[None].to(device)).cpu() for v in views])
+
+
+class Sketches:
+    """Sketches in every view, as of names that are known, and of those that are not: each without itself."""
+
+    def __init__(self, sketch: Sketch, names: Sequence[str], views: Sequence[Tensor]):
+        """Fits `sketch` to the first of the views, each (n, C, h, w)."""
+        self.sketch, self.shape = sketch, views[0].shape[1:]
+        self.inverse = sketch.fit(names, views[0].to(sketch.mean.device)).cpu()  # (n, n)
+        self.means = torch.stack([v.flatten(1).mean(0) for v in views])  # (views, C·h·w)
+        # What each adds, in a view as `Sketch.weights` in the first.
+        self.weights = [self.inverse @ (v.flatten(1) - mean) for v, mean in zip(views, self.means, strict=True)]
+
+    def __call__(self, prompts: Sequence[str], places: Tensor, views: Tensor, left_out: Tensor) -> Tensor:
+        """(B, C, h, w) on the CPU."""
+        nearness = self.sketch.nearness(self.sketch.read(prompts)).cpu()  # (B, n)
+        own = (nearness * self.inverse[places]).sum(1) / self.inverse.diagonal()[places]  # (B,)
+        shares = nearness.scatter_add(1, places[:, None], -(own * left_out)[:, None])
+        latents = self.means[views]  # (B, C·h·w)
+        for v, weights in enumerate(self.weights):
+            latents[views == v] += shares[views == v] @ weights
+        return latents.unflatten(1, self.shape)
 
 
 def objective(
     cutouts: Sequence[Picture], held_out: Sequence[Picture], model: OmniAlpha, generator: Generator, schedule: Schedule
 ) -> Objective:
-    """What `loop.train` optimises, of a generator: the error of the clean latents of cut-outs with names."""
+    """What `loop.train` optimises, of a generator: the error of the clean latents of cut-outs, all with names."""
     assert isinstance(model.vae, LightVAE)
-    device, patch = torch.device(model.device), generator.transformer.config.patch_size
-    cutouts = [picture for picture in cutouts if picture.label]
-    weights = rarity(cutouts)
-    known = encode(cutouts, model.vae, schedule.size, patch, device)
+    device, patch = torch.device(model.device), generator.config.patch_size
+    often = rarity(cutouts)
+    views = [encode(cutouts, model.vae, schedule.size, geometry, device) for geometry in VIEWS]
+    sketches = Sketches(generator.sketch, [picture.label for picture in cutouts], views)
     layout = Layout(((schedule.size // 8 // patch,) * 2,))
+    tokens = (schedule.size // 8 // patch) ** 2, generator.config.out_channels * patch**2
+    seldom = torch.tensor([1.0] + [1 / (len(VIEWS) - 1)] * (len(VIEWS) - 1))  # half as they are
 
-    def draw(step: int, micro: int, g: torch.Generator) -> Batch:
+    def draw(step: int, micro: int, g: torch.Generator) -> Drawn:
         count = schedule.micro_batch
-        places = torch.multinomial(weights, count, replacement=True, generator=g)
+        places = torch.multinomial(often, count, replacement=True, generator=g)
         told = [TASK.prompt.replace("{text}", caption(cutouts[int(i)], g)) for i in places]
-        prompts = ["" if chance(g, FLOW.prompt_dropout) else prompt for prompt in told]
-        clean = known[places]
-        noise = torch.randn(clean.shape, generator=g)
-        return Batch(prompts, clean, noise, draw_sigma(count, FLOW, g, one_step=True))
+        return Drawn(
+            ["" if chance(g, FLOW.prompt_dropout) else prompt for prompt in told],
+            places,
+            torch.multinomial(seldom, count, replacement=True, generator=g),
+            torch.rand(count, generator=g) < LEFT_OUT,
+            draw_sigma(count, FLOW, g, one_step=True),
+            torch.randn((count, *tokens), generator=g),
+        )
 
-    def ready(drawn: Batch) -> Batch:
-        return Batch(drawn.prompts, drawn.clean.to(device), drawn.noise.to(device), drawn.sigma.to(device))
+    @torch.no_grad()
+    def ready(drawn: Drawn) -> Batch:
+        sketch = sketches(drawn.prompts, drawn.places, drawn.views, drawn.left_out)
+        clean = torch.stack([views[v][i] for v, i in zip(drawn.views.tolist(), drawn.places.tolist(), strict=True)])
+        made = pack(sketch, patch), pack(clean, patch), drawn.noise, drawn.sigma
+        return Batch(*(tensor.to(device) for tensor in made))
 
     def loss(trained: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
-        assert isinstance(trained, Generator)
         s = batch.sigma[:, None, None]
-        prepared = model.drawing(trained).prepare([], trained.context.read(batch.prompts), layout)
-        found = trained.transformer.step((1 - s) * batch.clean + s * batch.noise, batch.sigma, prepared)
+        found = trained((1 - s) * batch.clean + s * batch.noise, batch.sigma, batch.sketch, layout)
         error = F.mse_loss(found.float(), batch.clean, reduction="none").mean((1, 2))  # (B,)
         value = (error * (1 / batch.sigma**2).clamp(max=MAX_WEIGHT)).mean()
         started = error[batch.sigma == 1]
@@ -110,6 +159,5 @@ def drawings(
     told = [p.label for p in (*trained[: SHOWN[0]], *held_out[:: max(1, len(held_out) // SHOWN[1])][: SHOWN[1]])]
     requests = [Request(TASK.prompt.replace("{text}", named(label)), (), ((side, side),)) for label in told]
     defaults = model.defaults.of(TASK.command)
-    with_generator = model.drawing(generator)
-    pictures = [layers[0] for layers in with_generator.run(requests, defaults.steps, defaults.guidance)]
+    pictures = [layers[0] for layers in replace(model, generator=generator).run(requests, defaults.steps, defaults.guidance)]
     return sheet([pictures[i : i + SHOWN[0]] for i in range(0, len(pictures), SHOWN[0])])

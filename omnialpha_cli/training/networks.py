@@ -12,7 +12,7 @@ from ..model import published
 from ..model.config import TransformerConfig, VAEConfig
 from ..model.context.mini import TOKENIZER_FILE, MiniContext, MiniContextConfig
 from ..model.effects import Effects
-from ..model.generator import Generator
+from ..model.generator import Generator, GeneratorConfig
 from ..model.light_vae import LightVAE, LightVAEConfig
 from ..model.omnialpha import Defaults, OmniAlpha
 from ..model.sampler import Schedule
@@ -150,17 +150,24 @@ def finished_effects(folder: Path) -> Effects | None:
     return effects
 
 
-def generator(recipe: Recipe, model: OmniAlpha) -> Generator:
-    """That of `model`; else untrained, but for what it shares with the transformer of `model`, with which it starts."""
-    if model.generator is not None:
-        return model.generator.requires_grad_(True)
+def generator(recipe: Recipe, model: OmniAlpha, names: int) -> Generator:
+    """That of `model` for so many names; else untrained, but for the image stream of its transformer."""
     if not isinstance(model.context_encoder, MiniContext):
         raise UsageError(f"{recipe.start} draws by itself")
-    config = replace(model.transformer.config, **recipe.generator.network)
-    new = Generator(config, model.context_encoder.tokenizer, model.context_encoder.words.weight)
-    new.transformer.load_state_dict(model.transformer.state_dict(), strict=False)
-    nn.init.zeros_(new.transformer.proj_out.weight)
-    nn.init.zeros_(new.transformer.proj_out.bias)
+    of = model.transformer.config
+    own = GeneratorConfig(
+        patch_size=of.patch_size, out_channels=of.out_channels, num_attention_heads=of.num_attention_heads,
+        axes_dims_rope=of.axes_dims_rope, rope_canvas=of.rope_canvas or 16, num_layers=of.num_layers,
+    )  # fmt: skip
+    config = replace(own if model.generator is None else model.generator.config, **recipe.generator.network)
+    new = Generator(replace(config, names=names), model.context_encoder.tokenizer, model.context_encoder.words.weight)
+    for block in new.transformer_blocks:  # what no block is known for lets everything pass at first
+        nn.init.zeros_(block.img_mod[1].weight)
+        nn.init.zeros_(block.img_mod[1].bias)
+    nn.init.zeros_(new.sketch_in.weight)
+    state = (model.generator or model.transformer).state_dict()
+    own_names = new.state_dict().keys()
+    new.load_state_dict({k: v for k, v in state.items() if k in own_names and not k.startswith("sketch.")}, strict=False)
     return new
 
 
@@ -168,8 +175,9 @@ def finished_generator(recipe: Recipe, folder: Path, model: OmniAlpha) -> Genera
     """The generator that was trained in a run's folder, if it was."""
     if not (folder / "generator.pt").exists():
         return None
-    trained = generator(recipe, model)
-    trained.load_state_dict(finished(folder, "generator"))
+    state = finished(folder, "generator")
+    trained = generator(recipe, model, len(state["sketch.meanings"]))
+    trained.load_state_dict(state)
     return trained.requires_grad_(False)
 
 

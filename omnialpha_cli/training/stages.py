@@ -128,8 +128,8 @@ def train_generator(run: Run, packs: Packs) -> None:
         raise UsageError(networks.NO_START)
     torch.manual_seed(0)
     model = networks.started(recipe, run.folder, run.loras, run.group.device)
-    trained = networks.generator(recipe, model)
-    cutouts = make_material(packs).cutouts
+    cutouts = [cutout for cutout in make_material(packs).cutouts if cutout.label]
+    trained = networks.generator(recipe, model, len(cutouts))
     objective = partial(generator.objective, cutouts, packs.cutouts_val, model, trained)
     _train_stages(run, "generator", trained, recipe.generator.stages, objective)
 

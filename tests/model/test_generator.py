@@ -6,27 +6,31 @@ import pytest
 import torch
 from tiny_model import tiny_model
 
-from omnialpha_cli.model.config import TransformerConfig
-from omnialpha_cli.model.generator import Generator
+from omnialpha_cli.model.generator import Generator, GeneratorConfig
 from omnialpha_cli.model.memory import Plan
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 from omnialpha_cli.model.positions import Layout
-from omnialpha_cli.model.transformer import Drawing
 from omnialpha_cli.training.export import write_weights
 
 DRAWN = Request("a red cat", (), ((32, 32),), seed=2)
 SEEN = Request("a red cat", (torch.rand(4, 64, 64, generator=torch.Generator().manual_seed(1)),), ((64, 64),), seed=2)
 
 
-def with_generator() -> OmniAlpha:
+NAMES = ("red cat", "cat", "matte")
+CONFIG = GeneratorConfig(
+    names=len(NAMES), side=4, num_layers=2, num_attention_heads=2, axes_dims_rope=(4, 6, 6), rope_canvas=16
+)
+
+
+def with_generator(config: GeneratorConfig = CONFIG) -> OmniAlpha:
     """The tiny model with a generator of random weights, whose last layer is large enough to be seen."""
     model = tiny_model()
-    config = replace(model.transformer.config, places=2)
     torch.manual_seed(1)
     context = model.context_encoder
     generator = Generator(config, context.tokenizer, context.words.weight).eval().requires_grad_(False)
     for parameter in generator.parameters():
         parameter.add_(torch.randn(parameter.shape) * 0.1)
+    generator.sketch.fit(NAMES, torch.randn(len(NAMES), 16, config.side, config.side))
     model.generator = generator
     return model
 
@@ -36,14 +40,12 @@ def test_it_draws_where_there_is_no_picture_and_only_there():
     assert torch.equal(model.run([SEEN])[0][0], without.run([SEEN])[0][0])
     drawn = model.run([DRAWN])[0][0]
     assert not torch.allclose(drawn, without.run([DRAWN])[0][0], atol=1e-3)
-    assert torch.equal(drawn, model.drawing(model.generator).run([DRAWN])[0][0])
 
 
-def test_it_is_staged_where_the_other_transformer_is_streamed():
+def test_it_comes_and_goes_where_the_networks_do_not_fit_together():
     model = with_generator()
-    for mode, own in (("resident", "resident"), ("staged", "staged"), ("stream", "staged")):
+    for mode in ("staged", "stream"):
         planned = replace(model, memory=Plan(mode))
-        assert planned.drawing(planned.generator).memory.mode == own
         assert torch.allclose(planned.run([DRAWN])[0][0], model.run([DRAWN])[0][0], atol=1e-5)
 
 
@@ -64,24 +66,27 @@ def test_the_words_and_the_seed_matter_and_the_company_does_not(guidance):
         assert all(not torch.allclose(picture, other, atol=1e-4) for other in together[:i])
 
 
-def test_places_are_those_of_every_target_at_its_own_size():
-    config = TransformerConfig(attention_head_dim=2, num_attention_heads=2, joint_attention_dim=3, places=4)
-    drawing = Drawing(config).requires_grad_(False)
-    drawing.place.copy_(torch.arange(16.0).view(1, 1, 4, 4).expand(1, 4, 4, 4))
-    places = drawing.places(Layout(((4, 4), (2, 2))))
-    assert places.shape == (1, 20, 4)
-    assert torch.equal(places[0, :16, 0], torch.arange(16.0))
-    assert torch.allclose(places[0, 16:, 0], torch.tensor([2.5, 4.5, 10.5, 12.5]))
+def test_at_first_it_sees_what_the_transformer_beside_it_sees():
+    """Of the same weights, with no words to read and no sketch, both say the same of noise."""
+    model = with_generator()
+    transformer, generator = model.transformer, model.generator
+    layout = Layout(((2, 3),))
+    generator.place.zero_(), generator.sketch_in.weight.zero_(), generator.sketch_in.bias.zero_()
+    state = transformer.state_dict()
+    shared = {name: state[name] for name in generator.state_dict() if name in state}
+    assert all(any(part in name for name in shared) for part in ("to_q", "norm_k", "img_mlp", "img_mod", "norm_out"))
+    generator.load_state_dict(shared, strict=False)
+    x, sigma = torch.randn(2, 6, 64), torch.tensor([1.0, 0.4])
+    silent = torch.ones(2, 1, 24), torch.zeros(2, 1, dtype=torch.bool)
+    wanted = transformer(x, silent[0], sigma, layout, context_mask=silent[1])
+    assert torch.allclose(generator(x, sigma, torch.zeros(2, 6, 64), layout), wanted, atol=1e-5)
 
 
-def test_what_is_padding_has_no_weight_in_the_words():
-    config = TransformerConfig(attention_head_dim=2, num_attention_heads=2, joint_attention_dim=3, places=1)
-    drawing = Drawing(config).requires_grad_(False)
-    words, padding = torch.randn(1, 2, 3), torch.zeros(1, 4, 3)
-    padded, mask = torch.cat((words, padding), 1), torch.tensor([[True] * 2 + [False] * 4])
-    assert torch.allclose(drawing.words(padded, mask), drawing.words(words, None), atol=1e-6)
-    nothing = drawing.words(words[:, :0], mask[:, :0])
-    assert torch.equal(nothing, drawing.say.bias[None]) and torch.equal(drawing.words(padding, ~mask[:, 2:]), nothing)
+def test_it_knows_where_a_token_stands():
+    model = with_generator()
+    same = torch.zeros(1, 4, 64)
+    drawn = model.generator(same, torch.ones(1), same, Layout(((2, 2),)))
+    assert float((drawn[0, 0] - drawn[0, 3]).abs().max()) > 1e-3
 
 
 def test_written_and_read_it_draws_the_same(tmp_path):
@@ -89,8 +94,8 @@ def test_written_and_read_it_draws_the_same(tmp_path):
     sizes = write_weights(model, "tiny", tmp_path)
     assert sizes["generator"][0] == sum(p.numel() for p in model.generator.parameters())
     loaded = OmniAlpha.load(tmp_path)
-    assert loaded.generator.transformer.config == model.generator.transformer.config
-    assert loaded.generator.context.table.data_ptr() == loaded.context_encoder.words.weight.data_ptr()
+    assert loaded.generator.config == model.generator.config
+    assert loaded.generator.sketch.table.data_ptr() == loaded.context_encoder.words.weight.data_ptr()
     difference = loaded.run([DRAWN])[0][0] - model.run([DRAWN])[0][0]
     assert float(difference.abs().max()) < 0.02  # 16 bits
 
@@ -98,14 +103,11 @@ def test_written_and_read_it_draws_the_same(tmp_path):
 def test_large_matrices_are_written_in_8_bits_and_read_back(tmp_path):
     from safetensors.torch import load_file
 
-    model = tiny_model()
-    wide = replace(model.transformer.config, num_attention_heads=8, num_layers=1, places=2)  # 512 × 128
-    context = model.context_encoder
-    model.generator = Generator(wide, context.tokenizer, context.words.weight).eval().requires_grad_(False)
+    model = with_generator(replace(CONFIG, num_attention_heads=8, num_layers=1))  # 512 × 128
     write_weights(model, "tiny", tmp_path)
     stored = load_file(tmp_path / "generator.safetensors")
-    name = "transformer.transformer_blocks.0.img_mlp.net.0.proj.weight"
+    name = "transformer_blocks.0.img_mlp.net.0.proj.weight"
     assert stored[f"{name}.int8"].dtype == torch.int8
-    assert stored["transformer.proj_out.weight"].dtype == torch.float16
+    assert stored["proj_out.weight"].dtype == torch.float16
     read, written = (m.generator.state_dict()[name] for m in (OmniAlpha.load(tmp_path), model))
     assert float((read - written).abs().max()) <= float(written.abs().max()) / 254 + 1e-6

@@ -1,0 +1,70 @@
+"""Sketches: what words look like on average, by kernel ridge regression."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_model import tiny_model
+
+from omnialpha_cli.model.positions import Layout
+from omnialpha_cli.model.sketch import BEFORE, RIDGE, SHARPNESS, Sketch, fitted
+from omnialpha_cli.model.transformer import unpack
+
+NAMES = ("red", "cat", "red cat", "matte")
+
+
+def sketch(names: int = len(NAMES), side: int = 2) -> Sketch:
+    context = tiny_model().context_encoder
+    table = torch.randn(context.words.weight.shape, generator=torch.Generator().manual_seed(1))
+    return Sketch(names, 3, side, context.tokenizer, table)
+
+
+def looks(count: int = len(NAMES)) -> torch.Tensor:
+    return torch.randn(count, 3, 2, 2, generator=torch.Generator().manual_seed(2))
+
+
+def test_a_prompt_means_the_direction_of_its_words():
+    of = sketch()
+    red, cat, both = of.read(["red", "cat", "red cat"])
+    assert torch.allclose(both, (red + cat) / (red + cat).norm(), atol=1e-6)
+    assert torch.allclose(of.read(["red", "red cat"]).norm(dim=1), torch.ones(2))
+
+
+@pytest.mark.parametrize("prompt", ["a cat", "cat", f"{BEFORE} a cat", f"{BEFORE} cat"])
+def test_articles_and_what_the_task_says_before_mean_nothing(prompt):
+    of = sketch()
+    assert torch.equal(of.read([prompt]), of.read(["cat"]))
+
+
+def test_of_no_words_it_is_the_mean():
+    of = sketch()
+    of.fit(NAMES, looks())
+    assert torch.allclose(of(["", BEFORE, "a"]), looks().mean(0).expand(3, -1, -1, -1), atol=1e-6)
+
+
+def test_it_is_kernel_ridge_regression():
+    of = sketch()
+    of.fit(NAMES, looks())
+    x, y = of.read(NAMES).double().numpy(), looks().flatten(1).double().numpy()
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.exp(-SHARPNESS * ((a[:, None] - b[None]) ** 2).sum(2))
+
+    dual = np.linalg.solve(kernel(x, x) + RIDGE * np.eye(len(x)), y - y.mean(0))
+    asked = of.read(["this", "red matte", "cat"]).double().numpy()
+    wanted = y.mean(0) + kernel(asked, x) @ dual
+    assert np.allclose(of(["this", "red matte", "cat"]).flatten(1).numpy(), wanted, atol=1e-5)
+
+
+def test_a_name_that_is_known_looks_more_like_itself_than_like_others():
+    of = sketch()
+    of.fit(NAMES, looks())
+    errors = (of(NAMES)[:, None] - looks()[None]).square().flatten(2).mean(2)  # [asked, known]
+    assert errors.argmin(1).tolist() == [0, 1, 2, 3]
+
+
+def test_at_the_size_of_every_target():
+    latents = looks(1)
+    tokens = fitted(latents, Layout(((2, 2), (1, 1))), patch=2)
+    assert tokens.shape == (1, 5, 12)
+    assert torch.equal(unpack(tokens[:, 4:], 1, 1, 2), latents)
+    assert torch.allclose(unpack(tokens[:, :4], 2, 2, 2).mean((2, 3)), latents.mean((2, 3)), atol=1e-6)

@@ -41,6 +41,11 @@ class GeneratorConfig(FromDict):
         return self.num_attention_heads * sum(self.axes_dims_rope)
 
 
+def _silence(layer: nn.Module) -> None:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class SelfAttention(nn.Module):
     """Attention among the tokens of the picture."""
 
@@ -64,6 +69,7 @@ class DrawingBlock(nn.Module):
     def __init__(self, dim: int, heads: int):
         super().__init__()
         self.img_mod = modulation(dim)
+        _silence(self.img_mod[1])  # an untrained block lets everything pass
         self.attn = SelfAttention(dim, heads)
         self.img_mlp = FeedForward(dim)
 
@@ -84,6 +90,7 @@ class Generator(nn.Module):
         self.sketch = Sketch(config.names, config.out_channels, config.side, tokenizer, table)
         self.time_text_embed = TimeEmbedding(dim)
         self.img_in, self.sketch_in = nn.Linear(channels, dim), nn.Linear(channels, dim)
+        _silence(self.sketch_in)
         # Turned queries and keys tell distances, not places; a large transformer makes places of them by itself.
         self.place = nn.Parameter(torch.zeros(1, dim, side, side))
         self.transformer_blocks = nn.ModuleList(
@@ -116,6 +123,6 @@ class Generator(nn.Module):
         def velocity(x: Tensor, sigma: float) -> Tensor:
             at = x.new_full((len(x),), sigma)
             found = [(x - self(x.to(dtype), at, sketch, layout).to(x.dtype)) / sigma for sketch in sketches]
-            return found[0] if scale == 1 else sampler.guide(*found, scale)
+            return found[0] if scale == 1 else sampler.guide(found[0], found[1], scale)
 
         return sampler.euler(velocity, noise, sigmas)

@@ -160,7 +160,7 @@ class OmniAlpha:
                     yield [places[i] for i in members], layers
 
     def _drawn_batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
-        """`run_batches` of requests without inputs, by the generator: it is staged where the transformer is streamed."""
+        """`run_batches` of requests without inputs. What draws is staged where the transformer is streamed."""
         for part in by_layout([request.layout for request in requests], batch_size):
             batch = [requests[i] for i in part]
             with present(self.generator, self.device, staged=self.memory.mode != "resident"):

@@ -159,5 +159,6 @@ def drawings(
     told = [p.label for p in (*trained[: SHOWN[0]], *held_out[:: max(1, len(held_out) // SHOWN[1])][: SHOWN[1]])]
     requests = [Request(TASK.prompt.replace("{text}", named(label)), (), ((side, side),)) for label in told]
     defaults = model.defaults.of(TASK.command)
-    pictures = [layers[0] for layers in replace(model, generator=generator).run(requests, defaults.steps, defaults.guidance)]
+    drawn = replace(model, generator=generator).run(requests, defaults.steps, defaults.guidance)
+    pictures = [layers[0] for layers in drawn]
     return sheet([pictures[i : i + SHOWN[0]] for i in range(0, len(pictures), SHOWN[0])])

@@ -161,13 +161,9 @@ def generator(recipe: Recipe, model: OmniAlpha, names: int) -> Generator:
     )  # fmt: skip
     config = replace(own if model.generator is None else model.generator.config, **recipe.generator.network)
     new = Generator(replace(config, names=names), model.context_encoder.tokenizer, model.context_encoder.words.weight)
-    for block in new.transformer_blocks:  # what no block is known for lets everything pass at first
-        nn.init.zeros_(block.img_mod[1].weight)
-        nn.init.zeros_(block.img_mod[1].bias)
-    nn.init.zeros_(new.sketch_in.weight)
-    state = (model.generator or model.transformer).state_dict()
-    own_names = new.state_dict().keys()
-    new.load_state_dict({k: v for k, v in state.items() if k in own_names and not k.startswith("sketch.")}, strict=False)
+    known = (model.generator or model.transformer).state_dict()
+    shared = [name for name in new.state_dict() if name in known and not name.startswith("sketch.")]
+    new.load_state_dict({name: known[name] for name in shared}, strict=False)
     return new
 
 

@@ -19,6 +19,7 @@ from .transformer import pack
 
 SHARPNESS = 1.5  # of the kernel: exp(−SHARPNESS · squared distance of unit vectors)
 RIDGE = 0.5
+DECIDED = 40.0  # of cosines: how much likelier the more similar of two names is what is meant
 BEFORE = TASKS["generate.foreground"].prompt.replace("{text}", "").strip()
 SILENT = ("a", "an", "the")  # say nothing of what a thing looks like
 
@@ -55,9 +56,18 @@ class Sketch(nn.Module):
         cosine = meanings @ self.meanings.float().mT
         return torch.exp(2 * SHARPNESS * (cosine - 1)) * meanings.any(1, keepdim=True)
 
+    def settle(self, meanings: Tensor) -> Tensor:
+        """Meanings (B, D) as those of the known names that are most like them; 0 stays 0.
+
+        What names look like on average that are all a little like a new one looks like none of them.
+        """
+        known = self.meanings.float()
+        likely = (DECIDED * meanings @ known.mT).softmax(1)  # (B, names)
+        return F.normalize(likely @ known, dim=1) * meanings.any(1, keepdim=True)
+
     def forward(self, prompts: Sequence[str]) -> Tensor:
         """Latents (B, C, side, side), float32."""
-        latents = self.mean.float() + self.nearness(self.read(prompts)) @ self.weights.float()
+        latents = self.mean.float() + self.nearness(self.settle(self.read(prompts))) @ self.weights.float()
         return latents.view(-1, self.channels, self.side, self.side)
 
     def fit(self, names: Sequence[str], latents: Tensor) -> Tensor:

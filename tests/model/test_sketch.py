@@ -50,9 +50,24 @@ def test_it_is_kernel_ridge_regression():
         return np.exp(-SHARPNESS * ((a[:, None] - b[None]) ** 2).sum(2))
 
     dual = np.linalg.solve(kernel(x, x) + RIDGE * np.eye(len(x)), y - y.mean(0))
-    asked = of.read(["this", "red matte", "cat"]).double().numpy()
+    asked = of.settle(of.read(["this", "red matte", "cat"])).double().numpy()
     wanted = y.mean(0) + kernel(asked, x) @ dual
     assert np.allclose(of(["this", "red matte", "cat"]).flatten(1).numpy(), wanted, atol=1e-5)
+
+
+def test_a_new_name_is_as_the_known_one_that_is_most_like_it():
+    of = sketch()
+    of.fit(NAMES, looks())
+    asked = torch.nn.functional.normalize(of.meanings + 0.1 * of.read(["this"]), dim=1)
+    assert torch.allclose(of.settle(asked), of.meanings, atol=1e-3)
+    assert torch.equal(of.settle(torch.zeros(1, 8)), torch.zeros(1, 8))
+
+
+def test_between_two_that_are_equally_like_it_it_is_between():
+    of = sketch(names=2)
+    of.fit(("cat", "matte"), looks(2))
+    between = of.settle(of.read(["cat matte"]))
+    assert torch.allclose(between, of.read(["cat matte"]), atol=1e-5)
 
 
 def test_a_name_that_is_known_looks_more_like_itself_than_like_others():

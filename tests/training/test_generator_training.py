@@ -68,7 +68,9 @@ def test_a_sketch_without_a_name_is_that_of_the_others_alone():
     sketches = generator.Sketches(network.sketch, names, views)
     places, seen = torch.tensor([1, 3, 0]), torch.zeros(3, dtype=torch.long)
     known = sketches(prompts, places, seen, torch.zeros(3, dtype=torch.bool))
-    assert torch.allclose(known, network.sketch(prompts), atol=1e-5)
+    at_names = sketches(names, torch.arange(4), torch.zeros(4, dtype=torch.long), torch.zeros(4, dtype=torch.bool))
+    as_drawn = network.sketch.mean + network.sketch.nearness(network.sketch.meanings) @ network.sketch.weights
+    assert torch.allclose(at_names.flatten(1), as_drawn, atol=1e-5)
     without = sketches(prompts, places, seen, torch.ones(3, dtype=torch.bool))
     near, looks, mean = network.sketch.nearness, views[0].flatten(1), views[0].flatten(1).mean(0)
     for i, place in enumerate(places.tolist()):

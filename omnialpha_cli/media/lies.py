@@ -15,7 +15,9 @@ PROGRESSIVE, SCAN, END = 0xC2, 0xDA, 0xD9
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others stand for themselves in coded data
 
 EXR_ATTRIBUTES = 3000  # of a part; films have some hundreds, and reading takes the square of their number
+EXR_CHANNELS = 1024  # of a part; OpenImageIO reads no more, but takes its time to say so
 EXR_NAME = 256  # bytes, with its end
+EXR_ROW = 16  # bytes of a channel after its name
 EXR_MULTIPART = 0x1000
 
 
@@ -74,7 +76,7 @@ def _check_scans(path: Path, data: bytes) -> None:
 
 
 def _check_exr(path: Path, file: BinaryIO) -> None:
-    """Count the attributes of the first part (OpenEXR File Layout: name, type, size, value)."""
+    """Count the attributes and channels of the first part (OpenEXR File Layout: name, type, size, value)."""
     file.seek(8)
     for _ in range(EXR_ATTRIBUTES):
         place = file.tell()
@@ -85,8 +87,20 @@ def _check_exr(path: Path, file: BinaryIO) -> None:
         size = int.from_bytes(rest[:4], "little", signed=True)
         if size < 0:
             return
+        file.seek(place + len(name) + len(kind) + 6)
+        if name == b"channels":
+            _check_channels(path, file.read(min(size, EXR_CHANNELS * (EXR_NAME + EXR_ROW))))
         file.seek(place + len(name) + len(kind) + 6 + size)
     raise ItemError("unsupported", f"{path} has more than {EXR_ATTRIBUTES} attributes: save it without them")
+
+
+def _check_channels(path: Path, rows: bytes) -> None:
+    """Count the rows of a channel list, each a name and its end, then `EXR_ROW` bytes."""
+    place = count = 0
+    while (end := rows.find(b"\0", place)) > place:
+        place, count = end + 1 + EXR_ROW, count + 1
+    if count > EXR_CHANNELS:
+        raise ItemError("unsupported", f"{path} has more than {EXR_CHANNELS} channels: export it with fewer")
 
 
 CHECKS = {"JPEG": _check_jpeg, "OpenEXR": _check_exr}

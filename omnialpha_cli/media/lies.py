@@ -16,6 +16,7 @@ MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others stand for themse
 
 EXR_ATTRIBUTES = 3000  # of a part; films have some hundreds, and reading takes the square of their number
 EXR_CHANNELS = 1024  # of a part; OpenImageIO reads no more, but takes its time to say so
+EXR_PARTS = 2000  # films have some dozens
 EXR_NAME = 256  # bytes, with its end
 EXR_ROW = 16  # bytes of a channel after its name
 EXR_MULTIPART = 0x1000
@@ -76,22 +77,28 @@ def _check_scans(path: Path, data: bytes) -> None:
 
 
 def _check_exr(path: Path, file: BinaryIO) -> None:
-    """Count the attributes and channels of the first part (OpenEXR File Layout: name, type, size, value)."""
-    file.seek(8)
-    for _ in range(EXR_ATTRIBUTES):
+    """Count the parts, and of each the attributes and channels (OpenEXR File Layout: name, type, size, value)."""
+    file.seek(4)
+    several = bool(int.from_bytes(file.read(4), "little") & EXR_MULTIPART)
+    parts = attributes = 0
+    while parts <= EXR_PARTS and attributes <= EXR_ATTRIBUTES:
         place = file.tell()
         name, _, rest = file.read(2 * EXR_NAME + 4).partition(b"\0")
         kind, _, rest = rest.partition(b"\0")
-        if not name or len(rest) < 4:
-            return
         size = int.from_bytes(rest[:4], "little", signed=True)
-        if size < 0:
+        if not name and several and attributes:  # the end of a part's attributes; one without any ends them all
+            parts, attributes = parts + 1, 0
+            file.seek(place + 1)
+            continue
+        if not name or len(rest) < 4 or size < 0:
             return
+        attributes += 1
         file.seek(place + len(name) + len(kind) + 6)
         if name == b"channels":
             _check_channels(path, file.read(min(size, EXR_CHANNELS * (EXR_NAME + EXR_ROW))))
         file.seek(place + len(name) + len(kind) + 6 + size)
-    raise ItemError("unsupported", f"{path} has more than {EXR_ATTRIBUTES} attributes: save it without them")
+    many = f"{EXR_PARTS} parts" if parts > EXR_PARTS else f"{EXR_ATTRIBUTES} attributes"
+    raise ItemError("unsupported", f"{path} has more than {many}: save it without them")
 
 
 def _check_channels(path: Path, rows: bytes) -> None:

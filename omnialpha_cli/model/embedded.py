@@ -46,8 +46,8 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
     generator = None
     if "generator" in config:
         with torch.device("meta"):
-            table = context_encoder.words.weight
-            generator = Generator(GeneratorConfig.from_dict(config["generator"]), tokenizer, table)
+            own, table = GeneratorConfig.from_dict(config["generator"]), context_encoder.words.weight
+            generator = Generator(own, transformer.config, tokenizer, table)
         _fill(generator, folder / "generator.safetensors", place.context, dtype)
     return Parts(transformer, vae, context_encoder, Schedule.from_dict(config.get("schedule", {})), effects, generator)
 

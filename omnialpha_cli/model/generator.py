@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import sampler
-from .config import FromDict
+from .config import FromDict, TransformerConfig
 from .positions import Layout, image_positions, rotary_angles, rotate
 from .sketch import Sketch, fitted
 from .transformer import FeedForward, OutputNorm, RMSNorm, TimeEmbedding, modulated, modulation, normed
@@ -21,24 +21,14 @@ from .transformer import FeedForward, OutputNorm, RMSNorm, TimeEmbedding, modula
 
 @dataclass(frozen=True)
 class GeneratorConfig(FromDict):
-    """The drawing transformer. `names` are known to the sketch, whose canvas has `side` latents a side.
+    """What of the drawing transformer is not as in the one beside it.
 
-    `out_channels` and `patch_size` are those of the transformer beside it.
+    `names` are known to the sketch, whose canvas has `side` latents a side.
     """
 
     names: int = 0
     side: int = 16
-    patch_size: int = 2
-    out_channels: int = 16
     num_layers: int = 8
-    num_attention_heads: int = 4
-    axes_dims_rope: tuple[int, int, int] = (16, 24, 24)
-    rope_canvas: int = 16
-
-    @property
-    def inner_dim(self) -> int:
-        """Width D of the tokens."""
-        return self.num_attention_heads * sum(self.axes_dims_rope)
 
 
 def _silence(layer: nn.Module) -> None:
@@ -82,27 +72,26 @@ class DrawingBlock(nn.Module):
 class Generator(nn.Module):
     """The sketch of a prompt, and the transformer that draws what it shows."""
 
-    def __init__(self, config: GeneratorConfig, tokenizer: Tokenizer, table: Tensor):
+    def __init__(self, config: GeneratorConfig, beside: TransformerConfig, tokenizer: Tokenizer, table: Tensor):
         super().__init__()
-        self.config = config
-        dim, side = config.inner_dim, config.side // config.patch_size
-        channels = config.out_channels * config.patch_size**2
-        self.sketch = Sketch(config.names, config.out_channels, config.side, tokenizer, table)
+        self.config, self.beside = config, beside
+        dim, channels, side = beside.inner_dim, beside.in_channels, config.side // beside.patch_size
+        self.sketch = Sketch(config.names, beside.out_channels, config.side, tokenizer, table)
         self.time_text_embed = TimeEmbedding(dim)
         self.img_in, self.sketch_in = nn.Linear(channels, dim), nn.Linear(channels, dim)
         _silence(self.sketch_in)
         # Turned queries and keys tell distances, not places; a large transformer makes places of them by itself.
         self.place = nn.Parameter(torch.zeros(1, dim, side, side))
         self.transformer_blocks = nn.ModuleList(
-            DrawingBlock(dim, config.num_attention_heads) for _ in range(config.num_layers)
+            DrawingBlock(dim, beside.num_attention_heads) for _ in range(config.num_layers)
         )  # fmt: skip
         self.norm_out = OutputNorm(dim)
         self.proj_out = nn.Linear(dim, channels)
 
     def forward(self, x: Tensor, sigma: Tensor, sketch: Tensor, layout: Layout) -> Tensor:
         """Noisy tokens and those of the sketch (B, N_targets, C·p²), sigma (B,) → the clean ones."""
-        positions = image_positions(layout, self.config.rope_canvas).to(x.device)  # (N, 3)
-        angles = rotary_angles(positions, self.config.axes_dims_rope)
+        positions = image_positions(layout, self.beside.rope_canvas).to(x.device)  # (N, 3)
+        angles = rotary_angles(positions, self.beside.axes_dims_rope)
         cos, sin = angles.cos()[None, None], angles.sin()[None, None]  # (1, 1, N, D/heads/2)
         grids = [F.interpolate(self.place, size, mode="bilinear") for size in layout.targets]  # each (1, D, h, w)
         places = torch.cat([grid.flatten(2).mT for grid in grids], dim=1)  # (1, N_targets, D)
@@ -118,7 +107,7 @@ class Generator(nn.Module):
         """Clean tokens (B, N_targets, C·p²) of prompts from noise, float32; `scale` is that of guidance, 1 is none."""
         told = [list(prompts)] if scale == 1 else [list(prompts), [""] * len(prompts)]
         dtype = self.place.dtype
-        sketches = [fitted(self.sketch(words), layout, self.config.patch_size).to(dtype) for words in told]
+        sketches = [fitted(self.sketch(words), layout, self.beside.patch_size).to(dtype) for words in told]
 
         def velocity(x: Tensor, sigma: float) -> Tensor:
             at = x.new_full((len(x),), sigma)

@@ -152,20 +152,18 @@ class OmniAlpha:
         the VAE see all batches before the transformer sees the first, so that each comes to the device once.
         """
         steps, scale = steps or self.defaults.steps, self.defaults.guidance if guidance is None else guidance
-        drawn = [i for i, request in enumerate(requests) if self.generator is not None and not request.inputs]
-        seen = [i for i in range(len(requests)) if i not in set(drawn)]
-        for places, run in ((seen, self._seen_batches), (drawn, self._drawn_batches)):
+        for run, drawn in ((self._seen_batches, False), (self._drawn_batches, True)):
+            places = [i for i, r in enumerate(requests) if drawn == (self.generator is not None and not r.inputs)]
             if places:
                 for members, layers in run([requests[i] for i in places], steps, scale, batch_size):
                     yield [places[i] for i in members], layers
 
     def _drawn_batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """`run_batches` of requests without inputs. What draws is staged where the transformer is streamed."""
-        for part in by_layout([request.layout for request in requests], batch_size):
-            batch = [requests[i] for i in part]
-            with present(self.generator, self.device, staged=self.memory.mode != "resident"):
-                clean = self.draw(batch, steps, scale)
-            yield part, self.decode(clean, batch[0].layout)
+        with present(self.generator, self.device, staged=self.memory.mode != "resident"):
+            for part in by_layout([request.layout for request in requests], batch_size):
+                batch = [requests[i] for i in part]
+                yield part, self.decode(self.draw(batch, steps, scale), batch[0].layout)
 
     def draw(self, requests: Sequence[Request], steps: int, scale: float) -> Tensor:
         """Clean target tokens (B, N_targets, C·p²) of requests of one layout, from their words alone."""

@@ -78,25 +78,25 @@ def rarity(cutouts: Sequence[Picture]) -> Tensor:
 
 @torch.no_grad()
 def encode(cutouts: Sequence[Picture], vae: LightVAE, side: int, geometry: Geometry, device: torch.device) -> Tensor:
-    """Cut-outs on nothing as latents (n, C, side/8, side/8) on the CPU, all in the same view."""
+    """Cut-outs on nothing as latents (n, C, side/8, side/8), all in the same view."""
     views = (view(c.rgba, (side, side), geometry, torch.Generator().manual_seed(0), fit="contain") for c in cutouts)
-    return torch.cat([vae.encode((v * 2 - 1)[None].to(device)).cpu() for v in views])
+    return torch.cat([vae.encode((v * 2 - 1)[None].to(device)) for v in views])
 
 
 class Sketches:
     """Sketches in every view, as of names that are known, and of those that are not: each without itself."""
 
-    def __init__(self, sketch: Sketch, names: Sequence[str], views: Sequence[Tensor]):
-        """Fits `sketch` to the first of the views, each (n, C, h, w)."""
-        self.sketch, self.shape = sketch, views[0].shape[1:]
-        self.inverse = sketch.fit(names, views[0].to(sketch.mean.device)).cpu()  # (n, n)
-        self.means = torch.stack([v.flatten(1).mean(0) for v in views])  # (views, C·h·w)
-        # What each adds, in a view as `Sketch.weights` in the first.
-        self.weights = [self.inverse @ (v.flatten(1) - mean) for v, mean in zip(views, self.means, strict=True)]
+    def __init__(self, sketch: Sketch, names: Sequence[str], views: Tensor):
+        """Fits `sketch` to the first of the views (V, n, C, h, w), on whose device all is."""
+        self.sketch, self.shape = sketch.to(views.device), views.shape[2:]
+        self.inverse = sketch.fit(names, views[0])  # (n, n)
+        self.means = views.flatten(2).mean(1)  # (V, C·h·w)
+        # What each adds (V, n, C·h·w), in a view as `Sketch.weights` in the first.
+        self.weights = self.inverse @ (views.flatten(2) - self.means[:, None])
 
     def __call__(self, prompts: Sequence[str], places: Tensor, views: Tensor, left_out: Tensor) -> Tensor:
-        """(B, C, h, w) on the CPU."""
-        nearness = self.sketch.nearness(self.sketch.read(prompts)).cpu()  # (B, n)
+        """(B, C, h, w)."""
+        nearness = self.sketch.nearness(self.sketch.read(prompts))  # (B, n)
         own = (nearness * self.inverse[places]).sum(1) / self.inverse.diagonal()[places]  # (B,)
         shares = nearness.scatter_add(1, places[:, None], -(own * left_out)[:, None])
         latents = self.means[views]  # (B, C·h·w)
@@ -110,12 +110,12 @@ def objective(
 ) -> Objective:
     """What `loop.train` optimises, of a generator: the error of the clean latents of cut-outs, all with names."""
     assert isinstance(model.vae, LightVAE)
-    device, patch = torch.device(model.device), generator.config.patch_size
+    device, of = torch.device(model.device), model.transformer.config
     often = rarity(cutouts)
-    views = [encode(cutouts, model.vae, schedule.size, geometry, device) for geometry in VIEWS]
+    views = torch.stack([encode(cutouts, model.vae, schedule.size, geometry, device) for geometry in VIEWS])
     sketches = Sketches(generator.sketch, [picture.label for picture in cutouts], views)
-    layout = Layout(((schedule.size // 8 // patch,) * 2,))
-    tokens = (schedule.size // 8 // patch) ** 2, generator.config.out_channels * patch**2
+    layout = Layout(((schedule.size // 8 // of.patch_size,) * 2,))
+    tokens = layout.num_targets, of.in_channels
     seldom = torch.tensor([1.0] + [1 / (len(VIEWS) - 1)] * (len(VIEWS) - 1))  # half as they are
 
     def draw(step: int, micro: int, g: torch.Generator) -> Drawn:
@@ -133,10 +133,10 @@ def objective(
 
     @torch.no_grad()
     def ready(drawn: Drawn) -> Batch:
-        sketch = sketches(drawn.prompts, drawn.places, drawn.views, drawn.left_out)
-        clean = torch.stack([views[v][i] for v, i in zip(drawn.views.tolist(), drawn.places.tolist(), strict=True)])
-        made = pack(sketch, patch), pack(clean, patch), drawn.noise, drawn.sigma
-        return Batch(*(tensor.to(device) for tensor in made))
+        seen = drawn.views.to(device), drawn.places.to(device)
+        sketch = sketches(drawn.prompts, seen[1], seen[0], drawn.left_out.to(device))
+        noise, sigma = drawn.noise.to(device), drawn.sigma.to(device)
+        return Batch(pack(sketch, of.patch_size), pack(views[seen], of.patch_size), noise, sigma)
 
     def loss(trained: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         s = batch.sigma[:, None, None]

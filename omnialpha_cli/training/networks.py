@@ -154,13 +154,9 @@ def generator(recipe: Recipe, model: OmniAlpha, names: int) -> Generator:
     """That of `model` for so many names; else untrained, but for the image stream of its transformer."""
     if not isinstance(model.context_encoder, MiniContext):
         raise UsageError(f"{recipe.start} draws by itself")
-    of = model.transformer.config
-    own = GeneratorConfig(
-        patch_size=of.patch_size, out_channels=of.out_channels, num_attention_heads=of.num_attention_heads,
-        axes_dims_rope=of.axes_dims_rope, rope_canvas=of.rope_canvas or 16, num_layers=of.num_layers,
-    )  # fmt: skip
-    config = replace(own if model.generator is None else model.generator.config, **recipe.generator.network)
-    new = Generator(replace(config, names=names), model.context_encoder.tokenizer, model.context_encoder.words.weight)
+    own, context = model.generator.config if model.generator else GeneratorConfig(), model.context_encoder
+    config = replace(own, **{**recipe.generator.network, "names": names})
+    new = Generator(config, model.transformer.config, context.tokenizer, context.words.weight)
     known = (model.generator or model.transformer).state_dict()
     shared = [name for name in new.state_dict() if name in known and not name.startswith("sketch.")]
     new.load_state_dict({name: known[name] for name in shared}, strict=False)

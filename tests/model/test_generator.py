@@ -10,6 +10,7 @@ from omnialpha_cli.model.generator import Generator, GeneratorConfig
 from omnialpha_cli.model.memory import Plan
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 from omnialpha_cli.model.positions import Layout
+from omnialpha_cli.model.transformer import Transformer
 from omnialpha_cli.training.export import write_weights
 
 DRAWN = Request("a red cat", (), ((32, 32),), seed=2)
@@ -17,17 +18,17 @@ SEEN = Request("a red cat", (torch.rand(4, 64, 64, generator=torch.Generator().m
 
 
 NAMES = ("red cat", "cat", "matte")
-CONFIG = GeneratorConfig(
-    names=len(NAMES), side=4, num_layers=2, num_attention_heads=2, axes_dims_rope=(4, 6, 6), rope_canvas=16
-)
+CONFIG = GeneratorConfig(names=len(NAMES), side=4, num_layers=2)
 
 
-def with_generator(config: GeneratorConfig = CONFIG) -> OmniAlpha:
+def with_generator(config: GeneratorConfig = CONFIG, beside: Transformer | None = None) -> OmniAlpha:
     """The tiny model with a generator of random weights, whose last layer is large enough to be seen."""
     model = tiny_model()
+    model.transformer = beside or model.transformer
     torch.manual_seed(1)
     context = model.context_encoder
-    generator = Generator(config, context.tokenizer, context.words.weight).eval().requires_grad_(False)
+    generator = Generator(config, model.transformer.config, context.tokenizer, context.words.weight)
+    generator.eval().requires_grad_(False)
     for parameter in generator.parameters():
         parameter.add_(torch.randn(parameter.shape) * 0.1)
     generator.sketch.fit(NAMES, torch.randn(len(NAMES), 16, config.side, config.side))
@@ -103,7 +104,8 @@ def test_written_and_read_it_draws_the_same(tmp_path):
 def test_large_matrices_are_written_in_8_bits_and_read_back(tmp_path):
     from safetensors.torch import load_file
 
-    model = with_generator(replace(CONFIG, num_attention_heads=8, num_layers=1))  # 512 × 128
+    wide = Transformer(replace(tiny_model().transformer.config, num_attention_heads=8, num_layers=1))  # 512 × 128
+    model = with_generator(replace(CONFIG, num_layers=1), wide.requires_grad_(False))
     write_weights(model, "tiny", tmp_path)
     stored = load_file(tmp_path / "generator.safetensors")
     name = "transformer_blocks.0.img_mlp.net.0.proj.weight"

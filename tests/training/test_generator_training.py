@@ -36,8 +36,8 @@ def blank(label: str, *tags: str) -> Picture:
 def started(model: OmniAlpha, names: int) -> Generator:
     torch.manual_seed(0)
     context = model.context_encoder
-    config = GeneratorConfig(names, side=4, num_layers=2, num_attention_heads=2, axes_dims_rope=(4, 6, 6))
-    return Generator(config, context.tokenizer, context.words.weight)
+    config = GeneratorConfig(names, side=4, num_layers=2)
+    return Generator(config, model.transformer.config, context.tokenizer, context.words.weight)
 
 
 def test_captions_are_the_name_perhaps_with_an_article_and_tags_or_tags():
@@ -64,7 +64,7 @@ def test_tags_are_read_from_the_index(tmp_path):
 def test_a_sketch_without_a_name_is_that_of_the_others_alone():
     names, prompts = ("red", "cat", "matte", "red cat"), ["a cat", "red matte", ""]
     network = started(tiny_model(), len(names))
-    views = list(torch.randn(2, 4, 16, 4, 4, generator=torch.Generator().manual_seed(3)))
+    views = torch.randn(2, 4, 16, 4, 4, generator=torch.Generator().manual_seed(3))
     sketches = generator.Sketches(network.sketch, names, views)
     places, seen = torch.tensor([1, 3, 0]), torch.zeros(3, dtype=torch.long)
     known = sketches(prompts, places, seen, torch.zeros(3, dtype=torch.bool))
@@ -86,7 +86,7 @@ def test_a_sketch_is_seen_from_where_its_cutout_is():
     names = ("red", "cat")
     first = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(3))
     network = started(tiny_model(), 2)
-    sketches = generator.Sketches(network.sketch, names, [first, first.flip(3)])
+    sketches = generator.Sketches(network.sketch, names, torch.stack([first, first.flip(3)]))
     left_out = torch.tensor([True, False])
     one, other = (sketches(["cat", "red"], torch.tensor([1, 0]), torch.full((2,), v), left_out) for v in (0, 1))
     assert torch.allclose(one.flip(3), other, atol=1e-5)

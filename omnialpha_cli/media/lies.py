@@ -17,6 +17,7 @@ MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others stand for themse
 EXR_ATTRIBUTES = 3000  # of a part; films have some hundreds, and reading takes the square of their number
 EXR_CHANNELS = 1024  # of a part; OpenImageIO reads no more, but takes its time to say so
 EXR_PARTS = 2000  # films have some dozens
+EXR_ENTRIES = 100_000  # attributes and channels of all parts: some tenths of a second to count
 EXR_NAME = 256  # bytes, with its end
 EXR_ROW = 16  # bytes of a channel after its name
 EXR_MULTIPART = 0x1000
@@ -80,8 +81,16 @@ def _check_exr(path: Path, file: BinaryIO) -> None:
     """Count the parts, and of each the attributes and channels (OpenEXR File Layout: name, type, size, value)."""
     file.seek(4)
     several = bool(int.from_bytes(file.read(4), "little") & EXR_MULTIPART)
-    parts = attributes = 0
-    while parts <= EXR_PARTS and attributes <= EXR_ATTRIBUTES:
+    parts = attributes = channels = entries = 0
+    while True:
+        for count, most, what in (
+            (parts, EXR_PARTS, "parts"),
+            (attributes, EXR_ATTRIBUTES, "attributes"),
+            (channels, EXR_CHANNELS, "channels"),
+            (entries, EXR_ENTRIES, "entries in its header"),
+        ):
+            if count > most:
+                raise ItemError("unsupported", f"{path} has more than {most} {what}: save it without them")
         place = file.tell()
         name, _, rest = file.read(2 * EXR_NAME + 4).partition(b"\0")
         kind, _, rest = rest.partition(b"\0")
@@ -92,22 +101,20 @@ def _check_exr(path: Path, file: BinaryIO) -> None:
             continue
         if not name or len(rest) < 4 or size < 0:
             return
-        attributes += 1
         file.seek(place + len(name) + len(kind) + 6)
         if name == b"channels":
-            _check_channels(path, file.read(min(size, EXR_CHANNELS * (EXR_NAME + EXR_ROW))))
+            channels = _count_channels(file.read(min(size, EXR_CHANNELS * (EXR_NAME + EXR_ROW))))
+            entries += channels
+        attributes, entries = attributes + 1, entries + 1
         file.seek(place + len(name) + len(kind) + 6 + size)
-    many = f"{EXR_PARTS} parts" if parts > EXR_PARTS else f"{EXR_ATTRIBUTES} attributes"
-    raise ItemError("unsupported", f"{path} has more than {many}: save it without them")
 
 
-def _check_channels(path: Path, rows: bytes) -> None:
-    """Count the rows of a channel list, each a name and its end, then `EXR_ROW` bytes."""
+def _count_channels(rows: bytes) -> int:
+    """The rows of a channel list, each a name and its end, then `EXR_ROW` bytes."""
     place = count = 0
     while (end := rows.find(b"\0", place)) > place:
         place, count = end + 1 + EXR_ROW, count + 1
-    if count > EXR_CHANNELS:
-        raise ItemError("unsupported", f"{path} has more than {EXR_CHANNELS} channels: export it with fewer")
+    return count
 
 
 CHECKS = {"JPEG": _check_jpeg, "OpenEXR": _check_exr}

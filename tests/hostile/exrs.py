@@ -109,6 +109,7 @@ def cases(good: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
     yield "exr-20000-channels.exr", channels(scan)
     for count in (1000, 20_000):
         yield f"exr-{count}-parts.exr", parts(scan, count)
+    yield "exr-parts-of-attributes.exr", MAGIC + b"\2\x10\0\0" + (b"a\0i\0\0\0\0\0" * 800 + b"\0") * 1500 + b"\0"
     yield "exr-nan.exr", values(np.nan)
     yield "exr-inf.exr", values(np.inf)
 

@@ -56,6 +56,7 @@ def test_none_is_greedy(records):
         ("jpeg-scan-bomb.jpg", "unsupported", "more than 100 scans"),
         ("exr-attributes-30000.exr", "unsupported", "more than 3000 attributes"),
         ("exr-20000-parts.exr", "unsupported", "more than 2000 parts"),
+        ("exr-parts-of-attributes.exr", "unsupported", "more than 100000 entries"),
         ("exr-20000-channels.exr", "unsupported", "more than 1024 channels"),
         ("exr-bytes-in-names.exr", "unsupported", "has the channels G, B"),
     ],

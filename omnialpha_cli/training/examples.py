@@ -81,6 +81,24 @@ class Example:
     targets: list[Tensor]
 
 
+def as_bytes(example: Example) -> Example:
+    """Its images as uint8, a quarter as much to pass from one process to another."""
+
+    def coded(images: list[Tensor]) -> list[Tensor]:
+        return [(image * 255).round().byte() for image in images]
+
+    return replace(example, inputs=coded(example.inputs), targets=coded(example.targets))
+
+
+def as_floats(example: Example, device: torch.device) -> Example:
+    """The opposite, on a device."""
+
+    def decoded(images: list[Tensor]) -> list[Tensor]:
+        return [image.to(device).float() / 255 for image in images]
+
+    return replace(example, inputs=decoded(example.inputs), targets=decoded(example.targets))
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two named objects in a `scene` (3, h, w); `alphas` (2, h, w) are what each covers of it."""

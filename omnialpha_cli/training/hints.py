@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..imaging.hint import grow
 from .augment import blur, chance, choice, uniform
 
 
 def trimap(alpha: Tensor, g: torch.Generator) -> Tensor:
     """Alpha (1, h, w) → 0, ½ or 1: the soft band widened by a random radius."""
     radius = 1 + choice(g, 12)
-    sure = _erode((alpha > 0.95).float(), radius)
-    gone = _erode((alpha < 0.05).float(), radius)
-    return (1 + sure - gone) / 2
+    unsure, there = (grow(part[0].float(), radius)[None] for part in (alpha <= 0.95, alpha >= 0.05))
+    return (1 + there - unsure) / 2
 
 
 def rough_mask(alpha: Tensor, g: torch.Generator) -> Tensor:
@@ -43,7 +43,3 @@ def _neighbour(alpha: Tensor, g: torch.Generator) -> Tensor:
         part = ((field - uniform(g, 0.75, 0.95)) * 12).clamp(0, 1)
         mask = torch.lerp(mask, torch.full_like(mask, float(chance(g, 0.5))), part)
     return blur(mask, uniform(g, 1, 4)).clamp(0, 1) if chance(g, 0.3) else mask
-
-
-def _erode(mask: Tensor, radius: int) -> Tensor:
-    return 1 - F.max_pool2d(1 - mask[None], 2 * radius + 1, stride=1, padding=radius)[0]

@@ -16,7 +16,7 @@ from ..model.context import Context
 from ..model.context.mini import PATCH, MiniContext
 from ..model.omnialpha import OmniAlpha, Request
 from ..model.transformer import Transformer, pack
-from .examples import Example, Material, Mix, canvas_side, draw_example, draw_task, shape
+from .examples import Example, Material, Mix, as_bytes, as_floats, canvas_side, draw_example, draw_task, shape
 from .image_encoder import CanvasOf
 from .loop import Objective, Schedule
 from .pictures import validation_sheet
@@ -74,9 +74,9 @@ class Trained(nn.Module):
 
 @dataclass(frozen=True)
 class Drawn:
-    """Examples of one task and canvas, and what is drawn beside them."""
+    """Examples of one task and canvas, as bytes, the prompts that are given, and what is drawn beside them."""
 
-    requests: list[Request]
+    prompts: list[str]
     examples: list[Example]
     noise: Tensor  # (B, N_targets, C·p²)
     sigma: Tensor  # (B,)
@@ -84,9 +84,14 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Batch(Drawn):
-    """The same with its tensors on the device, and encoded; `context` is None where it is trained."""
+class Batch:
+    """The same on the device, and encoded; `context` is None where it is trained."""
 
+    requests: list[Request]
+    examples: list[Example]
+    noise: Tensor  # (B, N_targets, C·p²)
+    sigma: Tensor  # (B,)
+    weight: Tensor  # (B, N_targets, 1)
     context: Context | None
     inputs: list[Tensor]  # latents, for input k (B, 16, h, w)
     clean: Tensor  # (B, N_targets, C·p²)
@@ -120,19 +125,21 @@ def token_weights(example: Example, effects: float) -> Tensor:
 
 
 def auxiliary_alpha(hidden: Tensor, context: Context, examples: list[Example], head: nn.Module) -> Tensor:
-    """BCE of the foreground's alpha, read from the stride-16 context tokens of each first input."""
-    losses = []
-    for i, example in enumerate(examples):
-        if not example.inputs or "foreground" not in example.task.outputs:
-            continue
-        alpha = example.targets[example.task.outputs.index("foreground")][3:]  # (1, H, W)
-        h, w = alpha.shape[-2] // PATCH, alpha.shape[-1] // PATCH
-        assert context.positions is not None
-        first = int((context.positions[i, :, 0] == -1).nonzero()[0])  # tokens of input 0, stride 16 first
-        logits = head(hidden[i, first : first + h * w]).float()  # (h·w, 16)
-        wanted = F.interpolate(alpha[None].to(logits), size=(h * CELL, w * CELL), mode="area")
-        losses.append(F.binary_cross_entropy_with_logits(logits, F.pixel_unshuffle(wanted, CELL)[0].flatten(1).T))
-    return torch.stack(losses).mean() if losses else hidden.new_zeros(())
+    """BCE of the foreground's alpha, read from the stride-16 context tokens of each first input.
+
+    Examples are of one task and canvas.
+    """
+    task = examples[0].task
+    if not task.inputs or "foreground" not in task.outputs:
+        return hidden.new_zeros(())
+    place = task.outputs.index("foreground")
+    alpha = torch.stack([example.targets[place][3:] for example in examples])  # (B, 1, H, W)
+    h, w = alpha.shape[-2] // PATCH, alpha.shape[-1] // PATCH
+    assert context.positions is not None
+    seen = hidden[context.positions[..., 0] == -1]  # tokens of input 0 (B · L, D), stride 16 first in each L
+    logits = head(seen.unflatten(0, (len(examples), -1))[:, : h * w]).float()  # (B, h·w, 16)
+    wanted = F.interpolate(alpha.to(logits), size=(h * CELL, w * CELL), mode="area")
+    return F.binary_cross_entropy_with_logits(logits, F.pixel_unshuffle(wanted, CELL).flatten(2).mT)
 
 
 def objective(
@@ -150,23 +157,26 @@ def objective(
         count, fill = schedule.micro_batch, model.defaults.fill
         examples = [draw_example(material, MIX, task, size, g, fill=fill) for _ in range(count)]
         dropped = torch.rand(len(examples), generator=g) < flow.prompt_dropout
-        requests = [to_request(e, "" if d else e.prompt) for e, d in zip(examples, dropped, strict=True)]
-        noise = torch.randn(count, requests[0].layout.num_targets, model.transformer.config.in_channels, generator=g)
+        prompts = ["" if d else e.prompt for e, d in zip(examples, dropped, strict=True)]
+        tokens = to_request(examples[0], "").layout.num_targets
+        noise = torch.randn(count, tokens, model.transformer.config.in_channels, generator=g)
         sigma = draw_sigma(count, flow, g, one_step=model.defaults.of(task.command).steps == 1)
         weight = torch.stack([token_weights(example, flow.effects) for example in examples])
-        return Drawn(requests, examples, noise, sigma, weight)
+        return Drawn(prompts, [as_bytes(e) for e in examples], noise, sigma, weight)
 
     @torch.no_grad()
     def ready(drawn: Drawn) -> Batch:
-        clean = encode_targets(model, drawn.examples)
+        examples = [as_floats(example, torch.device(model.device)) for example in drawn.examples]
+        requests = [to_request(e, prompt) for e, prompt in zip(examples, drawn.prompts, strict=True)]
+        clean = encode_targets(model, examples)
         return Batch(
-            requests=drawn.requests,
-            examples=drawn.examples,
+            requests=requests,
+            examples=examples,
             noise=drawn.noise.to(clean),
             sigma=drawn.sigma.to(clean),
             weight=drawn.weight.to(clean),
-            context=None if context_is_trained else model.context(drawn.requests, guided=False)[0],
-            inputs=[z.to(model.dtype) for z in model.encode(drawn.requests)],
+            context=None if context_is_trained else model.context(requests, guided=False)[0],
+            inputs=[z.to(model.dtype) for z in model.encode(requests)],
             clean=clean,
         )
 

@@ -7,13 +7,24 @@ import pytest
 import torch
 from tiny_model import tiny_model
 from torch import nn
+from torch.nn import functional as F
 
+from omnialpha_cli.model.context import Context
 from omnialpha_cli.model.transformer import pack
 from omnialpha_cli.tasks import TASKS
 from omnialpha_cli.training.examples import Example
 from omnialpha_cli.training.loop import Schedule
 from omnialpha_cli.training.pictures import GAP, sheet, validation_sheet
-from omnialpha_cli.training.sft import MIX, Flow, Trained, draw_sigma, encode_targets, objective, token_weights
+from omnialpha_cli.training.sft import (
+    MIX,
+    Flow,
+    Trained,
+    auxiliary_alpha,
+    draw_sigma,
+    encode_targets,
+    objective,
+    token_weights,
+)
 
 STAGE = Schedule(steps=1, lr=1.0, batch=3, size=64, bf16=False)
 PLAIN = Flow(sigma="uniform", at_one=0.0, error="velocity", prompt_dropout=0.0)
@@ -153,9 +164,10 @@ def test_shadows_outside_of_the_mask_may_count_for_more():
 
 def test_prompts_are_dropped_by_their_share_and_pictures_kept(material, model):
     training = of(material, model, replace(PLAIN, prompt_dropout=0.5), stage=replace(STAGE, batch=40, size=32))
-    requests = training.draw(0, 0, generator()).requests
-    prompts = [request.prompt for request in requests]
+    prompts = training.draw(0, 0, generator()).prompts
     assert 10 <= prompts.count("") <= 30 and set(prompts) == {"", TASKS["decompose.auto"].prompt}
+    requests = batch_of(training).requests
+    assert [request.prompt for request in requests] == prompts
     assert all(len(request.inputs) == 1 for request in requests)
 
 
@@ -186,3 +198,19 @@ def test_a_sheet_shows_transparency_on_a_checkerboard():
     assert out.shape == (3, 32 + 2 * GAP, 2 * (40 + GAP) + GAP)
     assert out[0, GAP : GAP + 32, GAP : GAP + 32].unique().tolist() == pytest.approx([0.6, 0.8])
     assert out[:, GAP + 5, 40 + 2 * GAP + 5].tolist() == [1, 0, 0]
+
+
+def test_the_auxiliary_alpha_is_read_from_the_tokens_that_see_it():
+    """Each stride-16 token of the first input says the alpha of its cells, wherever words put it in the sequence."""
+    task, h, w = TASKS["matte.mask"], 2, 3
+    alphas = (torch.rand(2, h * 4, w * 4, generator=generator()) > 0.5).float()
+    images = [F.interpolate(alpha[None, None], scale_factor=4)[0].expand(4, -1, -1) for alpha in alphas]
+    examples = [Example(task, "", [image, image], [image]) for image in images]
+    cells = F.pixel_unshuffle(alphas[:, None], 4).flatten(2).mT  # (2, 6, 16)
+    hidden, positions = torch.zeros(2, 12, 16), torch.full((2, 12, 3), -16.0)
+    for i, words in enumerate((1, 3)):
+        near, far, other = (slice(words + a, words + b) for a, b in ((0, 6), (6, 7), (7, 9)))
+        hidden[i, near] = cells[i] * 100 - 50
+        positions[i, near, 0], positions[i, far, 0], positions[i, other, 0] = -1, -1, -2
+    assert float(auxiliary_alpha(hidden, Context(hidden, None, positions), examples, nn.Identity())) < 1e-6
+    assert float(auxiliary_alpha(-hidden, Context(hidden, None, positions), examples, nn.Identity())) > 10

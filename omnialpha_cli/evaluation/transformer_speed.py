@@ -19,7 +19,7 @@ from ..model.config import TransformerConfig
 from ..model.positions import Layout
 from ..model.quantise import Kind, quantise_blocks
 from ..model.streaming import BlockStream
-from ..model.transformer import Prepared, Transformer
+from ..model.transformer import Block, Prepared, Transformer
 from ..runner.devices import peak_memory
 
 PEAK_SIDE = {"cuda": 8192, "mps": 4096, "cpu": 2048}  # of the square matrices
@@ -67,8 +67,6 @@ def measure(
     where `quantize` needs torchao.
     """
     torch.manual_seed(0)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
     seconds, memory = _time(config, layers, layout, context, batch, rounds, device, dtype, quantize, streamed, compiled)
     if layers > 1:
         one, _ = _time(config, 1, layout, context, batch, rounds, device, dtype, quantize, streamed, compiled)
@@ -101,16 +99,30 @@ def count_operations(config: TransformerConfig, layers: int, layout: Layout, con
 
 
 def _material(
-    config: TransformerConfig, layers: int, layout: Layout, context: int, batch: int, device: torch.device
-) -> tuple[Transformer, Tensor, Tensor, Tensor]:
-    """A transformer of random weights, and random context, inputs and targets."""
-    with device:
-        return (
-            Transformer(replace(config, num_layers=layers)).eval().requires_grad_(False),
-            torch.randn(batch, context, config.joint_attention_dim),
-            torch.randn(batch, layout.num_tokens - layout.num_targets, config.in_channels),
-            torch.randn(batch, layout.num_targets, config.in_channels),
-        )
+    config: TransformerConfig, layers: int, layout: Layout, context: int, batch: int, device: torch.device,
+    dtype: torch.dtype = torch.float32, home: torch.device | None = None,
+) -> tuple[Transformer, Tensor, Tensor, Tensor]:  # fmt: skip
+    """A transformer of random weights, and random context, inputs and targets, on the device.
+
+    Blocks are made there one by one, which a CPU is slow at, and wait at their `home`, where one is given.
+    """
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with device:
+            transformer = Transformer(replace(config, num_layers=0))
+            for _ in range(layers):
+                block = Block(config.inner_dim, config.num_attention_heads)
+                transformer.transformer_blocks.append(block if home is None else block.to(home))
+            transformer.config = replace(config, num_layers=layers)
+            return (
+                transformer.eval().requires_grad_(False),
+                torch.randn(batch, context, config.joint_attention_dim),
+                torch.randn(batch, layout.num_tokens - layout.num_targets, config.in_channels),
+                torch.randn(batch, layout.num_targets, config.in_channels),
+            )
+    finally:
+        torch.set_default_dtype(default)
 
 
 def _time(
@@ -119,17 +131,14 @@ def _time(
 ) -> tuple[float, int]:  # fmt: skip
     """Seconds of a step, and the most memory so far."""
     waits = streamed or quantize != "none"  # whole blocks would count in the memory
-    place = torch.device("cpu") if waits else device
-    transformer, *random = _material(config, layers, layout, context, batch, place)
-    transformer.to(dtype)
-    words, inputs, x = (tensor.to(device=device, dtype=dtype) for tensor in random)
+    home = torch.device("cpu") if waits else None
+    transformer, words, inputs, x = _material(config, layers, layout, context, batch, device, dtype, home)
     quantise_blocks(transformer.transformer_blocks, quantize, device, leave=not streamed)
-    if waits:
-        for name, child in transformer.named_children():
-            if name != "transformer_blocks":
-                child.to(device)
     if streamed:
         transformer.stream = BlockStream(transformer.transformer_blocks, device)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
     with torch.inference_mode():
         prepared: Prepared = transformer.prepare(inputs, words, layout)
         sigma = torch.full((batch,), 0.5, device=device)

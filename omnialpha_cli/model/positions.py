@@ -86,6 +86,6 @@ def rotary_angles(positions: Tensor, axes_dims: tuple[int, int, int]) -> Tensor:
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate adjacent pairs of the last dimension of x (B, H, L, D) by angles with cos, sin (..., L, D / 2)."""
-    pairs = x.float().unflatten(-1, (-1, 2))  # (B, H, L, D/2, 2)
-    a, b = pairs.unbind(-1)
-    return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2).to(x.dtype)
+    a, b = x.unflatten(-1, (-1, 2)).unbind(-1)  # (B, H, L, D/2) each; float32 as soon as the angles are in it
+    turned = torch.addcmul(a * cos, b, sin, value=-1), torch.addcmul(a * sin, b, cos)
+    return torch.stack([part.to(x.dtype) for part in turned], dim=-1).flatten(-2)

@@ -81,7 +81,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) → the same shape and dtype."""
-        return F.rms_norm(x.float(), self.weight.shape, eps=1e-6).to(x.dtype) * self.weight
+        return F.rms_norm(x, self.weight.shape, self.weight, eps=1e-6)
 
 
 class GELUProjection(nn.Module):
@@ -157,12 +157,12 @@ def modulation(dim: int) -> nn.Sequential:
 
 def normed(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """Layer norm of (B, N, D) under shift and scale, each (B, 1, D)."""
-    return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 
 
 def modulated(x: Tensor, mlp: FeedForward, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
     """x (B, N, D) and, times the gate, what the MLP makes of it under shift and scale, each (B, 1, D)."""
-    return x + gate * mlp(normed(x, shift, scale))
+    return torch.addcmul(x, gate, mlp(normed(x, shift, scale)))
 
 
 class Block(nn.Module):
@@ -180,7 +180,7 @@ class Block(nn.Module):
         i_shift1, i_scale1, i_gate1, *i_mlp = self.img_mod(time)[:, None].chunk(6, dim=-1)
         c_shift1, c_scale1, c_gate1, *c_mlp = self.txt_mod(time)[:, None].chunk(6, dim=-1)
         i_out, c_out = self.attn(normed(image, i_shift1, i_scale1), normed(context, c_shift1, c_scale1), prepared)
-        image, context = image + i_gate1 * i_out, context + c_gate1 * c_out
+        image, context = torch.addcmul(image, i_gate1, i_out), torch.addcmul(context, c_gate1, c_out)
         return modulated(image, self.img_mlp, *i_mlp), modulated(context, self.txt_mlp, *c_mlp)
 
     def targets(self, image: Tensor, context: Tensor, time: Tensor, prepared: "Prepared") -> Tensor:
@@ -189,7 +189,8 @@ class Block(nn.Module):
         c_shift1, c_scale1, *_ = self.txt_mod(time)[:, None].chunk(6, dim=-1)
         image_in, context_in = normed(image, i_shift1, i_scale1), normed(context, c_shift1, c_scale1)
         out = self.attn.targets(image_in, context_in, prepared)
-        return modulated(image[:, : out.shape[1]] + i_gate1 * out, self.img_mlp, *i_mlp)
+        image = torch.addcmul(image[:, : out.shape[1]], i_gate1, out)
+        return modulated(image, self.img_mlp, *i_mlp)
 
 
 class OutputNorm(nn.Module):

@@ -4,6 +4,7 @@ A photograph with a matte gives a triplet without a background; a foreground put
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -129,8 +130,12 @@ def make_material(packs: Packs, triplets: Shards | None = None) -> Material:
     """Extend colours once, so that foregrounds bring no edge of their old background."""
 
     subjects = [replace(p, rgba=subject) for p in packs.photos if (subject := crop_to_subject(p.rgba)) is not None]
-    foregrounds = [replace(p, rgba=extend_colours(p.rgba, 0.97)) for p in subjects]
-    cutouts = [replace(p, rgba=extend_colours(p.rgba, 0.3)) for p in packs.cutouts]
+    with ThreadPoolExecutor() as pool:
+
+        def extended(pictures: list[Picture], solid: float) -> list[Picture]:
+            return list(pool.map(lambda p: replace(p, rgba=extend_colours(p.rgba, solid)), pictures))
+
+        foregrounds, cutouts = extended(subjects, 0.97), extended(packs.cutouts, 0.3)
     return Material(packs.photos, foregrounds, cutouts, packs.backgrounds, triplets)
 
 

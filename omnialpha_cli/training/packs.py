@@ -35,7 +35,7 @@ HELD_OUT = {
 
 def read_held_out(place: Path, kind: Literal["photo", "cutout"]) -> list[Picture]:
     """What no training sees of a pack, at its own size. Raises UsageError where nothing is held out."""
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor() as pool:
         pictures = list(pool.map(load, find(place, kind).of("val")))
     if not pictures:
         what, how = HELD_OUT[kind]
@@ -45,7 +45,7 @@ def read_held_out(place: Path, kind: Literal["photo", "cutout"]) -> list[Picture
 
 def read_packs(photos: Path | None, cutouts: Path | None = None, backgrounds: Path | None = None) -> Packs:
     """Read tars, or folders of a layout that `data.layouts` knows."""
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor() as pool:
 
         def read(entries: Iterable[Entry], longest: int | None = LONGEST) -> list[Picture]:
             return list(pool.map(lambda entry: load(entry, longest), entries))

@@ -76,7 +76,7 @@ def test_a_velocity_is_passed_on():
 
 
 def test_a_feature_token_stands_where_the_patch_it_sees_stands():
-    positions = feature_positions([(64, 96)], rope_canvas=16)  # 4 × 6 patches
+    positions = feature_positions(((64, 96),), rope_canvas=16)  # 4 × 6 patches
     patches = image_positions(Layout([(4, 6)]), rope_canvas=16)
     assert torch.allclose(positions[:24, 1:], patches[:, 1:])
     assert positions[:, 0].eq(-1).all()

@@ -75,15 +75,17 @@ class MiniContext(nn.Module):
             tokens = self.embed_images(torch.stack([flat[i] for i in places]))  # (n, L, dim)
             for place, t in zip(places, tokens, strict=True):
                 features[place] = t
-        device, dtype = self.kind.device, self.kind.dtype
+        nothing = self.kind.new_zeros(0, self.config.dim)
+        places_of: dict[tuple[tuple[int, int], ...], Tensor] = {}  # most items are of the same sizes
         seen, cursor = Seen([], []), 0
         for item in images:
             own = features[cursor : cursor + len(item)]
             cursor += len(item)
-            nothing = torch.zeros(0, self.config.dim, device=device, dtype=dtype)
             seen.tokens.append(torch.cat([nothing, *own]))
-            sizes = [(image.shape[-2], image.shape[-1]) for image in item]
-            seen.positions.append(feature_positions(sizes, self.config.rope_canvas).to(device))
+            sizes = tuple((image.shape[-2], image.shape[-1]) for image in item)
+            if sizes not in places_of:
+                places_of[sizes] = feature_positions(sizes, self.config.rope_canvas).to(nothing.device)
+            seen.positions.append(places_of[sizes])
         return seen
 
     def embed_images(self, rgb: Tensor) -> Tensor:
@@ -136,7 +138,7 @@ def pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return padded, torch.arange(padded.shape[1], device=padded.device)[None] < lengths[:, None]
 
 
-def feature_positions(sizes: Sequence[tuple[int, int]], rope_canvas: int) -> Tensor:
+def feature_positions(sizes: tuple[tuple[int, int], ...], rope_canvas: int) -> Tensor:
     """(z, y, x) of the feature tokens of one item's images, given their (H, W) in pixels → (L, 3)."""
     patches = tuple((h // PATCH, w // PATCH) for h, w in sizes)
     rows = [torch.zeros(0, 3)]

@@ -66,7 +66,8 @@ class DrawingBlock(nn.Module):
     def forward(self, x: Tensor, time: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Tokens (B, N, D), time (B, D) → tokens after the block."""
         shift, scale, gate, *of_mlp = self.img_mod(time)[:, None].chunk(6, dim=-1)  # each (B, 1, D)
-        return modulated(x + gate * self.attn(normed(x, shift, scale), cos, sin), self.img_mlp, *of_mlp)
+        x = torch.addcmul(x, gate, self.attn(normed(x, shift, scale), cos, sin))
+        return modulated(x, self.img_mlp, *of_mlp)
 
 
 class Generator(nn.Module):

@@ -19,7 +19,8 @@ from .transformer import pack
 
 SHARPNESS = 1.5  # of the kernel: exp(−SHARPNESS · squared distance of unit vectors)
 RIDGE = 0.5
-DECIDED = 40.0  # of cosines: how much likelier the more similar of two names is what is meant
+TAGS = 0.5  # of a name, in what is like it
+DECIDED = 120.0  # of cosines: how much likelier the more similar of two names is what is meant
 BEFORE = TASKS["generate.foreground"].prompt.replace("{text}", "").strip()
 SILENT = ("a", "an", "the")  # say nothing of what a thing looks like
 
@@ -27,8 +28,9 @@ SILENT = ("a", "an", "the")  # say nothing of what a thing looks like
 class Sketch(nn.Module):
     """Reads prompts. The table of words (vocabulary, D) is another's, and not part of its state.
 
-    Of `names` known pictures it has their names' meanings (names, D), unit vectors, and what each adds to the latents
-    (names, C·side²); of what is like none of them it makes the `mean` (C·side²).
+    Of `names` known pictures it has their names' meanings (names, D), unit vectors, the same of names and tags together
+    (`tagged`), and what each adds to the latents (names, C·side²); of what is like none of them it makes the `mean`
+    (C·side²).
     """
 
     table: Tensor
@@ -38,18 +40,13 @@ class Sketch(nn.Module):
         self.channels, self.side, self.tokenizer = channels, side, tokenizer
         self.register_buffer("table", table.detach(), persistent=False)
         self.meanings = nn.Parameter(torch.zeros(names, table.shape[1]), requires_grad=False)
+        self.tagged = nn.Parameter(torch.zeros(names, table.shape[1]), requires_grad=False)
         self.weights = nn.Parameter(torch.zeros(names, channels * side**2), requires_grad=False)
         self.mean = nn.Parameter(torch.zeros(channels * side**2), requires_grad=False)
 
     def read(self, prompts: Sequence[str]) -> Tensor:
-        """What prompts mean: the direction (B, D) of the mean of their words' directions; 0 where there are none."""
-        silent = {i for word in SILENT for i in word_ids(self.tokenizer, word).tolist()}
-        means = []
-        for prompt in prompts:
-            ids = [i for i in word_ids(self.tokenizer, prompt.removeprefix(BEFORE)).tolist() if i not in silent]
-            words = F.normalize(self.table[ids].float(), dim=1)  # (L, D)
-            means.append(F.normalize(words.sum(0), dim=0))
-        return torch.stack(means)
+        """What prompts mean (B, D), as `read`."""
+        return read(prompts, self.tokenizer, self.table)
 
     def nearness(self, meanings: Tensor) -> Tensor:
         """The kernel of meanings (B, D) and the known ones: (B, names), 0 for the empty prompt."""
@@ -61,27 +58,44 @@ class Sketch(nn.Module):
 
         What names look like on average that are all a little like a new one looks like none of them.
         """
-        known = self.meanings.float()
-        likely = (DECIDED * meanings @ known.mT).softmax(1)  # (B, names)
-        return F.normalize(likely @ known, dim=1) * meanings.any(1, keepdim=True)
+        likely = (DECIDED * meanings @ self.tagged.float().mT).softmax(1)  # (B, names)
+        return F.normalize(likely @ self.meanings.float(), dim=1) * meanings.any(1, keepdim=True)
 
     def forward(self, prompts: Sequence[str]) -> Tensor:
         """Latents (B, C, side, side), float32."""
         latents = self.mean.float() + self.nearness(self.settle(self.read(prompts))) @ self.weights.float()
         return latents.view(-1, self.channels, self.side, self.side)
 
-    def fit(self, names: Sequence[str], latents: Tensor) -> Tensor:
-        """Learn the latents (names, C, side, side) of `names`.
+    def fit(self, names: Sequence[str], tags: Sequence[Sequence[str]], latents: Tensor) -> Tensor:
+        """Learn the latents (names, C, side, side) of `names`; `tags` are other words for each.
 
         Returns the inverse (names, names) of the kernel matrix with its ridge, by which one name can be left out again.
         """
-        known = latents.flatten(1)
+        every = sorted({tag for of_one in tags for tag in of_one})
+        of_tag = dict(zip(every, self.read(every), strict=True))
         self.meanings.copy_(self.read(names))
+        nothing = torch.zeros_like(self.meanings[0])
+        means = torch.stack([sum((of_tag[t] for t in of_one), nothing) / max(1, len(of_one)) for of_one in tags])
+        self.tagged.copy_(F.normalize(self.meanings + TAGS * means, dim=1))
+        known = latents.flatten(1)
         kernel = self.nearness(self.meanings.float())
         inverse = torch.linalg.inv(kernel + RIDGE * torch.eye(len(names), device=kernel.device))
         self.mean.copy_(known.mean(0))
         self.weights.copy_(inverse @ (known - self.mean))
         return inverse
+
+
+def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor) -> Tensor:
+    """What prompts mean: the direction (B, D) of the mean of their words' directions in the `table` (vocabulary, D).
+
+    0 where there are none.
+    """
+    silent = {i for word in SILENT for i in word_ids(tokenizer, word).tolist()}
+    words = [[i for i in word_ids(tokenizer, p.removeprefix(BEFORE)).tolist() if i not in silent] for p in prompts]
+    flat = [(place, i) for place, of_one in enumerate(words) for i in of_one]
+    places, ids = torch.tensor(flat, dtype=torch.long, device=table.device).reshape(-1, 2).T
+    sums = torch.zeros(len(words), table.shape[1], device=table.device)
+    return F.normalize(sums.index_add(0, places, F.normalize(table[ids].float(), dim=1)), dim=1)
 
 
 def fitted(latents: Tensor, layout: Layout, patch: int) -> Tensor:

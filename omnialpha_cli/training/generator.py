@@ -7,6 +7,7 @@ and does not learn names by heart.
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,7 +18,7 @@ from ..model.generator import Generator
 from ..model.light_vae import LightVAE
 from ..model.omnialpha import OmniAlpha, Request
 from ..model.positions import Layout
-from ..model.sketch import Sketch
+from ..model.sketch import Sketch, read
 from ..model.transformer import pack
 from ..tasks import TASKS
 from .augment import Geometry, chance, choice, view
@@ -34,16 +35,17 @@ MOST_TAGS = 3
 LEFT_OUT = 0.7  # how often a sketch is made as if its name were not known
 TURNED = Geometry(scale=(0.8, 0.8), aspect=0.1, rotation=10.0, shift=0.03, slack=0.0, flip=0.0)
 VIEWS = ALONE, replace(ALONE, flip=1.0), TURNED, replace(TURNED, flip=1.0)
+ENCODED = 64  # cut-outs at once
 SHOWN = 12, 24  # cut-outs of the training and held-out ones, in validation pictures
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Prompts, the places of their cut-outs and of the views (B,), whether each is left out of its sketch, sigma (B,),
-    noise (B, N, C·p²).
+    """What prompts mean (B, D), the places of their cut-outs and of the views (B,), whether each is left out of its
+    sketch, sigma (B,), noise (B, N, C·p²).
     """
 
-    prompts: list[str]
+    meanings: Tensor
     places: Tensor
     views: Tensor
     left_out: Tensor
@@ -79,24 +81,33 @@ def rarity(cutouts: Sequence[Picture]) -> Tensor:
 @torch.no_grad()
 def encode(cutouts: Sequence[Picture], vae: LightVAE, side: int, geometry: Geometry, device: torch.device) -> Tensor:
     """Cut-outs on nothing as latents (n, C, side/8, side/8), all in the same view."""
-    views = (view(c.rgba, (side, side), geometry, torch.Generator().manual_seed(0), fit="contain") for c in cutouts)
-    return torch.cat([vae.encode((v * 2 - 1)[None].to(device)) for v in views])
+
+    def seen(cutout: Picture) -> Tensor:
+        return view(cutout.rgba, (side, side), geometry, torch.Generator().manual_seed(0), fit="contain")
+
+    with ThreadPoolExecutor() as pool:
+        views = torch.stack(list(pool.map(seen, cutouts)))  # (n, 4, side, side)
+    return torch.cat([vae.encode((part * 2 - 1).to(device)) for part in views.split(ENCODED)])
 
 
 class Sketches:
     """Sketches in every view, as of names that are known, and of those that are not: each without itself."""
 
-    def __init__(self, sketch: Sketch, names: Sequence[str], views: Tensor):
+    def __init__(self, sketch: Sketch, cutouts: Sequence[Picture], views: Tensor):
         """Fits `sketch` to the first of the views (V, n, C, h, w), on whose device all is."""
         self.sketch, self.shape = sketch.to(views.device), views.shape[2:]
-        self.inverse = sketch.fit(names, views[0])  # (n, n)
+        self.inverse = sketch.fit([c.label for c in cutouts], [c.tags for c in cutouts], views[0])  # (n, n)
         self.means = views.flatten(2).mean(1)  # (V, C·h·w)
         # What each adds (V, n, C·h·w), in a view as `Sketch.weights` in the first.
         self.weights = self.inverse @ (views.flatten(2) - self.means[:, None])
 
-    def __call__(self, prompts: Sequence[str], places: Tensor, views: Tensor, left_out: Tensor) -> Tensor:
-        """(B, C, h, w)."""
-        nearness = self.sketch.nearness(self.sketch.read(prompts))  # (B, n)
+    def __call__(self, meanings: Tensor, places: Tensor, views: Tensor, left_out: Tensor) -> Tensor:
+        """(B, C, h, w), of what is meant (B, D).
+
+        That is not settled on names: with sketches of what is like a name, and often is another thing, it learnt to
+        trust none, and drew known names worse.
+        """
+        nearness = self.sketch.nearness(meanings)  # (B, n)
         own = (nearness * self.inverse[places]).sum(1) / self.inverse.diagonal()[places]  # (B,)
         shares = nearness.scatter_add(1, places[:, None], -(own * left_out)[:, None])
         latents = self.means[views]  # (B, C·h·w)
@@ -113,7 +124,8 @@ def objective(
     device, of = torch.device(model.device), model.transformer.config
     often = rarity(cutouts)
     views = torch.stack([encode(cutouts, model.vae, schedule.size, geometry, device) for geometry in VIEWS])
-    sketches = Sketches(generator.sketch, [picture.label for picture in cutouts], views)
+    tokenizer, table = generator.sketch.tokenizer, generator.sketch.table.cpu().clone()  # to read in other processes
+    sketches = Sketches(generator.sketch, cutouts, views)
     layout = Layout(((schedule.size // 8 // of.patch_size,) * 2,))
     tokens = layout.num_targets, of.in_channels
     seldom = torch.tensor([1.0] + [1 / (len(VIEWS) - 1)] * (len(VIEWS) - 1))  # half as they are
@@ -122,8 +134,9 @@ def objective(
         count = schedule.micro_batch
         places = torch.multinomial(often, count, replacement=True, generator=g)
         told = [TASK.prompt.replace("{text}", caption(cutouts[int(i)], g)) for i in places]
+        prompts = ["" if chance(g, FLOW.prompt_dropout) else prompt for prompt in told]
         return Drawn(
-            ["" if chance(g, FLOW.prompt_dropout) else prompt for prompt in told],
+            read(prompts, tokenizer, table),
             places,
             torch.multinomial(seldom, count, replacement=True, generator=g),
             torch.rand(count, generator=g) < LEFT_OUT,
@@ -134,7 +147,8 @@ def objective(
     @torch.no_grad()
     def ready(drawn: Drawn) -> Batch:
         seen = drawn.views.to(device), drawn.places.to(device)
-        sketch = sketches(drawn.prompts, seen[1], seen[0], drawn.left_out.to(device))
+        with torch.autocast(device.type, enabled=False):  # an inverse of 1,500 rows is not for 8 bits
+            sketch = sketches(drawn.meanings.to(device), seen[1], seen[0], drawn.left_out.to(device))
         noise, sigma = drawn.noise.to(device), drawn.sigma.to(device)
         return Batch(pack(sketch, of.patch_size), pack(views[seen], of.patch_size), noise, sigma)
 

@@ -31,7 +31,7 @@ def with_generator(config: GeneratorConfig = CONFIG, beside: Transformer | None 
     generator.eval().requires_grad_(False)
     for parameter in generator.parameters():
         parameter.add_(torch.randn(parameter.shape) * 0.1)
-    generator.sketch.fit(NAMES, torch.randn(len(NAMES), 16, config.side, config.side))
+    generator.sketch.fit(NAMES, ((),) * len(NAMES), torch.randn(len(NAMES), 16, config.side, config.side))
     model.generator = generator
     return model
 

@@ -6,10 +6,11 @@ import torch
 from tiny_model import tiny_model
 
 from omnialpha_cli.model.positions import Layout
-from omnialpha_cli.model.sketch import BEFORE, RIDGE, SHARPNESS, Sketch, fitted
+from omnialpha_cli.model.sketch import BEFORE, RIDGE, SHARPNESS, TAGS, Sketch, fitted
 from omnialpha_cli.model.transformer import unpack
 
 NAMES = ("red", "cat", "red cat", "matte")
+NO_TAGS = ((),) * len(NAMES)
 
 
 def sketch(names: int = len(NAMES), side: int = 2) -> Sketch:
@@ -37,13 +38,13 @@ def test_articles_and_what_the_task_says_before_mean_nothing(prompt):
 
 def test_of_no_words_it_is_the_mean():
     of = sketch()
-    of.fit(NAMES, looks())
+    of.fit(NAMES, NO_TAGS, looks())
     assert torch.allclose(of(["", BEFORE, "a"]), looks().mean(0).expand(3, -1, -1, -1), atol=1e-6)
 
 
 def test_it_is_kernel_ridge_regression():
     of = sketch()
-    of.fit(NAMES, looks())
+    of.fit(NAMES, NO_TAGS, looks())
     x, y = of.read(NAMES).double().numpy(), looks().flatten(1).double().numpy()
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -57,22 +58,31 @@ def test_it_is_kernel_ridge_regression():
 
 def test_a_new_name_is_as_the_known_one_that_is_most_like_it():
     of = sketch()
-    of.fit(NAMES, looks())
+    of.fit(NAMES, NO_TAGS, looks())
     asked = torch.nn.functional.normalize(of.meanings + 0.1 * of.read(["this"]), dim=1)
     assert torch.allclose(of.settle(asked), of.meanings, atol=1e-3)
     assert torch.equal(of.settle(torch.zeros(1, 8)), torch.zeros(1, 8))
 
 
+def test_what_is_like_a_name_is_told_by_its_tags_too():
+    of = sketch(names=2)
+    of.fit(("red", "matte"), (("this",), ()), looks(2))
+    assert torch.allclose(of.settle(of.read(["this"])), of.meanings[:1], atol=1e-3)
+    both = of.read(["red"]) + TAGS * of.read(["this"])
+    assert torch.allclose(of.tagged[0], torch.nn.functional.normalize(both)[0])
+    assert torch.equal(of.tagged[1], of.meanings[1])
+
+
 def test_between_two_that_are_equally_like_it_it_is_between():
     of = sketch(names=2)
-    of.fit(("cat", "matte"), looks(2))
+    of.fit(("cat", "matte"), ((), ()), looks(2))
     between = of.settle(of.read(["cat matte"]))
     assert torch.allclose(between, of.read(["cat matte"]), atol=1e-5)
 
 
 def test_a_name_that_is_known_looks_more_like_itself_than_like_others():
     of = sketch()
-    of.fit(NAMES, looks())
+    of.fit(NAMES, NO_TAGS, looks())
     errors = (of(NAMES)[:, None] - looks()[None]).square().flatten(2).mean(2)  # [asked, known]
     assert errors.argmin(1).tolist() == [0, 1, 2, 3]
 

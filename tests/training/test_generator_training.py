@@ -65,13 +65,15 @@ def test_a_sketch_without_a_name_is_that_of_the_others_alone():
     names, prompts = ("red", "cat", "matte", "red cat"), ["a cat", "red matte", ""]
     network = started(tiny_model(), len(names))
     views = torch.randn(2, 4, 16, 4, 4, generator=torch.Generator().manual_seed(3))
-    sketches = generator.Sketches(network.sketch, names, views)
+    sketches = generator.Sketches(network.sketch, [blank(name) for name in names], views)
     places, seen = torch.tensor([1, 3, 0]), torch.zeros(3, dtype=torch.long)
-    known = sketches(prompts, places, seen, torch.zeros(3, dtype=torch.bool))
-    at_names = sketches(names, torch.arange(4), torch.zeros(4, dtype=torch.long), torch.zeros(4, dtype=torch.bool))
+    asked = network.sketch.read(prompts)
+    known = sketches(asked, places, seen, torch.zeros(3, dtype=torch.bool))
+    nobody = torch.zeros(4, dtype=torch.bool)
+    at_names = sketches(network.sketch.meanings, torch.arange(4), torch.zeros(4, dtype=torch.long), nobody)
     as_drawn = network.sketch.mean + network.sketch.nearness(network.sketch.meanings) @ network.sketch.weights
     assert torch.allclose(at_names.flatten(1), as_drawn, atol=1e-5)
-    without = sketches(prompts, places, seen, torch.ones(3, dtype=torch.bool))
+    without = sketches(asked, places, seen, torch.ones(3, dtype=torch.bool))
     near, looks, mean = network.sketch.nearness, views[0].flatten(1), views[0].flatten(1).mean(0)
     for i, place in enumerate(places.tolist()):
         others = [n for n in range(len(names)) if n != place]
@@ -86,9 +88,10 @@ def test_a_sketch_is_seen_from_where_its_cutout_is():
     names = ("red", "cat")
     first = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(3))
     network = started(tiny_model(), 2)
-    sketches = generator.Sketches(network.sketch, names, torch.stack([first, first.flip(3)]))
+    sketches = generator.Sketches(network.sketch, [blank(name) for name in names], torch.stack([first, first.flip(3)]))
     left_out = torch.tensor([True, False])
-    one, other = (sketches(["cat", "red"], torch.tensor([1, 0]), torch.full((2,), v), left_out) for v in (0, 1))
+    asked, places = network.sketch.read(["cat", "red"]), torch.tensor([1, 0])
+    one, other = (sketches(asked, places, torch.full((2,), v), left_out) for v in (0, 1))
     assert torch.allclose(one.flip(3), other, atol=1e-5)
 
 

@@ -23,6 +23,8 @@ TAGS = 0.5  # of a name, in what is like it
 DECIDED = 120.0  # of cosines: how much likelier the more similar of two names is what is meant
 BEFORE = TASKS["generate.foreground"].prompt.replace("{text}", "").strip()
 SILENT = ("a", "an", "the")  # say nothing of what a thing looks like
+HEAD = 1.2  # of the word that names the thing, where the others count 1: a blue car is a car first
+AFTER = ("with", "without", "and", "in", "on", "at", "for", "from", "to", "by", "under", "over", "behind")
 
 
 class Sketch(nn.Module):
@@ -44,9 +46,9 @@ class Sketch(nn.Module):
         self.weights = nn.Parameter(torch.zeros(names, channels * side**2), requires_grad=False)
         self.mean = nn.Parameter(torch.zeros(channels * side**2), requires_grad=False)
 
-    def read(self, prompts: Sequence[str]) -> Tensor:
+    def read(self, prompts: Sequence[str], head: float = 1.0) -> Tensor:
         """What prompts mean (B, D), as `read`."""
-        return read(prompts, self.tokenizer, self.table)
+        return read(prompts, self.tokenizer, self.table, head)
 
     def nearness(self, meanings: Tensor) -> Tensor:
         """The kernel of meanings (B, D) and the known ones: (B, names), 0 for the empty prompt."""
@@ -63,7 +65,7 @@ class Sketch(nn.Module):
 
     def forward(self, prompts: Sequence[str]) -> Tensor:
         """Latents (B, C, side, side), float32."""
-        latents = self.mean.float() + self.nearness(self.settle(self.read(prompts))) @ self.weights.float()
+        latents = self.mean.float() + self.nearness(self.settle(self.read(prompts, HEAD))) @ self.weights.float()
         return latents.view(-1, self.channels, self.side, self.side)
 
     def fit(self, names: Sequence[str], tags: Sequence[Sequence[str]], latents: Tensor) -> Tensor:
@@ -85,17 +87,31 @@ class Sketch(nn.Module):
         return inverse
 
 
-def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor) -> Tensor:
+def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor, head: float = 1.0) -> Tensor:
     """What prompts mean: the direction (B, D) of the mean of their words' directions in the `table` (vocabulary, D).
 
-    0 where there are none.
+    0 where there are none. The word that names the thing counts as much as `head` others.
     """
     silent = {i for word in SILENT for i in word_ids(tokenizer, word).tolist()}
-    words = [[i for i in word_ids(tokenizer, p.removeprefix(BEFORE)).tolist() if i not in silent] for p in prompts]
-    flat = [(place, i) for place, of_one in enumerate(words) for i in of_one]
-    places, ids = torch.tensor(flat, dtype=torch.long, device=table.device).reshape(-1, 2).T
-    sums = torch.zeros(len(words), table.shape[1], device=table.device)
-    return F.normalize(sums.index_add(0, places, F.normalize(table[ids].float(), dim=1)), dim=1)
+    words = [
+        (place, i, weight)
+        for place, prompt in enumerate(prompts)
+        for part, weight in zip(around_head(prompt.removeprefix(BEFORE)), (1.0, head, 1.0), strict=True)
+        for i in word_ids(tokenizer, part).tolist()
+        if i not in silent
+    ]
+    places, ids = (torch.tensor([word[k] for word in words], dtype=torch.long, device=table.device) for k in (0, 1))
+    weights = torch.tensor([weight for *_, weight in words], device=table.device)[:, None]
+    sums = torch.zeros(len(prompts), table.shape[1], device=table.device)
+    return F.normalize(sums.index_add(0, places, weights * F.normalize(table[ids].float(), dim=1)), dim=1)
+
+
+def around_head(prompt: str) -> tuple[str, str, str]:
+    """An English phrase before, at and after the word that names the thing: the last one before "with", a comma, …"""
+    words = prompt.split()
+    ends = (i for i in range(1, len(words)) if words[i].lower() in AFTER or words[i - 1].endswith(","))
+    end = next(ends, len(words))
+    return " ".join(words[: end - 1]), " ".join(words[end - 1 : end]), " ".join(words[end:])
 
 
 def fitted(latents: Tensor, layout: Layout, patch: int) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from tiny_model import tiny_model
 
 from omnialpha_cli.model.positions import Layout
-from omnialpha_cli.model.sketch import BEFORE, RIDGE, SHARPNESS, TAGS, Sketch, fitted
+from omnialpha_cli.model.sketch import BEFORE, HEAD, RIDGE, SHARPNESS, TAGS, Sketch, around_head, fitted
 from omnialpha_cli.model.transformer import unpack
 
 NAMES = ("red", "cat", "red cat", "matte")
@@ -36,6 +36,29 @@ def test_articles_and_what_the_task_says_before_mean_nothing(prompt):
     assert torch.equal(of.read([prompt]), of.read(["cat"]))
 
 
+@pytest.mark.parametrize(
+    ("prompt", "parts"),
+    [
+        ("a blue car", ("a blue", "car", "")),
+        ("car", ("", "car", "")),
+        ("an old man with a beard", ("an old", "man", "with a beard")),
+        ("a slice of pizza", ("a slice of", "pizza", "")),
+        ("a red apple, fruit", ("a red", "apple,", "fruit")),
+        ("with", ("", "with", "")),
+        ("", ("", "", "")),
+    ],
+)
+def test_the_word_that_names_the_thing(prompt, parts):
+    assert around_head(prompt) == parts
+
+
+def test_the_word_that_names_the_thing_may_count_for_more():
+    of = sketch()
+    red, cat = of.read(["red", "cat"])
+    assert torch.allclose(of.read(["a red cat"], head=3.0)[0], (red + 3 * cat) / (red + 3 * cat).norm(), atol=1e-6)
+    assert torch.allclose(of.read(["cat"], head=3.0)[0], cat, atol=1e-6)
+
+
 def test_of_no_words_it_is_the_mean():
     of = sketch()
     of.fit(NAMES, NO_TAGS, looks())
@@ -51,7 +74,7 @@ def test_it_is_kernel_ridge_regression():
         return np.exp(-SHARPNESS * ((a[:, None] - b[None]) ** 2).sum(2))
 
     dual = np.linalg.solve(kernel(x, x) + RIDGE * np.eye(len(x)), y - y.mean(0))
-    asked = of.settle(of.read(["this", "red matte", "cat"])).double().numpy()
+    asked = of.settle(of.read(["this", "red matte", "cat"], HEAD)).double().numpy()
     wanted = y.mean(0) + kernel(asked, x) @ dual
     assert np.allclose(of(["this", "red matte", "cat"]).flatten(1).numpy(), wanted, atol=1e-5)
 

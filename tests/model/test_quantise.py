@@ -103,6 +103,8 @@ class TestFourBits:
         assert isinstance(blocks[0][0].base, quantise.Int4Linear)
         x = torch.randn(4, 128)
         with torch.inference_mode():
+            beside = x @ state["0.0.lora_A.weight"].T @ state["0.0.lora_B.weight"].T
+            torch.testing.assert_close(blocks[0][0](x), alone[0][0](x) + beside)
             expected = alone[2](alone[1](alone[0](x)))
             for _ in range(2):
                 found = x

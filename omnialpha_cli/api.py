@@ -156,9 +156,10 @@ class OmniAlpha(omnialpha.OmniAlpha):
         return self._run(task, pictures, Settings(**others, text=text))
 
     def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
-        defaults = self.defaults.of(task.command)
+        way = passes(task, self.tasks)
+        defaults = self.defaults.of((way or [task])[0].name)
         settings = replace(settings, format="tiff").resolved(asdict(defaults))  # it holds whatever the picture is
-        prepared = prepare(task, pictures, defaults, settings, passes(task, self.tasks))
+        prepared = prepare(task, pictures, self.defaults, settings, way)
         (layers,) = self.run([prepared.request], steps=settings.steps, guidance=settings.guidance)
         made = second_pass(self, [(prepared, layers)], settings)
         ((prepared, layers),) = find_effects(self, made, settings)

@@ -1,12 +1,13 @@
-"""The tasks, as data: 21 in the paper's five categories (arXiv 2511.20211), and matting with a clean plate.
+"""The tasks, as data: 21 in the paper's five categories (arXiv 2511.20211), matting with a clean plate, and an empty
+background from words.
 
 A task says which images go in, which RGBA layers come out, and with which prompt. A command is a set of rows of
 this table that differ in their hint; no command has model code of its own.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 Command = Literal["generate", "complete", "matte", "remove", "decompose"]
 Hint = Literal["none", "text", "trimap", "mask", "rough-mask", "background"]
@@ -55,6 +56,7 @@ DECOMPOSE_AUTO = (
     "alpha-compositing these layers one by one from back to front."
 )
 GENERATE_FOREGROUND = "Generate a transparent-background RGBA image. {text}"
+GENERATE_BACKGROUND = "Generate a background without objects. {text}"
 
 # The published work has no prompt for these; they follow the manner of the ones above.
 _MASK = "Use the first image as the source scene and the second image as the object mask. "
@@ -70,6 +72,7 @@ TASKS: dict[str, Task] = {
     for task in (
         Task("generate.foreground", "generate", "text", (), ("foreground",), GENERATE_FOREGROUND, True),
         Task("generate.scene", "generate", "text", (), ("scene",), "{text}"),
+        Task("generate.background", "generate", "text", (), ("background",), GENERATE_BACKGROUND),
         Task("complete.foreground-background", "complete", "text", ("foreground",), ("background",),
              "Paint the background that belongs behind this foreground, without the foreground: {text}"),
         Task("complete.foreground-scene", "complete", "text", ("foreground",), ("scene",),
@@ -101,15 +104,26 @@ TASKS: dict[str, Task] = {
 }  # fmt: skip
 
 
+# What makes the layer that a completion lacks from words alone, by the layer that is given.
+MISSING: dict[Role, str] = {"foreground": "generate.background", "background": "generate.foreground"}
+
+
 def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
     """The tasks that do `task`, one after the other, for weights that were trained on those `known` by name.
 
     It alone if they were. Else, where both are known, an object is matted, and with its matte as mask taken out: that
     is removal, and with the matte a decomposition. Weights that cannot mat what words name mat everything; the words
-    choose from that. Empty if there is no way.
+    choose from that. What is missing in a completion can be made from words alone, and a scene of a background and an
+    object. Empty if there is no way.
     """
     if task.name in known:
         return (task,)
+    if task.command == "complete":
+        (given,) = task.inputs
+        return (TASKS[MISSING[given]],) if MISSING[given] in known else ()
+    if task.name == "generate.scene":
+        way = "generate.background", "generate.foreground"
+        return tuple(TASKS[name] for name in way) if all(name in known for name in way) else ()
     first = "matte.auto" if task.hint == "none" else f"matte.{task.hint}"
     if task.hint == "text" and first not in known:
         first = "matte.auto"
@@ -120,6 +134,11 @@ def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
     else:
         return ()
     return tuple(TASKS[name] for name in way) if all(name in known for name in way) else ()
+
+
+def by_task(table: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """The settings of one task in a table by commands and tasks: its own, and those of its command."""
+    return {**table.get(find_task(name).command, {}), **table.get(name, {})}
 
 
 def find_task(name: str) -> Task:

@@ -61,6 +61,20 @@ def test_a_command_has_the_steps_that_its_weights_want(model):
     assert not np.array_equal(made, model.generate("a cat", steps=1))
 
 
+def test_a_task_may_want_something_else_than_its_command(model, picture, tmp_path):
+    own = {"generate": {"canvas": 32, "steps": 3}}
+    own |= {f"generate.{wide}": {"canvas": 96} for wide in ("scene", "background")}
+    model = replace(model, defaults=replace(model.defaults, steps=1, commands=own))
+    assert model.generate("a cat").shape == (32, 32, 4)
+    scene = model.generate("a cat", scene=True)
+    assert scene.shape == (96, 96, 4) and np.array_equal(scene, model.generate("a cat", scene=True, steps=3))
+    # A completion that is made from words alone wants what that wants.
+    model, path = replace(model, tasks=("generate.background",)), picture(tmp_path / "a.png")
+    wanted = {"given": "foreground", "want": "background"}
+    made = model.complete(path, "a cat", **wanted)
+    assert np.array_equal(made, model.complete(path, "a cat", **wanted, canvas=96, steps=3))
+
+
 def test_every_command_is_a_method(model, picture, tmp_path):
     path, mask = picture(tmp_path / "a.png"), np.zeros((64, 96), np.uint8)
     mask[20:40, 30:60] = 255

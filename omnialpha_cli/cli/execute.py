@@ -59,7 +59,8 @@ def execute(
             _refuse_untrained(needed, weights)
     items = shard.select(items, output)
     width, height = size or (None, None)
-    defaults = weights.defaults(find_task(task).command)
+    first, *_ = passes(find_task(task), weights.tasks) or [find_task(task)]
+    defaults = weights.defaults(first.name)
     loras = [adapters.parse(text) for text in options.lora or ()]
     if options.distilled:
         loras.append(adapters.parse(str(options.distilled)))

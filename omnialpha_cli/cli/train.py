@@ -158,7 +158,7 @@ def effects(recipe: RecipeFile, material: MaterialOptions, run: RunOptions) -> N
 
 @app.command(
     epilog="Examples:\n\n"
-    "omnialpha train generator mini-tasks.toml --cutouts cutouts.tar\n\n"
+    "omnialpha train generator mini-tasks.toml --cutouts cutouts.tar --backgrounds landscapes\n\n"
     "omnialpha train generator mini-tasks.toml --cutouts cutouts.tar --device cuda --run runs/drawing"
 )
 @takes_options
@@ -169,14 +169,18 @@ def generator(
     cutouts: Annotated[
         Path, option("--cutouts", panel=INPUTS, help="RGBA cut-outs with names: a tar or a folder.", exists=True)
     ],
+    backgrounds: Annotated[
+        Path | None,
+        option("--backgrounds", panel=INPUTS, help="Backgrounds with names: a tar or a folder.", exists=True),
+    ] = None,
     start: Start = None,
 ) -> None:
-    """Teach the embedded weights to draw cut-outs by their names."""
+    """Teach the embedded weights to draw cut-outs, and backgrounds, by their names."""
     from ..training import stages
     from ..training.packs import read_packs
 
     with _run(recipe, run, start) as training:
-        stages.train_generator(training, read_packs(None, cutouts))
+        stages.train_generator(training, read_packs(None, cutouts, backgrounds))
 
 
 @app.command(

@@ -14,6 +14,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
+from ..tasks import by_task
 from . import sampler
 from .assemble import assemble
 from .config import FromDict
@@ -37,10 +38,11 @@ class Defaults(FromDict):
     """What the weights work best with.
 
     `canvas` is the side in pixels of the square that has the canvas's area; the canvas's sides are multiples of
-    `multiple`; `commands` has what differs for one command, as `steps`. With `mirror` a request that has inputs is also
-    run on their mirror images, and the results averaged: twice the work for about a seventh less error in the embedded
-    weights' mattes. With `fill` a removal that is told where the object is starts from its scene with the object
-    painted over (`imaging/fill.py`), not from the scene. `dtype` is the number type the weights are meant to run in.
+    `multiple`; `commands` has what differs for one command or task, as `steps`. With `mirror` a request that has inputs
+    is also run on their mirror images, and the results averaged: twice the work for about a seventh less error in the
+    embedded weights' mattes. With `fill` a removal that is told where the object is starts from its scene with the
+    object painted over (`imaging/fill.py`), not from the scene. `dtype` is the number type the weights are meant to run
+    in.
     """
 
     steps: int = 50
@@ -52,9 +54,9 @@ class Defaults(FromDict):
     dtype: str = "float32"
     commands: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
-    def of(self, command: str) -> "Defaults":
-        """Those of one command."""
-        return replace(self, **self.commands.get(command, {}))  # type: ignore[arg-type]
+    def of(self, task: str) -> "Defaults":
+        """Those of one task."""
+        return replace(self, **by_task(self.commands, task))
 
 
 @dataclass
@@ -255,6 +257,17 @@ class OmniAlpha:
             raise TypeError("these weights read words as part of the prompt")
         with present(self.context_encoder, self.device, staged=self.memory.mode != "resident"):
             return self.context_encoder.relevance_of(self._to_device(picture), words).float().cpu()
+
+    @torch.inference_mode()
+    def subject(self, words: str) -> str:
+        """What of the words for a scene is an object before a background, "" if there is none.
+
+        Of embedded weights alone: raises TypeError for others, which draw the whole scene.
+        """
+        if self.generator is None:
+            raise TypeError("these weights draw a scene as a whole")
+        with present(self.generator, self.device, staged=self.memory.mode != "resident"):
+            return self.generator.subject(words)
 
     @torch.inference_mode()
     def gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:

@@ -5,6 +5,7 @@ on names that it has not seen a fifth nearer to the truth than the mean of all p
 given the words themselves learns by heart what each name looks like, and does worse on others than such an average.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -21,34 +22,43 @@ SHARPNESS = 1.5  # of the kernel: exp(−SHARPNESS · squared distance of unit v
 RIDGE = 0.5
 TAGS = 0.5  # of a name, in what is like it
 DECIDED = 120.0  # of cosines: how much likelier the more similar of two names is what is meant
-BEFORE = TASKS["generate.foreground"].prompt.replace("{text}", "").strip()
+BEFORE = TASKS["generate.foreground"].prompt.replace("{text}", "").strip()  # an object
+BEHIND = TASKS["generate.background"].prompt.replace("{text}", "").strip()  # a background
 SILENT = ("a", "an", "the")  # say nothing of what a thing looks like
 HEAD = 1.2  # of the word that names the thing, where the others count 1: a blue car is a car first
-AFTER = ("with", "without", "and", "in", "on", "at", "for", "from", "to", "by", "under", "over", "behind")
+AFTER = (
+    "with", "without", "and", "in", "on", "at", "for", "from", "to", "by", "under", "over", "behind", "before", "above",
+    "below", "near", "beside", "against",
+)  # fmt: skip
 
 
 class Sketch(nn.Module):
     """Reads prompts. The table of words (vocabulary, D) is another's, and not part of its state.
 
     Of `names` known pictures it has their names' meanings (names, D), unit vectors, the same of names and tags together
-    (`tagged`), and what each adds to the latents (names, C·side²); of what is like none of them it makes the `mean`
-    (C·side²).
+    (`tagged`), and what each adds to the latents (names, C·h·w) of `size` (h, w); of what is like none of them it makes
+    the `mean` (C·h·w).
     """
 
     table: Tensor
 
-    def __init__(self, names: int, channels: int, side: int, tokenizer: Tokenizer, table: Tensor):
+    def __init__(self, names: int, channels: int, size: tuple[int, int], tokenizer: Tokenizer, table: Tensor):
         super().__init__()
-        self.channels, self.side, self.tokenizer = channels, side, tokenizer
+        self.shape, self.tokenizer = (channels, *size), tokenizer
+        values = math.prod(self.shape)
         self.register_buffer("table", table.detach(), persistent=False)
         self.meanings = nn.Parameter(torch.zeros(names, table.shape[1]), requires_grad=False)
         self.tagged = nn.Parameter(torch.zeros(names, table.shape[1]), requires_grad=False)
-        self.weights = nn.Parameter(torch.zeros(names, channels * side**2), requires_grad=False)
-        self.mean = nn.Parameter(torch.zeros(channels * side**2), requires_grad=False)
+        self.weights = nn.Parameter(torch.zeros(names, values), requires_grad=False)
+        self.mean = nn.Parameter(torch.zeros(values), requires_grad=False)
 
     def read(self, prompts: Sequence[str], head: float = 1.0) -> Tensor:
         """What prompts mean (B, D), as `read`."""
         return read(prompts, self.tokenizer, self.table, head)
+
+    def likeness(self, prompts: Sequence[str]) -> Tensor:
+        """How like what prompts mean is to the most similar known name with its tags, a cosine (B,)."""
+        return (self.read(prompts, HEAD) @ self.tagged.float().mT).amax(1)
 
     def nearness(self, meanings: Tensor) -> Tensor:
         """The kernel of meanings (B, D) and the known ones: (B, names), 0 for the empty prompt."""
@@ -64,12 +74,12 @@ class Sketch(nn.Module):
         return F.normalize(likely @ self.meanings.float(), dim=1) * meanings.any(1, keepdim=True)
 
     def forward(self, prompts: Sequence[str]) -> Tensor:
-        """Latents (B, C, side, side), float32."""
+        """Latents (B, C, h, w), float32."""
         latents = self.mean.float() + self.nearness(self.settle(self.read(prompts, HEAD))) @ self.weights.float()
-        return latents.view(-1, self.channels, self.side, self.side)
+        return latents.unflatten(1, self.shape)
 
     def fit(self, names: Sequence[str], tags: Sequence[Sequence[str]], latents: Tensor) -> Tensor:
-        """Learn the latents (names, C, side, side) of `names`; `tags` are other words for each.
+        """Learn the latents (names, C, h, w) of `names`; `tags` are other words for each.
 
         Returns the inverse (names, names) of the kernel matrix with its ridge, by which one name can be left out again.
         """
@@ -96,7 +106,7 @@ def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor, head: floa
     words = [
         (place, i, weight)
         for place, prompt in enumerate(prompts)
-        for part, weight in zip(around_head(prompt.removeprefix(BEFORE)), (1.0, head, 1.0), strict=True)
+        for part, weight in zip(around_head(_own(prompt)), (1.0, head, 1.0), strict=True)
         for i in word_ids(tokenizer, part).tolist()
         if i not in silent
     ]
@@ -104,6 +114,11 @@ def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor, head: floa
     weights = torch.tensor([weight for *_, weight in words], device=table.device)[:, None]
     sums = torch.zeros(len(prompts), table.shape[1], device=table.device)
     return F.normalize(sums.index_add(0, places, weights * F.normalize(table[ids].float(), dim=1)), dim=1)
+
+
+def _own(prompt: str) -> str:
+    """What the user says of it."""
+    return prompt.removeprefix(BEFORE).removeprefix(BEHIND)
 
 
 def around_head(prompt: str) -> tuple[str, str, str]:
@@ -118,3 +133,11 @@ def fitted(latents: Tensor, layout: Layout, patch: int) -> Tensor:
     """Latents (B, C, h, w), at every target's own size, as tokens (B, N_targets, C·p²)."""
     sizes = [(h * patch, w * patch) for h, w in layout.targets]
     return torch.cat([pack(F.interpolate(latents, size, mode="bilinear"), patch) for size in sizes], dim=1)
+
+
+def cut(latents: Tensor, aspect: float) -> Tensor:
+    """The middle of latents (B, C, h, w), as much as there is of a height of `aspect` widths."""
+    h, w = latents.shape[2:]
+    height, width = min(h, max(1, round(w * aspect))), min(w, max(1, round(h / aspect)))
+    top, left = (h - height) // 2, (w - width) // 2
+    return latents[:, :, top : top + height, left : left + width]

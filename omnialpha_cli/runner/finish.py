@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from ..imaging.clean_plate import finish_removal, relight
-from ..imaging.composite import opaque
+from ..imaging.composite import opaque, over
 from ..imaging.finish import finish_matte
 from ..imaging.layers import finish_layers
+from ..imaging.stand import stand
 from ..media.colour import SRGB
 from ..tasks import Command
 from .prepare import Prepared, in_encoding
@@ -61,6 +62,21 @@ def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings)
     )
 
 
+def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
+    """What was missing; in a scene with what is given, whose pixels stay its own."""
+    plate, alpha, (layer,) = prepared.plate, prepared.alpha, layers
+    (given,), (wanted,) = prepared.task.inputs, prepared.task.outputs
+    alone = not prepared.request.inputs
+    if given == "background" and alone:  # an object that stands nowhere yet
+        made = stand(layer, *plate.shape[1:])
+        return [made if wanted == "foreground" else opaque(over(made, plate))]
+    made = prepared.canvas.restore(layer)
+    if given == "foreground" and wanted == "scene":
+        front = opaque(plate) if alpha is None else torch.cat((plate, alpha[None]))
+        return [opaque(over(front, made[:3]))]
+    return [made if wanted == "foreground" else opaque(made[:3])]
+
+
 def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
     """What the model painted, as it is; only a foreground has transparency."""
     full = [prepared.canvas.restore(layer) for layer in layers]
@@ -73,7 +89,7 @@ FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings], list[Te
     "remove": _remove,
     "decompose": _decompose,
     "generate": _render,
-    "complete": _render,
+    "complete": _complete,
 }
 
 

@@ -42,5 +42,8 @@ class Model(Protocol):
         where the `mask` (h, w) is white; None where the model cannot tell.
         """
 
+    def subject(self, words: str) -> str:
+        """What of the words for a scene is an object before a background, "" if there is none."""
+
     def relevance(self, picture: Tensor, words: str) -> Tensor:
         """Logits (h, w) of how relevant each place of RGBA (4, H, W) is to `words`."""

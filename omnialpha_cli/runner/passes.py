@@ -1,4 +1,5 @@
-"""Tasks that take two passes of the network: find the object, then take it out, or matte it alone.
+"""Tasks that take two passes of the network: find the object, then take it out, or matte it alone; draw a background,
+then an object before it.
 
 Weights that were not trained on a removal or decomposition as a whole can do it in two (`tasks.passes`): the matte that
 they make first is the mask that they are shown next. It is also the foreground of a decomposition. Where words are to
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor
 
 from ..imaging.choose import choose_object
-from ..imaging.composite import opaque
+from ..imaging.composite import opaque, over
 from ..imaging.fill import paint_over
 from ..imaging.hint import grow
+from ..imaging.stand import stand
 from ..model.omnialpha import Request
 from .network import Model
 from .prepare import Prepared
@@ -25,40 +27,49 @@ Made = tuple[Prepared, list[Tensor]]  # what was asked for, and its layers (4, h
 
 def second_pass(model: Model, made: Sequence[Made], settings: Settings) -> list[Made]:
     """The same with the layers of the whole task, for those that need a second pass."""
-    mattes = {i: _found(model, *one) for i, one in enumerate(made) if one[0].second}
-    if not mattes:
+    firsts = {i: _found(model, *one) for i, one in enumerate(made) if one[0].second}
+    requests = {i: _second_request(model, made[i][0], first) for i, first in firsts.items()}
+    asked = {i: request for i, request in requests.items() if request is not None}
+    if not asked:
         return list(made)
-    requests = [_second_request(made[i][0], matte, model.defaults.fill) for i, matte in mattes.items()]
-    results = dict(zip(mattes, model.run(requests, settings.steps, settings.guidance), strict=True))
+    results = dict(zip(asked, model.run(list(asked.values()), settings.steps, settings.guidance), strict=True))
     return [
-        _joined(one[0], mattes[i], results[i][0], settings) if i in mattes else one for i, one in enumerate(made)
+        _joined(one[0], firsts[i], results[i][0], settings) if i in asked else one for i, one in enumerate(made)
     ]  # fmt: skip
 
 
 def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor]) -> Tensor:
-    """The matte (4, h, w) of what the first pass found, and the words chose."""
+    """The matte (4, h, w) of what the first pass found, and the words chose; or the background that it drew."""
     matte = layers[0]
-    if prepared.choose is None:
+    if prepared.choose is None or not prepared.request.inputs:
         return matte
     relevance = model.relevance(prepared.request.inputs[0], prepared.choose)
     return torch.cat((matte[:3], choose_object(matte[3], relevance)[None]))
 
 
-def _second_request(prepared: Prepared, matte: Tensor, fill: bool) -> Request:
-    """The request that is shown what was found, a `matte` (4, h, w), as a mask."""
+def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request | None:
+    """The request that is shown what was found, a matte (4, h, w), as a mask; or that draws what the words name, on a
+    square of its own, None where they name nothing.
+    """
     assert prepared.second is not None
-    scene, alpha = prepared.request.inputs[0], matte[3]
+    if not prepared.request.inputs:
+        subject = model.subject(prepared.choose or "")
+        prompt, size = prepared.second.prompt.replace("{text}", subject), model.defaults.of(prepared.second.name).canvas
+        return replace(prepared.request, prompt=prompt, targets=((size, size),)) if subject else None
+    scene, alpha = prepared.request.inputs[0], first[3]
     takes_out = prepared.second.command == "remove"
     mask = (alpha > 0.5).to(scene) if takes_out else alpha.to(scene)
-    seen = paint_over(scene, alpha) if takes_out and fill else scene
+    seen = paint_over(scene, alpha) if takes_out and model.defaults.fill else scene
     return replace(prepared.request, prompt=prepared.second.prompt, inputs=(seen, opaque(mask.expand(3, -1, -1))))
 
 
-def _joined(prepared: Prepared, matte: Tensor, made: Tensor, settings: Settings) -> Made:
-    """The whole task's layers, of what was found and what was `made` of it, both (4, h, w)."""
+def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings) -> Made:
+    """The whole task's layers, of what was found, or drawn, `first`, and what was `made` of it, both (4, h, w)."""
+    if prepared.task.command == "generate":
+        return prepared, [opaque(over(stand(made, *first.shape[1:]), first[:3]))]
     if prepared.task.command == "matte":
         return prepared, [made]
     if prepared.task.command == "decompose":
-        return prepared, [made, matte]
-    hint = grow(prepared.canvas.restore(matte[3:].to(prepared.plate))[0], settings.grow)  # (H, W)
+        return prepared, [made, first]
+    hint = grow(prepared.canvas.restore(first[3:].to(prepared.plate))[0], settings.grow)  # (H, W)
     return replace(prepared, hint=hint), [made]

@@ -29,7 +29,8 @@ class Prepared:
     composited; `odd` are its pixels that are not finite, for which the plate has others. `alpha` (H, W) is its own
     alpha where that counts, `hint` (H, W) the trimap or mask, `clean_plate` (3, H, W) the same view without the object,
     where it is known. `second` is the task of the second pass, where there is one (`passes.py`): `request` is then the
-    first, and `choose` the words that choose from what it finds. `gains` (3, h, w), on the canvas, take
+    first, and `choose` the words that choose from what it finds, or whose first part names an object. A request without
+    inputs makes what is missing to the source from words alone. `gains` (3, h, w), on the canvas, take
     an object's shadows and reflections out of the plate (`effects.py`).
     """
 
@@ -73,6 +74,7 @@ def prepare(
     Raises ItemError `hint` where the trimap or mask has another shape than its picture.
     """
     first, *then = way or [task]
+    defaults = defaults.of(first.name)
     prompt = first.prompt.replace("{text}", settings.text or "")
     source = images[0] if task.inputs else None
     target = replace(
@@ -83,10 +85,17 @@ def prepare(
     if source is None:
         canvas = _free_canvas(settings, defaults)
         request = Request(prompt, (), (canvas.size,) * len(task.outputs), settings.seed)
-        return Prepared(task, request, canvas, None, torch.empty(3, 0, 0), None, None, None, (), target)
+        second = then[0] if then else None
+        return Prepared(
+            task, request, canvas, None, torch.empty(3, 0, 0), None, None, None, (), target, None, second, settings.text
+        )
     height, width = source.size
     plate, odd = _plate(source, target.encoding)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
+    if not first.inputs:  # what is missing is made from words alone
+        canvas = _drawn_canvas(height, width, first, settings.canvas or defaults.canvas, defaults.multiple)
+        request = Request(prompt, (), (canvas.size,), settings.seed)
+        return Prepared(task, request, canvas, source, plate, alpha, None, None, warnings, target, odd)
     canvas = choose_canvas(height, width, settings.canvas or defaults.canvas, defaults.multiple)
     views = [_view(source, plate, target.encoding, alpha, task, canvas)]  # (4, h, w) each
     hint, clean_plate = None, None
@@ -142,6 +151,14 @@ def _free_canvas(settings: Settings, defaults: Defaults) -> Canvas:
     height, width = settings.height or side, settings.width or side
     h, w = (max(1, round(side / defaults.multiple)) * defaults.multiple for side in (height, width))
     return Canvas(height, width, (h, w), (0, 0, h, w))
+
+
+def _drawn_canvas(height: int, width: int, first: Task, side: int, multiple: int) -> Canvas:
+    """For what is missing to a picture of `height` × `width`: a background in its shape, an object in a square."""
+    if first.outputs == ("background",):
+        return choose_canvas(height, width, side, multiple)
+    side = max(1, round(side / multiple)) * multiple
+    return Canvas(height, width, (side, side), (0, 0, side, side))
 
 
 def _view(

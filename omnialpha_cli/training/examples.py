@@ -15,7 +15,7 @@ from torch import Tensor
 from ..imaging.composite import opaque, over
 from ..imaging.fill import paint_over
 from ..model.omnialpha import Defaults
-from ..tasks import TASKS, Task
+from ..tasks import TASKS, Task, by_task
 from .augment import (
     BACKDROP,
     Geometry,
@@ -175,7 +175,7 @@ def draw_triplet(material: Material, mix: Mix, size: tuple[int, int], g: torch.G
 
 def canvas_side(defaults: Defaults, task: Task, side: int) -> int:
     """Side in pixels of the square that has the canvas's area: `side`, unless the task's command has its own."""
-    return int(defaults.commands.get(task.command, {}).get("canvas", side))
+    return int(by_task(defaults.commands, task.name).get("canvas", side))
 
 
 def shape(material: Material, task: Task, g: torch.Generator) -> tuple[int, int]:

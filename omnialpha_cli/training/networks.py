@@ -1,7 +1,7 @@
 """The networks of a recipe: built untrained, or taken from weights that training goes on from."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -150,16 +150,19 @@ def finished_effects(folder: Path) -> Effects | None:
     return effects
 
 
-def generator(recipe: Recipe, model: OmniAlpha, names: int) -> Generator:
-    """That of `model` for so many names; else untrained, but for the image stream of its transformer."""
+def generator(recipe: Recipe, model: OmniAlpha, names: int, backgrounds: int) -> Generator:
+    """That of `model` for so many names of objects and of backgrounds; else untrained, but for the image stream of its
+    transformer.
+    """
     if not isinstance(model.context_encoder, MiniContext):
         raise UsageError(f"{recipe.start} draws by itself")
     own, context = model.generator.config if model.generator else GeneratorConfig(), model.context_encoder
-    config = replace(own, **{**recipe.generator.network, "names": names})
+    known = {"names": names, "backgrounds": backgrounds}
+    config = GeneratorConfig.from_dict({**asdict(own), **recipe.generator.network, **known})
     new = Generator(config, model.transformer.config, context.tokenizer, context.words.weight)
-    known = (model.generator or model.transformer).state_dict()
-    shared = [name for name in new.state_dict() if name in known and not name.startswith("sketch.")]
-    new.load_state_dict({name: known[name] for name in shared}, strict=False)
+    state = (model.generator or model.transformer).state_dict()
+    shared = [name for name in new.state_dict() if name in state and not name.startswith(("sketch.", "backgrounds."))]
+    new.load_state_dict({name: state[name] for name in shared}, strict=False)
     return new
 
 
@@ -168,7 +171,7 @@ def finished_generator(recipe: Recipe, folder: Path, model: OmniAlpha) -> Genera
     if not (folder / "generator.pt").exists():
         return None
     state = finished(folder, "generator")
-    trained = generator(recipe, model, len(state["sketch.meanings"]))
+    trained = generator(recipe, model, *(len(state.get(f"{kind}.meanings", ())) for kind in ("sketch", "backgrounds")))
     trained.load_state_dict(state)
     return trained.requires_grad_(False)
 

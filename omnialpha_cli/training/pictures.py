@@ -26,7 +26,7 @@ def validation_sheet(
     rows = []
     for name in islice(sorted(tasks, key=lambda name: -tasks[name]), ROWS):
         g = torch.Generator().manual_seed(SEED)
-        task, defaults = TASKS[name], model.defaults.of(TASKS[name].command)
+        task, defaults = TASKS[name], model.defaults.of(name)
         size = canvas(*shape(material, task, g), canvas_side(model.defaults, task, side))
         example = draw_example(material, mix, task, size, g, fill=model.defaults.fill)
         request = Request(example.prompt, tuple(example.inputs), (size,) * len(example.targets))

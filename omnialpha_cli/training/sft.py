@@ -160,7 +160,7 @@ def objective(
         prompts = ["" if d else e.prompt for e, d in zip(examples, dropped, strict=True)]
         tokens = to_request(examples[0], "").layout.num_targets
         noise = torch.randn(count, tokens, model.transformer.config.in_channels, generator=g)
-        sigma = draw_sigma(count, flow, g, one_step=model.defaults.of(task.command).steps == 1)
+        sigma = draw_sigma(count, flow, g, one_step=model.defaults.of(task.name).steps == 1)
         weight = torch.stack([token_weights(example, flow.effects) for example in examples])
         return Drawn(prompts, [as_bytes(e) for e in examples], noise, sigma, weight)
 

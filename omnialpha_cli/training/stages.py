@@ -122,15 +122,16 @@ def train_effects(run: Run, material: Material) -> None:
 
 
 def train_generator(run: Run, packs: Packs) -> None:
-    """Teach what draws cut-outs by their names, from the transformer of the weights that the recipe starts from."""
+    """Teach what draws cut-outs, and backgrounds, by their names, from the weights that the recipe starts from."""
     recipe = run.recipe
     if not recipe.start:
         raise UsageError(networks.NO_START)
     torch.manual_seed(0)
     model = networks.started(recipe, run.folder, run.loras, run.group.device)
     cutouts = [cutout for cutout in make_material(packs).cutouts if cutout.label]
-    trained = networks.generator(recipe, model, len(cutouts))
-    objective = partial(generator.objective, cutouts, packs.cutouts_val, model, trained)
+    backgrounds = [background for background in packs.backgrounds if background.label]
+    trained = networks.generator(recipe, model, len(cutouts), len(backgrounds))
+    objective = partial(generator.objective, cutouts, packs.cutouts_val, backgrounds, model, trained)
     _train_stages(run, "generator", trained, recipe.generator.stages, objective)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..status import WeightsError
+from ..tasks import by_task
 from .hashes import Hashes
 from .lock import LAYOUTS, LockedWeights, lock_folder, lock_path, read_lock, sha256, verify, write_lock
 
@@ -44,10 +45,11 @@ class Weights:
         except (OSError, ValueError, TypeError) as error:
             raise WeightsError(f"weights {self.name}: {path} is damaged; mend it with: {self.mend}") from error
 
-    def defaults(self, command: str | None = None) -> dict[str, Any]:
-        """What the weights work best with, for one command. Raises WeightsError."""
+    def defaults(self, task: str | None = None) -> dict[str, Any]:
+        """What the weights work best with, for one task. Raises WeightsError."""
         values = {"dtype": "float32", **self.config.get("defaults", {})}
-        return values | values.pop("commands", {}).get(command, {})
+        own = values.pop("commands", {})
+        return values | (by_task(own, task) if task else {})
 
     @cached_property
     def identity(self) -> str:

@@ -10,6 +10,7 @@ from omnialpha_cli.model.generator import Generator, GeneratorConfig
 from omnialpha_cli.model.memory import Plan
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 from omnialpha_cli.model.positions import Layout
+from omnialpha_cli.model.sketch import BEFORE, BEHIND, cut, fitted
 from omnialpha_cli.model.transformer import Transformer
 from omnialpha_cli.training.export import write_weights
 
@@ -19,6 +20,10 @@ SEEN = Request("a red cat", (torch.rand(4, 64, 64, generator=torch.Generator().m
 
 NAMES = ("red cat", "cat", "matte")
 CONFIG = GeneratorConfig(names=len(NAMES), side=4, num_layers=2)
+
+
+PLACES = ("red matte", "this")
+BOTH = replace(CONFIG, backgrounds=len(PLACES), wide=(2, 4))
 
 
 def with_generator(config: GeneratorConfig = CONFIG, beside: Transformer | None = None) -> OmniAlpha:
@@ -32,6 +37,8 @@ def with_generator(config: GeneratorConfig = CONFIG, beside: Transformer | None 
     for parameter in generator.parameters():
         parameter.add_(torch.randn(parameter.shape) * 0.1)
     generator.sketch.fit(NAMES, ((),) * len(NAMES), torch.randn(len(NAMES), 16, config.side, config.side))
+    if generator.backgrounds is not None:
+        generator.backgrounds.fit(PLACES, ((),) * len(PLACES), torch.randn(len(PLACES), 16, *config.wide))
     model.generator = generator
     return model
 
@@ -113,3 +120,59 @@ def test_large_matrices_are_written_in_8_bits_and_read_back(tmp_path):
     assert stored["proj_out.weight"].dtype == torch.float16
     read, written = (m.generator.state_dict()[name] for m in (OmniAlpha.load(tmp_path), model))
     assert float((read - written).abs().max()) <= float(written.abs().max()) / 254 + 1e-6
+
+
+def test_backgrounds_have_a_sketch_of_their_own():
+    generator, layout = with_generator(BOTH).generator, Layout(((2, 4),))
+    place, thing = generator.sketched([f"{BEHIND} red matte", f"{BEFORE} red cat"], layout)
+    assert torch.equal(place, fitted(generator.backgrounds(["red matte"]), layout, 2)[0])
+    assert torch.equal(thing, fitted(generator.sketch(["red cat"]), layout, 2)[0])
+    silent = generator.sketched([f"{BEHIND} red matte", f"{BEFORE} red cat"], layout, silent=True)
+    assert torch.equal(silent[0], fitted(generator.backgrounds([""]), layout, 2)[0])
+    assert torch.equal(silent[1], fitted(generator.sketch([""]), layout, 2)[0])
+
+
+def test_of_a_backgrounds_sketch_the_middle_is_seen():
+    generator = with_generator(BOTH).generator
+    whole = generator.backgrounds(["this"])
+    (square,) = generator.sketched([f"{BEHIND} this"], Layout(((1, 1),)))
+    assert torch.equal(square, fitted(whole[..., 1:3], Layout(((1, 1),)), 2)[0])
+    assert torch.equal(cut(whole, 0.5), whole) and cut(whole, 2.0).shape[2:] == (2, 1)
+
+
+def test_objects_and_backgrounds_are_drawn_in_one_call_and_read_back(tmp_path):
+    model = with_generator(BOTH)
+    thing, place = replace(DRAWN, prompt=f"{BEFORE} a red cat"), replace(DRAWN, prompt=f"{BEHIND} red matte")
+    together = [layers[0] for layers in model.run([thing, place], guidance=2.0)]
+    for request, picture in zip((thing, place), together, strict=True):
+        assert torch.allclose(picture, model.run([request], guidance=2.0)[0][0], atol=1e-4)
+    assert not torch.allclose(*together, atol=1e-3)
+    write_weights(model, "tiny", tmp_path)
+    loaded = OmniAlpha.load(tmp_path)
+    assert loaded.generator.config == BOTH
+    assert float((loaded.run([place])[0][0] - model.run([place])[0][0]).abs().max()) < 0.02  # 16 bits
+
+
+@pytest.mark.parametrize(
+    ("words", "subject"),
+    [
+        ("a red cat", "a red cat"),
+        ("a red cat on a red matte", "a red cat"),
+        ("a red cat In this", "a red cat"),
+        ("a red matte", ""),  # a background that is known
+        ("red matte with a cat", ""),
+        ("on a cat", ""),  # a place
+        ("", ""),
+    ],
+)
+def test_the_subject_of_a_scene_is_like_an_object_and_like_no_background(words, subject):
+    assert with_generator(BOTH).generator.subject(words) == subject
+
+
+def test_what_is_like_nothing_known_is_no_subject():
+    generator = with_generator(BOTH).generator
+    generator.sketch.fit(("cat", "matte", "red"), ((),) * 3, torch.randn(3, 16, 4, 4))
+    table = torch.eye(*generator.sketch.table.shape)
+    generator.sketch.table.copy_(table)
+    generator.sketch.fit(("cat", "matte", "red"), ((),) * 3, torch.randn(3, 16, 4, 4))
+    assert generator.subject("a cat") == "a cat" and generator.subject("this") == ""

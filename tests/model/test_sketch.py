@@ -16,7 +16,7 @@ NO_TAGS = ((),) * len(NAMES)
 def sketch(names: int = len(NAMES), side: int = 2) -> Sketch:
     context = tiny_model().context_encoder
     table = torch.randn(context.words.weight.shape, generator=torch.Generator().manual_seed(1))
-    return Sketch(names, 3, side, context.tokenizer, table)
+    return Sketch(names, 3, (side, side), context.tokenizer, table)
 
 
 def looks(count: int = len(NAMES)) -> torch.Tensor:

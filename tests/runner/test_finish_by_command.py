@@ -12,7 +12,7 @@ from omnialpha_cli.model.omnialpha import Defaults
 from omnialpha_cli.runner.finish import finish
 from omnialpha_cli.runner.prepare import Prepared, prepare
 from omnialpha_cli.runner.settings import Settings
-from omnialpha_cli.tasks import TASKS
+from omnialpha_cli.tasks import TASKS, passes
 
 DEFAULTS = Defaults(steps=1, guidance=1.0, canvas=128, multiple=32)
 SIZES = [(1, 1), (3, 3), (7, 4000), (4000, 7), (16, 16), (31, 97)]
@@ -148,3 +148,56 @@ def test_a_removal_that_grows_takes_the_soft_rim_along_and_no_more():
     far = torch.ones(240, 360, dtype=torch.bool)
     far[rows.min() - 4 : rows.max() + 5, columns.min() - 4 : columns.max() + 5] = False
     assert torch.equal(grown[:3, far], plate[:, far])
+
+
+DRAWS = ("generate.foreground", "generate.background")
+
+
+def completion(name: str, given: Image) -> Prepared:
+    """Of weights that draw from words alone."""
+    return prepare(TASKS[name], [given], DEFAULTS, Settings(format="tiff", text="a cat"), passes(TASKS[name], DRAWS))
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["from words alone", "with the picture"])
+def test_a_given_foreground_stays_as_it_is_in_the_scene(alone):
+    plate, alpha = values("16"), disc(90, 120, 6.0)
+    given = Image(plate.permute(1, 2, 0).contiguous().numpy(), alpha.numpy(), depth="16")
+    name = "complete.foreground-scene"
+    work = completion(name, given) if alone else prepare(TASKS[name], [given], DEFAULTS, Settings(format="tiff"))
+    assert bool(work.request.inputs) != alone
+    (layer,) = painted(work)
+    (scene,) = finish(work, [layer], Settings())
+    behind = work.canvas.restore(layer)[:3]
+    assert torch.equal(scene[:3, alpha == 1], plate[:, alpha == 1])
+    assert torch.allclose(scene[:3, alpha == 0], behind[:, alpha == 0]) and (scene[3] == 1).all()
+
+
+def test_an_object_from_words_alone_stands_before_the_given_background():
+    plate = values("16")
+    given = picture(plate, "16")
+    work = completion("complete.background-scene", given)
+    drawn = torch.zeros(4, *work.canvas.size)
+    drawn[0], drawn[3, 40:72, 10:26] = 1.0, 1.0  # red, twice as high as wide, not in the middle
+    (front,) = finish(completion("complete.background-foreground", given), [drawn], Settings())
+    (scene,) = finish(work, [drawn], Settings())
+    rows, columns = ((front[3] > 0.5).any(axis).nonzero()[:, 0] for axis in (1, 0))
+    assert abs(len(rows) / 90 - 0.6) < 0.02 and abs(len(rows) / len(columns) - 2) < 0.1
+    assert int(rows[-1]) + 1 == 81 and abs(float(columns.float().mean()) + 0.5 - 60) <= 0.5
+    solid, empty = front[3] == 1, front[3] == 0
+    assert torch.equal(scene[:3, empty], plate[:, empty]) and (scene[3] == 1).all()
+    assert torch.equal(scene[:3, solid], front[:3, solid]) and (front[0, solid] == 1).all()
+
+
+def test_where_nothing_was_drawn_the_background_stays():
+    plate = values("8")
+    work = completion("complete.background-scene", picture(plate))
+    (scene,) = finish(work, [torch.zeros(4, *work.canvas.size)], Settings())
+    assert torch.equal(scene, opaque(plate))
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name.startswith("complete")])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_any_shape_is_completed_from_words_alone(name, size):
+    work = completion(name, picture(torch.rand(3, *size)))
+    (made,) = finish(work, painted(work), Settings())
+    assert made.shape == (4, *size) and 0 <= made.min() <= made.max() <= 1

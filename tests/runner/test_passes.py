@@ -5,10 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from model.test_generator import BOTH, with_generator
 from tiny_model import tiny_model
 
 from omnialpha_cli.api import OmniAlpha
+from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.imaging.fill import paint_over
+from omnialpha_cli.imaging.stand import stand
+from omnialpha_cli.model.omnialpha import Request
 from omnialpha_cli.tasks import TASKS, find_task, passes
 
 KNOWN = ("matte.auto", "matte.text", "matte.trimap", "remove.mask")
@@ -40,6 +44,21 @@ def test_a_way_is_a_matte_and_then_a_removal(task, way):
 def test_words_choose_from_the_automatic_matte_where_mattes_by_words_are_not_known(task, second):
     known = ("matte.auto", "matte.rough-mask", "remove.mask")
     assert [one.name for one in passes(find_task(task), known)] == ["matte.auto", second]
+
+
+@pytest.mark.parametrize(
+    ("task", "way"),
+    [
+        ("complete.foreground-background", ["generate.background"]),
+        ("complete.foreground-scene", ["generate.background"]),
+        ("complete.background-foreground", ["generate.foreground"]),
+        ("complete.background-scene", ["generate.foreground"]),
+        ("generate.scene", ["generate.background", "generate.foreground"]),
+    ],
+)
+def test_what_a_completion_lacks_is_made_from_words_alone(task, way):
+    assert [one.name for one in passes(find_task(task), ("generate.foreground", "generate.background"))] == way
+    assert not passes(find_task(task), ("matte.auto",))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -129,3 +148,38 @@ def test_words_choose_one_of_two_objects():
     alpha = model.matte(np.full((64, 64, 3), 100, np.uint8), text="red cat")[..., 3]
     assert model.asked[1][0].prompt == TASKS["matte.rough-mask"].prompt
     assert alpha[10:22, 10:22].min() > 250 and alpha[38:58, 38:58].max() == 0
+
+
+def drawing() -> OmniAlpha:
+    """Draws a cat and a red matte, and two backgrounds."""
+    model = with_generator(BOTH)
+    model = OmniAlpha(**{name: getattr(model, name) for name in model.__dataclass_fields__})
+    own = {"generate.foreground": {"canvas": 32}}
+    return replace(
+        model, tasks=("generate.foreground", "generate.background"), defaults=replace(model.defaults, commands=own)
+    )
+
+
+def test_a_scene_is_a_background_and_before_it_what_the_words_begin_with():
+    model, words = drawing(), "red cat on this"
+    scene = model.generate(words, scene=True, seed=3)
+    behind, front = ((TASKS[name].prompt.replace("{text}", text), size) for name, text, size in (
+        ("generate.background", words, 64), ("generate.foreground", "red cat", 32)))  # fmt: skip
+    ((back,), (layer,)) = model.run([Request(prompt, (), ((size, size),), 3) for prompt, size in (behind, front)])
+    wanted = over(stand(layer, 64, 64), back[:3])
+    assert scene.shape == (64, 64, 4) and (scene[..., 3] == 255).all()
+    assert np.abs(scene[..., :3] / 255 - wanted.permute(1, 2, 0).numpy()).max() < 0.01
+
+
+def test_a_scene_of_a_place_alone_is_a_background():
+    model, words = drawing(), "a red matte"
+    prompt = TASKS["generate.background"].prompt.replace("{text}", words)
+    ((back,),) = model.run([Request(prompt, (), ((64, 64),), 3)])
+    scene = model.generate(words, scene=True, seed=3)
+    assert np.abs(scene[..., :3] / 255 - back[:3].permute(1, 2, 0).numpy()).max() < 0.01
+    assert (scene[..., 3] == 255).all()
+
+
+def test_weights_that_draw_a_whole_scene_are_not_asked_what_stands_in_it():
+    with pytest.raises(TypeError, match="as a whole"):
+        tiny_model().subject("a cat")

@@ -1,5 +1,7 @@
 """Training of the generator: names and tags to cut-outs, from weights that see, by the command."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,9 +19,10 @@ from omnialpha_cli.training.loop import Schedule
 from omnialpha_cli.training.packs import Picture, read_packs
 
 RECIPE = """
-claimed = ["matte.auto", "generate.foreground"]
+claimed = ["matte.auto", "generate.foreground", "generate.background"]
 [generator]
 side = 4
+wide = [2, 4]
 [[generator.stages]]
 size = 32
 steps = 2
@@ -100,10 +103,10 @@ def test_some_steps_learn_to_draw_each_by_its_name(monkeypatch):
     # An untrained VAE hardly tells them apart.
     known = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(5))
     monkeypatch.setattr(generator, "encode", lambda *_: known)
-    monkeypatch.setattr(generator, "LEFT_OUT", 0.0)  # of two there is none alike
+    monkeypatch.setattr(generator, "OBJECTS_LEFT_OUT", 0.0)  # of two there is none alike
     network = started(model, 2)
     stage = Schedule(steps=60, batch=8, lr=3e-3, size=32)
-    objective = generator.objective([blank(name) for name in names], [], model, network, stage)
+    objective = generator.objective([blank(name) for name in names], [], [], model, network, stage)
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], stage.lr)
     for step in range(stage.steps):
         batch = objective.ready(objective.draw(step, 0, torch.Generator().manual_seed(step)))
@@ -112,11 +115,34 @@ def test_some_steps_learn_to_draw_each_by_its_name(monkeypatch):
         value.backward()
         optimiser.step()
     model.generator = network.eval()
-    requests = [Request(generator.TASK.prompt.replace("{text}", name), (), ((32, 32),)) for name in names]
+    requests = [Request(generator.OBJECT.prompt.replace("{text}", name), (), ((32, 32),)) for name in names]
     with torch.no_grad():
         drawn = model.draw(requests, 4, 1.0)
     errors = (drawn[:, None] - pack(known, 2)[None]).square().mean((2, 3))  # [drawn, known]
     assert float(errors.diagonal().max()) < 0.3 < 1 < float(errors[~torch.eye(2, dtype=torch.bool)].min())
+
+
+def test_batches_have_objects_or_backgrounds_with_the_sketches_of_their_parts(monkeypatch):
+    model = tiny_model()
+    model.defaults = replace(model.defaults, commands={"generate.background": {"canvas": 32, "multiple": 16}})
+    torch.manual_seed(0)
+    context, config = model.context_encoder, GeneratorConfig(2, side=4, num_layers=1, backgrounds=3, wide=(2, 4))
+    network = Generator(config, model.transformer.config, context.tokenizer, context.words.weight)
+    noise = np.random.default_rng(0).integers(0, 256, (3, 32, 64, 4), np.uint8)
+    places = [Picture(name, rgba, name) for name, rgba in zip(("red", "this", "matte"), noise, strict=True)]
+    objects = [blank("cat"), blank("red")]
+    objective = generator.objective(objects, [], places, model, network, Schedule(steps=1, lr=1, batch=4, size=32))
+    seen = set()
+    for step in range(40):
+        drawn = objective.draw(step, 0, torch.Generator().manual_seed(step))
+        batch = objective.ready(drawn)
+        seen.add(batch.layout.targets)
+        assert len(batch.clean) == (4 if drawn.kind == 0 else 2)
+        assert batch.clean.shape == batch.sketch.shape == batch.noise.shape
+        value, told = objective.loss(network, batch, 0)
+        assert value.isfinite() and set(told) <= {"from noise" if drawn.kind == 0 else "background from noise"}
+    assert ((2, 2),) in seen and len(seen) > 2
+    assert objective.picture().shape[0] == 3
 
 
 def invoke(*arguments):
@@ -126,14 +152,17 @@ def invoke(*arguments):
 def test_by_command_from_weights_and_exported_beside_them(packs, tiny_weights, tmp_path):
     recipe, run, out = tmp_path / "r.toml", tmp_path / "run", tmp_path / "weights"
     recipe.write_text(RECIPE)
-    trained = invoke(
-        "train", "generator", recipe, "--cutouts", packs["cutouts"], "--start", tiny_weights, "--run", run
-    )
+    files = {f"{name}.jpg": encoded(disc(64, i)[..., :3], "JPEG") for i, name in enumerate(("red_cat0", "this1", "9"))}
+    given = "--cutouts", packs["cutouts"], "--backgrounds", write_tar(tmp_path / "b.tar", files)
+    trained = invoke("train", "generator", recipe, *given, "--start", tiny_weights, "--run", run)
     assert trained.exit_code == 0, trained.output
     assert list(run.glob("generator-1/pictures/*.png"))
     assert invoke("train", "export", recipe, out, "--start", tiny_weights, "--run", run).exit_code == 0
     model, before = OmniAlpha.load(out), OmniAlpha.load(tiny_weights)
-    assert model.tasks == ("matte.auto", "generate.foreground") and model.generator is not None
+    assert model.tasks == ("matte.auto", "generate.foreground", "generate.background") and model.generator is not None
+    assert model.generator.config.backgrounds == 2  # the third has no name
+    place = Request(generator.BACKGROUND.prompt.replace("{text}", "a red cat"), (), ((32, 64),))
+    assert not torch.equal(model.run([place])[0][0], replace(model, generator=None).run([place])[0][0])
     torch.testing.assert_close(model.transformer.state_dict(), before.transformer.state_dict(), atol=2e-3, rtol=2e-3)
     # What it starts with is the transformer that sees.
     learnt, seeing = model.generator.state_dict(), before.transformer.state_dict()

@@ -70,7 +70,7 @@ def load_worker(model: str, device: str, output: Path, items: int, steady: bool 
     from ...weights import store
 
     weights = store.find(model)
-    settings = Settings(steady=steady).resolved(weights.defaults("matte"))
+    settings = Settings(steady=steady).resolved(weights.defaults("matte.auto"))
     return Worker(Job(model, weights.identity, settings, output, "0-of-1", items, count_cores(), device))
 
 

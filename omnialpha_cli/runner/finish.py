@@ -70,18 +70,26 @@ def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) 
     if given == "background" and alone:  # an object that stands nowhere yet
         made = stand(layer, *plate.shape[1:])
         return [made if wanted == "foreground" else opaque(over(made, plate))]
-    made = prepared.canvas.restore(layer)
+    if wanted == "foreground":
+        return [prepared.canvas.restore(layer)]
+    made = prepared.canvas.restore(layer[:3])
     if given == "foreground" and wanted == "scene":
         front = opaque(plate) if alpha is None else torch.cat((plate, alpha[None]))
-        return [opaque(over(front, made[:3]))]
-    return [made if wanted == "foreground" else opaque(made[:3])]
+        made = over(front, made)
+    return [opaque(made)]
 
 
 def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
-    """What the model painted, as it is; only a foreground has transparency."""
-    full = [prepared.canvas.restore(layer) for layer in layers]
-    roles = prepared.task.outputs
-    return [image if role == "foreground" else opaque(image[:3]) for role, image in zip(roles, full, strict=True)]
+    """What the model painted, as it is; only a foreground has transparency. An object of a scene that was painted by
+    itself stands before the rest.
+    """
+    painted, *objects = layers
+    if prepared.task.outputs == ("foreground",):
+        return [prepared.canvas.restore(painted)]
+    full = prepared.canvas.restore(painted[:3])
+    for layer in objects:
+        full = over(stand(layer, *full.shape[1:]), full)
+    return [opaque(full)]
 
 
 FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings], list[Tensor]]] = {

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from ..imaging.choose import choose_object
-from ..imaging.composite import opaque, over
+from ..imaging.composite import opaque
 from ..imaging.fill import paint_over
 from ..imaging.hint import grow
-from ..imaging.stand import stand
 from ..model.omnialpha import Request
 from .network import Model
 from .prepare import Prepared
@@ -66,7 +65,7 @@ def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request 
 def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings) -> Made:
     """The whole task's layers, of what was found, or drawn, `first`, and what was `made` of it, both (4, h, w)."""
     if prepared.task.command == "generate":
-        return prepared, [opaque(over(stand(made, *first.shape[1:]), first[:3]))]
+        return prepared, [first, made]
     if prepared.task.command == "matte":
         return prepared, [made]
     if prepared.task.command == "decompose":

@@ -146,11 +146,11 @@ def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]
 
 
 def _free_canvas(settings: Settings, defaults: Defaults) -> Canvas:
-    """The canvas of what is made from words alone: of the size asked for, its sides rounded to what the model takes."""
+    """The canvas of what is made from words alone, in the shape of the size asked for. The model draws as large as it
+    was trained to, whatever that size is.
+    """
     side = settings.canvas or defaults.canvas
-    height, width = settings.height or side, settings.width or side
-    h, w = (max(1, round(side / defaults.multiple)) * defaults.multiple for side in (height, width))
-    return Canvas(height, width, (h, w), (0, 0, h, w))
+    return choose_canvas(settings.height or side, settings.width or side, side, defaults.multiple)
 
 
 def _drawn_canvas(height: int, width: int, first: Task, side: int, multiple: int) -> Canvas:

@@ -220,7 +220,7 @@ def objective(
     device, of = torch.device(model.device), model.transformer.config
     batch = schedule.micro_batch
     kinds = [objects(cutouts, model, generator.sketch, schedule.size, batch)]
-    if generator.backgrounds is not None:
+    if generator.backgrounds is not None and backgrounds:
         kinds[0] = replace(kinds[0], share=1 - BACKGROUNDS)
         of_backgrounds = behind(backgrounds, model, generator.backgrounds, max(1, batch // 2))
         kinds += [replace(kind, share=kind.share * BACKGROUNDS) for kind in of_backgrounds]

@@ -152,16 +152,17 @@ def finished_effects(folder: Path) -> Effects | None:
 
 def generator(recipe: Recipe, model: OmniAlpha, names: int, backgrounds: int) -> Generator:
     """That of `model` for so many names of objects and of backgrounds; else untrained, but for the image stream of its
-    transformer.
+    transformer. With 0 backgrounds it keeps those that it knows.
     """
     if not isinstance(model.context_encoder, MiniContext):
         raise UsageError(f"{recipe.start} draws by itself")
     own, context = model.generator.config if model.generator else GeneratorConfig(), model.context_encoder
-    known = {"names": names, "backgrounds": backgrounds}
+    known = {"names": names, "backgrounds": backgrounds or own.backgrounds}
     config = GeneratorConfig.from_dict({**asdict(own), **recipe.generator.network, **known})
     new = Generator(config, model.transformer.config, context.tokenizer, context.words.weight)
     state = (model.generator or model.transformer).state_dict()
-    shared = [name for name in new.state_dict() if name in state and not name.startswith(("sketch.", "backgrounds."))]
+    fitted = ("sketch.", "backgrounds.") if backgrounds else ("sketch.",)  # anew
+    shared = [name for name in new.state_dict() if name in state and not name.startswith(fitted)]
     new.load_state_dict({name: state[name] for name in shared}, strict=False)
     return new
 

@@ -167,7 +167,7 @@ def test_a_given_foreground_stays_as_it_is_in_the_scene(alone):
     assert bool(work.request.inputs) != alone
     (layer,) = painted(work)
     (scene,) = finish(work, [layer], Settings())
-    behind = work.canvas.restore(layer)[:3]
+    behind = work.canvas.restore(layer[:3])
     assert torch.equal(scene[:3, alpha == 1], plate[:, alpha == 1])
     assert torch.allclose(scene[:3, alpha == 0], behind[:, alpha == 0]) and (scene[3] == 1).all()
 

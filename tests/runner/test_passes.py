@@ -9,6 +9,7 @@ from model.test_generator import BOTH, with_generator
 from tiny_model import tiny_model
 
 from omnialpha_cli.api import OmniAlpha
+from omnialpha_cli.imaging.canvas import resample
 from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.imaging.fill import paint_over
 from omnialpha_cli.imaging.stand import stand
@@ -162,12 +163,12 @@ def drawing() -> OmniAlpha:
 
 def test_a_scene_is_a_background_and_before_it_what_the_words_begin_with():
     model, words = drawing(), "red cat on this"
-    scene = model.generate(words, scene=True, seed=3)
+    scene = model.generate(words, scene=True, seed=3, size=(90, 60))
     behind, front = ((TASKS[name].prompt.replace("{text}", text), size) for name, text, size in (
-        ("generate.background", words, 64), ("generate.foreground", "red cat", 32)))  # fmt: skip
-    ((back,), (layer,)) = model.run([Request(prompt, (), ((size, size),), 3) for prompt, size in (behind, front)])
-    wanted = over(stand(layer, 64, 64), back[:3])
-    assert scene.shape == (64, 64, 4) and (scene[..., 3] == 255).all()
+        ("generate.background", words, (64, 96)), ("generate.foreground", "red cat", (32, 32))))  # fmt: skip
+    ((back,), (layer,)) = model.run([Request(prompt, (), (size,), 3) for prompt, size in (behind, front)])
+    wanted = over(stand(layer, 60, 90), resample(back[:3], 60, 90))
+    assert scene.shape == (60, 90, 4) and (scene[..., 3] == 255).all()
     assert np.abs(scene[..., :3] / 255 - wanted.permute(1, 2, 0).numpy()).max() < 0.01
 
 

@@ -175,6 +175,9 @@ def test_by_command_from_weights_and_exported_beside_them(packs, tiny_weights, t
         "train", "generator", recipe, "--cutouts", packs["cutouts"], "--start", out, "--run", tmp_path / "again"
     )
     assert again.exit_code == 0, again.output
+    # Without backgrounds it keeps those that it knows.
+    state = torch.load(tmp_path / "again" / "generator.pt", weights_only=True)
+    torch.testing.assert_close(state["backgrounds.meanings"], model.generator.backgrounds.meanings)
 
 
 def test_without_weights_to_start_from_it_says_so(packs, tmp_path):

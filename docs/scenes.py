@@ -22,7 +22,7 @@ SCENES = (
     "a snowman before a snowy mountain",
 )  # fmt: skip
 GIVEN = ("astronaut", "mountains above the clouds"), ("chelsea", "a beach at dusk")
-BEHIND = "rocket", "a dinosaur"
+BEHIND = "rocket", "a T-Rex"
 
 
 def shown(pixels: np.ndarray) -> Tensor:

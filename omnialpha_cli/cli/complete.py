@@ -12,7 +12,7 @@ EXAMPLES = """Examples:
 
 omnialpha complete cutouts/*.png --given foreground --want scene --prompt 'on a beach at dusk'
 
-omnialpha complete room.jpg --given background --want foreground --prompt 'a red armchair' -o chairs"""
+omnialpha complete room.jpg --given background --want foreground --prompt 'a red balloon' -o balloons"""
 
 
 @takes_options

@@ -1,6 +1,7 @@
-"""Where an object goes that was drawn by itself: it stands before a background, in the middle."""
+"""Where an object goes that was drawn by itself: before a background it stands, elsewhere it is in the middle."""
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from .canvas import resample
 
@@ -24,3 +25,10 @@ def stand(layer: Tensor, height: int, width: int) -> Tensor:
     left = (width - w) // 2
     out[:, bottom - h : bottom, left : left + w] = resample(part, h, w)
     return out
+
+
+def in_middle(layer: Tensor, height: int, width: int) -> Tensor:
+    """A square `layer` (4, h, h), as large as there is room in (4, height, width), with nothing beside it."""
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return F.pad(resample(layer, side, side), (left, width - side - left, top, height - side - top))

@@ -21,9 +21,9 @@ from .sketch import AFTER, BEHIND, Sketch, cut, fitted
 from .transformer import FeedForward, OutputNorm, RMSNorm, TimeEmbedding, modulated, modulation, normed
 
 PLACES = tuple(word for word in AFTER if word not in ("with", "without", "and", "for", "to"))
-# How like the most similar known name it is: objects that we tried from .62, a village .34, a cave .29; a red apple is
-# .48 like a background, a rocket .56, outer space .57, a forest .60.
-OBJECT, BACKGROUND = 0.6, 0.565
+# How like the most similar known name something is. As an object what we tried has .65 and more, a bridge .60, a lake
+# .35, a village .34; as a background a red apple .48, a snowman .57, a forest .60, a mountain .70, and it has an emoji.
+OBJECT, BACKGROUND = 0.6, 0.58
 
 
 @dataclass(frozen=True)
@@ -118,14 +118,17 @@ class Generator(nn.Module):
     def subject(self, words: str) -> str:
         """What of the words for a scene is an object before a background: those before where it is, or "".
 
-        It is like an object that is known, and like no background that is: a mountain is one, and has an emoji.
+        Where they say where it is it may be unlike all that is known; else it is like an object, and not a background.
         """
         parts = words.split()
         end = next((i for i, word in enumerate(parts) if word.lower() in PLACES), len(parts))
         subject = " ".join(parts[:end])
-        if not subject or float(self.sketch.likeness([subject])) < OBJECT:
+        if not subject:
             return ""
-        return "" if self.backgrounds and float(self.backgrounds.likeness([subject])) > BACKGROUND else subject
+        as_object = float(self.sketch.likeness([subject]))
+        as_background = float(self.backgrounds.likeness([subject])) if self.backgrounds else 0.0
+        least = as_background if end < len(parts) else OBJECT
+        return subject if as_object >= least and as_background < BACKGROUND else ""
 
     def sketched(self, prompts: Sequence[str], layout: Layout, silent: bool = False) -> Tensor:
         """Sketches of prompts as tokens (B, N_targets, C·p²), or, `silent`, of such prompts without any words.

@@ -41,8 +41,8 @@ class Defaults(FromDict):
     `multiple`; `commands` has what differs for one command or task, as `steps`. With `mirror` a request that has inputs
     is also run on their mirror images, and the results averaged: twice the work for about a seventh less error in the
     embedded weights' mattes. With `fill` a removal that is told where the object is starts from its scene with the
-    object painted over (`imaging/fill.py`), not from the scene. `dtype` is the number type the weights are meant to run
-    in.
+    object painted over (`imaging/fill.py`), not from the scene. With `square` what is made from words alone is drawn on
+    a square, and lies in the middle of other shapes. `dtype` is the number type the weights are meant to run in.
     """
 
     steps: int = 50
@@ -51,8 +51,9 @@ class Defaults(FromDict):
     multiple: int = 32
     mirror: bool = False
     fill: bool = False
+    square: bool = False
     dtype: str = "float32"
-    commands: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    commands: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
 
     def of(self, task: str) -> "Defaults":
         """Those of one task."""

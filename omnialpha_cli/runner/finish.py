@@ -9,7 +9,7 @@ from ..imaging.clean_plate import finish_removal, relight
 from ..imaging.composite import opaque, over
 from ..imaging.finish import finish_matte
 from ..imaging.layers import finish_layers
-from ..imaging.stand import stand
+from ..imaging.stand import in_middle, stand
 from ..media.colour import SRGB
 from ..tasks import Command
 from .prepare import Prepared, in_encoding
@@ -84,9 +84,11 @@ def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) ->
     itself stands before the rest.
     """
     painted, *objects = layers
+    canvas = prepared.canvas
     if prepared.task.outputs == ("foreground",):
-        return [prepared.canvas.restore(painted)]
-    full = prepared.canvas.restore(painted[:3])
+        square = canvas.size[0] == canvas.size[1] and canvas.box == (0, 0, *canvas.size)
+        return [in_middle(painted, canvas.height, canvas.width) if square else canvas.restore(painted)]
+    full = canvas.restore(painted[:3])
     for layer in objects:
         full = over(stand(layer, *full.shape[1:]), full)
     return [opaque(full)]

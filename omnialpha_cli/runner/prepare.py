@@ -150,13 +150,20 @@ def _free_canvas(settings: Settings, defaults: Defaults) -> Canvas:
     was trained to, whatever that size is.
     """
     side = settings.canvas or defaults.canvas
-    return choose_canvas(settings.height or side, settings.width or side, side, defaults.multiple)
+    height, width = settings.height or side, settings.width or side
+    if defaults.square:
+        return _square(height, width, side, defaults.multiple)
+    return choose_canvas(height, width, side, defaults.multiple)
 
 
 def _drawn_canvas(height: int, width: int, first: Task, side: int, multiple: int) -> Canvas:
     """For what is missing to a picture of `height` × `width`: a background in its shape, an object in a square."""
     if first.outputs == ("background",):
         return choose_canvas(height, width, side, multiple)
+    return _square(height, width, side, multiple)
+
+
+def _square(height: int, width: int, side: int, multiple: int) -> Canvas:
     side = max(1, round(side / multiple)) * multiple
     return Canvas(height, width, (side, side), (0, 0, side, side))
 

@@ -169,10 +169,11 @@ def test_the_subject_of_a_scene_is_like_an_object_and_like_no_background(words, 
     assert with_generator(BOTH).generator.subject(words) == subject
 
 
-def test_what_is_like_nothing_known_is_no_subject():
+def test_what_is_like_nothing_known_is_a_subject_only_where_it_is_said_to_be_somewhere():
     generator = with_generator(BOTH).generator
-    generator.sketch.fit(("cat", "matte", "red"), ((),) * 3, torch.randn(3, 16, 4, 4))
-    table = torch.eye(*generator.sketch.table.shape)
-    generator.sketch.table.copy_(table)
-    generator.sketch.fit(("cat", "matte", "red"), ((),) * 3, torch.randn(3, 16, 4, 4))
+    generator.sketch.table.copy_(torch.eye(*generator.sketch.table.shape))  # all words are unlike
+    generator.backgrounds.table.copy_(generator.sketch.table)
+    generator.sketch.fit(("cat", "red cat", "matte cat"), ((),) * 3, torch.randn(3, 16, 4, 4))
+    generator.backgrounds.fit(("red", "matte"), ((),) * 2, torch.randn(2, 16, 2, 4))
     assert generator.subject("a cat") == "a cat" and generator.subject("this") == ""
+    assert generator.subject("this on a matte") == "this" and generator.subject("red on a matte") == ""

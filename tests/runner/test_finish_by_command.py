@@ -1,5 +1,7 @@
 """From a picture to the full-size result, for every command, without a network in between."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -186,6 +188,19 @@ def test_an_object_from_words_alone_stands_before_the_given_background():
     solid, empty = front[3] == 1, front[3] == 0
     assert torch.equal(scene[:3, empty], plate[:, empty]) and (scene[3] == 1).all()
     assert torch.equal(scene[:3, solid], front[:3, solid]) and (front[0, solid] == 1).all()
+
+
+@pytest.mark.parametrize("size", [(60, 100), (100, 60), (80, 80)])
+def test_an_object_that_is_drawn_on_a_square_is_in_the_middle_of_other_shapes(size):
+    defaults = replace(DEFAULTS, commands={"generate.foreground": {"square": True}})
+    settings = Settings(format="tiff", text="a cat", height=size[0], width=size[1])
+    work = prepare(TASKS["generate.foreground"], [], defaults, settings)
+    assert work.request.targets == ((128, 128),)
+    (made,) = finish(work, [torch.ones(4, 128, 128)], settings)
+    rows, columns = ((made[3] > 0).any(axis).nonzero()[:, 0] for axis in (1, 0))
+    side = min(size)
+    assert made.shape == (4, *size) and len(rows) == len(columns) == side and made[3].sum() == side**2
+    assert (int(rows[0]), int(columns[0])) == ((size[0] - side) // 2, (size[1] - side) // 2)
 
 
 def test_where_nothing_was_drawn_the_background_stays():

@@ -5,9 +5,9 @@ A task says which images go in, which RGBA layers come out, and with which promp
 this table that differ in their hint; no command has model code of its own.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 Command = Literal["generate", "complete", "matte", "remove", "decompose"]
 Hint = Literal["none", "text", "trimap", "mask", "rough-mask", "background"]
@@ -134,11 +134,6 @@ def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
     else:
         return ()
     return tuple(TASKS[name] for name in way) if all(name in known for name in way) else ()
-
-
-def by_task(table: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """The settings of one task in a table by commands and tasks: its own, and those of its command."""
-    return {**table.get(find_task(name).command, {}), **table.get(name, {})}
 
 
 def find_task(name: str) -> Task:

@@ -14,10 +14,9 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from ..tasks import by_task
 from . import sampler
 from .assemble import assemble
-from .config import FromDict
+from .config import FromDict, by_task
 from .context import Context, join
 from .context.mini import MiniContext
 from .effects import Effects

@@ -13,7 +13,6 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..tasks import TASKS
 from .context.mini import word_ids
 from .positions import Layout
 from .transformer import pack
@@ -22,8 +21,8 @@ SHARPNESS = 1.5  # of the kernel: exp(−SHARPNESS · squared distance of unit v
 RIDGE = 0.5
 TAGS = 0.5  # of a name, in what is like it
 DECIDED = 120.0  # of cosines: how much likelier the more similar of two names is what is meant
-BEFORE = TASKS["generate.foreground"].prompt.replace("{text}", "").strip()  # an object
-BEHIND = TASKS["generate.background"].prompt.replace("{text}", "").strip()  # a background
+BEFORE = "Generate a transparent-background RGBA image."  # what the task of an object says before its words
+BEHIND = "Generate a background without objects."  # and that of a background
 SILENT = ("a", "an", "the")  # say nothing of what a thing looks like
 HEAD = 1.2  # of the word that names the thing, where the others count 1: a blue car is a car first
 AFTER = (

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ..imaging.composite import opaque, over
 from ..imaging.fill import paint_over
+from ..model.config import by_task
 from ..model.omnialpha import Defaults
-from ..tasks import TASKS, Task, by_task
+from ..tasks import TASKS, Task
 from .augment import (
     BACKDROP,
     Geometry,

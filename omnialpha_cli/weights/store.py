@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..model.config import by_task
 from ..status import WeightsError
-from ..tasks import by_task
 from .hashes import Hashes
 from .lock import LAYOUTS, LockedWeights, lock_folder, lock_path, read_lock, sha256, verify, write_lock
 

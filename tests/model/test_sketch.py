@@ -6,8 +6,9 @@ import torch
 from tiny_model import tiny_model
 
 from omnialpha_cli.model.positions import Layout
-from omnialpha_cli.model.sketch import BEFORE, HEAD, RIDGE, SHARPNESS, TAGS, Sketch, around_head, fitted
+from omnialpha_cli.model.sketch import BEFORE, BEHIND, HEAD, RIDGE, SHARPNESS, TAGS, Sketch, around_head, fitted
 from omnialpha_cli.model.transformer import unpack
+from omnialpha_cli.tasks import TASKS
 
 NAMES = ("red", "cat", "red cat", "matte")
 NO_TAGS = ((),) * len(NAMES)
@@ -28,6 +29,11 @@ def test_a_prompt_means_the_direction_of_its_words():
     red, cat, both = of.read(["red", "cat", "red cat"])
     assert torch.allclose(both, (red + cat) / (red + cat).norm(), atol=1e-6)
     assert torch.allclose(of.read(["red", "red cat"]).norm(dim=1), torch.ones(2))
+
+
+def test_the_tasks_say_before_a_users_words_what_is_left_out():
+    for before, name in ((BEFORE, "generate.foreground"), (BEHIND, "generate.background")):
+        assert TASKS[name].prompt == f"{before} {{text}}"
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "cat", f"{BEFORE} a cat", f"{BEFORE} cat"])

@@ -39,9 +39,11 @@ class Defaults(FromDict):
     `canvas` is the side in pixels of the square that has the canvas's area; the canvas's sides are multiples of
     `multiple`; `commands` has what differs for one command or task, as `steps`. With `mirror` a request that has inputs
     is also run on their mirror images, and the results averaged: twice the work for about a seventh less error in the
-    embedded weights' mattes. With `fill` a removal that is told where the object is starts from its scene with the
-    object painted over (`imaging/fill.py`), not from the scene. With `square` what is made from words alone is drawn on
-    a square, and lies in the middle of other shapes. `dtype` is the number type the weights are meant to run in.
+    embedded weights' mattes. The sides of the mirror images' canvases are about `mirror_scale` of the others': two
+    sizes err in different places. With `fill` a removal that is told where the object is starts from its scene with
+    the object painted over (`imaging/fill.py`), not from the scene. With `square` what is made from words alone is
+    drawn on a square, and lies in the middle of other shapes. `dtype` is the number type the weights are meant to run
+    in.
     """
 
     steps: int = 50
@@ -49,6 +51,7 @@ class Defaults(FromDict):
     canvas: int = 1024
     multiple: int = 32
     mirror: bool = False
+    mirror_scale: float = 1.0
     fill: bool = False
     square: bool = False
     dtype: str = "float32"
@@ -195,7 +198,8 @@ class OmniAlpha:
     def _views(self, batch: Sequence[Request]) -> list[Sequence[Request]]:
         """What is run of requests of one layout: themselves, and, where it helps, their mirror images."""
         mirrored = self.defaults.mirror and bool(batch[0].inputs)
-        return [batch, [request.mirrored() for request in batch]] if mirrored else [batch]
+        scale = self.defaults.mirror_scale
+        return [batch, [request.mirrored(scale) for request in batch]] if mirrored else [batch]
 
     @property
     def window(self) -> int:

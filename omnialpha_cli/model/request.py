@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from .context.mini import PATCH
 from .positions import Layout
+
+
+MULTIPLE = 32  # of the sides of inputs for the embedded context
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,12 @@ class Request:
     targets: tuple[tuple[int, int], ...]
     seed: int = 0
 
-    def mirrored(self) -> "Request":
-        """The same of the mirror images."""
-        return replace(self, inputs=tuple(image.flip(-1) for image in self.inputs))
+    def mirrored(self, scale: float = 1.0) -> "Request":
+        """The same of the mirror images, opaque ones, on canvases of about `scale` times the sides."""
+        targets = tuple(_scaled(size, scale) for size in self.targets)
+        sizes = (_scaled((image.shape[-2], image.shape[-1]), scale) for image in self.inputs)
+        images = (resized(image, size).flip(-1) for image, size in zip(self.inputs, sizes, strict=True))
+        return replace(self, inputs=tuple(images), targets=targets)
 
     @property
     def layout(self) -> Layout:
@@ -33,6 +40,18 @@ class Request:
             tuple((h // PATCH, w // PATCH) for h, w in self.targets),
             tuple((i.shape[-2] // PATCH, i.shape[-1] // PATCH) for i in self.inputs),
         )
+
+
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    h, w = (max(1, round(n * scale / MULTIPLE)) * MULTIPLE if scale != 1 else n for n in size)
+    return h, w
+
+
+def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """An image (C, H, W) at `size` (h, w)."""
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
 
 
 def by_layout(layouts: Sequence[Layout], batch_size: int | None) -> list[list[int]]:
@@ -48,6 +67,9 @@ def by_layout(layouts: Sequence[Layout], batch_size: int | None) -> list[list[in
 
 
 def mean_of_mirrored(plain: Sequence[Sequence[Tensor]], mirrored: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:
-    """The means of results (4, H, W) and of those that their mirror images gave, the right way round."""
+    """The means of results (4, H, W) and of those that their mirror images gave, perhaps smaller, the right way round."""
     pairs = zip(plain, mirrored, strict=True)
-    return [[(a + b.flip(-1)) / 2 for a, b in zip(one, other, strict=True)] for one, other in pairs]
+    return [
+        [(a + resized(b, (a.shape[1], a.shape[2])).flip(-1)) / 2 for a, b in zip(one, other, strict=True)]
+        for one, other in pairs
+    ]

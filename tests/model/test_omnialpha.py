@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny_model import tiny_model
+from torch.nn import functional as F
 
 from omnialpha_cli.model.context.mini import feature_positions
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
@@ -68,6 +69,18 @@ def test_with_mirror_a_mirrored_picture_gives_the_mirrored_result():
     plain, mirrored = (model.run([r])[0][0] for r in (request, request.mirrored()))
     assert torch.allclose(plain, mirrored.flip(-1), atol=1e-5)
     assert model.run([REQUESTS[1]])[0][0].equal(tiny_model().run([REQUESTS[1]])[0][0])  # nothing to mirror
+
+
+def test_the_mirror_image_may_be_seen_on_a_smaller_canvas():
+    model, alone = tiny_model(), tiny_model()
+    model.defaults = replace(model.defaults, mirror=True, mirror_scale=0.7)
+    (picture,), size = REQUESTS[0].inputs, REQUESTS[0].targets[0]
+    small = tuple(round(n * 0.7 / 32) * 32 for n in size)
+    mirrored = F.interpolate(picture[None], small, mode="bilinear", antialias=True)[0].flip(-1)
+    (plain,), (other,) = alone.run([REQUESTS[0], replace(REQUESTS[0], inputs=(mirrored,), targets=(small,))])
+    back = F.interpolate(other[None], size, mode="bilinear", antialias=True)[0].flip(-1)
+    assert small != size
+    assert torch.allclose(model.run([REQUESTS[0]])[0][0], (plain + back) / 2, atol=1e-5)
 
 
 def test_a_velocity_is_passed_on():

@@ -9,7 +9,6 @@ from torch.nn import functional as F
 from .context.mini import PATCH
 from .positions import Layout
 
-
 MULTIPLE = 32  # of the sides of inputs for the embedded context
 
 
@@ -67,7 +66,7 @@ def by_layout(layouts: Sequence[Layout], batch_size: int | None) -> list[list[in
 
 
 def mean_of_mirrored(plain: Sequence[Sequence[Tensor]], mirrored: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:
-    """The means of results (4, H, W) and of those that their mirror images gave, perhaps smaller, the right way round."""
+    """The means of results (4, H, W) and of those that their mirror images gave, perhaps smaller, turned round."""
     pairs = zip(plain, mirrored, strict=True)
     return [
         [(a + resized(b, (a.shape[1], a.shape[2])).flip(-1)) / 2 for a, b in zip(one, other, strict=True)]

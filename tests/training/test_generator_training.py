@@ -122,7 +122,7 @@ def test_some_steps_learn_to_draw_each_by_its_name(monkeypatch):
     assert float(errors.diagonal().max()) < 0.3 < 1 < float(errors[~torch.eye(2, dtype=torch.bool)].min())
 
 
-def test_batches_have_objects_or_backgrounds_with_the_sketches_of_their_parts(monkeypatch):
+def test_batches_have_objects_or_backgrounds_with_the_sketches_of_their_parts():
     model = tiny_model()
     model.defaults = replace(model.defaults, commands={"generate.background": {"canvas": 32, "multiple": 16}})
     torch.manual_seed(0)

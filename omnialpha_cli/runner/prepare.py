@@ -75,6 +75,7 @@ def prepare(
     """
     first, *then = way or [task]
     defaults = defaults.of(first.name)
+    side = settings.canvas or defaults.canvas
     prompt = first.prompt.replace("{text}", settings.text or "")
     source = images[0] if task.inputs else None
     target = replace(
@@ -83,7 +84,8 @@ def prepare(
         parts=settings.exr_parts,
     )
     if source is None:
-        canvas = _free_canvas(settings, defaults)
+        size = settings.height or side, settings.width or side
+        canvas = _drawn_canvas(*size, side, defaults.multiple, square=defaults.square)
         request = Request(prompt, (), (canvas.size,) * len(task.outputs), settings.seed)
         second = then[0] if then else None
         return Prepared(
@@ -93,10 +95,11 @@ def prepare(
     plate, odd = _plate(source, target.encoding)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
     if not first.inputs:  # what is missing is made from words alone
-        canvas = _drawn_canvas(height, width, first, settings.canvas or defaults.canvas, defaults.multiple)
+        square = first.outputs == ("foreground",)  # it will stand somewhere else
+        canvas = _drawn_canvas(height, width, side, defaults.multiple, square=square)
         request = Request(prompt, (), (canvas.size,), settings.seed)
         return Prepared(task, request, canvas, source, plate, alpha, None, None, warnings, target, odd)
-    canvas = choose_canvas(height, width, settings.canvas or defaults.canvas, defaults.multiple)
+    canvas = choose_canvas(height, width, side, defaults.multiple)
     views = [_view(source, plate, target.encoding, alpha, task, canvas)]  # (4, h, w) each
     hint, clean_plate = None, None
     if len(images) > 1:
@@ -145,25 +148,12 @@ def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]
     return alpha, image.notes
 
 
-def _free_canvas(settings: Settings, defaults: Defaults) -> Canvas:
-    """The canvas of what is made from words alone, in the shape of the size asked for. The model draws as large as it
-    was trained to, whatever that size is.
+def _drawn_canvas(height: int, width: int, side: int, multiple: int, *, square: bool) -> Canvas:
+    """For what is made from words alone: in the shape of its result, or a square. The model draws as large as it was
+    trained to, whatever the result's size is.
     """
-    side = settings.canvas or defaults.canvas
-    height, width = settings.height or side, settings.width or side
-    if defaults.square:
-        return _square(height, width, side, defaults.multiple)
-    return choose_canvas(height, width, side, defaults.multiple)
-
-
-def _drawn_canvas(height: int, width: int, first: Task, side: int, multiple: int) -> Canvas:
-    """For what is missing to a picture of `height` × `width`: a background in its shape, an object in a square."""
-    if first.outputs == ("background",):
+    if not square:
         return choose_canvas(height, width, side, multiple)
-    return _square(height, width, side, multiple)
-
-
-def _square(height: int, width: int, side: int, multiple: int) -> Canvas:
     side = max(1, round(side / multiple)) * multiple
     return Canvas(height, width, (side, side), (0, 0, side, side))
 

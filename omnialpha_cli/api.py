@@ -164,7 +164,7 @@ class OmniAlpha(omnialpha.OmniAlpha):
         made = second_pass(self, [(prepared, layers)], settings)
         ((prepared, layers),) = find_effects(self, made, settings)
         depth = pictures[0].depth if pictures else "8"
-        return [_pixels(layer, depth) for layer in finish(prepared, layers, settings)]
+        return [_pixels(layer, depth) for layer in finish(prepared, layers, settings, self.better)]
 
 
 def _picture(image: Picture) -> Image:

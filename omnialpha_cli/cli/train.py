@@ -230,6 +230,20 @@ def grpo(
 
 @app.command(
     epilog="Examples:\n\n"
+    "omnialpha train detail mini-tasks.toml --photos photos.tar --cutouts cutouts.tar --triplets triplets\n\n"
+    "omnialpha train detail mini-tasks.toml --photos photos.tar --backgrounds backgrounds.tar --start weights/mine"
+)
+@takes_options
+def detail(recipe: RecipeFile, material: MaterialOptions, run: RunOptions, start: Start = None) -> None:
+    """Teach embedded weights a second look at their mattes, pixel by pixel."""
+    from ..training import stages
+
+    with _run(recipe, run, start) as training:
+        stages.train_detail(training, _material(material, training)[0])
+
+
+@app.command(
+    epilog="Examples:\n\n"
     "omnialpha train export mini.toml weights/mine\n\n"
     "omnialpha train export mini.toml omnialpha_cli/weights/mini --name mini"
 )

@@ -63,6 +63,12 @@ def choose_canvas(height: int, width: int, side: int, multiple: int = 32) -> Can
     return Canvas(height, width, (canvas_long, canvas_short), (0, border, canvas_long, content_short))
 
 
+def within(height: int, width: int, side: int) -> tuple[int, int]:
+    """(h, w) of the same proportions and of no more than `side`² pixels, unchanged where it has no more."""
+    scale = min(1.0, side / (height * width) ** 0.5)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
 def resample(image: Tensor, height: int, width: int) -> Tensor:
     """Resample (C, H, W) to (C, height, width), antialiased; four channels are straight RGBA.
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from .canvas import Canvas
 from .despill import despill
 from .foreground import estimate_foreground, value_range
-from .refine import full_size_alpha
+from .refine import Better, full_size_alpha
 from .tiles import rgba_like, tiles
 
 
@@ -20,6 +20,7 @@ def finish_matte(
     *,
     refine: str = "guided",
     screen: str | None = None,
+    better: Better | None = None,
 ) -> Tensor:
     """Straight RGBA (4, H, W) of the object in `plate` (3, H, W), from the model's `matte` (4, h, w) on the canvas.
 
@@ -27,9 +28,9 @@ def finish_matte(
     kept. `behind` (3, H, W) is a clean plate: with it the object's colours follow from the plate's, where there is
     enough of the object to see. Where the matte is opaque the colours are the plate's, bit for bit; elsewhere they are
     the object's own, without the background. With a `screen` (green, blue, or auto) its spill is taken out of all of
-    them. `refine` is the method of `full_size_alpha`. Runs on the plate's device.
+    them. `refine` and `better` are those of `full_size_alpha`. Runs on the plate's device.
     """
-    alpha = full_size_alpha(matte[3], plate, canvas, trimap, refine, behind)
+    alpha = full_size_alpha(matte[3], plate, canvas, trimap, refine, behind, better)
     result = rgba_like(plate)
     estimate_foreground(plate, alpha, out=result[:3])
     if behind is not None:

@@ -7,7 +7,7 @@ the sure parts by its colour. The plate is solved at a reduced size, from coarse
 import torch
 from torch import Tensor
 
-from .canvas import Canvas, resample
+from .canvas import Canvas, resample, within
 from .closed_form import solve_alpha
 from .hint import BACKGROUND, OBJECT
 
@@ -23,8 +23,7 @@ def alpha_in_band(matte: Tensor, plate: Tensor, canvas: Canvas, trimap: Tensor) 
     From the model's `matte` (·, ·) on its `canvas`, the `plate` (3, H, W), and the `trimap` (H, W).
     """
     height, width = trimap.shape
-    scale = min(1.0, SIDE / (height * width) ** 0.5)
-    size = max(1, round(height * scale)), max(1, round(width * scale))
+    size = within(height, width, SIDE)
     sizes = [size]
     while min(sizes[-1]) >= 2 * COARSEST:
         sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))

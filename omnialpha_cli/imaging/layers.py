@@ -10,7 +10,7 @@ from .clean_plate import match_surroundings
 from .composite import over
 from .despill import despill
 from .foreground import estimate_foreground, value_range
-from .refine import full_size_alpha
+from .refine import Better, full_size_alpha
 from .tiles import enlarge, rgba_like, tiles
 
 
@@ -22,6 +22,7 @@ def finish_layers(
     *,
     refine: str = "guided",
     screen: str | None = None,
+    better: Better | None = None,
 ) -> list[Tensor]:
     """Background and foregrounds, straight RGBA (4, H, W), bottom first, of `plate` (3, H, W); the model's `layers` are
     (4, h, w).
@@ -29,7 +30,7 @@ def finish_layers(
     All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in between. The
     background is opaque, and the plate's own where all others are transparent. Regions that the `trimap` (H, W) of a
     single foreground knows are kept. With a `screen` (green, blue, or auto) its spill is taken out of the foregrounds,
-    which then lack it in the plate. `refine` is the method of `full_size_alpha`.
+    which then lack it in the plate. `refine` and `better` are those of `full_size_alpha`.
 
     The topmost foreground is taken off the plate first; what is then behind it is the plate of the next.
     """
@@ -39,7 +40,7 @@ def finish_layers(
         behind.append(over(layer, behind[-1]))
     finished = []
     for layer, rendered in zip(foregrounds[::-1], behind[::-1], strict=True):
-        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap, refine)
+        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap, refine, better)
         despill(front[:3], front[3], plate, screen)
         finished.append(front)
         plate = rest[:3]
@@ -47,13 +48,19 @@ def finish_layers(
 
 
 def _take_off(
-    plate: Tensor, rendered: Tensor, matte: Tensor, canvas: Canvas, trimap: Tensor | None, refine: str
+    plate: Tensor,
+    rendered: Tensor,
+    matte: Tensor,
+    canvas: Canvas,
+    trimap: Tensor | None,
+    refine: str,
+    better: Better | None,
 ) -> tuple[Tensor, Tensor]:
     """What is behind a foreground, and the foreground itself, straight RGBA (4, H, W).
 
     The model's are, on the canvas, `rendered` (3, h, w) and the foreground's `matte` (h, w).
     """
-    alpha = full_size_alpha(matte, plate, canvas, trimap, refine)
+    alpha = full_size_alpha(matte, plate, canvas, trimap, refine, better=better)
     limits = value_range(plate)
     clean = match_surroundings(plate, rendered, alpha, canvas)  # (3, ·, ·)
     behind, front = rgba_like(plate), rgba_like(plate)

@@ -1,4 +1,4 @@
-"""Weights in the embedded layout: `config.json`, three to five safetensors files, and the tokenizer."""
+"""Weights in the embedded layout: `config.json`, three to six safetensors files, and the tokenizer."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .config import TransformerConfig, VAEConfig
 from .context.mini import MiniContext, MiniContextConfig, load_tokenizer
+from .detail import Detail
 from .effects import Effects
 from .generator import Generator, GeneratorConfig
 from .light_vae import LightVAE, LightVAEConfig
@@ -22,7 +23,7 @@ from .vae import AlphaVAE
 
 def needs(folder: Path, dtype: torch.dtype) -> Needs:
     """Bytes of each network, with those that wait where it does."""
-    groups = ("transformer",), ("context", "generator"), ("vae", "effects")
+    groups = ("transformer",), ("context", "generator"), ("vae", "effects", "detail")
     files = [[folder / f"{name}.safetensors" for name in names] for names in groups]
     return Needs(*(count([file for file in group if file.exists()]) * dtype.itemsize for group in files))
 
@@ -35,11 +36,13 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
         context_encoder = MiniContext(MiniContextConfig.from_dict(config["context"]), tokenizer)
         vae = build_vae(config["vae"])
         effects = Effects() if (folder / "effects.safetensors").exists() else None
+        detail = Detail() if (folder / "detail.safetensors").exists() else None
     for name, module, device in (
         ("transformer", transformer, place.transformer),
         ("context", context_encoder, place.context),
         ("vae", vae, place.vae),
         ("effects", effects, place.vae),
+        ("detail", detail, place.vae),
     ):
         if module is not None:
             _fill(module, folder / f"{name}.safetensors", device, dtype)
@@ -49,7 +52,8 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
             own, table = GeneratorConfig.from_dict(config["generator"]), context_encoder.words.weight
             generator = Generator(own, transformer.config, tokenizer, table)
         _fill(generator, folder / "generator.safetensors", place.context, dtype)
-    return Parts(transformer, vae, context_encoder, Schedule.from_dict(config.get("schedule", {})), effects, generator)
+    schedule = Schedule.from_dict(config.get("schedule", {}))
+    return Parts(transformer, vae, context_encoder, schedule, effects, detail, generator)
 
 
 def _fill(module: nn.Module, path: Path, device: torch.device, dtype: torch.dtype) -> None:

@@ -6,7 +6,7 @@ are methods, which a runner may schedule; `run_batches` composes them, the first
 Requests of one call may differ in everything: they are grouped by their exact `Layout`, and only the context is padded.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
@@ -19,6 +19,7 @@ from .assemble import assemble
 from .config import FromDict, by_task
 from .context import Context, join
 from .context.mini import MiniContext
+from .detail import Detail
 from .effects import Effects
 from .generator import Generator
 from .memory import RESIDENT, Plan, Wanted, present
@@ -77,6 +78,7 @@ class OmniAlpha:
     dtype: torch.dtype = torch.float32
     memory: Plan = RESIDENT
     effects: Effects | None = None
+    detail: Detail | None = None
     generator: Generator | None = None
 
     @classmethod
@@ -126,6 +128,7 @@ class OmniAlpha:
             dtype=loaded.dtype,
             memory=loaded.plan,
             effects=loaded.parts.effects,
+            detail=loaded.parts.detail,
             generator=loaded.parts.generator,
         )
 
@@ -281,6 +284,19 @@ class OmniAlpha:
         if self.effects is None:
             return None
         return self.effects.gains(self._to_device(picture[:3]), self._to_device(mask)).float().cpu()
+
+    @property
+    def better(self) -> Callable[[Tensor, Tensor, Tensor | None], Tensor] | None:
+        """A second look at a matte, of weights that see its detail apart: from the plate (3, H, W), sRGB in [0, 1], its
+        alpha (H, W) and a trimap (H, W), or none, to a better alpha, float32 on the CPU.
+        """
+        return None if self.detail is None else self._look_again
+
+    @torch.inference_mode()
+    def _look_again(self, plate: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
+        assert self.detail is not None
+        hint = None if trimap is None else self._to_device(trimap)
+        return self.detail.better(self._to_device(plate), self._to_device(alpha), hint).float().cpu()
 
     def encode(self, requests: Sequence[Request]) -> list[Tensor]:
         """Latents of the inputs, of requests of one layout: for input k (B, 16, H_k/8, W_k/8)."""

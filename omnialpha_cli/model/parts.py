@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from .context import Context
+from .detail import Detail
 from .effects import Effects
 from .generator import Generator
 from .sampler import Schedule
@@ -36,7 +37,7 @@ class ContextEncoder(Protocol):
 @dataclass(frozen=True)
 class Parts:
     """The networks, and the schedule that the transformer was trained for. Embedded weights may have
-    `effects` and a `generator`.
+    `effects`, a matte's `detail` and a `generator`.
     """
 
     transformer: Transformer
@@ -44,4 +45,5 @@ class Parts:
     context_encoder: ContextEncoder
     schedule: Schedule
     effects: Effects | None = None
+    detail: Detail | None = None
     generator: Generator | None = None

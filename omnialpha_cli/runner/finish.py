@@ -9,19 +9,23 @@ from ..imaging.clean_plate import finish_removal, relight
 from ..imaging.composite import opaque, over
 from ..imaging.finish import finish_matte
 from ..imaging.layers import finish_layers
+from ..imaging.refine import Better
 from ..imaging.stand import in_middle, stand
-from ..media.colour import SRGB
+from ..media.colour import SRGB, Encoding
 from ..tasks import Command
 from .prepare import Prepared, in_encoding
 from .settings import Settings
 
 
-def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
+def finish(
+    prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None = None
+) -> list[Tensor]:
     """Bring the model's layers (4, h, w), sRGB, to full size: straight RGBA (4, H, W), bottom first, in the encoding of
-    the output.
+    the output. `better` is the model's second look at a matte, for a plate in sRGB.
     """
-    layers = [in_encoding(layer.cpu(), SRGB, prepared.target.encoding) for layer in layers]
-    results = FINISHES[prepared.task.command](prepared, layers, settings)
+    encoding = prepared.target.encoding
+    layers = [in_encoding(layer.cpu(), SRGB, encoding) for layer in layers]
+    results = FINISHES[prepared.task.command](prepared, layers, settings, _for_plates_in(encoding, better))
     for result in results:
         if prepared.light is not None:
             result[:3] = torch.where(prepared.light, prepared.plate, result[:3])
@@ -30,15 +34,26 @@ def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> 
     return results
 
 
-def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
+def _for_plates_in(encoding: Encoding, better: Better | None) -> Better | None:
+    """The same look at a plate that is encoded otherwise."""
+    if better is None or encoding == SRGB:
+        return better
+    return lambda plate, alpha, trimap: better(in_encoding(plate, encoding, SRGB).clamp(0, 1), alpha, trimap)
+
+
+def _matte(
+    prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None
+) -> list[Tensor]:
     cut_out = finish_matte(
         prepared.plate, prepared.alpha, layers[0], prepared.canvas, _trimap(prepared), prepared.clean_plate,
-        refine=settings.refine, screen=settings.despill,
+        refine=settings.refine, screen=settings.despill, better=better,
     )  # fmt: skip
     return [cut_out]
 
 
-def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
+def _remove(
+    prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None
+) -> list[Tensor]:
     plate, mask, canvas = prepared.plate, prepared.hint, prepared.canvas
     if mask is None:
         clean = finish_removal(plate, layers[0], canvas, grown=settings.grow)
@@ -55,14 +70,19 @@ def _exponent(prepared: Prepared) -> float:
     return 2.2 if prepared.target.encoding.transfer == "linear" else 1.0
 
 
-def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
+def _decompose(
+    prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None
+) -> list[Tensor]:
     trimap = _trimap(prepared) if len(layers) == 2 else None  # of several objects it does not tell which
     return finish_layers(
-        prepared.plate, layers, prepared.canvas, trimap, refine=settings.refine, screen=settings.despill
-    )
+        prepared.plate, layers, prepared.canvas, trimap,
+        refine=settings.refine, screen=settings.despill, better=better,
+    )  # fmt: skip
 
 
-def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
+def _complete(
+    prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None
+) -> list[Tensor]:
     """What was missing; in a scene with what is given, whose pixels stay its own."""
     plate, alpha, (layer,) = prepared.plate, prepared.alpha, layers
     (given,), (wanted,) = prepared.task.inputs, prepared.task.outputs
@@ -79,7 +99,9 @@ def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) 
     return [opaque(made)]
 
 
-def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> list[Tensor]:
+def _render(
+    prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None
+) -> list[Tensor]:
     """What the model painted, as it is; only a foreground has transparency. An object of a scene that was painted by
     itself stands before the rest.
     """
@@ -94,7 +116,7 @@ def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) ->
     return [opaque(full)]
 
 
-FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings], list[Tensor]]] = {
+FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings, Better | None], list[Tensor]]] = {
     "matte": _matte,
     "remove": _remove,
     "decompose": _decompose,

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from ..imaging.refine import Better
 from ..model.omnialpha import Defaults, Request
 
 
@@ -41,6 +42,10 @@ class Model(Protocol):
         """By how much (3, h, w) RGBA (4, h, w) would be lighter without the effects of what was painted over in it
         where the `mask` (h, w) is white; None where the model cannot tell.
         """
+
+    @property
+    def better(self) -> Better | None:
+        """Its second look at a matte, for plates in sRGB; None where it takes none."""
 
     def subject(self, words: str) -> str:
         """What of the words for a scene is an object before a background, "" if there is none."""

@@ -216,7 +216,7 @@ class Pipeline:
             work, layers = inferred
             try:
                 with self.times.measure("finish") as finishing:
-                    pictures = finish(work.prepared, layers, self.settings)
+                    pictures = finish(work.prepared, layers, self.settings, self.model.better)
                 with self.times.measure("write") as writing:
                     alpha_only, compression = self.settings.alpha_only, self.files.compression
                     write(

@@ -1,7 +1,7 @@
 """Write weights: a folder of the embedded kind, or one part in the published layout.
 
-The embedded kind is `config.json`, `transformer`, `vae`, `context` and, where there are, `effects` and `generator` as
-safetensors, and `tokenizer.json`; a part of the published layout a `config.json` and
+The embedded kind is `config.json`, `transformer`, `vae`, `context` and, where there are, `effects`, `detail` and
+`generator` as safetensors, and `tokenizer.json`; a part of the published layout a `config.json` and
 `diffusion_pytorch_model.safetensors`.
 """
 
@@ -52,6 +52,8 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
     parts = {"transformer": model.transformer, "context": model.context_encoder, "vae": model.vae}
     if model.effects is not None:
         parts["effects"] = model.effects
+    if model.detail is not None:
+        parts["detail"] = model.detail
     if model.generator is not None:
         parts["generator"] = model.generator
     for part, module in parts.items():

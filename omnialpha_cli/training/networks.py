@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from tokenizers import Tokenizer
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from ..model import published
 from ..model.config import TransformerConfig, VAEConfig
 from ..model.context.mini import TOKENIZER_FILE, MiniContext, MiniContextConfig
+from ..model.detail import Detail
 from ..model.effects import Effects
 from ..model.generator import Generator, GeneratorConfig
 from ..model.light_vae import LightVAE, LightVAEConfig
@@ -27,6 +29,7 @@ from .examples import Material
 from .recipe import Recipe
 from .words import prune
 
+Network = TypeVar("Network", Effects, Detail)
 NO_START = "this recipe goes on from weights: name them with --start"
 
 
@@ -59,8 +62,8 @@ def alpha_vae(recipe: Recipe) -> AlphaVAE:
 def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], device: torch.device) -> OmniAlpha:
     """The weights that the recipe starts from, for its tasks; the transformer is still on the CPU.
 
-    A relevance, effects and a generator that were trained in the run's folder take the place of theirs. Weights that
-    stay frozen beside adapters keep their own dtype, others are float32.
+    A relevance, effects, detail and a generator that were trained in the run's folder take the place of theirs. Weights
+    that stay frozen beside adapters keep their own dtype, others are float32.
     """
     dtype = None if recipe.lora else torch.float32
     model = load_model(OmniAlpha.load, str(recipe.start), "cpu", dtype=dtype, loras=loras, memory="resident")
@@ -72,7 +75,8 @@ def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], d
         assert isinstance(part, nn.Module)
         part.to(device).requires_grad_(False)
     defaults = Defaults.from_dict(recipe.defaults) if recipe.defaults else model.defaults
-    model.effects = finished_effects(folder) or model.effects
+    model.effects = finished_beside(Effects, folder, "effects") or model.effects
+    model.detail = finished_beside(Detail, folder, "detail") or model.detail
     model.generator = finished_generator(recipe, folder, model) or model.generator
     return replace(model, tasks=_claimed(recipe), defaults=defaults, device=device)
 
@@ -141,13 +145,13 @@ def finished_vae(recipe: Recipe, folder: Path) -> LightVAE:
     return trained.finished().requires_grad_(False)
 
 
-def finished_effects(folder: Path) -> Effects | None:
-    """The effects that were trained in a run's folder, if they were."""
-    if not (folder / "effects.pt").exists():
+def finished_beside(kind: type[Network], folder: Path, name: str) -> Network | None:
+    """A network beside the transformer that was trained in a run's folder, if it was."""
+    if not (folder / f"{name}.pt").exists():
         return None
-    effects = Effects()
-    effects.load_state_dict(finished(folder, "effects"))
-    return effects
+    network = kind()
+    network.load_state_dict(finished(folder, name))
+    return network
 
 
 def generator(recipe: Recipe, model: OmniAlpha, names: int, backgrounds: int) -> Generator:

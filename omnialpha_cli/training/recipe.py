@@ -13,7 +13,7 @@ from .lora import LoRA
 from .sft import Flow
 from .vae import Weights
 
-PARTS = ("vae", "image_encoder", "relevance", "effects", "generator", "transformer")
+PARTS = ("vae", "image_encoder", "relevance", "effects", "generator", "transformer", "detail")
 RECIPES = Path(__file__).with_name("recipes")  # those that come with the package
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ class Recipe:
     effects: Part
     generator: Part
     transformer: Part
+    detail: Part
     defaults: dict[str, Any] = field(default_factory=dict)
     start: str | None = None
     claimed: tuple[str, ...] = ()

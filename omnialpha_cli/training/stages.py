@@ -1,5 +1,5 @@
-"""The trainings in order: `vae`, `image-encoder`, `relevance`, `effects`, `generator`, `sft`, `grpo`; then `export`, if
-embedded.
+"""The trainings in order: `vae`, `image-encoder`, `relevance`, `effects`, `generator`, `sft`, `grpo`, `detail`; then
+`export`, if embedded.
 
 Each keeps its checkpoints and logs below the run's folder and leaves its averaged weights there as `NAME.pt`; what is
 for the published layout lies ready in a folder of its name. A stage that was interrupted goes on where its last
@@ -18,10 +18,24 @@ from torch import nn
 from ..imaging.canvas import choose_canvas
 from ..model.context.image_encoder import fold_published
 from ..model.context.mini import TOKENIZER_FILE, MiniContext, load_tokenizer
+from ..model.detail import Detail
 from ..model.effects import Effects
 from ..model.light_vae import LightVAEConfig
 from ..status import UsageError
-from . import checkpoint, effects, generator, grpo, image_encoder, light_vae, lora, networks, relevance, rewards, sft
+from . import (
+    checkpoint,
+    detail,
+    effects,
+    generator,
+    grpo,
+    image_encoder,
+    light_vae,
+    lora,
+    networks,
+    relevance,
+    rewards,
+    sft,
+)
 from . import vae as alpha_vae
 from .distributed import ALONE, Group
 from .examples import Material, make_material
@@ -183,13 +197,31 @@ def train_grpo(run: Run, material: Material, held_out: Material | None = None) -
     _write(run, "grpo", trained)
 
 
+def train_detail(run: Run, material: Material) -> None:
+    """Teach what a matte's pixels say of it, from what the weights that the recipe starts from make of examples."""
+    recipe, device = run.recipe, run.group.device
+    if not recipe.start:
+        raise UsageError(networks.NO_START)
+    if len(recipe.detail.stages) != 1:
+        raise UsageError("this recipe has not one [[detail.stages]]")
+    file = run.folder / "detail-seen.pt"
+    if not file.exists():
+        model = networks.started(recipe, run.folder, run.loras, device)
+        model.transformer.to(device)
+        count = int(recipe.detail.network.get("examples", detail.EXAMPLES))
+        torch.save(detail.see(material, model, canvas_size, recipe.detail.stages[0].size, count, run.report), file)
+    seen = torch.load(file, map_location="cpu", weights_only=True)
+    torch.manual_seed(0)
+    _train_stages(run, "detail", Detail(), recipe.detail.stages, lambda stage: detail.objective(seen, stage, device))
+
+
 def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
     """Write the trained parts as a weights folder of the embedded kind; returns (parameters, bytes) of each."""
     recipe = run.recipe
     if recipe.lora or recipe.vae_loss:
         raise UsageError(f"what this recipe trains lies ready in {run.folder}; export is for the embedded kind")
     stage = "grpo" if recipe.grpo else "sft"
-    beside = any((run.folder / f"{name}.pt").exists() for name in ("relevance", "effects", "generator"))
+    beside = any((run.folder / f"{name}.pt").exists() for name in ("relevance", "effects", "generator", "detail"))
     as_it_was = bool(recipe.start) and beside and not (run.folder / f"{stage}.pt").exists()
     state = None if as_it_was else networks.finished(run.folder, stage)
     if recipe.start:
@@ -198,7 +230,8 @@ def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
         context = MiniContext(networks.context_config(recipe), load_tokenizer(run.folder))
         vae = networks.finished_vae(recipe, run.folder)
         model = networks.put_together(recipe, networks.transformer(recipe), context, vae, run.group.device)
-        model.effects = networks.finished_effects(run.folder)
+        model.effects = networks.finished_beside(Effects, run.folder, "effects")
+        model.detail = networks.finished_beside(Detail, run.folder, "detail")
     if state is not None:
         trained = sft.Trained(model.transformer, networks.trained_context(recipe, model) if stage == "sft" else None)
         trained.load_state_dict(state)

@@ -30,6 +30,7 @@ class FakeModel:
 
     defaults = Defaults(steps=1, guidance=1.0, canvas=64, multiple=32)
     tasks = tuple(TASKS)
+    better = None
 
     def __init__(self, before=lambda requests: None, window: int = 1):
         self.before, self.window = before, window

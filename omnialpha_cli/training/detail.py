@@ -1,0 +1,106 @@
+"""Training of the detail: from what the model made of examples, and their pixels, to the alpha that they have.
+
+The model sees each example once, before the training: what a step costs is the small network's share alone. Steps see
+random parts of them, turned and mirrored.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..imaging.canvas import Canvas
+from ..imaging.known import alpha_in_band
+from ..model.detail import BACKGROUND, OBJECT
+from ..model.omnialpha import OmniAlpha, Request
+from .augment import chance, choice, uniform
+from .examples import Material, Mix, draw_example, draw_task, photo_of_shape
+from .image_encoder import CanvasOf
+from .log import Report
+from .loop import Objective, Schedule, step_generator
+
+TASKS = {"matte.trimap": 0.4, "matte.auto": 0.3, "matte.rough-mask": 0.2, "matte.mask": 0.1}
+# A photograph's labels are not sure where it is soft; what is composed is.
+MIX = Mix(photo=0.25, recomposed=0.35, cutout=0.1, built=0.3)
+EXAMPLES = 2000  # that the model sees, unless the recipe says otherwise
+PART = 192  # side of what a step sees of an example, pixels
+TRIES = 6  # parts that are drawn until one has something soft, or wrong
+WORTH = 0.002  # mean error from which a part is worth a look
+SQUARE = 4.0  # weight of the squared error beside the absolute one
+FLOOR = 0.002  # an error below it counts as done
+PLATE, TRUTH, TRIMAP, FOUND = slice(0, 3), slice(3, 4), slice(4, 5), slice(5, 6)  # channels of what was seen
+
+
+def see(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, count: int, report: Report) -> list[Tensor]:
+    """What the model makes of so many examples: (6, h, w) uint8 each, plate, true alpha, trimap (128 where there is
+    none), and the alpha that is found, as the product would find it: in a trimap's band by closed-form matting.
+    """
+    seen = []
+    for number in range(count):
+        g = step_generator(0, number)
+        task = draw_task(TASKS, g)
+        h, w = canvas(*photo_of_shape(material, g), size)
+        example = draw_example(material, MIX, task, (h, w), g)
+        plate, truth = example.inputs[0][:3], example.targets[0][3:]
+        ((layer,),) = model.run([Request(example.prompt, tuple(example.inputs), ((h, w),), seed=number)])
+        found, trimap = layer[3], torch.full((h, w), 128 / 255)
+        if task.hint == "trimap":
+            trimap = example.inputs[1][0]
+            found, _ = alpha_in_band(found, plate, Canvas(h, w, (h, w), (0, 0, h, w)), trimap)
+        whole = torch.cat((plate, truth, trimap[None], found[None]))
+        seen.append((whole * 255).round().clamp(0, 255).byte())
+        report.progress("examples seen", number + 1, count)
+    return seen
+
+
+def part(seen: Tensor, g: torch.Generator) -> Tensor:
+    """A part (6, PART, PART) in [0, 1] of what was seen (6, h, w), with something to learn if a few tries find some."""
+    _, h, w = seen.shape
+    for _ in range(TRIES):
+        top, left = choice(g, max(1, h - PART + 1)), choice(g, max(1, w - PART + 1))
+        one = seen[:, top : top + PART, left : left + PART].float() / 255
+        if float((one[FOUND] - one[TRUTH]).abs().mean()) > WORTH:
+            break
+    missing = PART - one.shape[2], PART - one.shape[1]
+    one = F.pad(one[None], (0, missing[0], 0, missing[1]), "replicate")[0]
+    for flipped, axes in ((chance(g, 0.5), (1,)), (chance(g, 0.5), (2,))):
+        one = one.flip(axes) if flipped else one
+    one = one.transpose(1, 2) if chance(g, 0.5) else one
+    if chance(g, 0.3):
+        one = torch.cat((one[torch.randperm(3, generator=g)], one[3:]))
+    return _smaller(one, g) if chance(g, 0.2) else one
+
+
+def _smaller(one: Tensor, g: torch.Generator) -> Tensor:
+    """The same with its found alpha as of a smaller canvas."""
+    small = F.interpolate(one[None, FOUND], scale_factor=uniform(g, 0.4, 0.9), mode="bilinear", antialias=True)
+    return torch.cat((one[:5], F.interpolate(small, one.shape[1:], mode="bilinear")[0]))
+
+
+def errors(found: Tensor, truth: Tensor, trimap: Tensor) -> Tensor:
+    """(B,): the mean of |e| + SQUARE·e² where a trimap (B, 1, h, w) knows nothing."""
+    unknown = ((trimap >= BACKGROUND) & (trimap <= OBJECT)).to(found)
+    error = (found - truth) * unknown
+    return (error.abs() + SQUARE * error.square()).sum((1, 2, 3)) / unknown.sum((1, 2, 3)).clamp(min=1)
+
+
+def objective(seen: Sequence[Tensor], schedule: Schedule, device: torch.device) -> Objective:
+    """What `loop.train` optimises, of a `Detail`: the logarithm of each part's error, so that every one counts by the
+    share of it that goes.
+    """
+
+    def draw(step: int, micro: int, g: torch.Generator) -> Tensor:
+        return torch.stack([part(seen[choice(g, len(seen))], g) for _ in range(schedule.micro_batch)])
+
+    def ready(drawn: Tensor) -> Tensor:
+        return drawn.to(device).contiguous(memory_format=torch.channels_last)
+
+    def loss(model: nn.Module, batch: Tensor, term: int) -> tuple[Tensor, dict[str, float]]:
+        plate, truth, trimap, before = (batch[:, channels] for channels in (PLATE, TRUTH, TRIMAP, FOUND))
+        after = errors(model(plate, before, trimap).float(), truth, trimap)
+        was = errors(before, truth, trimap)
+        value = ((after + FLOOR) / (was + FLOOR)).log().mean()
+        return value, {"left": float(after.detach().sum() / was.sum().clamp(min=FLOOR))}
+
+    return Objective(draw, loss, ready=ready)

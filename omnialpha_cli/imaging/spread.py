@@ -4,6 +4,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+SURE = 0.9  # alpha from here on counts as a sight of the object, 1 − alpha as one of the background
+
+
+def seen_colours(plate: Tensor, alpha: Tensor) -> Tensor:
+    """Colours (6, h, w) of the object and of the background, from where `alpha` (h, w) is sure of the one or the other
+    in the `plate` (3, h, w), and about there from around.
+    """
+    sure = (((share - SURE) / (1 - SURE)).clamp(0, 1) for share in (alpha, 1 - alpha))
+    return torch.cat([spread(plate, weight) for weight in sure])
+
 
 def spread(image: Tensor, weight: Tensor) -> Tensor:
     """Fill `image` (C, h, w) from coarser and coarser averages as `weight` (h, w) falls from 1 to 0.

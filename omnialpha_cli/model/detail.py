@@ -1,7 +1,9 @@
 """The detail of a matte, for the embedded weights: what the picture's own pixels say of it.
 
 The transformer sees latents of eight pixels a side, and closed-form matting nothing but colours. A convolutional
-network that is shown the picture, the matte so far, and what a trimap knows, tells both where they err.
+network that is shown the picture, the matte so far, and what a trimap knows, tells where they err. It does not paint
+alpha, but says at each pixel how far to go some ways: to where the picture's colour lies between those of object and
+background, sharper or softer, and more or less. So it has little to learn, and can hardly do harm.
 """
 
 import torch
@@ -13,26 +15,50 @@ from .unet import UNet
 MULTIPLE = 16  # of the sides that it works on
 WIDTHS = 24, 48, 64, 96  # at strides 2, 4, 8 and 16
 BACKGROUND, OBJECT = 0.05, 0.95  # below the first a trimap is sure of the one, above the second of the other
+SOFT = 0.02  # alpha that is farther than this from 0 and 1 is not settled,
+NEAR = 8  # nor is what is so many pixels away from it
+BLUR = 5  # side of the window whose mean a sharper alpha goes away from, pixels
+CONTRAST = 1e-3  # squared distance of two colours below which they are one
 
 
 class Detail(UNet):
     """Pictures and their mattes so far to better mattes. It sees no farther than some dozens of pixels."""
 
     def __init__(self) -> None:
-        super().__init__(6, 1, WIDTHS, deepest=1, normed=False)
+        super().__init__(13, 4, WIDTHS, deepest=1, normed=False)
 
-    def forward(self, plate: Tensor, alpha: Tensor, trimap: Tensor) -> Tensor:
-        """Plates (B, 3, h, w), alpha so far and trimaps (B, 1, h, w), all in [0, 1] → alpha (B, 1, h, w), about.
+    def forward(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor) -> Tensor:
+        """Plates (B, 3, h, w), the `colours` (B, 6, h, w) that object and background are likely to have, alpha so far
+        and trimaps (B, 1, h, w), all in [0, 1] → alpha (B, 1, h, w), about.
 
-        Sides are multiples of `MULTIPLE`. A trimap of ½ knows nothing.
+        Sides are multiples of `MULTIPLE`. A trimap of ½ knows nothing. What is not near anything soft stays as it is.
         """
+        front, back = colours.split(3, 1)
+        line = _between(plate, front, back)
         known = torch.cat((trimap < BACKGROUND, trimap > OBJECT), 1).to(plate)
-        return alpha + self.through(torch.cat((plate * 2 - 1, alpha * 2 - 1, known), 1))
+        seen = torch.cat((plate * 2 - 1, alpha * 2 - 1, line * 2 - 1, known, front - plate, back - plate), 1)
+        blurred = F.avg_pool2d(alpha, BLUR, 1, BLUR // 2, count_include_pad=False)
+        ways = torch.cat((line - alpha, alpha - blurred, alpha * (1 - alpha), torch.ones_like(alpha)), 1)
+        return alpha + open_places(alpha, trimap) * (self.through(seen) * ways).sum(1, keepdim=True)
 
-    def better(self, plate: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
+    def better(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
         """The same of one plate (3, h, w) of any size: alpha (h, w) in [0, 1]."""
         h, w = alpha.shape
         hint = torch.full_like(alpha, 0.5) if trimap is None else trimap
-        seen = torch.cat((plate, alpha[None], hint[None]))[None]  # (1, 5, h, w)
+        seen = torch.cat((plate, colours, alpha[None], hint[None]))[None]  # (1, 11, h, w)
         whole = F.pad(seen, (0, -w % MULTIPLE, 0, -h % MULTIPLE), "replicate")
-        return self(*whole.split((3, 1, 1), 1))[0, 0, :h, :w].clamp(0, 1)
+        return self(*whole.split((3, 6, 1, 1), 1))[0, 0, :h, :w].clamp(0, 1)
+
+
+def open_places(alpha: Tensor, trimap: Tensor) -> Tensor:
+    """1 where `alpha` (B, 1, h, w) is open to change, near what is soft in it and not known by the `trimap`; else 0."""
+    soft = ((alpha > SOFT) & (alpha < 1 - SOFT)).to(alpha)
+    unknown = (trimap >= BACKGROUND) & (trimap <= OBJECT)
+    return F.max_pool2d(soft, 2 * NEAR + 1, 1, NEAR) * unknown.to(alpha)
+
+
+def _between(plate: Tensor, front: Tensor, back: Tensor) -> Tensor:
+    """Where the colours of a plate lie between the other two (B, 3, h, w): 0 at the back, 1 at the front."""
+    line = front - back
+    along = ((plate - back) * line).sum(1, keepdim=True)
+    return (along / line.square().sum(1, keepdim=True).clamp(min=CONTRAST)).clamp(0, 1)

@@ -75,5 +75,11 @@ def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[s
     """A safetensors file in `dtype`. `NAME.int8` with `NAME.scale` (one a row) is the int8 form of `NAME`."""
     state = load_file(path, device=str(device))
     for name in [k.removesuffix(".int8") for k in state if k.endswith(".int8")]:
-        state[name] = state.pop(f"{name}.int8").float() * state.pop(f"{name}.scale").float()[:, None]
+        rows = state.pop(f"{name}.int8").float()
+        state[name] = rows * per_row(state.pop(f"{name}.scale").float(), rows)
     return {k: v.to(dtype) for k, v in state.items()}
+
+
+def per_row(scale: Tensor, rows: Tensor) -> Tensor:
+    """Numbers, one a row (n,), in the shape that multiplies `rows` (n, …)."""
+    return scale.view(-1, *(1 for _ in rows.shape[1:]))

@@ -286,17 +286,19 @@ class OmniAlpha:
         return self.effects.gains(self._to_device(picture[:3]), self._to_device(mask)).float().cpu()
 
     @property
-    def better(self) -> Callable[[Tensor, Tensor, Tensor | None], Tensor] | None:
-        """A second look at a matte, of weights that see its detail apart: from the plate (3, H, W), sRGB in [0, 1], its
-        alpha (H, W) and a trimap (H, W), or none, to a better alpha, float32 on the CPU.
+    def better(self) -> Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor] | None:
+        """A second look at a matte, of weights that see its detail apart: from the plate (3, H, W), sRGB in [0, 1], the
+        colours (6, H, W) that object and background are likely to have in it, alpha (H, W) and a trimap (H, W), or
+        none, to a better alpha, float32 on the CPU.
         """
         return None if self.detail is None else self._look_again
 
     @torch.inference_mode()
-    def _look_again(self, plate: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
+    def _look_again(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
         assert self.detail is not None
+        plate, colours, alpha = (self._to_device(one) for one in (plate, colours, alpha))
         hint = None if trimap is None else self._to_device(trimap)
-        return self.detail.better(self._to_device(plate), self._to_device(alpha), hint).float().cpu()
+        return self.detail.better(plate, colours, alpha, hint).float().cpu()
 
     def encode(self, requests: Sequence[Request]) -> list[Tensor]:
         """Latents of the inputs, of requests of one layout: for input k (B, 16, H_k/8, W_k/8)."""

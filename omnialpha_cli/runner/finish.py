@@ -38,7 +38,13 @@ def _for_plates_in(encoding: Encoding, better: Better | None) -> Better | None:
     """The same look at a plate that is encoded otherwise."""
     if better is None or encoding == SRGB:
         return better
-    return lambda plate, alpha, trimap: better(in_encoding(plate, encoding, SRGB).clamp(0, 1), alpha, trimap)
+
+    def seen(colours: Tensor) -> Tensor:  # (3, h, w)
+        return in_encoding(colours, encoding, SRGB).clamp(0, 1)
+
+    return lambda plate, colours, alpha, trimap: better(
+        seen(plate), torch.cat([seen(part) for part in colours.split(3)]), alpha, trimap
+    )
 
 
 def _matte(

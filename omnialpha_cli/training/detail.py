@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from ..imaging.canvas import Canvas
 from ..imaging.known import alpha_in_band
-from ..model.detail import BACKGROUND, OBJECT
+from ..imaging.spread import seen_colours
+from ..model.detail import open_places
 from ..model.omnialpha import OmniAlpha, Request
 from .augment import chance, choice, uniform
 from .examples import Material, Mix, draw_example, draw_task, photo_of_shape
@@ -24,11 +25,12 @@ TASKS = {"matte.trimap": 0.4, "matte.auto": 0.3, "matte.rough-mask": 0.2, "matte
 # A photograph's labels are not sure where it is soft; what is composed is.
 MIX = Mix(photo=0.25, recomposed=0.35, cutout=0.1, built=0.3)
 EXAMPLES = 2000  # that the model sees, unless the recipe says otherwise
-PART = 192  # side of what a step sees of an example, pixels
+PART = 128  # side of what a step sees of an example, pixels
+LEAST = 100  # open pixels that a part is taken to have
 TRIES = 6  # parts that are drawn until one has something soft, or wrong
 WORTH = 0.002  # mean error from which a part is worth a look
-SQUARE = 4.0  # weight of the squared error beside the absolute one
-FLOOR = 0.002  # an error below it counts as done
+FLOOR = 0.05  # an error far above it counts by the share of it that goes, one below it hardly
+Batch = tuple[Tensor, Tensor]  # parts (B, 6, ·, ·), and the colours (B, 6, ·, ·) seen in them
 PLATE, TRUTH, TRIMAP, FOUND = slice(0, 3), slice(3, 4), slice(4, 5), slice(5, 6)  # channels of what was seen
 
 
@@ -78,29 +80,30 @@ def _smaller(one: Tensor, g: torch.Generator) -> Tensor:
     return torch.cat((one[:5], F.interpolate(small, one.shape[1:], mode="bilinear")[0]))
 
 
-def errors(found: Tensor, truth: Tensor, trimap: Tensor) -> Tensor:
-    """(B,): the mean of |e| + SQUARE·e² where a trimap (B, 1, h, w) knows nothing."""
-    unknown = ((trimap >= BACKGROUND) & (trimap <= OBJECT)).to(found)
-    error = (found - truth) * unknown
-    return (error.abs() + SQUARE * error.square()).sum((1, 2, 3)) / unknown.sum((1, 2, 3)).clamp(min=1)
+def errors(found: Tensor, truth: Tensor, places: Tensor) -> Tensor:
+    """(B,): the mean of |e| + e² in these `places`, all (B, 1, h, w). The square alone would see little but what is all
+    wrong, which no look at an edge mends.
+    """
+    error = (found - truth) * places
+    return (error.abs() + error.square()).sum((1, 2, 3)) / places.sum((1, 2, 3)).clamp(min=LEAST)
 
 
 def objective(seen: Sequence[Tensor], schedule: Schedule, device: torch.device) -> Objective:
-    """What `loop.train` optimises, of a `Detail`: the logarithm of each part's error, so that every one counts by the
-    share of it that goes.
-    """
+    """What `loop.train` optimises, of a `Detail`: the share of each part's error that is left."""
 
     def draw(step: int, micro: int, g: torch.Generator) -> Tensor:
         return torch.stack([part(seen[choice(g, len(seen))], g) for _ in range(schedule.micro_batch)])
 
-    def ready(drawn: Tensor) -> Tensor:
-        return drawn.to(device).contiguous(memory_format=torch.channels_last)
+    def ready(drawn: Tensor) -> Batch:
+        batch = drawn.to(device).contiguous(memory_format=torch.channels_last)
+        return batch, torch.stack([seen_colours(one[PLATE], one[FOUND][0]) for one in batch])
 
-    def loss(model: nn.Module, batch: Tensor, term: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(model: nn.Module, drawn: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
+        batch, colours = drawn
         plate, truth, trimap, before = (batch[:, channels] for channels in (PLATE, TRUTH, TRIMAP, FOUND))
-        after = errors(model(plate, before, trimap).float(), truth, trimap)
-        was = errors(before, truth, trimap)
-        value = ((after + FLOOR) / (was + FLOOR)).log().mean()
-        return value, {"left": float(after.detach().sum() / was.sum().clamp(min=FLOOR))}
+        places = open_places(before, trimap)
+        was = errors(before, truth, places)
+        after = errors(model(plate, colours, before, trimap).float(), truth, places)
+        return (after / (was + FLOOR)).mean(), {"left": float(after.detach().sum() / was.sum().clamp(min=FLOOR))}
 
     return Objective(draw, loss, ready=ready)

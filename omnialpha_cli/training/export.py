@@ -6,6 +6,7 @@ The embedded kind is `config.json`, `transformer`, `vae`, `context` and, where t
 """
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ..model.context.mini import TOKENIZER_FILE, MiniContext
+from ..model.embedded import per_row
 from ..model.light_vae import LightVAE
 from ..model.omnialpha import OmniAlpha
 from ..model.transformer import Transformer
+from ..model.unet import UNet
 from ..model.vae import AlphaVAE, Resample
 from .distributed import Group, whole
 from .save import save_tensors
@@ -24,20 +27,22 @@ from .save import save_tensors
 PART_FILE = "diffusion_pytorch_model.safetensors"
 TEMPORAL = [False, True, True]  # the published VAE's levels that also halve time, which stills do not have
 INT8_FROM = 2**16  # entries of a matrix; smaller ones are not worth it
+INT8_KERNELS_FROM = 2**13  # of a U-Net's kernels, which are all that it is made of
 
 
 def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """(rows, columns) → int8 of the same shape, and one float32 scale a row, with weight ≈ int8 · scale."""
-    scale = weight.abs().amax(1).clamp(min=1e-12) / 127
-    return (weight / scale[:, None]).round().to(torch.int8), scale
+    """(rows, …) → int8 of the same shape, and one float32 scale a row, with weight ≈ int8 · scale."""
+    scale = weight.abs().flatten(1).amax(1).clamp(min=1e-12) / 127
+    return (weight / per_row(scale, weight)).round().to(torch.int8), scale
 
 
 def stored(module: nn.Module) -> dict[str, Tensor]:
-    """The module's tensors as files hold them: large matrices int8 per row, all else fp16."""
+    """The module's tensors as files hold them: large matrices, and a U-Net's kernels, int8 per row, all else fp16."""
     out: dict[str, Tensor] = {}
+    least = {2: INT8_FROM, 4: INT8_KERNELS_FROM} if isinstance(module, UNet) else {2: INT8_FROM}
     for name, tensor in module.state_dict().items():
         value = tensor.detach().float().cpu().contiguous()
-        if value.ndim == 2 and value.numel() >= INT8_FROM:
+        if value.numel() >= least.get(value.ndim, math.inf):
             out[f"{name}.int8"], out[f"{name}.scale"] = quantise_rows(value)
         else:
             out[name] = value.half()

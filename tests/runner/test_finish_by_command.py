@@ -216,3 +216,19 @@ def test_any_shape_is_completed_from_words_alone(name, size):
     work = completion(name, picture(torch.rand(3, *size)))
     (made,) = finish(work, painted(work), Settings())
     assert made.shape == (4, *size) and 0 <= made.min() <= made.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["matte.auto", "decompose.auto"])
+@pytest.mark.parametrize("depth", ["8", "half"])
+def test_a_second_look_sees_the_plate_as_srgb(name, depth):
+    """Whatever the output is composited in."""
+    light, shown = torch.full((3, 96, 128), 0.2), []
+    work = prepared(name, light, depth=depth)
+
+    def better(plate, colours, alpha, trimap):
+        shown.append(plate)
+        return torch.ones_like(alpha)
+
+    *_, front = finish(work, painted(work), Settings(), better)
+    assert (front[3] == 1).all()
+    assert torch.allclose(shown[0].mean(), work.request.inputs[0][:3].mean(), atol=1e-3)

@@ -11,8 +11,11 @@ from typer.testing import CliRunner
 
 from omnialpha_cli.cli.main import app
 from omnialpha_cli.model.context.image_encoder import STAGES, Backbone, fold_published
+from omnialpha_cli.model.detail import Detail
+from omnialpha_cli.model.embedded import read_tensors
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
-from omnialpha_cli.training.export import quantise_rows
+from omnialpha_cli.training.export import quantise_rows, stored
+from omnialpha_cli.training.save import save_tensors
 from omnialpha_cli.training.words import TABLE_KEY, prune
 
 RECIPE = """
@@ -154,6 +157,20 @@ def test_int8_rows_are_close():
     assert float((small * scale[:, None] - weight).abs().max()) <= float(scale.max()) / 2 + 1e-6
 
 
+def test_kernels_of_a_unet_are_bytes_in_its_file(tmp_path):
+    torch.manual_seed(0)
+    network = Detail()
+    small = stored(network)
+    assert small["down.0.conv1.weight"].dtype == torch.float16  # few numbers
+    assert small["down.3.conv1.weight.int8"].dtype == torch.int8
+    save_tensors(small, tmp_path / "detail.safetensors")
+    back = read_tensors(tmp_path / "detail.safetensors", torch.device("cpu"), torch.float32)
+    assert back.keys() == network.state_dict().keys()
+    for name, value in network.state_dict().items():
+        step = value.abs().max() / 127
+        assert back[name].shape == value.shape and (back[name] - value).abs().max() <= step
+
+
 def test_folding_leaves_the_network_as_it_was():
     state = published_backbone()
     folded = fold_published(state)
@@ -212,9 +229,16 @@ size = 64
 steps = 2
 batch = 1
 lr = 1e-3
+[detail]
+examples = 3
+[[detail.stages]]
+size = 64
+steps = 2
+batch = 1
+lr = 1e-2
 """)
     material = [f"--{name}={path}" for name, path in packs.items()]
-    for arguments in (("sft", recipe, *material), ("export", recipe, out)):
+    for arguments in (("sft", recipe, *material), ("detail", recipe, *material), ("export", recipe, out)):
         result = CliRunner().invoke(app, ["train", *map(str, arguments), "--run", str(run)], catch_exceptions=False)
         assert result.exit_code == 0, result.output
     before, after = OmniAlpha.load(tiny_weights), OmniAlpha.load(out)
@@ -222,6 +246,12 @@ lr = 1e-3
     assert after.transformer.config == before.transformer.config
     assert torch.equal(after.transformer.proj_out.weight, before.transformer.proj_out.weight) is False
     assert all(torch.equal(a, b) for a, b in zip(after.vae.parameters(), before.vae.parameters(), strict=True))
+    assert before.better is None
+    plate, colours, alpha = torch.rand(3, 70, 90), torch.rand(6, 70, 90), torch.rand(70, 90)
+    found = after.better(plate, colours, alpha, None)
+    assert found.shape == (70, 90) and not torch.equal(found, alpha)
+    learnt = torch.load(run / "detail.pt", weights_only=True)
+    torch.testing.assert_close(after.detail.state_dict(), learnt, atol=2e-3, rtol=2e-3)
 
 
 def test_without_weights_to_start_from_words_are_needed(packs, tmp_path):

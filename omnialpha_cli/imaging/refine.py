@@ -30,12 +30,13 @@ def full_size_alpha(
     """Alpha (H, W) in [0, 1] at the plate's size, from `matte` (h, w) on the canvas and the `plate` (3, H, W).
 
     A `trimap` (H, W) is kept where it is sure, and tells the rest too (`known.py`). `better` is a network's second
-    look, at no more than SIDE² pixels, or the canvas's. `method` and `behind` are those of `refine_alpha`.
+    look, at no more than SIDE² pixels, or the canvas's; the `method` "none" takes none. `method` and `behind` are those
+    of `refine_alpha`.
     """
     alpha = matte.to(plate)
     if trimap is not None:
         alpha, canvas = alpha_in_band(alpha, plate, canvas, trimap)
-    if better is not None:
+    if better is not None and method != "none":
         alpha, canvas = _look_again(alpha, plate, canvas, trimap, better)
     full = refine_alpha(alpha, plate, canvas, method, behind)
     return full if trimap is None else keep_known(full, trimap)

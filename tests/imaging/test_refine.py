@@ -127,6 +127,8 @@ def test_a_second_look_loses_nothing_of_a_small_picture_or_a_large_canvas(size, 
         shown.append(alpha.shape)
         return alpha
 
+    full_size_alpha(torch.rand(canvas.size), torch.rand(3, *size), canvas, method="none", better=better)
+    assert not shown
     full_size_alpha(torch.rand(canvas.size), torch.rand(3, *size), canvas, better=better)
     wanted = min(size[0] * size[1], canvas.size[0] * canvas.size[1])
     assert abs(shown[0][0] * shown[0][1] / wanted - 1) < 0.01

@@ -15,7 +15,7 @@ from .spread import seen_colours
 # From a plate (3, h, w), colours (6, h, w) of `seen_colours`, alpha (h, w) and a trimap (h, w), or none, to a better
 # alpha (h, w).
 Better = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
-SIDE = 384  # of the square that has the area at which a matte is made better, pixels
+SIDE = 512  # of the square that has the area at which a matte is made better, pixels
 
 
 def full_size_alpha(

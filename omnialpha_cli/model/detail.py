@@ -17,6 +17,8 @@ WIDTHS = 24, 48, 64, 96  # at strides 2, 4, 8 and 16
 BACKGROUND, OBJECT = 0.05, 0.95  # below the first a trimap is sure of the one, above the second of the other
 SOFT = 0.02  # alpha that is farther than this from 0 and 1 is not settled,
 NEAR = 8  # nor is what is so many pixels away from it
+EDGE, REACH = 0.1, 4  # an edge has alpha that is so near to 0, and to 1, within so many pixels
+DOUBT = 0.4  # how far what is no edge follows
 BLUR = 5  # side of the window whose mean a sharper alpha goes away from, pixels
 CONTRAST = 1e-3  # squared distance of two colours below which they are one
 
@@ -42,12 +44,16 @@ class Detail(UNet):
         return alpha + open_places(alpha, trimap) * (self.through(seen) * ways).sum(1, keepdim=True)
 
     def better(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
-        """The same of one plate (3, h, w) of any size: alpha (h, w) in [0, 1]."""
+        """The same of one plate (3, h, w) of any size: alpha (h, w) in [0, 1].
+
+        Without a trimap what is soft far and wide is doubt whether it is meant, which pixels alone do not settle.
+        """
         h, w = alpha.shape
         hint = torch.full_like(alpha, 0.5) if trimap is None else trimap
         seen = torch.cat((plate, colours, alpha[None], hint[None]))[None]  # (1, 11, h, w)
         whole = F.pad(seen, (0, -w % MULTIPLE, 0, -h % MULTIPLE), "replicate")
-        return self(*whole.split((3, 6, 1, 1), 1))[0, 0, :h, :w].clamp(0, 1)
+        found = self(*whole.split((3, 6, 1, 1), 1))[0, 0, :h, :w].clamp(0, 1)
+        return found if trimap is not None else torch.lerp(alpha, found, _trust(alpha))
 
 
 def open_places(alpha: Tensor, trimap: Tensor) -> Tensor:
@@ -55,6 +61,13 @@ def open_places(alpha: Tensor, trimap: Tensor) -> Tensor:
     soft = ((alpha > SOFT) & (alpha < 1 - SOFT)).to(alpha)
     unknown = (trimap >= BACKGROUND) & (trimap <= OBJECT)
     return F.max_pool2d(soft, 2 * NEAR + 1, 1, NEAR) * unknown.to(alpha)
+
+
+def _trust(alpha: Tensor) -> Tensor:
+    """1 at the edges in `alpha` (h, w), where object and background are both near; DOUBT elsewhere."""
+    sides = torch.stack((alpha < EDGE, alpha > 1 - EDGE)).to(alpha)  # (2, h, w)
+    edge = F.max_pool2d(sides, 2 * REACH + 1, 1, REACH).prod(0)
+    return DOUBT + (1 - DOUBT) * edge
 
 
 def _between(plate: Tensor, front: Tensor, back: Tensor) -> Tensor:

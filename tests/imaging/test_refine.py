@@ -119,7 +119,7 @@ def test_a_second_look_is_taken_at_no_more_than_its_own_size():
     assert not alpha[:100].any() and (alpha[110:] == 1).all()
 
 
-@pytest.mark.parametrize(("size", "side"), [((90, 120), 256), ((600, 900), 512)])
+@pytest.mark.parametrize(("size", "side"), [((90, 120), 256), ((600, 900), 640)])
 def test_a_second_look_loses_nothing_of_a_small_picture_or_a_large_canvas(size, side):
     canvas, shown = choose_canvas(*size, side), []
 

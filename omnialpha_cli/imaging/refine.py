@@ -15,7 +15,8 @@ from .spread import seen_colours
 # From a plate (3, h, w), colours (6, h, w) of `seen_colours`, alpha (h, w) and a trimap (h, w), or none, to a better
 # alpha (h, w).
 Better = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
-SIDE = 512  # of the square that has the area at which a matte is made better, pixels
+# Of the square that has the area at which a matte is made better, pixels: what a trimap leaves open is worth more time.
+SIDE, SIDE_IN_BAND = 384, 512
 
 
 def full_size_alpha(
@@ -30,8 +31,8 @@ def full_size_alpha(
     """Alpha (H, W) in [0, 1] at the plate's size, from `matte` (h, w) on the canvas and the `plate` (3, H, W).
 
     A `trimap` (H, W) is kept where it is sure, and tells the rest too (`known.py`). `better` is a network's second
-    look, at no more than SIDE² pixels, or the canvas's; the `method` "none" takes none. `method` and `behind` are those
-    of `refine_alpha`.
+    look, at a limited size, but no less than the canvas's; the `method` "none" takes none. `method` and `behind` are
+    those of `refine_alpha`.
     """
     alpha = matte.to(plate)
     if trimap is not None:
@@ -47,7 +48,8 @@ def _look_again(
 ) -> tuple[Tensor, Canvas]:
     """Alpha (h, w), made `better`, and the canvas that it is on."""
     height, width = plate.shape[1:]
-    size = within(height, width, max(SIDE, math.isqrt(canvas.size[0] * canvas.size[1])))
+    side = SIDE if trimap is None else SIDE_IN_BAND
+    size = within(height, width, max(side, math.isqrt(canvas.size[0] * canvas.size[1])))
     seen, alpha = resample(plate, *size), resample(canvas.crop(alpha[None]), *size)[0]
     known = None if trimap is None else resample(trimap[None].to(plate), *size)[0]
     return better(seen, seen_colours(seen, alpha), alpha, known).to(plate), Canvas(height, width, size, (0, 0, *size))

@@ -7,7 +7,7 @@ from scenes import disc, hair, textured
 from omnialpha_cli.evaluation.scenes import hair_scene
 from omnialpha_cli.imaging.canvas import choose_canvas, within
 from omnialpha_cli.imaging.composite import over
-from omnialpha_cli.imaging.refine import SIDE, full_size_alpha, refine_alpha
+from omnialpha_cli.imaging.refine import SIDE_IN_BAND, full_size_alpha, refine_alpha
 
 
 def scene(alpha: torch.Tensor) -> torch.Tensor:
@@ -114,8 +114,8 @@ def test_a_second_look_is_taken_at_no_more_than_its_own_size():
     trimap = torch.full((600, 900), 0.5)
     trimap[:100] = 0
     alpha = full_size_alpha(torch.rand(canvas.size), plate, canvas, trimap, better=better)
-    h, w = within(600, 900, SIDE)
-    assert shown == [((3, h, w), (h, w), (h, w))] and abs(h * w - SIDE**2) < 2 * w
+    h, w = within(600, 900, SIDE_IN_BAND)
+    assert shown == [((3, h, w), (h, w), (h, w))] and abs(h * w - SIDE_IN_BAND**2) < 2 * w
     assert not alpha[:100].any() and (alpha[110:] == 1).all()
 
 

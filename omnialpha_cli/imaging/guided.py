@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .canvas import Canvas, resample
-from .spread import spread
+from .canvas import Canvas, resample, within
+from .spread import seen_colours
 from .tiles import enlarge, source, tiles
 
 WINDOW = 3  # pixels of the canvas
@@ -26,7 +26,7 @@ SOLID = 0.03  # alpha within this of 0 or 1 becomes 0 or 1; from half as far aga
 SURE = 0.3  # alpha from here on counts as a sight of the foreground, 1 − alpha as one of the background
 CONTRAST = 2.5  # squared colour distance at which the colour line weighs as much as the filter, times what was lost
 MISFIT = 10.0  # weight of the squared distance between the plate and the colour line
-SPREAD_PIXELS = 2**20  # colours are spread at most at this size
+SPREAD_SIDE = 1024  # of the square that has the area at which colours are spread, at most
 
 
 def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None = None) -> Tensor:
@@ -36,8 +36,8 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | 
     """
     size = height, width = plate.shape[1], plate.shape[2]
     h, w = min(height, canvas.box[2]), min(width, canvas.box[3])
-    scale = min(1.0, (SPREAD_PIXELS / (height * width)) ** 0.5)
-    guide = resample(plate, max(h, round(height * scale)), max(w, round(width * scale)))
+    tall, wide = within(height, width, SPREAD_SIDE)
+    guide = resample(plate, max(h, tall), max(w, wide))
 
     rough = resample(_settle(canvas.crop(alpha[None].float())), h, w)  # else texture would be drawn into solid areas
     lines = _guided_lines(resample(guide, h, w), rough)  # (4, h, w)
@@ -45,9 +45,7 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | 
     lowest, highest = -_window_max(-rough, reach), _window_max(rough, reach)
 
     near = _apply_lines(_whole(lines, guide), guide)
-    foreground = spread(guide, ((near - SURE) / (1 - SURE)).clamp(0, 1))
-    background = spread(guide, ((1 - near - SURE) / (1 - SURE)).clamp(0, 1))
-    colours = torch.cat([foreground, background])  # (6, ·, ·), of the guide's size
+    colours = seen_colours(guide, near, SURE)  # (6, ·, ·), of the guide's size
 
     shrunk = (height * width / (h * w)) ** 0.5  # on the way to the canvas
     contrast = CONTRAST / max(shrunk - 1 / shrunk, 1e-3)  # where nothing was lost, there is nothing to mend

@@ -4,15 +4,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SURE = 0.9  # alpha from here on counts as a sight of the object, 1 − alpha as one of the background
+SURE = 0.9  # for a network that has to tell what is less sure
 
 
-def seen_colours(plate: Tensor, alpha: Tensor) -> Tensor:
-    """Colours (6, h, w) of the object and of the background, from where `alpha` (h, w) is sure of the one or the other
-    in the `plate` (3, h, w), and about there from around.
+def seen_colours(plate: Tensor, alpha: Tensor, sure: float = SURE) -> Tensor:
+    """Colours (6, h, w) of the object and of the background: the `plate`'s (3, h, w) where they are seen, and about
+    there from around. Alpha (h, w) from `sure` on counts as a sight of the object, 1 − alpha as one of the background.
     """
-    sure = (((share - SURE) / (1 - SURE)).clamp(0, 1) for share in (alpha, 1 - alpha))
-    return torch.cat([spread(plate, weight) for weight in sure])
+    weights = (((share - sure) / (1 - sure)).clamp(0, 1) for share in (alpha, 1 - alpha))
+    return torch.cat([spread(plate, weight) for weight in weights])
 
 
 def spread(image: Tensor, weight: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ def save(
 ) -> None:
     """Write the state after so many steps. All processes have to come here; the first one writes."""
     state = {"model": trained(model), "ema": ema, "optimiser": optimiser.state_dict(), "step": step}
-    _write(_whole(state), folder / FILE, group)
+    write(_whole(state), folder / FILE, group)
 
 
 def load(
@@ -72,10 +72,11 @@ def load(
 def keep(model: nn.Module, path: Path, group: Group) -> None:
     """Write what a training leaves: all of a model, or, where the base lies elsewhere, the adapters beside it."""
     adapted = any(isinstance(module, Adapted) for module in model.modules())
-    _write(_whole(trained(model) if adapted else model.state_dict()), path, group)
+    write(_whole(trained(model) if adapted else model.state_dict()), path, group)
 
 
-def _write(state: Any, path: Path, group: Group) -> None:
+def write(state: Any, path: Path, group: Group) -> None:
+    """Write a file in one piece. All processes have to come here; the first one writes."""
     if group.first:
         torch.save(state, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)

@@ -205,12 +205,14 @@ def train_detail(run: Run, material: Material) -> None:
     if len(recipe.detail.stages) != 1:
         raise UsageError("this recipe has not one [[detail.stages]]")
     file = run.folder / "detail-seen.pt"
-    if not file.exists():
+    if file.exists():
+        seen = torch.load(file, map_location="cpu", weights_only=True)
+    else:
         model = networks.started(recipe, run.folder, run.loras, device)
         model.transformer.to(device)
         count = int(recipe.detail.network.get("examples", detail.EXAMPLES))
-        torch.save(detail.see(material, model, canvas_size, recipe.detail.stages[0].size, count, run.report), file)
-    seen = torch.load(file, map_location="cpu", weights_only=True)
+        seen = detail.see(material, model, canvas_size, recipe.detail.stages[0].size, count, run.report)
+        checkpoint.write(seen, file, run.group)
     torch.manual_seed(0)
     _train_stages(run, "detail", Detail(), recipe.detail.stages, lambda stage: detail.objective(seen, stage, device))
 

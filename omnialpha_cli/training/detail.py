@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..imaging.canvas import Canvas
+from ..imaging.canvas import Canvas, resample
 from ..imaging.known import alpha_in_band
 from ..imaging.spread import seen_colours
 from ..model.detail import open_places
@@ -18,12 +18,15 @@ from ..model.omnialpha import OmniAlpha, Request
 from .augment import chance, choice, uniform
 from .examples import Material, Mix, draw_example, draw_task, photo_of_shape
 from .image_encoder import CanvasOf
-from .log import Report
 from .loop import Objective, Schedule, step_generator
 
 TASKS = {"matte.trimap": 0.4, "matte.auto": 0.3, "matte.rough-mask": 0.2, "matte.mask": 0.1}
 # A photograph's labels are not sure where it is soft; what is composed is.
 MIX = Mix(photo=0.25, recomposed=0.35, cutout=0.1, built=0.3)
+# What is built may be seen finer than the model sees it, as the product does: by so much, on each side.
+FINE = Mix(photo=0.0, recomposed=0.0, cutout=0.0, built=1.0)
+FINER = 5 / 3
+SHARE_FINE = 0.4
 EXAMPLES = 2000  # that the model sees, unless the recipe says otherwise
 PART = 128  # side of what a step sees of an example, pixels
 LEAST = 100  # open pixels that a part is taken to have
@@ -34,26 +37,29 @@ Batch = tuple[Tensor, Tensor]  # parts (B, 6, ·, ·), and the colours (B, 6, ·
 PLATE, TRUTH, TRIMAP, FOUND = slice(0, 3), slice(3, 4), slice(4, 5), slice(5, 6)  # channels of what was seen
 
 
-def see(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, count: int, report: Report) -> list[Tensor]:
-    """What the model makes of so many examples: (6, h, w) uint8 each, plate, true alpha, trimap (128 where there is
-    none), and the alpha that is found, as the product would find it: in a trimap's band by closed-form matting.
+def see(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, number: int) -> Tensor:
+    """What the model makes of example `number`: (6, h, w) uint8, plate, true alpha, trimap (128 where there is none),
+    and the alpha that is found, as the product would find it: in a trimap's band by closed-form matting.
+
+    The model sees it on a canvas of about `size`² pixels.
     """
-    seen = []
-    for number in range(count):
-        g = step_generator(0, number)
-        task = draw_task(TASKS, g)
-        h, w = canvas(*photo_of_shape(material, g), size)
-        example = draw_example(material, MIX, task, (h, w), g)
-        plate, truth = example.inputs[0][:3], example.targets[0][3:]
-        ((layer,),) = model.run([Request(example.prompt, tuple(example.inputs), ((h, w),), seed=number)])
-        found, trimap = layer[3], torch.full((h, w), 128 / 255)
-        if task.hint == "trimap":
-            trimap = example.inputs[1][0]
-            found, _ = alpha_in_band(found, plate, Canvas(h, w, (h, w), (0, 0, h, w)), trimap)
-        whole = torch.cat((plate, truth, trimap[None], found[None]))
-        seen.append((whole * 255).round().clamp(0, 255).byte())
-        report.progress("examples seen", number + 1, count)
-    return seen
+    g = step_generator(0, number)
+    task = draw_task(TASKS, g)
+    h, w = canvas(*photo_of_shape(material, g), size)
+    mix, scale = (FINE, FINER) if material.triplets is not None and chance(g, SHARE_FINE) else (MIX, 1.0)
+    height, width = round(h * scale), round(w * scale)
+    example = draw_example(material, mix, task, (height, width), g)
+    fitted, device = Canvas(height, width, (h, w), (0, 0, h, w)), model.device
+    inputs = [image.to(device) for image in example.inputs]
+    request = Request(example.prompt, tuple(fitted.fit(image) for image in inputs), ((h, w),), seed=number)
+    ((layer,),) = model.run([request])
+    plate, truth = inputs[0][:3], example.targets[0][3:].to(device)
+    found, trimap = layer[3].to(plate), torch.full_like(plate[0], 128 / 255)
+    if task.hint == "trimap":
+        trimap = inputs[1][0]
+        found, _ = alpha_in_band(found, plate, fitted, trimap)
+    whole = torch.cat((plate, truth, trimap[None], resample(found[None], height, width)))
+    return (whole * 255).round().clamp(0, 255).byte().cpu()
 
 
 def part(seen: Tensor, g: torch.Generator) -> Tensor:
@@ -96,7 +102,7 @@ def objective(seen: Sequence[Tensor], schedule: Schedule, device: torch.device) 
 
     def ready(drawn: Tensor) -> Batch:
         batch = drawn.to(device).contiguous(memory_format=torch.channels_last)
-        return batch, torch.stack([seen_colours(one[PLATE], one[FOUND][0]) for one in batch])
+        return batch, torch.vmap(seen_colours)(batch[:, PLATE], batch[:, FOUND][:, 0])
 
     def loss(model: nn.Module, drawn: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         batch, colours = drawn

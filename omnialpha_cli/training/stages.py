@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..imaging.canvas import choose_canvas
 from ..model.context.image_encoder import fold_published
@@ -47,6 +47,7 @@ from .packs import Packs
 from .perceptual import load_distance
 from .recipe import Recipe
 
+SEEN_A_FILE = 100  # examples that the detail learns from
 NO_WORDS = "--words is needed, unless the recipe starts from weights"
 
 
@@ -204,17 +205,26 @@ def train_detail(run: Run, material: Material) -> None:
         raise UsageError(networks.NO_START)
     if len(recipe.detail.stages) != 1:
         raise UsageError("this recipe has not one [[detail.stages]]")
-    file = run.folder / "detail-seen.pt"
-    if file.exists():
-        seen = torch.load(file, map_location="cpu", weights_only=True)
-    else:
-        model = networks.started(recipe, run.folder, run.loras, device)
-        model.transformer.to(device)
-        count = int(recipe.detail.network.get("examples", detail.EXAMPLES))
-        seen = detail.see(material, model, canvas_size, recipe.detail.stages[0].size, count, run.report)
-        checkpoint.write(seen, file, run.group)
+    seen = _seen(run, material, int(recipe.detail.network.get("examples", detail.EXAMPLES)))
     torch.manual_seed(0)
     _train_stages(run, "detail", Detail(), recipe.detail.stages, lambda stage: detail.objective(seen, stage, device))
+
+
+def _seen(run: Run, material: Material, count: int) -> list[Tensor]:
+    """What the weights that the recipe starts from make of so many examples; files of them that are there are kept."""
+    recipe, device, seen, model = run.recipe, run.group.device, [], None
+    for first in range(0, count, SEEN_A_FILE):
+        file = run.folder / f"detail-seen-{first}.pt"
+        if not file.exists():
+            model = model or networks.started(recipe, run.folder, run.loras, device)
+            model.transformer.to(device)
+            new = []
+            for number in range(first, min(first + SEEN_A_FILE, count)):
+                new.append(detail.see(material, model, canvas_size, recipe.detail.stages[0].size, number))
+                run.report.progress("examples seen", number + 1, count)
+            checkpoint.write(new, file, run.group)
+        seen += torch.load(file, map_location="cpu", weights_only=True)
+    return seen
 
 
 def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:

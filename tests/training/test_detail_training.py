@@ -9,16 +9,9 @@ from omnialpha_cli.training.loop import Schedule
 from omnialpha_cli.training.stages import canvas_size
 
 
-class Silent:
-    def say(self, message):
-        pass
-
-    def progress(self, name, done, total):
-        pass
-
-
 def seen(material, count=6):
-    return detail.see(material, tiny_model(steps=1), canvas_size, 64, count, Silent())
+    model = tiny_model(steps=1)
+    return [detail.see(material, model, canvas_size, 64, number) for number in range(count)]
 
 
 def blurred_disc(seed: int) -> torch.Tensor:

@@ -87,7 +87,7 @@ def import_(
     place: Annotated[
         Path, typer.Argument(metavar="PLACE", help="A folder in the published layout, or a single safetensors file.")
     ],
-    name: Annotated[str, typer.Option(metavar="NAME", help="The weights that it belongs to.")] = "omnialpha",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The weights that it belongs to.")] = "omnialpha",
 ) -> None:
     """Use weights that are on this machine already, by links, without copying; may be repeated part by part.
 

@@ -63,8 +63,7 @@ def measure(
     """Time one step of `layers` blocks, and of one, on requests of `layout` with `context` tokens.
 
     The cost of a block is the difference of the two over the blocks between them; the last block, which computes the
-    targets alone, and what surrounds the blocks are in both. One layer is counted as all of them. Raises ImportError
-    where `quantize` needs torchao.
+    targets alone, and what surrounds the blocks are in both. One layer is counted as all of them.
     """
     torch.manual_seed(0)
     seconds, memory = _time(config, layers, layout, context, batch, rounds, device, dtype, quantize, streamed, compiled)

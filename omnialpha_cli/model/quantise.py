@@ -1,12 +1,11 @@
-"""Weights of the transformer's blocks in 8 or 4 bits; activations stay as they are.
+"""Weights of the transformer's blocks in 8 or 4 bits, which become numbers again in each pass.
 
-8 bits are torchao's. Its kernels for 4 bits multiply weights as they are, which is made for a token at a time: for the
-thousands of a picture a step took eleven times as long as in bfloat16 (H200). Here 4 bits become numbers again in each
-pass, by a few operations an entry of the weights instead of thousands.
+That is a few operations an entry of the weights, where a picture's thousands of tokens cost thousands; kernels that
+multiply weights as they are stored are made for a token at a time (torchao's of 4 bits took eleven times as long as
+bfloat16 on an H200). Only fp8 is multiplied as such, where the device can: then activations are in it, too.
 """
 
-from importlib import import_module
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +14,82 @@ from torch.nn import functional as F
 Kind = Literal["none", "int8", "int4", "fp8"]
 GROUP = 128  # weights that share two numbers in int4
 LEVELS = 15  # steps from the smallest of them to the largest
+FP8 = torch.float8_e4m3fn
+FP8_SIDES = 16  # both sides of a matrix have to be multiples of it
+FP8_FROM = 9  # the major compute capability from which on rows may have scales of their own
 
 # Bytes a weight, scales included.
 BYTES = {"int8": 1.0, "int4": 0.5 + 4 / GROUP, "fp8": 1.0}
+
+
+class Int8Linear(nn.Module):
+    """A linear layer whose weights are whole numbers of 8 bits, times a scale for each output."""
+
+    entries: Tensor
+    scale: Tensor
+
+    def __init__(self, base: nn.Linear):
+        super().__init__()
+        entries, scale = in_range(base.weight.detach(), 127)
+        self.register_buffer("entries", entries.round().to(torch.int8))  # (out, in)
+        self.register_buffer("scale", scale[:, 0].to(base.weight))  # (out,)
+        self.bias = base.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) → (..., out)."""
+        return scaled(F.linear(x, self.entries.to(x)), self.scale, self.bias)
+
+
+class Fp8Linear(nn.Module):
+    """A linear layer whose weights are floats of 8 bits (e4m3), times a scale for each output.
+
+    Where the device multiplies in fp8, tokens are in it too, with a scale each.
+    """
+
+    entries: Tensor
+    scale: Tensor
+
+    def __init__(self, base: nn.Linear):
+        super().__init__()
+        entries, scale = in_range(base.weight.detach(), torch.finfo(FP8).max)
+        self.register_buffer("entries", entries.to(FP8))  # (out, in)
+        self.register_buffer("scale", scale[:, 0].float())  # (out,)
+        self.bias = base.bias
+        self.fits = base.in_features % FP8_SIDES == 0 and base.out_features % FP8_SIDES == 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) → (..., out)."""
+        tokens = x.ndim > 2 and x.dtype == torch.bfloat16  # one row a picture is not worth it
+        if tokens and self.fits and multiplies_fp8(x.device):
+            return self.multiplied(x)
+        return scaled(F.linear(x, self.entries.to(x)), self.scale.to(x), self.bias)
+
+    def multiplied(self, x: Tensor) -> Tensor:
+        """The same in fp8: (..., in) bfloat16 → (..., out)."""
+        entries, scale = in_range(x.flatten(0, -2).float(), torch.finfo(FP8).max)  # (n, in), (n, 1)
+        product = torch._scaled_mm(
+            entries.to(FP8), self.entries.T, scale_a=scale, scale_b=self.scale[None], bias=self.bias, out_dtype=x.dtype,
+            use_fast_accum=True,
+        )  # fmt: skip
+        return product.unflatten(0, x.shape[:-1])
+
+
+def multiplies_fp8(device: torch.device) -> bool:
+    """Whether a device multiplies matrices in fp8 whose rows have scales of their own."""
+    return device.type == "cuda" and torch.cuda.get_device_properties(device).major >= FP8_FROM
+
+
+def in_range(weight: Tensor, most: float) -> tuple[Tensor, Tensor]:
+    """Weights (out, in) as float32 from −`most` to `most`, and the scales (out, 1) that make them what they were, which
+    are numbers of the weights' own type: rounded afterwards they would fit less well.
+    """
+    scale = (weight.abs().amax(1, keepdim=True) / most).clamp(min=1e-12).float()
+    return (weight.float() / scale).clamp(-most, most), scale
+
+
+def scaled(x: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
+    """x (..., out) times the scale, and the bias, both (out,)."""
+    return x * scale if bias is None else torch.addcmul(bias, x, scale)
 
 
 class Int4Linear(nn.Module):
@@ -52,34 +124,24 @@ class Int4Linear(nn.Module):
         return F.linear(x, self.weight(), self.bias)
 
 
+LAYERS: dict[str, type[Int8Linear | Fp8Linear | Int4Linear]] = {
+    "int8": Int8Linear, "fp8": Fp8Linear, "int4": Int4Linear,
+}  # fmt: skip
+
+
 def quantise_blocks(blocks: nn.ModuleList, kind: Kind, device: torch.device, leave: bool) -> None:
     """Quantise every linear layer, block by block on `device`, and `leave` the blocks there or bring them back.
 
-    So no more than one block is there in full precision. Raises ImportError without torchao where that is needed.
+    So no more than one block is there in full precision. In int4 layers stay whole whose inputs do not make groups.
     """
     if kind == "none":
         return
-    quantise = _int4 if kind == "int4" else _torchao(kind)
     for block in blocks:
         home = next(block.parameters()).device
-        quantise(block.to(device))
+        block.to(device)
+        for name, layer in list(block.named_modules()):
+            if isinstance(layer, nn.Linear) and (kind != "int4" or layer.in_features % GROUP == 0):
+                parent, _, child = name.rpartition(".")
+                setattr(block.get_submodule(parent), child, LAYERS[kind](layer))
         if not leave:
             block.to(home)
-
-
-def _int4(block: nn.Module) -> None:
-    for name, layer in list(block.named_modules()):
-        if isinstance(layer, nn.Linear) and layer.in_features % GROUP == 0:
-            parent, _, child = name.rpartition(".")
-            setattr(block.get_submodule(parent), child, Int4Linear(layer))
-
-
-def _torchao(kind: Kind) -> Any:
-    try:
-        quantization = import_module("torchao.quantization")
-    except ImportError as error:
-        raise ImportError(
-            f"--quantize {kind} needs torchao ({error}); install it with: python -m pip install 'omnialpha[quantize]'"
-        ) from error
-    config = quantization.Int8WeightOnlyConfig() if kind == "int8" else quantization.Float8WeightOnlyConfig()
-    return lambda block: quantization.quantize_(block, config)

@@ -1,5 +1,6 @@
 """The command line as a whole: help, version, start-up, and the small commands."""
 
+import ast
 import json
 import os
 import re
@@ -43,6 +44,14 @@ def test_the_helps_paragraphs_are_wrapped_by_the_width_alone(omnialpha):
     width = max(map(len, lines))
     for line, following in pairwise(lines):
         assert len(f"{line} {following.split()[0]}") > width
+
+
+def test_options_with_a_metavar_are_named():
+    """Typer 0.27 takes the metavar for the name of those that are not."""
+    for file in (Path(omnialpha_cli.__file__).parent / "cli").rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in ("typer.Option", "option"):
+                assert call.args or not any(word.arg == "metavar" for word in call.keywords), ast.unparse(call)
 
 
 def test_version(omnialpha):

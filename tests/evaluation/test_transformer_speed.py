@@ -64,7 +64,6 @@ def test_all_of_attention_is_counted_and_the_last_block_as_far_as_it_computes():
 
 
 def test_quantised_weights_take_less_and_are_counted_the_same(monkeypatch):
-    pytest.importorskip("torchao")
     monkeypatch.setitem(transformer_speed.PEAK_SIDE, "cpu", 64)
     for streamed in (False, True):
         speed = run(2, quantize="int8", dtype=torch.bfloat16, streamed=streamed)

@@ -8,9 +8,9 @@ import typer
 
 from ...status import UsageError
 
-Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
+Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")]
 Model = Annotated[str, typer.Option("--model", metavar="NAME", help="Weights: a name, or a folder.")]
-Rounds = Annotated[int, typer.Option(min=1, help="Measured rounds, after one that is not.")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Measured rounds, after one that is not.")]
 Json = Annotated[bool, typer.Option("--json", help="Print records as NDJSON instead of a table.")]
 
 

@@ -6,7 +6,6 @@ from typing import Literal
 
 import typer
 
-from ...status import UsageError
 from .. import ndjson
 
 PATCH = 16  # pixels a side
@@ -48,13 +47,10 @@ def width(
     layout = Layout(targets=((side, side),), inputs=((side, side),))
     context = (canvas // PICTURE_TOKEN) ** 2 + PROMPT_TOKENS
     name = dtype if dtype != "auto" else ("float32" if chosen.type == "cpu" else "bfloat16")
-    try:
-        speed = measure(
-            TransformerConfig(), layers, layout, context=context, batch=batch, steps=steps, rounds=rounds,
-            device=chosen, dtype=DTYPES[name], quantize=quantize, streamed=streamed, compiled=compiled,
-        )  # fmt: skip
-    except ImportError as error:
-        raise UsageError(str(error)) from error
+    speed = measure(
+        TransformerConfig(), layers, layout, context=context, batch=batch, steps=steps, rounds=rounds,
+        device=chosen, dtype=DTYPES[name], quantize=quantize, streamed=streamed, compiled=compiled,
+    )  # fmt: skip
     if json:
         record = {**asdict(speed), "device": str(chosen), "dtype": name, "quantize": quantize, "canvas": canvas,
                   "steps": steps}  # fmt: skip

@@ -28,7 +28,9 @@ def matte(
     rounds: Rounds = 3,
     device: Device = "auto",
     against: Annotated[
-        str, typer.Option(metavar="TOOLS", help=f"Other tools to time too, of {', '.join(TOOLS)}; commas between them.")
+        str, typer.Option(
+            "--against", metavar="TOOLS", help=f"Other tools to time too, of {', '.join(TOOLS)}; commas between them."
+        )
     ] = "",
     json: Json = False,
 ) -> None:

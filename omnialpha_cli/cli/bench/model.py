@@ -66,7 +66,7 @@ def model(
         Config, typer.Option(help="small: beside the other implementation; full: the published width, by itself.")
     ] = Config.small,
     layers: Annotated[int, typer.Option(min=1, help="Blocks of the full width; the rest is extrapolated.")] = 4,
-    canvas: Annotated[int, typer.Option(min=64, metavar="PIXELS", help="Side of the canvas (full).")] = 712,
+    canvas: Annotated[int, typer.Option("--canvas", min=64, metavar="PIXELS", help="Side of the canvas (full).")] = 712,
     batch: Annotated[int, typer.Option(min=1, help="Pictures a step (full).")] = 1,
     steps: Annotated[int, typer.Option(min=1, help="Steps of an image (full).")] = 50,
     dtype: Annotated[

@@ -24,7 +24,7 @@ Files = Annotated[
     ),
 ]
 Count = Annotated[int, typer.Option(min=1, help="Number of pictures to matte.")]
-Size = Annotated[str, typer.Option(metavar="WxH", help="Size to which the pictures are scaled and cropped.")]
+Size = Annotated[str, typer.Option("--size", metavar="WxH", help="Size to which the pictures are scaled and cropped.")]
 
 
 def write_pictures(files: Sequence[Path], count: int, height: int, width: int, folder: Path) -> list[Path]:

@@ -21,10 +21,14 @@ EXAMPLES = (
 
 def steady(
     cut_out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An RGBA picture that moves; by default a head of hair.")
+        Path | None, typer.Option(
+            "--cut-out", metavar="FILE", help="An RGBA picture that moves; by default a head of hair."
+        )
     ] = None,
     background: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What it moves before, of the same size; by default a texture.")
+        Path | None, typer.Option(
+            "--background", metavar="FILE", help="What it moves before, of the same size; by default a texture."
+        )
     ] = None,
     frames: Annotated[int, typer.Option(min=2, help="Length of the shot; 48 are two seconds.")] = 48,
     model: Model = "mini",

@@ -10,11 +10,9 @@ from .guided import guided_alpha
 from .hint import keep_known
 from .known import alpha_in_band
 from .laplacian import laplacian_alpha
-from .spread import seen_colours
 
-# From a plate (3, h, w), colours (6, h, w) of `seen_colours`, alpha (h, w) and a trimap (h, w), or none, to a better
-# alpha (h, w).
-Better = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+# From a plate (3, h, w), alpha (h, w) and a trimap (h, w), or none, to a better alpha (h, w).
+Better = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 # Of the square that has the area at which a matte is made better, pixels: what a trimap leaves open is worth more time.
 SIDE, SIDE_IN_BAND = 384, 512
 
@@ -52,7 +50,7 @@ def _look_again(
     size = within(height, width, max(side, math.isqrt(canvas.size[0] * canvas.size[1])))
     seen, alpha = resample(plate, *size), resample(canvas.crop(alpha[None]), *size)[0]
     known = None if trimap is None else resample(trimap[None].to(plate), *size)[0]
-    return better(seen, seen_colours(seen, alpha), alpha, known).to(plate), Canvas(height, width, size, (0, 0, *size))
+    return better(seen, alpha, known).to(plate), Canvas(height, width, size, (0, 0, *size))
 
 
 def refine_alpha(

@@ -10,22 +10,24 @@ from ..imaging.composite import opaque, over
 from ..imaging.finish import finish_matte
 from ..imaging.layers import finish_layers
 from ..imaging.refine import Better
+from ..imaging.spread import seen_colours
 from ..imaging.stand import in_middle, stand
 from ..media.colour import SRGB, Encoding
 from ..tasks import Command
+from .network import Look
 from .prepare import Prepared, in_encoding
 from .settings import Settings
 
 
 def finish(
-    prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None = None
+    prepared: Prepared, layers: Sequence[Tensor], settings: Settings, look: Look | None = None
 ) -> list[Tensor]:
     """Bring the model's layers (4, h, w), sRGB, to full size: straight RGBA (4, H, W), bottom first, in the encoding of
-    the output. `better` is the model's second look at a matte, for a plate in sRGB.
+    the output. `look` is the model's second look at a matte.
     """
     encoding = prepared.target.encoding
     layers = [in_encoding(layer.cpu(), SRGB, encoding) for layer in layers]
-    results = FINISHES[prepared.task.command](prepared, layers, settings, _for_plates_in(encoding, better))
+    results = FINISHES[prepared.task.command](prepared, layers, settings, _for_plates_in(encoding, look))
     for result in results:
         if prepared.light is not None:
             result[:3] = torch.where(prepared.light, prepared.plate, result[:3])
@@ -34,17 +36,16 @@ def finish(
     return results
 
 
-def _for_plates_in(encoding: Encoding, better: Better | None) -> Better | None:
-    """The same look at a plate that is encoded otherwise."""
-    if better is None or encoding == SRGB:
-        return better
+def _for_plates_in(encoding: Encoding, look: Look | None) -> Better | None:
+    """The look at plates of an encoding, and at the colours that are seen in them: in sRGB, as it was learnt."""
+    if look is None:
+        return None
 
-    def seen(colours: Tensor) -> Tensor:  # (3, h, w)
-        return in_encoding(colours, encoding, SRGB).clamp(0, 1)
+    def better(plate: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
+        seen = in_encoding(plate, encoding, SRGB).clamp(0, 1)
+        return look(seen, seen_colours(seen, alpha), alpha, trimap)
 
-    return lambda plate, colours, alpha, trimap: better(
-        seen(plate), torch.cat([seen(part) for part in colours.split(3)]), alpha, trimap
-    )
+    return better
 
 
 def _matte(

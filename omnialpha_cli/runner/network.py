@@ -1,12 +1,15 @@
 """What the runner needs of a loaded model."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from torch import Tensor
 
-from ..imaging.refine import Better
 from ..model.omnialpha import Defaults, Request
+
+# From a plate (3, h, w), sRGB in [0, 1], colours (6, h, w) that object and background are likely to have in it, alpha
+# (h, w) and a trimap (h, w), or none, to a better alpha (h, w).
+Look = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 
 class Model(Protocol):
@@ -44,8 +47,8 @@ class Model(Protocol):
         """
 
     @property
-    def better(self) -> Better | None:
-        """Its second look at a matte, for plates in sRGB; None where it takes none."""
+    def better(self) -> Look | None:
+        """Its second look at a matte; None where it takes none."""
 
     def subject(self, words: str) -> str:
         """What of the words for a scene is an object before a background, "" if there is none."""

@@ -107,7 +107,7 @@ def test_none_is_plain_bilinear():
 def test_a_second_look_is_taken_at_no_more_than_its_own_size():
     plate, canvas, shown = torch.rand(3, 600, 900), choose_canvas(600, 900, 256), []
 
-    def better(seen, colours, alpha, trimap):
+    def better(seen, alpha, trimap):
         shown.append((seen.shape, alpha.shape, trimap.shape))
         return torch.ones_like(alpha)
 
@@ -123,7 +123,7 @@ def test_a_second_look_is_taken_at_no_more_than_its_own_size():
 def test_a_second_look_loses_nothing_of_a_small_picture_or_a_large_canvas(size, side):
     canvas, shown = choose_canvas(*size, side), []
 
-    def better(seen, colours, alpha, trimap):
+    def better(seen, alpha, trimap):
         shown.append(alpha.shape)
         return alpha
 

@@ -8,6 +8,7 @@ import torch
 from scenes import disc, textured
 
 from omnialpha_cli.imaging.composite import opaque, over
+from omnialpha_cli.imaging.spread import seen_colours
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.media.samples import quantise
 from omnialpha_cli.model.omnialpha import Defaults
@@ -221,14 +222,15 @@ def test_any_shape_is_completed_from_words_alone(name, size):
 @pytest.mark.parametrize("name", ["matte.auto", "decompose.auto"])
 @pytest.mark.parametrize("depth", ["8", "half"])
 def test_a_second_look_sees_the_plate_as_srgb(name, depth):
-    """Whatever the output is composited in."""
-    light, shown = torch.full((3, 96, 128), 0.2), []
+    """Whatever the output is composited in. The colours beside it are spread in sRGB, too, as it has learnt."""
+    light, shown = torch.rand(3, 96, 128) * 0.4, []
     work = prepared(name, light, depth=depth)
 
-    def better(plate, colours, alpha, trimap):
+    def look(plate, colours, alpha, trimap):
         shown.append(plate)
+        assert torch.equal(colours, seen_colours(plate, alpha))
         return torch.ones_like(alpha)
 
-    *_, front = finish(work, painted(work), Settings(), better)
+    *_, front = finish(work, painted(work), Settings(), look)
     assert (front[3] == 1).all()
     assert torch.allclose(shown[0].mean(), work.request.inputs[0][:3].mean(), atol=1e-3)

@@ -1,4 +1,4 @@
-"""Training packs made on the spot: red discs with a soft edge on green."""
+"""Training packs made on the spot: red discs with a soft edge on green; and a triplet as if it were built."""
 
 import csv
 import io
@@ -7,6 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from omnialpha_cli.training.data.admission import composed
+from omnialpha_cli.training.data.captions import Captions
+from omnialpha_cli.training.data.shards import Sample
+
+WORDS = Captions("a red apple", "a wooden table", "a red apple on a wooden table")
 
 
 def disc(size: int, seed: int) -> np.ndarray:
@@ -40,3 +46,25 @@ def index(fields: list[str], rows: list[list[object]]) -> bytes:
     writer.writerow(fields)
     writer.writerows(rows)
     return out.getvalue().encode()
+
+
+def triplet(**more) -> Sample:
+    """A red square with its shadow on a table."""
+    foreground = np.zeros((48, 64, 4), np.uint8)
+    foreground[..., 0] = 220
+    foreground[14:34, 20:44, 3] = 255
+    background = np.full((48, 64, 3), (120, 90, 60), np.uint8)
+    effects = np.zeros((48, 64, 4), np.uint8)
+    effects[34:40, 20:44, 3] = 160
+    scene = (composed(foreground, effects, background) * 255).round().astype(np.uint8)
+    pictures = {"scene": scene, "foreground": foreground, "background": background, "effects": effects}
+    told = {
+        "pictures": pictures,
+        "index": 0,
+        "kind": "composed",
+        "split": "train",
+        "label": "apple",
+        "captions": WORDS,
+        "effects": ("shadow",),
+    }
+    return Sample(**{**told, **more})

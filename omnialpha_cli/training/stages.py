@@ -21,6 +21,7 @@ from ..model.context.mini import TOKENIZER_FILE, MiniContext, load_tokenizer
 from ..model.detail import Detail
 from ..model.effects import Effects
 from ..model.light_vae import LightVAEConfig
+from ..model.omnialpha import OmniAlpha
 from ..status import UsageError
 from . import (
     checkpoint,
@@ -205,22 +206,23 @@ def train_detail(run: Run, material: Material) -> None:
         raise UsageError(networks.NO_START)
     if len(recipe.detail.stages) != 1:
         raise UsageError("this recipe has not one [[detail.stages]]")
-    seen = _seen(run, material, int(recipe.detail.network.get("examples", detail.EXAMPLES)))
     torch.manual_seed(0)
-    _train_stages(run, "detail", Detail(), recipe.detail.stages, lambda stage: detail.objective(seen, stage, device))
+    model = networks.started(recipe, run.folder, run.loras, device)
+    network = (model.detail or Detail()).requires_grad_(True)
+    model.transformer.to(device)
+    seen = _seen(run, material, model, int(recipe.detail.network.get("examples", detail.EXAMPLES)))
+    _train_stages(run, "detail", network, recipe.detail.stages, lambda stage: detail.objective(seen, stage, device))
 
 
-def _seen(run: Run, material: Material, count: int) -> list[Tensor]:
-    """What the weights that the recipe starts from make of so many examples; files of them that are there are kept."""
-    recipe, device, seen, model = run.recipe, run.group.device, [], None
+def _seen(run: Run, material: Material, model: OmniAlpha, count: int) -> list[Tensor]:
+    """What the model makes of so many examples; files of them that are there are kept."""
+    seen: list[Tensor] = []
     for first in range(0, count, SEEN_A_FILE):
         file = run.folder / f"detail-seen-{first}.pt"
         if not file.exists():
-            model = model or networks.started(recipe, run.folder, run.loras, device)
-            model.transformer.to(device)
-            new = []
+            new, size = [], run.recipe.detail.stages[0].size
             for number in range(first, min(first + SEEN_A_FILE, count)):
-                new.append(detail.see(material, model, canvas_size, recipe.detail.stages[0].size, number))
+                new.append(detail.see(material, model, canvas_size, size, number))
                 run.report.progress("examples seen", number + 1, count)
             checkpoint.write(new, file, run.group)
         seen += torch.load(file, map_location="cpu", weights_only=True)

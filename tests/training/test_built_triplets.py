@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from training_packs import WORDS, triplet
 
 from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.status import UsageError
 from omnialpha_cli.tasks import TASKS
-from omnialpha_cli.training.data.admission import composed
 from omnialpha_cli.training.data.captions import Captions
 from omnialpha_cli.training.data.shards import Sample, Shards, write_shard
 from omnialpha_cli.training.examples import Mix, draw_example, draw_triplet, make_material, photo_of_shape
@@ -17,29 +17,6 @@ from omnialpha_cli.training.packs import Packs
 
 SIZE = (64, 96)
 NOTHING = Packs([], [], [], [], [])
-WORDS = Captions("a red apple", "a wooden table", "a red apple on a wooden table")
-
-
-def triplet(**more) -> Sample:
-    """A red square with its shadow on a table."""
-    foreground = np.zeros((48, 64, 4), np.uint8)
-    foreground[..., 0] = 220
-    foreground[14:34, 20:44, 3] = 255
-    background = np.full((48, 64, 3), (120, 90, 60), np.uint8)
-    effects = np.zeros((48, 64, 4), np.uint8)
-    effects[34:40, 20:44, 3] = 160
-    scene = (composed(foreground, effects, background) * 255).round().astype(np.uint8)
-    pictures = {"scene": scene, "foreground": foreground, "background": background, "effects": effects}
-    told = {
-        "pictures": pictures,
-        "index": 0,
-        "kind": "composed",
-        "split": "train",
-        "label": "apple",
-        "captions": WORDS,
-        "effects": ("shadow",),
-    }
-    return Sample(**{**told, **more})
 
 
 def material(tmp_path: Path, *samples: Sample):

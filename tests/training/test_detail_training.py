@@ -2,10 +2,14 @@
 
 import torch
 from tiny_model import tiny_model
+from training_packs import triplet
 
 from omnialpha_cli.model.detail import Detail
 from omnialpha_cli.training import detail
+from omnialpha_cli.training.data.shards import Shards, write_shard
+from omnialpha_cli.training.examples import make_material
 from omnialpha_cli.training.loop import Schedule
+from omnialpha_cli.training.packs import Packs
 from omnialpha_cli.training.stages import canvas_size
 
 
@@ -33,6 +37,14 @@ def test_what_is_seen_is_what_the_product_finds(material):
         assert not found[trimap == 0].any()
     assert hints == {True, False}  # some have trimaps, others none
     assert all(torch.equal(one, two) for one, two in zip(examples, seen(material, 12), strict=True))
+
+
+def test_what_is_built_is_seen_finer_at_times(tmp_path):
+    """As the product sees a large photograph: the model on its canvas, the pixels finer."""
+    write_shard(tmp_path / "00000.tar", [triplet()])
+    examples = seen(make_material(Packs([], [], [], [], []), Shards(tmp_path)), 12)
+    h, w = canvas_size(48, 64, 64)
+    assert {one.shape for one in examples} == {(6, h, w), (6, round(h * detail.FINER), round(w * detail.FINER))}
 
 
 def test_parts_are_of_one_size_and_keep_what_belongs_together():

@@ -1,6 +1,7 @@
 """The whole training in miniature, through the command line: packs in, a weights folder out that mattes a picture."""
 
 import json
+from dataclasses import replace
 from string import ascii_lowercase
 
 import numpy as np
@@ -10,11 +11,14 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from omnialpha_cli.cli.main import app
+from omnialpha_cli.cli.training_progress import TrainingProgress
 from omnialpha_cli.model.context.image_encoder import STAGES, Backbone, fold_published
 from omnialpha_cli.model.detail import Detail
 from omnialpha_cli.model.embedded import read_tensors
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
+from omnialpha_cli.training import stages
 from omnialpha_cli.training.export import quantise_rows, stored
+from omnialpha_cli.training.recipe import read_recipe
 from omnialpha_cli.training.save import save_tensors
 from omnialpha_cli.training.words import TABLE_KEY, prune
 
@@ -252,6 +256,41 @@ lr = 1e-2
     assert found.shape == (70, 90) and not torch.equal(found, alpha)
     learnt = torch.load(run / "detail.pt", weights_only=True)
     torch.testing.assert_close(after.detail.state_dict(), learnt, atol=2e-3, rtol=2e-3)
+
+
+def test_an_interrupted_detail_goes_on_with_what_it_has_seen(material, tiny_weights, tmp_path, monkeypatch):
+    numbers, see = [], stages.detail.see
+
+    def seen(*given):
+        if given[-1] == 3 and 3 not in numbers:
+            numbers.append(3)
+            raise KeyboardInterrupt
+        numbers.append(given[-1])
+        return see(*given)
+
+    monkeypatch.setattr(stages, "SEEN_A_FILE", 2)
+    monkeypatch.setattr(stages.detail, "see", seen)
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(f"""
+start = "{tiny_weights}"
+[detail]
+examples = 5
+[[detail.stages]]
+size = 64
+steps = 1
+batch = 1
+lr = 1e-2
+""")
+    (tmp_path / "again").mkdir()
+    run = stages.Run(read_recipe(recipe), tmp_path, TrainingProgress(shown=False))
+    with pytest.raises(KeyboardInterrupt):
+        stages.train_detail(run, material)
+    stages.train_detail(run, material)
+    assert numbers == [0, 1, 2, 3, 2, 3, 4]
+    learnt = torch.load(tmp_path / "detail.pt", weights_only=True)
+    stages.train_detail(replace(run, folder=tmp_path / "again"), material)
+    again = torch.load(tmp_path / "again" / "detail.pt", weights_only=True)
+    assert all(torch.equal(learnt[name], again[name]) for name in learnt)  # as if it had not been interrupted
 
 
 def test_without_weights_to_start_from_words_are_needed(packs, tmp_path):

@@ -57,6 +57,15 @@ def list_devices(text: str) -> list[str]:
     return names
 
 
+def check_compiler(device: torch.device) -> None:
+    """Raises DeviceError where torch cannot compile for a device, for want of a compiler or of Triton."""
+    try:
+        torch.compile(lambda x: x * 2)(torch.zeros(16, device=device))
+    except Exception as error:  # of whichever compiler it is
+        why = str(error).strip().split("\n")[0]
+        raise DeviceError(f"torch cannot compile for {device} on this machine: {why}; leave --compile out") from error
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that the device, or the machine, has no memory left."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):

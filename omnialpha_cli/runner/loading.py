@@ -8,7 +8,7 @@ import torch
 
 from ..status import DeviceError, WeightsError
 from ..weights import store
-from .devices import choose_device, is_out_of_memory
+from .devices import check_compiler, choose_device, is_out_of_memory
 
 M = TypeVar("M")
 
@@ -22,6 +22,8 @@ def load_model(load: Callable[..., M], name_or_folder: str | Path, device: str |
     weights = store.find(str(name_or_folder))
     weights.verify()
     place = choose_device(str(device))
+    if options.get("compile_blocks"):  # otherwise every item would fail by itself
+        check_compiler(place)
     try:
         return load(weights.folder, place, **options)
     except Exception as error:  # each file format has its own

@@ -1,4 +1,6 @@
-"""--memory and --quantize on the command line."""
+"""--memory, --quantize and --compile on the command line."""
+
+import torch
 
 
 def test_what_was_chosen_and_why_is_said_with_v(run, picture, tmp_path):
@@ -31,3 +33,15 @@ def test_quantised_weights_are_other_settings(run, picture, tmp_path):
     run("matte", "a.png", "-o", "out")
     refused = run("matte", "a.png", "-o", "out", "--quantize", "int8")
     assert refused.code == 2 and "quantize None (now int8)" in refused.err
+
+
+def test_a_machine_that_cannot_compile_is_told_before_anything_is_done(run, picture, tmp_path, monkeypatch):
+    def compile(function):
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\n\nSet TORCHDYNAMO_VERBOSE=1")
+
+    monkeypatch.setattr(torch, "compile", compile)
+    picture(tmp_path / "a.png")
+    refused = run("matte", "a.png", "-o", "out", "--compile")
+    assert refused.code == 5 and not (tmp_path / "out/a.png").exists()
+    (line,) = refused.err.splitlines()
+    assert "No working C++ compiler found; leave --compile out" in line

@@ -18,7 +18,7 @@ MARGIN = 2  # pixels of the canvas by which a change reaches beyond where it is 
 SEEN = 3  # pixels of the canvas over which a change is averaged
 EFFECT = 9  # the same beside a mask, where shadows and reflections are looked for
 PAINTED = fill.MARGIN + 1  # pixels of the canvas around a mask in which gains are not those of the plate
-LEAST = 0.05  # logarithm of a gain up to which nothing is changed: so little is as often no shadow as one
+LEAST = 0.03  # logarithm of a gain up to which nothing is changed: so little is as often no shadow as one
 FITS = 4  # of the model's colour cast, each with less weight for what lies far off
 
 

@@ -10,7 +10,9 @@ from torch.nn import functional as F
 
 from .unet import UNet
 
-SIDE = 128  # pixels of the square that has the area at which it works
+# Pixels of the squares that have the areas at which a picture and its mirror image are seen: two sizes err in different
+# places.
+SIDES = 144, 192
 MULTIPLE = 16  # of its sides
 WIDTHS = 32, 64, 96, 128  # at strides 2, 4, 8 and 16
 LIMIT = 1.5  # of the logarithm of a gain
@@ -25,17 +27,22 @@ class Effects(UNet):
     def forward(self, scene: Tensor, mask: Tensor) -> Tensor:
         """Scenes (B, 3, h, w) in [0, 1], painted over where the mask (B, 1, h, w) is white → gains (B, 3, h, w).
 
-        Sides are multiples of `MULTIPLE`, of about `SIDE`² pixels. Outside of the mask a scene times its gains is the
-        background.
+        Sides are multiples of `MULTIPLE`. Outside of the mask a scene times its gains is the background.
         """
         logarithm = self.through(torch.cat((scene, mask), 1) * 2 - 1)  # (B, 3, h, w)
         return (LIMIT * torch.tanh(logarithm / LIMIT)).exp()
 
     def gains(self, scene: Tensor, mask: Tensor) -> Tensor:
         """The same of one scene (3, h, w) and mask (h, w) of any size: gains (3, h, w)."""
-        h, w = mask.shape
-        scale = SIDE / (h * w) ** 0.5
-        size = [max(1, round(side * scale / MULTIPLE)) * MULTIPLE for side in (h, w)]
-        both = F.interpolate(torch.cat((scene, mask[None]))[None], size, mode="area")
-        found = self(both[:, :3], (both[:, 3:] > 0.5).to(both))
-        return F.interpolate(found, (h, w), mode="bilinear")[0]
+        both = torch.cat((scene, mask[None]))[None]  # (1, 4, h, w)
+        one, other = self._logarithm(both, SIDES[0]), self._logarithm(both.flip(3), SIDES[1]).flip(3)
+        return ((one + other) / 2).exp()[0]
+
+    def _logarithm(self, both: Tensor, side: int) -> Tensor:
+        """Logarithms of the gains (1, 3, h, w), seen at about `side`² pixels, of a scene and its mask (1, 4, h, w)."""
+        h, w = both.shape[2:]
+        scale = side / (h * w) ** 0.5
+        size = [max(1, round(length * scale / MULTIPLE)) * MULTIPLE for length in (h, w)]
+        seen = F.interpolate(both, size, mode="area")
+        found = self(seen[:, :3], (seen[:, 3:] > 0.5).to(seen))
+        return F.interpolate(found.log(), (h, w), mode="bilinear")

@@ -2,7 +2,8 @@
 
 import torch
 
-from omnialpha_cli.model.effects import Effects
+from omnialpha_cli.model import effects as effects_of_model
+from omnialpha_cli.model.effects import SIDES, Effects
 from omnialpha_cli.training import effects
 from omnialpha_cli.training.loop import Schedule
 from omnialpha_cli.training.stages import canvas_size
@@ -48,3 +49,19 @@ def test_a_picture_of_any_size_has_gains():
     network = Effects().requires_grad_(False)
     for size in ((256, 256), (96, 480), (32, 32)):
         assert network.gains(torch.rand(3, *size), torch.zeros(size)).shape == (3, *size)
+
+
+def test_a_picture_and_its_mirror_image_are_seen(monkeypatch):
+    """At two sizes; at one and the same, the mirror image's gains are those of the picture, mirrored."""
+    torch.manual_seed(0)
+    network = Effects().requires_grad_(False)
+    network.leave.weight.normal_(0, 0.05)
+    picture, mask = torch.rand(3, 90, 120), (torch.rand(90, 120) > 0.7).float()
+    seen = []
+    monkeypatch.setattr(network, "through", lambda x: seen.append(x.shape[2:]) or Effects.through(network, x))
+    network.gains(picture, mask)
+    assert [round((h * w) ** 0.5, -1) for h, w in seen] == [round(side, -1) for side in SIDES]
+    monkeypatch.setattr(effects_of_model, "SIDES", (128, 128))
+    gains = network.gains(picture, mask)
+    torch.testing.assert_close(network.gains(picture.flip(2), mask.flip(1)), gains.flip(2))
+    assert not torch.allclose(gains, network.gains(picture.flip(2), mask).flip(2))

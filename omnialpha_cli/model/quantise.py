@@ -79,12 +79,13 @@ def multiplies_fp8(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_properties(device).major >= FP8_FROM
 
 
-def in_range(weight: Tensor, most: float) -> tuple[Tensor, Tensor]:
-    """Weights (out, in) as float32 from −`most` to `most`, and the scales (out, 1) that make them what they were, which
-    are numbers of the weights' own type: rounded afterwards they would fit less well.
+def in_range(rows: Tensor, most: float) -> tuple[Tensor, Tensor]:
+    """Numbers (n, in) as float32 from −`most` to `most`, and the scales (n, 1) that make of them what they were.
+
+    The scales are numbers of the rows' own type: rounded afterwards they would fit less well.
     """
-    scale = (weight.abs().amax(1, keepdim=True) / most).clamp(min=1e-12).float()
-    return (weight.float() / scale).clamp(-most, most), scale
+    scale = (rows.abs().amax(1, keepdim=True).float() / most).to(rows.dtype).float().clamp(min=1e-12)
+    return (rows.float() / scale).clamp(-most, most), scale
 
 
 def scaled(x: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:

@@ -121,11 +121,12 @@ class TestEightBits:
             assert torch.equal(compiled(x.bfloat16()), small.multiplied(x.bfloat16()))
 
     @pytest.mark.parametrize("kind", ["int8", "fp8"])
-    def test_a_layer_of_zeros_and_without_bias_stays_one(self, kind):
-        base = nn.Linear(32, 16, bias=False)
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+    def test_a_layer_of_zeros_and_without_bias_stays_one(self, kind, dtype):
+        base = nn.Linear(32, 16, bias=False, dtype=dtype)
         base.weight.data.zero_()
         small = quantise.LAYERS[kind](base)
-        assert not small(torch.randn(3, 32)).any()
+        assert not small(torch.randn(3, 32, dtype=dtype)).any()
 
 
 class TestFourBits:

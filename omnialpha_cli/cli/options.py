@@ -165,7 +165,8 @@ class Options:
         help="Where large weights are: whole on the device, block by block through it, or on the CPU; -v says what "
              "auto chose and why.")] = "auto"
     quantize: Annotated[Literal["none", "int8", "int4", "fp8"], option(
-        "--quantize", panel=MODEL, help="Transformer weights in fewer bits; fp8 is faster, too, from Hopper on.")] = "none"
+        "--quantize", panel=MODEL,
+        help="Keep the transformer's weights in fewer bits; from NVIDIA's Hopper on fp8 is faster, too.")] = "none"
     compile: Annotated[bool, option(
         "--compile", panel=RUN, help="Compile the transformer's blocks: slow to start, faster after.")] = False
     batch_size: Annotated[str, option(

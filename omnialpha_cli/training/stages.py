@@ -132,9 +132,12 @@ def train_relevance(run: Run, material: Material, backbone: Path, class_names: P
 
 def train_effects(run: Run, material: Material) -> None:
     """Teach what shadows and reflections an object casts beside its mask."""
+    recipe, device = run.recipe, run.group.device
     torch.manual_seed(0)
-    objective = partial(effects.objective, material, canvas=canvas_size, device=run.group.device)
-    _train_stages(run, "effects", Effects(), run.recipe.effects.stages, objective)
+    known = networks.started(recipe, run.folder, run.loras, device).effects if recipe.start else None
+    network = (known or Effects()).requires_grad_(True)
+    objective = partial(effects.objective, material, canvas=canvas_size, device=device)
+    _train_stages(run, "effects", network, recipe.effects.stages, objective)
 
 
 def train_generator(run: Run, packs: Packs) -> None:

@@ -12,7 +12,7 @@ from .unet import UNet
 
 # Pixels of the squares that have the areas at which a picture and its mirror image are seen: two sizes err in different
 # places.
-SIDES = 144, 192
+SIDES = 192, 256
 MULTIPLE = 16  # of its sides
 WIDTHS = 32, 64, 96, 128  # at strides 2, 4, 8 and 16
 LIMIT = 1.5  # of the logarithm of a gain

@@ -29,20 +29,23 @@ class Effects(UNet):
 
         Sides are multiples of `MULTIPLE`. Outside of the mask a scene times its gains is the background.
         """
-        logarithm = self.through(torch.cat((scene, mask), 1) * 2 - 1)  # (B, 3, h, w)
-        return (LIMIT * torch.tanh(logarithm / LIMIT)).exp()
+        return self._logarithm(torch.cat((scene, mask), 1)).exp()
 
     def gains(self, scene: Tensor, mask: Tensor) -> Tensor:
         """The same of one scene (3, h, w) and mask (h, w) of any size: gains (3, h, w)."""
         both = torch.cat((scene, mask[None]))[None]  # (1, 4, h, w)
-        one, other = self._logarithm(both, SIDES[0]), self._logarithm(both.flip(3), SIDES[1]).flip(3)
+        one, other = self._seen_at(SIDES[0], both), self._seen_at(SIDES[1], both.flip(3)).flip(3)
         return ((one + other) / 2).exp()[0]
 
-    def _logarithm(self, both: Tensor, side: int) -> Tensor:
-        """Logarithms of the gains (1, 3, h, w), seen at about `side`² pixels, of a scene and its mask (1, 4, h, w)."""
+    def _logarithm(self, both: Tensor) -> Tensor:
+        """Logarithms of the gains (B, 3, h, w) of scenes and their masks (B, 4, h, w)."""
+        return LIMIT * torch.tanh(self.through(both * 2 - 1) / LIMIT)
+
+    def _seen_at(self, side: int, both: Tensor) -> Tensor:
+        """The same of one of any size (1, 4, h, w), seen at about `side`² pixels."""
         h, w = both.shape[2:]
         scale = side / (h * w) ** 0.5
         size = [max(1, round(length * scale / MULTIPLE)) * MULTIPLE for length in (h, w)]
         seen = F.interpolate(both, size, mode="area")
-        found = self(seen[:, :3], (seen[:, 3:] > 0.5).to(seen))
-        return F.interpolate(found.log(), (h, w), mode="bilinear")
+        seen[:, 3:] = (seen[:, 3:] > 0.5).to(seen)
+        return F.interpolate(self._logarithm(seen), (h, w), mode="bilinear")

@@ -158,6 +158,20 @@ def effects(recipe: RecipeFile, material: MaterialOptions, run: RunOptions) -> N
 
 @app.command(
     epilog="Examples:\n\n"
+    "omnialpha train inpainter mini-gpu.toml --photos photos.tar --backgrounds backgrounds.tar --device cuda\n\n"
+    "omnialpha train inpainter mini-gpu.toml --photos photos.tar --start weights/mine --run runs/removal"
+)
+@takes_options
+def inpainter(recipe: RecipeFile, material: MaterialOptions, run: RunOptions, start: Start = None) -> None:
+    """Teach embedded weights what is likely to be behind an object that is taken out."""
+    from ..training import stages
+
+    with _run(recipe, run, start) as training:
+        stages.train_inpainter(training, _material(material, training)[0])
+
+
+@app.command(
+    epilog="Examples:\n\n"
     "omnialpha train generator mini-tasks.toml --cutouts cutouts.tar --backgrounds landscapes\n\n"
     "omnialpha train generator mini-tasks.toml --cutouts cutouts.tar --device cuda --run runs/drawing"
 )

@@ -1,7 +1,7 @@
-"""Weights in the embedded layout: `config.json`, three to six safetensors files, and the tokenizer."""
+"""Weights in the embedded layout: `config.json`, three to seven safetensors files, and the tokenizer."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -12,6 +12,7 @@ from .context.mini import MiniContext, MiniContextConfig, load_tokenizer
 from .detail import Detail
 from .effects import Effects
 from .generator import Generator, GeneratorConfig
+from .inpaint import Inpainter
 from .light_vae import LightVAE, LightVAEConfig
 from .loading import count
 from .memory import Needs, Placement
@@ -20,10 +21,14 @@ from .sampler import Schedule
 from .transformer import Transformer
 from .vae import AlphaVAE
 
+BESIDE = "effects", "detail", "inpainter"  # small networks that weights may have; they wait where the VAE does
+
+Network = TypeVar("Network", Effects, Detail, Inpainter)
+
 
 def needs(folder: Path, dtype: torch.dtype) -> Needs:
     """Bytes of each network, with those that wait where it does."""
-    groups = ("transformer",), ("context", "generator"), ("vae", "effects", "detail")
+    groups = ("transformer",), ("context", "generator"), ("vae", *BESIDE)
     files = [[folder / f"{name}.safetensors" for name in names] for names in groups]
     return Needs(*(count([file for file in group if file.exists()]) * dtype.itemsize for group in files))
 
@@ -35,17 +40,12 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
         transformer = Transformer(TransformerConfig.from_dict(config["transformer"]))
         context_encoder = MiniContext(MiniContextConfig.from_dict(config["context"]), tokenizer)
         vae = build_vae(config["vae"])
-        effects = Effects() if (folder / "effects.safetensors").exists() else None
-        detail = Detail() if (folder / "detail.safetensors").exists() else None
     for name, module, device in (
         ("transformer", transformer, place.transformer),
         ("context", context_encoder, place.context),
         ("vae", vae, place.vae),
-        ("effects", effects, place.vae),
-        ("detail", detail, place.vae),
     ):
-        if module is not None:
-            _fill(module, folder / f"{name}.safetensors", device, dtype)
+        _fill(module, folder / f"{name}.safetensors", device, dtype)
     generator = None
     if "generator" in config:
         with torch.device("meta"):
@@ -53,7 +53,26 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
             generator = Generator(own, transformer.config, tokenizer, table)
         _fill(generator, folder / "generator.safetensors", place.context, dtype)
     schedule = Schedule.from_dict(config.get("schedule", {}))
-    return Parts(transformer, vae, context_encoder, schedule, effects, detail, generator)
+    return Parts(
+        transformer,
+        vae,
+        context_encoder,
+        schedule,
+        effects=_beside(Effects, folder / "effects.safetensors", place.vae, dtype),
+        detail=_beside(Detail, folder / "detail.safetensors", place.vae, dtype),
+        inpainter=_beside(Inpainter, folder / "inpainter.safetensors", place.vae, dtype),
+        generator=generator,
+    )
+
+
+def _beside(kind: type[Network], path: Path, device: torch.device, dtype: torch.dtype) -> Network | None:
+    """A network that weights may have, None where its file is missing."""
+    if not path.exists():
+        return None
+    with torch.device("meta"):
+        network = kind()
+    _fill(network, path, device, dtype)
+    return network
 
 
 def _fill(module: nn.Module, path: Path, device: torch.device, dtype: torch.dtype) -> None:

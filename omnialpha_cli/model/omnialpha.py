@@ -13,6 +13,7 @@ from typing import Literal, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from . import sampler
 from .assemble import assemble
@@ -22,6 +23,7 @@ from .context.mini import MiniContext
 from .detail import Detail
 from .effects import Effects
 from .generator import Generator
+from .inpaint import Inpainter
 from .memory import RESIDENT, Plan, Wanted, present
 from .parts import VAE, ContextEncoder
 from .positions import Layout
@@ -30,6 +32,7 @@ from .request import Request, by_layout, mean_of_mirrored
 from .transformer import Prepared, Transformer, pack, unpack
 
 Prediction = Literal["velocity", "residual"]
+Network = Literal["transformer", "generator", "inpainter"]
 Batches = Iterator[tuple[Sequence[int], list[list[Tensor]]]]
 
 
@@ -79,6 +82,7 @@ class OmniAlpha:
     memory: Plan = RESIDENT
     effects: Effects | None = None
     detail: Detail | None = None
+    inpainter: Inpainter | None = None
     generator: Generator | None = None
 
     @classmethod
@@ -129,6 +133,7 @@ class OmniAlpha:
             memory=loaded.plan,
             effects=loaded.parts.effects,
             detail=loaded.parts.detail,
+            inpainter=loaded.parts.inpainter,
             generator=loaded.parts.generator,
         )
 
@@ -160,11 +165,34 @@ class OmniAlpha:
         the VAE see all batches before the transformer sees the first, so that each comes to the device once.
         """
         steps, scale = steps or self.defaults.steps, self.defaults.guidance if guidance is None else guidance
-        for run, drawn in ((self._seen_batches, False), (self._drawn_batches, True)):
-            places = [i for i, r in enumerate(requests) if drawn == (self.generator is not None and not r.inputs)]
+        networks: dict[Network, Callable[[Sequence[Request]], Batches]] = {
+            "transformer": lambda some: self._seen_batches(some, steps, scale, batch_size),
+            "generator": lambda some: self._drawn_batches(some, steps, scale, batch_size),
+            "inpainter": lambda some: self._inpainted_batches(some, batch_size),
+        }
+        for network, run in networks.items():
+            places = [i for i, request in enumerate(requests) if self._served_by(request) == network]
             if places:
-                for members, layers in run([requests[i] for i in places], steps, scale, batch_size):
+                for members, layers in run([requests[i] for i in places]):
                     yield [places[i] for i in members], layers
+
+    def _served_by(self, request: Request) -> Network:
+        """What serves a request: the transformer, unless embedded weights have a network of its own for it."""
+        if self.generator is not None and not request.inputs:
+            return "generator"
+        return "inpainter" if self.inpainter is not None and request.hole is not None else "transformer"
+
+    def _inpainted_batches(self, requests: Sequence[Request], batch_size: int | None) -> Batches:
+        """`run_batches` of requests with a hole."""
+        for part in by_layout([request.layout for request in requests], batch_size):
+            yield part, [[picture] for picture in self.inpaint([requests[i] for i in part])]
+
+    def inpaint(self, requests: Sequence[Request]) -> Tensor:
+        """What is behind the holes of requests of one layout: RGBA (B, 4, H, W) in [0, 1], float32 on the CPU."""
+        assert self.inpainter is not None
+        filled = torch.stack([self._to_device(request.inputs[0][:3]) for request in requests])
+        holes = torch.stack([self._to_device(request.hole[None]) for request in requests if request.hole is not None])
+        return F.pad(self.inpainter(filled, holes).float().clamp(0, 1), (0, 0, 0, 0, 0, 1), value=1.0).cpu()
 
     def _drawn_batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """`run_batches` of requests without inputs. What draws is staged where the transformer is streamed."""

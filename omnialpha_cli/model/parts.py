@@ -10,6 +10,7 @@ from .context import Context
 from .detail import Detail
 from .effects import Effects
 from .generator import Generator
+from .inpaint import Inpainter
 from .sampler import Schedule
 from .transformer import Transformer
 
@@ -37,7 +38,7 @@ class ContextEncoder(Protocol):
 @dataclass(frozen=True)
 class Parts:
     """The networks, and the schedule that the transformer was trained for. Embedded weights may have
-    `effects`, a matte's `detail` and a `generator`.
+    `effects`, a matte's `detail`, an `inpainter` and a `generator`.
     """
 
     transformer: Transformer
@@ -46,4 +47,5 @@ class Parts:
     schedule: Schedule
     effects: Effects | None = None
     detail: Detail | None = None
+    inpainter: Inpainter | None = None
     generator: Generator | None = None

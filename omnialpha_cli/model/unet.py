@@ -1,4 +1,6 @@
-"""A small U-Net on pixels, for what embedded weights see beside the transformer: effects, and the detail of mattes."""
+"""A small U-Net on pixels, for what embedded weights see beside the transformer: effects, the detail of
+mattes, and what is behind an object.
+"""
 
 from itertools import pairwise
 

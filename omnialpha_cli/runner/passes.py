@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..imaging.choose import choose_object
 from ..imaging.composite import opaque
-from ..imaging.fill import paint_over
+from ..imaging.fill import fill_hole, hole_of
 from ..imaging.hint import grow
 from ..model.omnialpha import Request
 from .network import Model
@@ -58,8 +58,10 @@ def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request 
     scene, alpha = prepared.request.inputs[0], first[3]
     takes_out = prepared.second.command == "remove"
     mask = (alpha > 0.5).to(scene) if takes_out else alpha.to(scene)
-    seen = paint_over(scene, alpha) if takes_out and model.defaults.fill else scene
-    return replace(prepared.request, prompt=prepared.second.prompt, inputs=(seen, opaque(mask.expand(3, -1, -1))))
+    hole = hole_of(alpha) if takes_out and model.defaults.fill else None
+    seen = scene if hole is None else fill_hole(scene, hole)
+    inputs = seen, opaque(mask.expand(3, -1, -1))
+    return replace(prepared.request, prompt=prepared.second.prompt, inputs=inputs, hole=hole)
 
 
 def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings) -> Made:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
-from ..imaging.fill import paint_over
+from ..imaging.fill import fill_hole, hole_of
 from ..imaging.hint import grow, hint_values, same_shape, scale_hint
 from ..media.colour import SRGB, Encoding, convert
 from ..media.image import Image
@@ -101,7 +101,7 @@ def prepare(
         return Prepared(task, request, canvas, source, plate, alpha, None, None, warnings, target, odd)
     canvas = choose_canvas(height, width, side, defaults.multiple)
     views = [_view(source, plate, target.encoding, alpha, task, canvas)]  # (4, h, w) each
-    hint, clean_plate = None, None
+    hint, clean_plate, hole = None, None, None
     if len(images) > 1:
         _check_shape(images[1], source)
         if task.hint == "background":
@@ -112,8 +112,9 @@ def prepare(
             shown = canvas.fit(hint[None])  # (1, h, w)
             views.append(opaque(shown.expand(3, -1, -1)))
             if defaults.fill and first.command == "remove":
-                views[0] = paint_over(views[0], shown[0])
-    request = Request(prompt, tuple(views), (canvas.size,) * len(first.outputs), settings.seed)
+                hole = hole_of(shown[0])  # (h, w)
+                views[0] = fill_hole(views[0], hole)
+    request = Request(prompt, tuple(views), (canvas.size,) * len(first.outputs), settings.seed, hole)
     second = then[0] if then else None
     choose = settings.text if second and task.needs_text and not first.needs_text else None
     return Prepared(

@@ -1,7 +1,7 @@
 """Write weights: a folder of the embedded kind, or one part in the published layout.
 
-The embedded kind is `config.json`, `transformer`, `vae`, `context` and, where there are, `effects`, `detail` and
-`generator` as safetensors, and `tokenizer.json`; a part of the published layout a `config.json` and
+The embedded kind is `config.json`, `transformer`, `vae`, `context` and, where there are, `effects`, `inpainter`,
+`detail` and `generator` as safetensors, and `tokenizer.json`; a part of the published layout a `config.json` and
 `diffusion_pytorch_model.safetensors`.
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..model.context.mini import TOKENIZER_FILE, MiniContext
-from ..model.embedded import per_row
+from ..model.embedded import BESIDE, per_row
 from ..model.light_vae import LightVAE
 from ..model.omnialpha import OmniAlpha
 from ..model.transformer import Transformer
@@ -55,12 +55,8 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
     folder.mkdir(parents=True, exist_ok=True)
     sizes: dict[str, tuple[int, int]] = {}
     parts = {"transformer": model.transformer, "context": model.context_encoder, "vae": model.vae}
-    if model.effects is not None:
-        parts["effects"] = model.effects
-    if model.detail is not None:
-        parts["detail"] = model.detail
-    if model.generator is not None:
-        parts["generator"] = model.generator
+    beside = {name: getattr(model, name) for name in (*BESIDE, "generator")}
+    parts |= {name: module for name, module in beside.items() if module is not None}
     for part, module in parts.items():
         path = folder / f"{part}.safetensors"
         save_tensors(stored(module), path)

@@ -15,6 +15,7 @@ from ..model.context.mini import TOKENIZER_FILE, MiniContext, MiniContextConfig
 from ..model.detail import Detail
 from ..model.effects import Effects
 from ..model.generator import Generator, GeneratorConfig
+from ..model.inpaint import Inpainter
 from ..model.light_vae import LightVAE, LightVAEConfig
 from ..model.omnialpha import Defaults, OmniAlpha
 from ..model.sampler import Schedule
@@ -29,7 +30,7 @@ from .examples import Material
 from .recipe import Recipe
 from .words import prune
 
-Network = TypeVar("Network", Effects, Detail)
+Network = TypeVar("Network", Effects, Detail, Inpainter)
 NO_START = "this recipe goes on from weights: name them with --start"
 
 
@@ -62,8 +63,8 @@ def alpha_vae(recipe: Recipe) -> AlphaVAE:
 def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], device: torch.device) -> OmniAlpha:
     """The weights that the recipe starts from, for its tasks; the transformer is still on the CPU.
 
-    A relevance, effects, detail and a generator that were trained in the run's folder take the place of theirs. Weights
-    that stay frozen beside adapters keep their own dtype, others are float32.
+    A relevance, effects, an inpainter, detail and a generator that were trained in the run's folder take the place of
+    theirs. Weights that stay frozen beside adapters keep their own dtype, others are float32.
     """
     dtype = None if recipe.lora else torch.float32
     model = load_model(OmniAlpha.load, str(recipe.start), "cpu", dtype=dtype, loras=loras, memory="resident")
@@ -76,6 +77,7 @@ def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], d
         part.to(device).requires_grad_(False)
     defaults = Defaults.from_dict(recipe.defaults) if recipe.defaults else model.defaults
     model.effects = finished_beside(Effects, folder, "effects") or model.effects
+    model.inpainter = finished_beside(Inpainter, folder, "inpainter") or model.inpainter
     model.detail = finished_beside(Detail, folder, "detail") or model.detail
     model.generator = finished_generator(recipe, folder, model) or model.generator
     return replace(model, tasks=_claimed(recipe), defaults=defaults, device=device)

@@ -13,7 +13,7 @@ from .lora import LoRA
 from .sft import Flow
 from .vae import Weights
 
-PARTS = ("vae", "image_encoder", "relevance", "effects", "generator", "transformer", "detail")
+PARTS = ("vae", "image_encoder", "relevance", "effects", "inpainter", "generator", "transformer", "detail")
 RECIPES = Path(__file__).with_name("recipes")  # those that come with the package
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class Recipe:
     image_encoder: Part
     relevance: Part
     effects: Part
+    inpainter: Part
     generator: Part
     transformer: Part
     detail: Part

@@ -1,5 +1,5 @@
-"""The trainings in order: `vae`, `image-encoder`, `relevance`, `effects`, `generator`, `sft`, `grpo`, `detail`; then
-`export`, if embedded.
+"""The trainings in order: `vae`, `image-encoder`, `relevance`, `effects`, `inpainter`, `generator`, `sft`, `grpo`,
+`detail`; then `export`, if embedded.
 
 Each keeps its checkpoints and logs below the run's folder and leaves its averaged weights there as `NAME.pt`; what is
 for the published layout lies ready in a folder of its name. A stage that was interrupted goes on where its last
@@ -20,6 +20,8 @@ from ..model.context.image_encoder import fold_published
 from ..model.context.mini import TOKENIZER_FILE, MiniContext, load_tokenizer
 from ..model.detail import Detail
 from ..model.effects import Effects
+from ..model.embedded import BESIDE
+from ..model.inpaint import Inpainter
 from ..model.light_vae import LightVAEConfig
 from ..model.omnialpha import OmniAlpha
 from ..status import UsageError
@@ -30,6 +32,7 @@ from . import (
     generator,
     grpo,
     image_encoder,
+    inpainter,
     light_vae,
     lora,
     networks,
@@ -140,6 +143,16 @@ def train_effects(run: Run, material: Material) -> None:
     _train_stages(run, "effects", network, recipe.effects.stages, objective)
 
 
+def train_inpainter(run: Run, material: Material) -> None:
+    """Teach what is likely to be behind an object."""
+    recipe, device = run.recipe, run.group.device
+    torch.manual_seed(0)
+    known = networks.started(recipe, run.folder, run.loras, device).inpainter if recipe.start else None
+    network = (known or Inpainter()).requires_grad_(True)
+    objective = partial(inpainter.objective, material, device=device)
+    _train_stages(run, "inpainter", network, recipe.inpainter.stages, objective)
+
+
 def train_generator(run: Run, packs: Packs) -> None:
     """Teach what draws cut-outs, and backgrounds, by their names, from the weights that the recipe starts from."""
     recipe = run.recipe
@@ -238,7 +251,7 @@ def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
     if recipe.lora or recipe.vae_loss:
         raise UsageError(f"what this recipe trains lies ready in {run.folder}; export is for the embedded kind")
     stage = "grpo" if recipe.grpo else "sft"
-    beside = any((run.folder / f"{name}.pt").exists() for name in ("relevance", "effects", "generator", "detail"))
+    beside = any((run.folder / f"{name}.pt").exists() for name in ("relevance", "generator", *BESIDE))
     as_it_was = bool(recipe.start) and beside and not (run.folder / f"{stage}.pt").exists()
     state = None if as_it_was else networks.finished(run.folder, stage)
     if recipe.start:
@@ -248,6 +261,7 @@ def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
         vae = networks.finished_vae(recipe, run.folder)
         model = networks.put_together(recipe, networks.transformer(recipe), context, vae, run.group.device)
         model.effects = networks.finished_beside(Effects, run.folder, "effects")
+        model.inpainter = networks.finished_beside(Inpainter, run.folder, "inpainter")
         model.detail = networks.finished_beside(Detail, run.folder, "detail")
     if state is not None:
         trained = sft.Trained(model.transformer, networks.trained_context(recipe, model) if stage == "sft" else None)

@@ -11,7 +11,7 @@ from tiny_model import tiny_model
 from omnialpha_cli.api import OmniAlpha
 from omnialpha_cli.imaging.canvas import resample
 from omnialpha_cli.imaging.composite import over
-from omnialpha_cli.imaging.fill import paint_over
+from omnialpha_cli.imaging.fill import hole_of, paint_over
 from omnialpha_cli.imaging.stand import stand
 from omnialpha_cli.model.omnialpha import Request
 from omnialpha_cli.tasks import TASKS, find_task, passes
@@ -110,6 +110,7 @@ def test_what_is_found_first_is_the_mask_of_the_second_pass(photo, fill):
     mask[16:48, 16:48] = 1
     torch.testing.assert_close(second.inputs[1][0], mask)
     torch.testing.assert_close(second.inputs[0][:3], paint_over(scene, mask) if fill else scene)
+    assert second.hole is None if not fill else torch.equal(second.hole, hole_of(mask))
 
 
 def test_a_removal_takes_the_found_object_alone(photo):

@@ -53,6 +53,11 @@ size = 64
 steps = 2
 batch = 2
 lr = 1e-3
+[[inpainter.stages]]
+size = 64
+steps = 2
+batch = 2
+lr = 1e-3
 [transformer]
 num_layers = 1
 attention_head_dim = 16
@@ -204,6 +209,7 @@ def test_from_packs_to_weights(packs, words, tmp_path):
     named = "--backbone", tmp_path / "backbone.pth", "--class-names", tmp_path / "names.txt", "--words", words
     omnialpha("train", "relevance", recipe, *material, "--run", run, *named)
     omnialpha("train", "effects", recipe, *material, "--run", run)
+    omnialpha("train", "inpainter", recipe, *material, "--run", run)
     omnialpha("train", "sft", recipe, *material, "--run", run, "--words", words)
     omnialpha("train", "export", recipe, out, "--run", run, "--name", "toy")
     model = OmniAlpha.load(out)
@@ -211,8 +217,9 @@ def test_from_packs_to_weights(packs, words, tmp_path):
     assert model.defaults.canvas == 64
     learnt = torch.load(run / "relevance.pt", weights_only=True)
     torch.testing.assert_close(model.context_encoder.relevance.state_dict(), learnt, atol=2e-3, rtol=2e-3)
-    learnt = torch.load(run / "effects.pt", weights_only=True)
-    torch.testing.assert_close(model.effects.state_dict(), learnt, atol=2e-3, rtol=2e-3)
+    for name, network in (("effects", model.effects), ("inpainter", model.inpainter)):
+        learnt = torch.load(run / f"{name}.pt", weights_only=True)
+        torch.testing.assert_close(network.state_dict(), learnt, atol=2e-3, rtol=2e-3)
     picture = torch.from_numpy(np.random.default_rng(0).random((4, 64, 64), dtype=np.float32))
     assert model.gains(picture, picture[3]).shape == (3, 64, 64)
     ((layer,),) = model.run([Request("red disc", (picture,), ((64, 64),))])

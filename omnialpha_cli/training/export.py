@@ -19,7 +19,6 @@ from ..model.embedded import BESIDE, per_row
 from ..model.light_vae import LightVAE
 from ..model.omnialpha import OmniAlpha
 from ..model.transformer import Transformer
-from ..model.unet import UNet
 from ..model.vae import AlphaVAE, Resample
 from .distributed import Group, whole
 from .save import save_tensors
@@ -27,7 +26,7 @@ from .save import save_tensors
 PART_FILE = "diffusion_pytorch_model.safetensors"
 TEMPORAL = [False, True, True]  # the published VAE's levels that also halve time, which stills do not have
 INT8_FROM = 2**16  # entries of a matrix; smaller ones are not worth it
-INT8_KERNELS_FROM = 2**13  # of a U-Net's kernels, which are all that it is made of
+INT8_KERNELS_FROM = 2**13  # of convolutions' kernels
 
 
 def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,9 +36,9 @@ def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def stored(module: nn.Module) -> dict[str, Tensor]:
-    """The module's tensors as files hold them: large matrices, and a U-Net's kernels, int8 per row, all else fp16."""
+    """The module's tensors as files hold them: large matrices, and kernels but the VAE's, int8 per row, others fp16."""
     out: dict[str, Tensor] = {}
-    least = {2: INT8_FROM, 4: INT8_KERNELS_FROM} if isinstance(module, UNet) else {2: INT8_FROM}
+    least = {2: INT8_FROM} if isinstance(module, LightVAE) else {2: INT8_FROM, 4: INT8_KERNELS_FROM}
     for name, tensor in module.state_dict().items():
         value = tensor.detach().float().cpu().contiguous()
         if value.numel() >= least.get(value.ndim, math.inf):

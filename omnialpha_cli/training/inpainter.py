@@ -46,8 +46,9 @@ class Stack:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a batch is made of: the size (h, w) of its canvas, by how much its holes are larger than objects, where shadows
-    fall and how soft they are (down, right, radius), all in pixels, and `numbers` (B, NUMBERS) in [0, 1) for the rest.
+    """What a batch is made of: the size (h, w) of its canvas, by how much its holes are larger than objects, where its
+    shadows fall and how soft they are (down, right, radius), all in pixels, and `numbers` (B, NUMBERS) in [0, 1) for
+    the rest.
     """
 
     size: tuple[int, int]

@@ -7,6 +7,7 @@ from torch import Tensor
 from . import fill
 from .canvas import Canvas, resample
 from .foreground import value_range
+from .grain import grain_like
 from .hint import BACKGROUND, grow
 from .spread import spread
 from .tiles import enlarge, tiles
@@ -41,11 +42,15 @@ def finish_removal(
         share = _masked(mask)
     clean = match_surroundings(plate, background, share, canvas)
     size = plate.shape[1], plate.shape[2]
+    grain, limits = grain_like(plate, share, clean), value_range(plate)
     result = plate.clone()
     for tile in tiles(*size):
         part, own = share[tile], result[:, *tile]  # (k, l), (3, k, l)
         if part.any():
-            own.copy_(torch.where(part == 0, own, torch.lerp(own, enlarge(clean, tile, size), part)))
+            painted = enlarge(clean, tile, size)
+            if grain is not None:
+                painted = (painted + grain(tile)).clamp(*limits)
+            own.copy_(torch.where(part == 0, own, torch.lerp(own, painted, part)))
     return result
 
 

@@ -10,6 +10,7 @@ from .clean_plate import match_surroundings
 from .composite import over
 from .despill import despill
 from .foreground import estimate_foreground, value_range
+from .grain import grain_like
 from .refine import Better, full_size_alpha
 from .tiles import enlarge, rgba_like, tiles
 
@@ -65,10 +66,12 @@ def _take_off(
     clean = match_surroundings(plate, rendered, alpha, canvas)  # (3, ·, ·)
     behind, front = rgba_like(plate), rgba_like(plate)
     estimate_foreground(plate, alpha, out=front[:3])
-    size = alpha.shape[0], alpha.shape[1]
+    size, grain = (alpha.shape[0], alpha.shape[1]), grain_like(plate, alpha, clean)
     for tile in tiles(*size):
-        own, share, colour = plate[:, *tile], alpha[tile], front[:3, *tile]
-        front[:3, *tile], behind[:3, *tile] = solve(own, share, colour, enlarge(clean, tile, size), limits)
+        own, share, colour, painted = plate[:, *tile], alpha[tile], front[:3, *tile], enlarge(clean, tile, size)
+        if grain is not None and (hidden := share == 1).any():
+            painted = (painted + grain(tile) * hidden).clamp(*limits)
+        front[:3, *tile], behind[:3, *tile] = solve(own, share, colour, painted, limits)
     front[3], behind[3] = alpha, 1
     return behind, front
 

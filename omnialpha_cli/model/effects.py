@@ -10,9 +10,7 @@ from torch.nn import functional as F
 
 from .unet import UNet
 
-# Pixels of the squares that have the areas at which a picture and its mirror image are seen: two sizes err in different
-# places.
-SIDES = 192, 256
+SIDE = 256  # of the square that has the area at which a picture and its mirror image are seen, pixels
 MULTIPLE = 16  # of its sides
 WIDTHS = 32, 64, 96, 128  # at strides 2, 4, 8 and 16
 LIMIT = 1.5  # of the logarithm of a gain
@@ -33,19 +31,14 @@ class Effects(UNet):
 
     def gains(self, scene: Tensor, mask: Tensor) -> Tensor:
         """The same of one scene (3, h, w) and mask (h, w) of any size: gains (3, h, w)."""
-        both = torch.cat((scene, mask[None]))[None]  # (1, 4, h, w)
-        one, other = self._seen_at(SIDES[0], both), self._seen_at(SIDES[1], both.flip(3)).flip(3)
-        return ((one + other) / 2).exp()[0]
+        h, w = mask.shape
+        scale = SIDE / (h * w) ** 0.5
+        size = [max(1, round(length * scale / MULTIPLE)) * MULTIPLE for length in (h, w)]
+        seen = F.interpolate(torch.cat((scene, mask[None]))[None], size, mode="area")  # (1, 4, ·, ·)
+        seen[:, 3:] = (seen[:, 3:] > 0.5).to(seen)
+        one, other = self._logarithm(torch.cat((seen, seen.flip(3))))
+        return F.interpolate((one + other.flip(2))[None] / 2, (h, w), mode="bilinear").exp()[0]
 
     def _logarithm(self, both: Tensor) -> Tensor:
         """Logarithms of the gains (B, 3, h, w) of scenes and their masks (B, 4, h, w)."""
         return LIMIT * torch.tanh(self.through(both * 2 - 1) / LIMIT)
-
-    def _seen_at(self, side: int, both: Tensor) -> Tensor:
-        """The same of one of any size (1, 4, h, w), seen at about `side`² pixels."""
-        h, w = both.shape[2:]
-        scale = side / (h * w) ** 0.5
-        size = [max(1, round(length * scale / MULTIPLE)) * MULTIPLE for length in (h, w)]
-        seen = F.interpolate(both, size, mode="area")
-        seen[:, 3:] = (seen[:, 3:] > 0.5).to(seen)
-        return F.interpolate(self._logarithm(seen), (h, w), mode="bilinear")

@@ -1,7 +1,7 @@
 """Grain for what is painted into a plate: neither a network nor an enlargement makes any, and a patch without it shows.
 
-It is the plate's own: what differs from its blurred self where little else does, in blocks that are laid over one
-another at random so that their variance stays the same.
+It is the plate's own: what differs from its blurred self, in blocks where that is as strong everywhere, as noise is and
+texture or what JPEG leaves is not. They are laid over one another at random so that their variance stays the same.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,12 @@ from .tiles import Tile
 BLOCK = 16  # pixels a side
 STEP = BLOCK // 2  # from one block to the next that lies half over it
 KERNEL = 1, 8, 28, 56, 70, 56, 28, 8, 1  # of the blur, in each direction; binomial
-REACH = 2 * BLOCK  # pixels around what is painted in which at least grain is looked for
-SHADES = 4  # groups of blocks of like brightness
-QUIET = 0.25  # share of a group in which there is hardly anything but grain
-FEW = 8  # blocks of a group
-MOST = 0.04  # of the plate's range: a standard deviation above it is texture
+REACH = 8 * BLOCK  # pixels around what is painted in which at least grain is looked for
+PART = 4  # side of the parts of a block that are compared, pixels
+EVEN = 0.1  # variance of their energies, as a share of the mean's square, below which a block has nothing but grain
+SEEN = 0.08  # of all blocks, that have to be even, or it is chance
+SHADES = 4  # groups of even blocks of like brightness, at most; the quieter half of each is taken
+FEW = 8  # blocks taken of a group, at least
 
 Grain = Callable[[Tile], Tensor]
 
@@ -37,7 +38,7 @@ def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
     found = _blocks(plate[:, *box], share[box] == 0)
     if found is None:
         return None
-    blocks, bounds = found  # (SHADES, n, 3, BLOCK, BLOCK), (SHADES − 1,)
+    blocks, bounds = found  # (shades, n, 3, BLOCK, BLOCK), (shades − 1,)
     places = [side // STEP + 2 for side in share.shape]  # blocks begin STEP before the picture
     brightness = F.interpolate(painted.mean(0)[None, None], places, mode="bilinear")[0, 0]
     shade = torch.bucketize(brightness, bounds)  # (rows, columns)
@@ -70,8 +71,8 @@ def _around(share: Tensor) -> Tile | None:
 
 
 def _blocks(plate: Tensor, known: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Blocks of grain (SHADES, n, 3, BLOCK, BLOCK), from dark to bright, of a part of a `plate` (3, k, l) where it is
-    `known` (k, l), and the brightness (SHADES − 1,) between them.
+    """Blocks of grain (shades, n, 3, BLOCK, BLOCK), from dark to bright, of a part of a `plate` (3, k, l) where it is
+    `known` (k, l), and the brightness (shades − 1,) between them.
     """
     unknown = grow((~known).to(plate), len(KERNEL) // 2)
     cut = tuple(side // BLOCK * BLOCK for side in known.shape)
@@ -83,18 +84,18 @@ def _blocks(plate: Tensor, known: Tensor) -> tuple[Tensor, Tensor] | None:
         return parts.permute(1, 2, 0, 3, 4).flatten(0, 1)
 
     residual = blocks(plate - _blurred(plate))
-    variance = residual.square().mean((2, 3)).amax(1)  # (n,), of the noisiest channel
-    low, high = torch.aminmax(plate)
-    most = (MOST * max(1.0, (high - low).item())) ** 2
-    usable = (blocks(unknown[None]).amax((1, 2, 3)) == 0) & (variance > 0) & (variance < most)
-    residual, variance, brightness = residual[usable], variance[usable], blocks(plate).mean((1, 2, 3))[usable]
-    each = int(len(residual) // SHADES * QUIET)
-    if each < FEW:
+    energy = residual.square().sum(1)  # (n, BLOCK, BLOCK)
+    parts = energy.unfold(1, PART, PART).unfold(2, PART, PART).mean((3, 4)).flatten(1)  # (n, ·)
+    usable = (blocks(unknown[None]).amax((1, 2, 3)) == 0) & (parts.amin(1) > 0)  # not one colour
+    even = usable & (parts.var(1) < EVEN * parts.mean(1).square())
+    if int(even.sum()) < max(2 * FEW, SEEN * int(usable.sum())):
         return None
-    groups = brightness.argsort()[: len(residual) // SHADES * SHADES].view(SHADES, -1)  # (SHADES, ·)
-    quietest = variance[groups].argsort(1)[:, :each]
+    residual, energy, brightness = residual[even], parts[even].mean(1), blocks(plate)[even].mean((1, 2, 3))
+    shades = min(SHADES, len(residual) // (2 * FEW))
+    groups = brightness.argsort()[: len(residual) // shades * shades].view(shades, -1)
+    quieter = energy[groups].argsort(1)[:, : groups.shape[1] // 2]
     ordered = brightness[groups]
-    return residual[groups.gather(1, quietest)], (ordered[:-1, -1] + ordered[1:, 0]) / 2
+    return residual[groups.gather(1, quieter)], (ordered[:-1, -1] + ordered[1:, 0]) / 2
 
 
 def _blurred(image: Tensor) -> Tensor:

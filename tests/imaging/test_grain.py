@@ -1,5 +1,7 @@
 """Grain of what is painted in: as strong as the plate's, in dark and bright, and none where the plate has none."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from omnialpha_cli.imaging.clean_plate import finish_removal
 from omnialpha_cli.imaging.grain import grain_like
 from omnialpha_cli.imaging.layers import finish_layers
 from omnialpha_cli.imaging.tiles import tiles
+from omnialpha_cli.media.read import read_image
 
 SIZE = 320, 400
 
@@ -53,7 +56,19 @@ def test_tiles_of_a_picture_fit_together():
         torch.testing.assert_close(grain(tile), whole[:, *tile])
 
 
-@pytest.mark.parametrize("what", ["nothing is painted", "the plate has none", "too little is known", "texture"])
+@pytest.mark.parametrize("name", ["coffee", "chelsea", "astronaut"])
+def test_texture_and_what_jpeg_leaves_are_none(name):
+    photo = read_image(Path(__file__).parents[1] / "data" / f"{name}.jpg").rgb
+    plate = torch.from_numpy(photo).permute(2, 0, 1)
+    share = torch.zeros(plate.shape[1:])
+    share[plate.shape[1] // 3 : plate.shape[1] // 2, plate.shape[2] // 3 : plate.shape[2] // 2] = 1
+    assert grain_like(plate, share, plate) is None
+    noise = torch.randn(plate.shape, generator=torch.Generator().manual_seed(0))
+    grain = grain_like(plate + noise * 0.02, share, plate)
+    assert grain((slice(0, 200), slice(0, 200))).std() == pytest.approx(0.02, rel=0.25)
+
+
+@pytest.mark.parametrize("what", ["nothing is painted", "the plate has none", "too little is known"])
 def test_there_is_none_where(what):
     plate, share = noisy(torch.full((3, *SIZE), 0.5), 0.01), hole()
     if what == "nothing is painted":
@@ -63,8 +78,6 @@ def test_there_is_none_where(what):
         plate = (plate * 4).round() / 4  # flat but for steps
     if what == "too little is known":
         share[4:-4, 4:-4] = 1
-    if what == "texture":
-        plate = noisy(torch.full((3, *SIZE), 0.5), 0.2)
     grain = grain_like(plate, share, torch.full((3, 8, 10), 0.5))
     assert grain is None or grain((slice(96, 224), slice(120, 280))).std() < 1e-3
 

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from .inputs import PICTURE_SUFFIXES, Source, below, same
+from .media.sequence import is_pattern, spelt
 from .status import ItemError, UsageError
 from .template import check_template, is_template
 
@@ -16,9 +17,9 @@ Hints = Mapping[Path, Path | ItemError]  # by the source's path; an ItemError wh
 def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
     """The hint of every source. `place` is what the user gave with `option`, such as `--mask`.
 
-    It is a file, a template with the `HINT_FIELDS`, or a folder that mirrors the inputs, where the hint has the
-    input's stem. Raises UsageError for a place that does not exist, or one file for several inputs other than the
-    frames of one sequence.
+    It is a file, a template with the `HINT_FIELDS`, a sequence (`roto.####.exr`) that has the frames of the inputs', or
+    a folder that mirrors the inputs, where the hint has the input's stem. Raises UsageError for a place that does not
+    exist, or one file for several inputs other than the frames of one sequence.
     """
     path = Path(place)
     if path.is_dir():
@@ -36,6 +37,8 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
     elif is_template(place):
         check_template(place, HINT_FIELDS, option)
         find = _by_template(place, option)
+    elif is_pattern(place):
+        find = _by_frame(place, option)
     else:
         raise UsageError(f"{option} {place} does not exist")
     return {source.path: find(source) for source in sources}
@@ -65,6 +68,18 @@ def _by_template(template: str, option: str) -> Callable[[Source], Path | ItemEr
         if hint.exists():
             return hint
         return ItemError("hint", f"{source.path}: its hint {hint} does not exist ({option} {template})")
+
+    return find
+
+
+def _by_frame(pattern: str, option: str) -> Callable[[Source], Path | ItemError]:
+    def find(source: Source) -> Path | ItemError:
+        if source.frame is None:
+            return ItemError("hint", f"{source.path} is no frame of a sequence ({option} {pattern})")
+        hint = spelt(pattern, int(source.frame.number))
+        if hint.exists():
+            return hint
+        return ItemError("hint", f"{source.path}: its hint {hint} does not exist ({option} {pattern})")
 
     return find
 

@@ -166,6 +166,7 @@ class TestNames:
 
     def test_a_list_has_a_name_a_line(self):
         assert read_list(b"a.jpg\nb c.jpg\n\nd.jpg", nul=False) == ["a.jpg", "b c.jpg", "d.jpg"]
+        assert read_list(b"a.jpg\r\nb c.jpg\r\n", nul=False) == ["a.jpg", "b c.jpg"]  # as Windows writes it
 
 
 class TestRefusals:

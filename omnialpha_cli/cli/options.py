@@ -180,7 +180,7 @@ class Options:
         help="Several workers: all, 0,1 (CUDA devices), or cpu:2 (two on the CPU).")] = None
     ray: Annotated[str | None, option(
         "--ray", panel=RUN, metavar="ADDRESS",
-        help="Workers on a Ray cluster that sees the same files; local starts one here. Needs the extra [ray].")] = None
+        help="Workers on a Ray cluster that sees the same files; local starts one here. Needs the extra ray.")] = None
     dry_run: Annotated[bool, option(
         "--dry-run", panel=RUN, help="Show what would be done, and do nothing.")] = False
     fail_fast: Annotated[bool, option(

@@ -32,13 +32,17 @@ class Channels:
         return len(self.indices) >= 3
 
 
-def choose_channels(path: Path, reader: oiio.ImageInput) -> tuple[int, Channels, list[str]]:
+def choose_channels(path: Path, reader: oiio.ImageInput, data: bool = False) -> tuple[int, Channels, list[str]]:
     """The part, its channels, and what the user should be told. The reader stays at that part.
 
-    It is the first part with RGB and alpha, else the first with RGB, else with grey. Raises `ItemError` `unsupported`.
+    It is the first part with RGB and alpha, else the first with RGB, else with grey. Of a picture that is `data`, such
+    as a mask, a channel of alpha alone serves, or the only one that there is. Raises `ItemError` `unsupported`.
     """
     parts = _parts(reader)
-    found = [(part, channels) for part, spec in enumerate(parts) if not spec.deep and (channels := _picture(spec))]
+    flat = [(part, spec) for part, spec in enumerate(parts) if not spec.deep]
+    found = [(part, channels) for part, spec in flat if (channels := _picture(spec))]
+    if data and not found:
+        found = [(part, channels) for part, spec in flat if (channels := _lone(spec))]
     if not found:
         raise ItemError("unsupported", _refusal(path, parts[0]))
     part, channels = max(found, key=lambda row: (row[1].has_colour, row[1].has_alpha, -row[0]))
@@ -99,6 +103,14 @@ def _picture(spec: oiio.ImageSpec) -> Channels | None:
             indices = tuple(names.index(name) for name in (*wanted, *alpha))
             return Channels(indices, bool(alpha), _sample(spec, indices))
     return None
+
+
+def _lone(spec: oiio.ImageSpec) -> Channels | None:
+    """A part's first channel of alpha, or the only one that it has, as grey."""
+    names = list(spec.channelnames)
+    alphas = [i for i, name in enumerate(names) if name.rpartition(".")[2].upper() == ALPHA]
+    indices = tuple(alphas[:1] or (range(1) if len(names) == 1 else ()))
+    return Channels(indices, False, _sample(spec, indices)) if indices else None
 
 
 def _sample(spec: oiio.ImageSpec, indices: tuple[int, ...]) -> str:

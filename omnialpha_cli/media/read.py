@@ -52,7 +52,7 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool) -> Im
     """Read the file `path`, which can be opened as `name`, with OpenImageIO."""
     reader = _open(path, name)
     try:
-        part, channels, notes = choose_channels(path, reader)
+        part, channels, notes = choose_channels(path, reader, data)
         spec = reader.spec()
         check_size(path, spec.full_width, spec.full_height, max_pixels)
         check_size(path, spec.width, spec.height, max_pixels)

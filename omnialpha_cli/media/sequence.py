@@ -31,6 +31,13 @@ def is_pattern(name: str) -> bool:
     return len(NUMBER.findall(Path(name).name)) == 1
 
 
+def spelt(pattern: str, number: int) -> Path:
+    """The file of one frame of a pattern."""
+    path = Path(pattern)
+    before, after = NUMBER.split(path.name)
+    return path.with_name(before + str(number).zfill(_width(pattern)) + after)
+
+
 def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], str]:
     """The frames of a pattern in order, and the ranges of those that are not there but lie between two that are.
 
@@ -42,8 +49,7 @@ def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], s
     width = _width(pattern)
     stem = before.rstrip("._- ") or path.absolute().parent.name or "frame"
     numbers = _numbers_there(path.parent, before, after, width) if wanted is None else read_ranges(wanted)
-    spelt = [str(number).zfill(width) for number in numbers]
-    frames = [Frame(path.with_name(before + number + after), pattern, stem, number) for number in spelt]
+    frames = [Frame(spelt(pattern, number), pattern, stem, str(number).zfill(width)) for number in numbers]
     return frames, _holes(numbers) if wanted is None else ""
 
 

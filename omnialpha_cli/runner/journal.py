@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -78,16 +78,30 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Entry:
-    """An intent of the journal, and whether it was carried out; `outputs` by path relative to the output folder."""
+    """An intent of the journal, and whether it was carried out; `outputs` by path relative to the output folder.
+
+    `source` is the path of the item's picture as `source_of` gives it, None where there is none, or no journal told.
+    """
 
     fingerprint: Fingerprint
     outputs: Mapping[str, Seal]
+    source: str | None = None
     done: bool = False
 
 
 def key_of(path: Path, output: Path) -> str:
     """An output's path relative to the output folder, with forward slashes on every system."""
     return absolute(path).relative_to(absolute(output)).as_posix()
+
+
+def source_of(item: Item, output: Path) -> str | None:
+    """The path of an item's picture relative to the output folder, so that both may move together; None without one."""
+    if not item.inputs:
+        return None
+    try:
+        return Path(os.path.relpath(absolute(item.inputs[0]), absolute(output))).as_posix()
+    except ValueError:  # Windows: on another drive
+        return absolute(item.inputs[0]).as_posix()
 
 
 def read_history(output: Path) -> dict[str, list[Entry]]:
@@ -164,7 +178,8 @@ class Journal:
                 key_of(path, self.output): sha256(temporary)
                 for path, temporary in zip(item.files, temporaries, strict=True)
             }
-            self._append("intent", item, **_as_json(fingerprint), outputs=digests)
+            told = {**_as_json(fingerprint), "source": source_of(item, self.output)}
+            self._append("intent", item, **told, outputs=digests)
             for temporary, path in zip(temporaries, item.files, strict=True):
                 temporary.replace(path)
             self.done(item, digests)
@@ -199,14 +214,15 @@ def _seal(values: Mapping[str, Any]) -> Seal:
 def _entry(line: Mapping[str, Any]) -> Entry:
     inputs = tuple(map(_seal, line["inputs"]))
     fingerprint = Fingerprint(inputs, line["task"], line["settings"], line["weights"])
-    return Entry(fingerprint, {path: Seal(digest) for path, digest in line["outputs"].items()})
+    outputs = {path: Seal(digest) for path, digest in line["outputs"].items()}
+    return Entry(fingerprint, outputs, line.get("source"))
 
 
 def _carry_out(entries: list[Entry], outputs: Mapping[str, Seal]) -> None:
     """Mark the newest intent with these outputs as done; its stamps are those of the files under their final names."""
     for i, entry in reversed(list(enumerate(entries))):
         if {path: seal.sha256 for path, seal in entry.outputs.items()} == {p: s.sha256 for p, s in outputs.items()}:
-            entries[i] = Entry(entry.fingerprint, outputs, done=True)
+            entries[i] = replace(entry, outputs=outputs, done=True)
             return
 
 

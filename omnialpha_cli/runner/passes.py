@@ -6,6 +6,7 @@ they make first is the mask that they are shown next. It is also the foreground 
 choose and the weights do not mat by them, they choose one of the objects in the automatic matte.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ..imaging.choose import choose_object
 from ..imaging.composite import opaque
-from ..imaging.fill import fill_hole, hole_of
+from ..imaging.fill import MARGIN, fill_hole, hole_of
 from ..imaging.hint import grow
 from ..model.omnialpha import Request
 from .network import Model
@@ -72,5 +73,8 @@ def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings)
         return prepared, [made]
     if prepared.task.command == "decompose":
         return prepared, [made, first]
-    hint = grow(prepared.canvas.restore(first[3:].to(prepared.plate))[0], settings.grow)  # (H, W)
+    # The edge of what is found is no more exact than the canvas: as much more goes as was painted over there.
+    canvas = prepared.canvas
+    margin = math.ceil(MARGIN * max(canvas.height / canvas.box[2], canvas.width / canvas.box[3]))
+    hint = grow(canvas.restore(first[3:].to(prepared.plate))[0], margin + settings.grow)  # (H, W)
     return replace(prepared, hint=hint), [made]

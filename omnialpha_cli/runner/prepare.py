@@ -9,7 +9,7 @@ from torch import Tensor
 from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
 from ..imaging.fill import fill_hole, hole_of
-from ..imaging.hint import grow, hint_values, same_shape, scale_hint
+from ..imaging.hint import BACKGROUND, grow, hint_values, same_shape, scale_hint
 from ..media.colour import SRGB, Encoding, convert
 from ..media.image import Image
 from ..media.target import Target, target_for
@@ -109,6 +109,11 @@ def prepare(
             views.append(_view(images[1], clean_plate, target.encoding, None, task, canvas))
         else:
             hint = grow(_read_hint(images[1], source), settings.grow)
+            if task.command == "remove" and (hint >= BACKGROUND).all():
+                raise ItemError("hint", f"{images[1].path} covers all of {source.path}: nothing would be left of it. "
+                                        "White is the object")  # fmt: skip
+            if task.command == "remove" and (hint < BACKGROUND).all():
+                warnings = *warnings, f"{images[1].path} is black: nothing was removed. White is the object"
             shown = canvas.fit(hint[None])  # (1, h, w)
             views.append(opaque(shown.expand(3, -1, -1)))
             if defaults.fill and first.command == "remove":

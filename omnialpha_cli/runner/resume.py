@@ -8,7 +8,7 @@ from typing import Any
 
 from ..plan import STEADY_TASK, Item
 from ..status import UsageError
-from .journal import Entry, Fingerprint, Seal, key_of
+from .journal import Entry, Fingerprint, Seal, key_of, source_of
 from .settings import Settings
 
 SHOWN = 3  # refusals that are named; the others are counted
@@ -40,7 +40,8 @@ def choose(
     """Sort the items. Raises UsageError, naming the difference, where work would be lost without `overwrite`.
 
     Same fingerprint: done, also with `overwrite`. An output gone, or inputs changed: made again. Other settings or
-    weights, or an output that was edited or came from elsewhere: refused unless `overwrite`. A frame that follows one
+    weights, another file than it was made from, or an output that was edited or came from elsewhere: refused unless
+    `overwrite`. A frame that follows one
     that is made again is made again too.
     """
     todo, done, adopted, refused = [], [], [], []
@@ -62,6 +63,9 @@ def choose(
                 adopted.append((now, current))
         else:
             todo.append(item)
+            if current.source and current.source != source_of(item, output):
+                other = os.path.normpath(output / current.source)
+                refused.append(f"{item.outputs[0]} was made from another file, {other}")
         if todo and todo[-1] is item:
             again.add(item.outputs[0])
     if refused and not overwrite:

@@ -25,6 +25,22 @@ def test_the_same_stem_in_two_folders(run, picture, command):
     assert run(command, "p", "q", "-o", "out", "--name", "{parent}_{stem}").code == 0
 
 
+def test_the_same_name_from_another_folder_in_another_run(run, picture):
+    """As `xargs -n1` or a loop in a shell would do it."""
+    picture(Path("p/a.png"))
+    picture(Path("q/a.png"), seed=1)
+    first = run("matte", "p/a.png", "-o", "out")
+    made = Path("out/a.png").read_bytes()
+    second = run("matte", "q/a.png", "-o", "out")
+    assert (first.code, second.code) == (0, 2) and Path("out/a.png").read_bytes() == made
+    assert "out/a.png was made from another file, p/a.png; use --overwrite to replace" in second.err
+    picture(Path("p/a.png"), seed=2)
+    assert run("matte", "p/a.png", "-o", "out").code == 0  # its own picture, changed, is no other
+    assert run("matte", "q/a.png", "-o", "out", "--overwrite").code == 0
+    Path("q").rename("r")
+    assert "1 skipped" in run("matte", "r/a.png", "-o", "out").err  # the same picture at another place
+
+
 @commands
 def test_the_same_stem_with_two_suffixes(run, picture, command):
     picture(Path("p/a.png"))

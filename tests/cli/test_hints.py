@@ -72,6 +72,22 @@ class TestPlaces:
         outcome = run("matte", "p", "--mask", "m/{stem}.png")
         assert outcome.code == 1 and "p/a.jpg: its hint m/a.png does not exist (--mask m/{stem}.png)" in outcome.err
 
+    def test_a_sequence_has_one_for_each_frame_however_its_number_is_spelt(self, run, picture):
+        for frame in (8, 9, 10):
+            picture(Path(f"s/shot.{frame:04}.png"))
+            halves(f"roto/roto_{frame}.png")
+        Path("roto/roto_10.png").unlink()
+        told = items(run("matte", "s/shot.####.png", "--mask", "roto/roto_%d.png", "--json"))
+        hints = {item["inputs"][0]: item["inputs"][1] for item in told if item["status"] == "done"}
+        assert hints == {f"s/shot.000{frame}.png": f"roto/roto_{frame}.png" for frame in (8, 9)}
+        (failed,) = (item["error"]["message"] for item in told if item["status"] == "failed")
+        assert failed == "s/shot.0010.png: its hint roto/roto_10.png does not exist (--mask roto/roto_%d.png)"
+
+    def test_a_sequence_of_them_is_for_a_sequence(self, run, picture):
+        picture(Path("a.jpg"))
+        outcome = run("matte", "a.jpg", "--mask", "roto.####.png")
+        assert outcome.code == 1 and "a.jpg is no frame of a sequence (--mask roto.####.png)" in outcome.err
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
@@ -193,6 +209,21 @@ class TestValues:
         run("matte", "a.jpg", option, one, "-o", "one")
         run("matte", "a.jpg", option, two, "-o", "two")
         assert (pixels("one/a.png") != pixels("two/a.png")).any()
+
+
+class TestRemoval:
+    def test_a_mask_that_covers_all_fails_the_item(self, run, picture):
+        picture(Path("a.jpg"))
+        halves("m.png", left=255)
+        outcome = run("remove", "a.jpg", "--mask", "m.png")
+        assert outcome.code == 1 and "m.png covers all of a.jpg: nothing would be left of it. White is the" in outcome.err
+
+    def test_a_black_one_is_told_of(self, run, picture):
+        picture(Path("a.png"))
+        halves("m.png", right=0)
+        outcome = run("remove", "a.png", "--mask", "m.png", "-o", "out")
+        assert outcome.code == 0 and "m.png is black: nothing was removed. White is the object" in outcome.err
+        assert (pixels("out/a.png")[..., :3] == pixels("a.png")).all()
 
 
 class TestAgain:

@@ -12,6 +12,7 @@ from picture_files import assert_refused, write_exr, write_with_oiio
 from omnialpha_cli.media.colour import PRIMARIES, SRGB, convert
 from omnialpha_cli.media.image import Typed
 from omnialpha_cli.media.read import read_image
+from omnialpha_cli.status import ItemError
 
 RANDOM = np.random.default_rng(0)
 FLOATS = RANDOM.normal(0.5, 2, (12, 17, 3)).astype(np.float32)  # far below 0 and above 1
@@ -285,3 +286,19 @@ class TestProfiles:
 def test_a_float_file_written_by_openimageio_is_read(tmp_path):
     write_with_oiio(tmp_path / "a.tif", FLOATS, straight=True)
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").rgb, FLOATS)
+
+
+@pytest.mark.parametrize("names", [["A"], ["R"], ["mask.a"], ["Z", "roto.A"]])
+def test_a_mask_may_be_a_channel_alone(tmp_path, names):
+    """As rotoscoping writes it; of a picture that is more than a mask the same is refused."""
+    samples = np.random.default_rng(0).random((6, 8, len(names)), np.float32)
+    path = write_exr(tmp_path / "m.exr", (names, samples))
+    read = read_image(path, data=True)
+    assert read.alpha is None and np.array_equal(read.rgb, samples[..., -1:].repeat(3, 2))
+    assert_refused(path, "unsupported", "save it as RGB or RGBA")
+
+
+def test_of_several_channels_without_alpha_none_is_the_mask(tmp_path):
+    path = write_exr(tmp_path / "m.exr", (["U", "V"], np.zeros((6, 8, 2), np.float32)))
+    with pytest.raises(ItemError, match="has the channels U, V"):
+        read_image(path, data=True)

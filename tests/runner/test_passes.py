@@ -119,6 +119,14 @@ def test_a_removal_takes_the_found_object_alone(photo):
     assert (np.abs(result[20:44, 20:44, :3].astype(int) - 100) < 30).all()
 
 
+def test_the_edge_of_what_is_found_goes_too(photo):
+    """By as much as was painted over on the canvas, in pixels of the photograph."""
+    large = photo.repeat(4, 0).repeat(4, 1)
+    large[60:68], large[188:196] = 0, 0  # an outline of two pixels of the canvas, half of them outside of the matte
+    result = Recorder(fill=True).remove(large, canvas=64)
+    assert (result[58:198, 90:160, :3] > 60).all()
+
+
 def test_a_decomposition_has_the_matte_and_what_is_behind(photo):
     background, foreground = Recorder(fill=True).decompose(photo)
     assert foreground[32, 32].tolist() == [250, 10, 10, 255]

@@ -30,7 +30,9 @@ def finish_matte(
     the object's own, without the background. With a `screen` (green, blue, or auto) its spill is taken out of all of
     them. `refine` and `better` are those of `full_size_alpha`. Runs on the plate's device.
     """
-    alpha = full_size_alpha(matte[3], plate, canvas, trimap, refine, behind, better)
+    # What is under an alpha of 0 cannot be seen, and says nothing: the model, too, was shown the plate over white.
+    seen = plate if alpha_in is None else torch.where(alpha_in > 0, plate, torch.ones_like(plate))
+    alpha = full_size_alpha(matte[3], seen, canvas, trimap, refine, behind, better)
     result = rgba_like(plate)
     estimate_foreground(plate, alpha, out=result[:3])
     if behind is not None:

@@ -110,8 +110,7 @@ def prepare(
         else:
             hint = grow(_read_hint(images[1], source), settings.grow)
             if task.command == "remove" and (hint >= BACKGROUND).all():
-                raise ItemError("hint", f"{images[1].path} covers all of {source.path}: nothing would be left of it. "
-                                        "White is the object")  # fmt: skip
+                warnings = *warnings, f"{images[1].path} is nowhere black: all was removed. White is the object"
             if task.command == "remove" and (hint < BACKGROUND).all():
                 warnings = *warnings, f"{images[1].path} is black: nothing was removed. White is the object"
             shown = canvas.fit(hint[None])  # (1, h, w)

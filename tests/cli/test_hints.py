@@ -212,18 +212,15 @@ class TestValues:
 
 
 class TestRemoval:
-    def test_a_mask_that_covers_all_fails_the_item(self, run, picture):
-        picture(Path("a.jpg"))
-        halves("m.png", left=255)
-        outcome = run("remove", "a.jpg", "--mask", "m.png")
-        assert outcome.code == 1 and "m.png covers all of a.jpg: nothing would be left of it. White is the" in outcome.err
-
-    def test_a_black_one_is_told_of(self, run, picture):
+    def test_a_mask_of_all_or_of_nothing_is_told_of(self, run, picture):
         picture(Path("a.png"))
+        halves("m.png", left=255)
+        outcome = run("remove", "a.png", "--mask", "m.png", "-o", "white")
+        assert outcome.code == 0 and "m.png is nowhere black: all was removed. White is the object" in outcome.err
         halves("m.png", right=0)
-        outcome = run("remove", "a.png", "--mask", "m.png", "-o", "out")
+        outcome = run("remove", "a.png", "--mask", "m.png", "-o", "black")
         assert outcome.code == 0 and "m.png is black: nothing was removed. White is the object" in outcome.err
-        assert (pixels("out/a.png")[..., :3] == pixels("a.png")).all()
+        assert (pixels("black/a.png")[..., :3] == pixels("a.png")).all()
 
 
 class TestAgain:

@@ -43,6 +43,15 @@ def test_the_plates_own_alpha_is_multiplied_in(scene):
     assert torch.equal(result[:3], without[:3])
 
 
+def test_colours_that_cannot_be_seen_say_nothing_of_the_matte(scene):
+    truth, plate, canvas = scene
+    own = torch.ones(360, 540)
+    own[:, 300:] = 0
+    black = torch.where(own > 0, plate, torch.zeros_like(plate))
+    one, other = (finish_matte(colours, own, canvas.fit(truth), canvas)[3] for colours in (plate, black))
+    assert torch.equal(one, other)
+
+
 def test_the_layout_in_memory_does_not_matter(scene):
     truth, plate, canvas = scene
     rows_last = plate.permute(1, 2, 0).contiguous().permute(2, 0, 1)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..imaging.choose import choose_object
+from ..imaging.choose import LIKELY, choose_object
 from ..imaging.composite import opaque
 from ..imaging.fill import MARGIN, fill_hole, hole_of
 from ..imaging.hint import grow
@@ -27,24 +27,35 @@ Made = tuple[Prepared, list[Tensor]]  # what was asked for, and its layers (4, h
 
 def second_pass(model: Model, made: Sequence[Made], settings: Settings) -> list[Made]:
     """The same with the layers of the whole task, for those that need a second pass."""
-    firsts = {i: _found(model, *one) for i, one in enumerate(made) if one[0].second}
+    made = list(made)
+    firsts: dict[int, Tensor] = {}
+    for i, (prepared, layers) in enumerate(made):
+        if prepared.second:
+            firsts[i], warnings = _found(model, prepared, layers)
+            made[i] = replace(prepared, warnings=(*prepared.warnings, *warnings)), layers
     requests = {i: _second_request(model, made[i][0], first) for i, first in firsts.items()}
     asked = {i: request for i, request in requests.items() if request is not None}
     if not asked:
-        return list(made)
+        return made
     results = dict(zip(asked, model.run(list(asked.values()), settings.steps, settings.guidance), strict=True))
     return [
         _joined(one[0], firsts[i], results[i][0], settings) if i in asked else one for i, one in enumerate(made)
     ]  # fmt: skip
 
 
-def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor]) -> Tensor:
-    """The matte (4, h, w) of what the first pass found, and the words chose; or the background that it drew."""
+def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor]) -> tuple[Tensor, list[str]]:
+    """The matte (4, h, w) of what the first pass found, and the words chose, and warnings; or the background that it
+    drew.
+    """
     matte = layers[0]
-    if prepared.choose is None or not prepared.request.inputs:
-        return matte
+    if prepared.choose is None or prepared.source is None or not prepared.request.inputs:
+        return matte, []
     relevance = model.relevance(prepared.request.inputs[0], prepared.choose)
-    return torch.cat((matte[:3], choose_object(matte[3], relevance)[None]))
+    warnings = []
+    if relevance.max() < LIKELY:
+        told = f"nothing in it looks like {prepared.choose!r}: it may be another thing"
+        warnings.append(f"{prepared.source.path}: {told}")
+    return torch.cat((matte[:3], choose_object(matte[3], relevance)[None])), warnings
 
 
 def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request | None:

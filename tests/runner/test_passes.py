@@ -13,7 +13,11 @@ from omnialpha_cli.imaging.canvas import resample
 from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.imaging.fill import hole_of, paint_over
 from omnialpha_cli.imaging.stand import stand
+from omnialpha_cli.media.image import from_array
 from omnialpha_cli.model.omnialpha import Request
+from omnialpha_cli.runner.passes import second_pass
+from omnialpha_cli.runner.prepare import prepare
+from omnialpha_cli.runner.settings import Settings
 from omnialpha_cli.tasks import TASKS, find_task, passes
 
 KNOWN = ("matte.auto", "matte.text", "matte.trimap", "remove.mask")
@@ -158,6 +162,20 @@ def test_words_choose_one_of_two_objects():
     alpha = model.matte(np.full((64, 64, 3), 100, np.uint8), text="red cat")[..., 3]
     assert model.asked[1][0].prompt == TASKS["matte.rough-mask"].prompt
     assert alpha[10:22, 10:22].min() > 250 and alpha[38:58, 38:58].max() == 0
+
+
+@pytest.mark.parametrize(("logit", "told"), [(5.0, False), (-1.0, True)])
+def test_it_is_told_where_nothing_looks_like_what_the_words_name(photo, logit, told):
+    class Sure(Recorder):
+        def relevance(self, picture, words):
+            return torch.full((4, 4), logit)
+
+    model = Sure(fill=True)
+    model.tasks = ("matte.auto", "matte.rough-mask")
+    task, settings = find_task("matte.text"), Settings(text="red cat")
+    prepared = prepare(task, [from_array(photo)], model.defaults, settings, passes(task, model.tasks))
+    ((after, _),) = second_pass(model, [(prepared, model.run([prepared.request])[0])], settings)
+    assert any("nothing in it looks like 'red cat'" in warning for warning in after.warnings) == told
 
 
 def drawing() -> OmniAlpha:

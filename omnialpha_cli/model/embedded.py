@@ -12,7 +12,7 @@ from .context.mini import MiniContext, MiniContextConfig, load_tokenizer
 from .detail import Detail
 from .effects import Effects
 from .generator import Generator, GeneratorConfig
-from .inpaint import Inpainter
+from .inpainter import Inpainter
 from .light_vae import LightVAE, LightVAEConfig
 from .loading import count
 from .memory import Needs, Placement

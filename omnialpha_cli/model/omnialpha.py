@@ -23,7 +23,7 @@ from .context.mini import MiniContext
 from .detail import Detail
 from .effects import Effects
 from .generator import Generator
-from .inpaint import Inpainter
+from .inpainter import Inpainter
 from .memory import RESIDENT, Plan, Wanted, present
 from .parts import VAE, ContextEncoder
 from .positions import Layout

@@ -10,7 +10,7 @@ from .context import Context
 from .detail import Detail
 from .effects import Effects
 from .generator import Generator
-from .inpaint import Inpainter
+from .inpainter import Inpainter
 from .sampler import Schedule
 from .transformer import Transformer
 

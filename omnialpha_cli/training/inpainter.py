@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ..imaging.fill import fill_holes
 from ..imaging.hint import BACKGROUND, grow
-from ..model.inpaint import MULTIPLE
+from ..model.inpainter import MULTIPLE
 from ..status import UsageError
 from .augment import LUMA, choice, uniform
 from .data.effects import drop_shadow

@@ -15,7 +15,7 @@ from ..model.context.mini import TOKENIZER_FILE, MiniContext, MiniContextConfig
 from ..model.detail import Detail
 from ..model.effects import Effects
 from ..model.generator import Generator, GeneratorConfig
-from ..model.inpaint import Inpainter
+from ..model.inpainter import Inpainter
 from ..model.light_vae import LightVAE, LightVAEConfig
 from ..model.omnialpha import Defaults, OmniAlpha
 from ..model.sampler import Schedule

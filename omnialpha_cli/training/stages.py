@@ -21,7 +21,7 @@ from ..model.context.mini import TOKENIZER_FILE, MiniContext, load_tokenizer
 from ..model.detail import Detail
 from ..model.effects import Effects
 from ..model.embedded import BESIDE
-from ..model.inpaint import Inpainter
+from ..model.inpainter import Inpainter
 from ..model.light_vae import LightVAEConfig
 from ..model.omnialpha import OmniAlpha
 from ..status import UsageError

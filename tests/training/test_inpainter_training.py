@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from omnialpha_cli.imaging.fill import fill_holes
-from omnialpha_cli.model.inpaint import MULTIPLE, Inpainter
+from omnialpha_cli.model.inpainter import MULTIPLE, Inpainter
 from omnialpha_cli.status import UsageError
 from omnialpha_cli.training import inpainter
 from omnialpha_cli.training.examples import make_material

@@ -3,7 +3,7 @@
 import torch
 from tiny_model import tiny_model
 
-from omnialpha_cli.model.inpaint import Inpainter
+from omnialpha_cli.model.inpainter import Inpainter
 from omnialpha_cli.model.omnialpha import Request
 
 

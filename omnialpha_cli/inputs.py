@@ -79,13 +79,16 @@ def find_inputs(
 ) -> Found:
     """Expand `names` (files, globs, folders, sequences) and `listed` (taken literally), each file once, in order.
 
-    A named file that is missing, or a frame of `frames`, is kept: it becomes a failed item. Below a folder or a glob's
+    A named file that is missing, or a frame of `frames`, is kept: it becomes a failed item. Raises UsageError for "-"
+    and for `frames` without a sequence. Below a folder or a glob's
     fixed prefix the output folder and the output folders of other runs are left out.
     """
     found: list[tuple[Path, Path | None, Frame | None]] = []  # the root of listed files is known only when all are
     remarks = []
     for name in names:
         path = Path(name)
+        if name == "-":
+            raise UsageError("- is no picture: for a list of names on standard input, give --files-from -")
         if path.is_dir():
             if same(path, output):
                 remarks.append(f"{name} is the output folder, and was left out")

@@ -91,6 +91,10 @@ class TestFinding:
         touch("*.jpg", "b.jpg")
         assert found(listed=["*.jpg"]) == ["*.jpg"]
 
+    def test_a_dash_is_no_picture(self):
+        with pytest.raises(UsageError, match="--files-from -"):
+            find_inputs(["-"], output=Path("out"))
+
 
 class TestOutputsAreNotInputs:
     def test_a_walk_leaves_out_the_output_folder(self):

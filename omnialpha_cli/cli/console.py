@@ -130,8 +130,7 @@ class Console:
         if self._bar and sys.stdout.isatty():
             self._bar.console.out(printable(path), highlight=False)  # above the bar, on the same terminal
             return
-        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
-        sys.stdout.buffer.flush()
+        _print(os.fsencode(path) + b"\n")
 
     def _record(self, event: str, record: dict[str, object]) -> None:
         text = ndjson.line(event, record)
@@ -139,8 +138,18 @@ class Console:
             self.report.write(text)
             self.report.flush()
         if self.json:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            _print(text.encode())
+
+
+def _print(line: bytes) -> None:
+    """To standard output; where who read it has left, as `| head -1` does, the batch goes on without."""
+    try:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _progress_bar() -> "Progress":

@@ -16,7 +16,7 @@ import typer.main
 import omnialpha_cli
 from omnialpha_cli import __version__
 from omnialpha_cli.cli import ndjson
-from omnialpha_cli.cli.main import app
+from omnialpha_cli.cli.main import app, main
 from omnialpha_cli.tasks import TASKS
 from omnialpha_cli.weights.lock import lock_folder, write_lock
 
@@ -173,3 +173,20 @@ class TestInstalled:
         assert self.run(site, "weights", "lock", "mini").returncode == 0
         assert self.run(site, "weights", "verify").stdout == "mini: 4 files as locked\n"
         assert self.run(site, "weights", "path", "mini").stdout.endswith("/weights/mini\n")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_who_reads_the_output_may_leave(tiny_weights, picture, tmp_path, monkeypatch, options):
+    """`omnialpha matte … | head -1`: the rest is made all the same."""
+    for i in range(3):
+        picture(tmp_path / f"{i}.png", seed=i)
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["omnialpha", "matte", ".", "-o", "out", "--model", str(tiny_weights), *options])
+    with os.fdopen(writer, "w") as left:
+        monkeypatch.setattr(sys, "stdout", left)
+        with pytest.raises(SystemExit) as exit:
+            main()
+    assert not exit.value.code
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["0.png", "1.png", "2.png"]

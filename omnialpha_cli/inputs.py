@@ -79,9 +79,9 @@ def find_inputs(
 ) -> Found:
     """Expand `names` (files, globs, folders, sequences) and `listed` (taken literally), each file once, in order.
 
-    A named file that is missing, or a frame of `frames`, is kept: it becomes a failed item. Raises UsageError for "-"
-    and for `frames` without a sequence. Below a folder or a glob's
-    fixed prefix the output folder and the output folders of other runs are left out.
+    A named file that is missing, or a frame of `frames`, is kept: it becomes a failed item. Below a folder or a glob's
+    fixed prefix the output folder and the output folders of other runs are left out. Raises UsageError for "-" and for
+    `frames` without a sequence.
     """
     found: list[tuple[Path, Path | None, Frame | None]] = []  # the root of listed files is known only when all are
     remarks = []

@@ -5,6 +5,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import Whitespace
 
+from omnialpha_cli.api import OmniAlpha as Api
 from omnialpha_cli.model.config import TransformerConfig
 from omnialpha_cli.model.context.mini import MiniContext, MiniContextConfig
 from omnialpha_cli.model.light_vae import LightVAE, LightVAEConfig
@@ -46,3 +47,8 @@ def tiny_model(prediction: Prediction = "residual", steps: int = 2) -> OmniAlpha
     for parameter in (*others, *relevance):
         parameter.add_(torch.randn(parameter.shape) * 0.05)
     return model
+
+
+def in_api(model: OmniAlpha) -> Api:
+    """The same model behind the Python API."""
+    return Api(**{name: getattr(model, name) for name in model.__dataclass_fields__})

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .hint import BACKGROUND, grow
 from .spread import spread
+from .tiles import bounds
 
 ROUNDS = 6  # of relaxation at each level
 SMALLEST = 8  # pixels of the short side, below which no level is made
@@ -52,14 +53,11 @@ def fill_holes(images: Tensor, holes: Tensor) -> Tensor:
 
 def _relax(images: Tensor, holes: Tensor) -> Tensor:
     """Rounds of over-relaxation in the `holes` (B, h, w), on the two colours of a chessboard in turn."""
-    # All that is read is in a box with one pixel around the holes.
-    box = tuple(
-        slice(max(0, int(places[0]) - 1), int(places[-1]) + 2)
-        for places in (holes.any(0).any(axis).nonzero()[:, 0] for axis in (1, 0))
-        if len(places)
-    )
-    if not box:
+    inner = bounds(holes.any(0))
+    if inner is None:
         return images
+    # All that is read is in a box with one pixel around the holes.
+    box = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in inner)
     rows, columns = (torch.arange(side, device=images.device) for side in holes.shape[1:])
     black = ((rows[:, None] + columns) % 2 == 0)[box]
     part, inside = images[:, :, *box], holes[:, None, *box]

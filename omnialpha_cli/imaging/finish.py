@@ -31,7 +31,7 @@ def finish_matte(
     them. `refine` and `better` are those of `full_size_alpha`. Runs on the plate's device.
     """
     # What is under an alpha of 0 cannot be seen, and says nothing: the model, too, was shown the plate over white.
-    seen = plate if alpha_in is None else torch.where(alpha_in > 0, plate, torch.ones_like(plate))
+    seen = plate if alpha_in is None else torch.where(alpha_in > 0, plate, 1.0)
     alpha = full_size_alpha(matte[3], seen, canvas, trimap, refine, behind, better)
     result = rgba_like(plate)
     estimate_foreground(plate, alpha, out=result[:3])

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .hint import grow
-from .tiles import Tile
+from .tiles import Tile, bounds
 
 BLOCK = 16  # pixels a side
 STEP = BLOCK // 2  # from one block to the next that lies half over it
@@ -59,15 +59,12 @@ def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
 
 def _around(share: Tensor) -> Tile | None:
     """A box around where `share` (H, W) is not 0, half as large again on each side."""
-    box = []
-    for axis, side in ((1, share.shape[0]), (0, share.shape[1])):
-        places = share.any(axis).nonzero()[:, 0]
-        if not len(places):
-            return None
-        first, last = int(places[0]), int(places[-1]) + 1
-        margin = max(REACH, (last - first) // 2)
-        box.append(slice(max(0, first - margin), min(side, last + margin)))
-    return box[0], box[1]
+    inner = bounds(share)
+    if inner is None:
+        return None
+    margins = (max(REACH, (part.stop - part.start) // 2) for part in inner)
+    rows, columns = (slice(max(0, part.start - n), part.stop + n) for part, n in zip(inner, margins, strict=True))
+    return rows, columns
 
 
 def _blocks(plate: Tensor, known: Tensor) -> tuple[Tensor, Tensor] | None:

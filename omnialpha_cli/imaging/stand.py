@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .canvas import resample
+from .tiles import bounds
 
 LARGEST = 0.6  # of the background's height, and of its width
 GROUND = 0.9  # of the height: where it stands
@@ -14,11 +15,11 @@ def stand(layer: Tensor, height: int, width: int) -> Tensor:
     """Straight RGBA (4, height, width), transparent but for the object of `layer` (4, h, w): as large as there is room,
     its lowest visible row on the ground. Empty where the layer is.
     """
-    rows, columns = ((layer[3] > SEEN).any(axis).nonzero()[:, 0] for axis in (1, 0))
+    box = bounds(layer[3] > SEEN)
     out = layer.new_zeros(4, height, width)
-    if not len(rows):
+    if box is None:
         return out
-    part = layer[:, int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
+    part = layer[:, *box]
     scale = LARGEST * min(height / part.shape[1], width / part.shape[2])
     h, w = (max(1, round(scale * n)) for n in part.shape[1:])
     bottom = max(h, round(GROUND * height))

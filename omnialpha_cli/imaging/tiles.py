@@ -19,6 +19,14 @@ def tiles(height: int, width: int, side: int | None = None) -> Iterator[Tile]:
             yield slice(top, min(top + side, height)), slice(left, min(left + side, width))
 
 
+def bounds(where: Tensor) -> Tile | None:
+    """The smallest box around what is not 0 in `where` (H, W); None where there is nothing."""
+    rows, columns = (where.any(axis).nonzero()[:, 0] for axis in (1, 0))
+    if not len(rows):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
 def rgba_like(plate: Tensor) -> Tensor:
     """An empty (4, H, W) for a `plate` (3, H, W), in memory as files want it: a pixel's values together."""
     return plate.new_empty(*plate.shape[1:], 4).permute(2, 0, 1)

@@ -1,5 +1,5 @@
-"""A small U-Net on pixels, for what embedded weights see beside the transformer: effects, the detail of
-mattes, and what is behind an object.
+"""A small U-Net on pixels, for what embedded weights see beside the transformer: effects, the detail of mattes, and
+what is behind an object.
 """
 
 from itertools import pairwise

@@ -41,8 +41,7 @@ def choose(
 
     Same fingerprint: done, also with `overwrite`. An output gone, or inputs changed: made again. Other settings or
     weights, another file than it was made from, or an output that was edited or came from elsewhere: refused unless
-    `overwrite`. A frame that follows one
-    that is made again is made again too.
+    `overwrite`. A frame that follows one that is made again is made again too.
     """
     todo, done, adopted, refused = [], [], [], []
     again: set[Path] = set()  # results that are made

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from tiny_model import tiny_model
+from tiny_model import in_api, tiny_model
 
-from omnialpha_cli.api import OmniAlpha
 from omnialpha_cli.imaging.clean_plate import LEAST
 
 
@@ -19,8 +18,7 @@ class Lighter(torch.nn.Module):
 
 @pytest.fixture
 def model():
-    one = tiny_model()
-    model = OmniAlpha(**{name: getattr(one, name) for name in one.__dataclass_fields__})
+    model = in_api(tiny_model())
     model.effects = Lighter()
     return model
 

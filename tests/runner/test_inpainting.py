@@ -5,9 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_model import tiny_model
-
-from omnialpha_cli.api import OmniAlpha
+from tiny_model import in_api, tiny_model
 
 
 class Wall(torch.nn.Module):
@@ -21,9 +19,8 @@ class Wall(torch.nn.Module):
 
 @pytest.fixture
 def model():
-    one = tiny_model()
-    model = OmniAlpha(**{name: getattr(one, name) for name in one.__dataclass_fields__})
-    model.defaults, model.inpainter = replace(one.defaults, fill=True), Wall()
+    model = in_api(tiny_model())
+    model.defaults, model.inpainter = replace(model.defaults, fill=True), Wall()
     return model
 
 

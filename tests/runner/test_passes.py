@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from model.test_generator import BOTH, with_generator
-from tiny_model import tiny_model
+from tiny_model import in_api, tiny_model
 
 from omnialpha_cli.api import OmniAlpha
 from omnialpha_cli.imaging.canvas import resample
@@ -180,8 +180,7 @@ def test_it_is_told_where_nothing_looks_like_what_the_words_name(photo, logit, t
 
 def drawing() -> OmniAlpha:
     """Draws a cat and a red matte, and two backgrounds."""
-    model = with_generator(BOTH)
-    model = OmniAlpha(**{name: getattr(model, name) for name in model.__dataclass_fields__})
+    model = in_api(with_generator(BOTH))
     own = {"generate.foreground": {"canvas": 32}}
     return replace(
         model, tasks=("generate.foreground", "generate.background"), defaults=replace(model.defaults, commands=own)

@@ -10,7 +10,7 @@ import OpenImageIO as oiio
 import torch
 
 from omnialpha_cli import OmniAlpha
-from omnialpha_cli.training.pictures import sheet
+from omnialpha_cli.lab.train.pictures import sheet
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = 10

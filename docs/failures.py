@@ -13,10 +13,10 @@ from torch import Tensor
 from omnialpha_cli import OmniAlpha
 from omnialpha_cli.imaging.canvas import resample
 from omnialpha_cli.imaging.composite import checkerboard, over
+from omnialpha_cli.lab.data.effects import drop_shadow
+from omnialpha_cli.lab.data.glass import draw_vessel
+from omnialpha_cli.lab.train.augment import blur
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.training.augment import blur
-from omnialpha_cli.training.data.effects import drop_shadow
-from omnialpha_cli.training.data.glass import draw_vessel
 
 ROOT = Path(__file__).parent.parent
 HEIGHT, WIDTH = 200, 280

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from omnialpha_cli import OmniAlpha
 from omnialpha_cli.imaging.canvas import resample
-from omnialpha_cli.training.pictures import sheet
+from omnialpha_cli.lab.train.pictures import sheet
 
 ROOT = Path(__file__).parent.parent
 SIZE = 240, 160  # pixels of each

@@ -16,12 +16,12 @@ from .media.samples import quantise
 from .model import omnialpha
 from .model.memory import Wanted
 from .model.quantise import Kind
-from .runner.effects import find_effects
-from .runner.finish import finish
-from .runner.loading import load_model
-from .runner.passes import second_pass
-from .runner.prepare import prepare
-from .runner.settings import Refine, Screen, Settings
+from .picture.effects import find_effects
+from .picture.finish import finish
+from .picture.load import load_model
+from .picture.passes import second_pass
+from .picture.prepare import prepare
+from .picture.settings import Refine, Screen, Settings
 from .status import UsageError
 from .tasks import TASKS, Task, find_task, passes, with_layers
 from .weights import store
@@ -134,9 +134,7 @@ class OmniAlpha(omnialpha.OmniAlpha):
         (picture,) = self._run(find_task("generate.scene" if scene else "generate.foreground"), [], settings)
         return picture
 
-    def complete(
-        self, image: Picture, prompt: str, *, given: str, want: str, **sampling: Unpack[Sampling]
-    ) -> Pixels:
+    def complete(self, image: Picture, prompt: str, *, given: str, want: str, **sampling: Unpack[Sampling]) -> Pixels:
         """Make what is missing to a foreground or background: `given` and `want` as of the command. As of `matte`."""
         if (name := f"complete.{given}-{want}") not in TASKS:
             raise UsageError(f"given {given}, want {want}: there is nothing to complete")

@@ -1,6 +1,10 @@
-"""What several tests need: pictures on disk, and the weights of a tiny model."""
+"""What several tests need: pictures on disk, the weights of a tiny model, and commands run in this process."""
 
+import contextlib
+import io
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,8 @@ from hypothesis import settings
 from PIL import Image as PILImage
 from tiny_model import tiny_model
 
-from omnialpha_cli.training.export import write_weights
+from omnialpha_cli.cli.main import main
+from omnialpha_cli.lab.train.export import write_weights
 
 # The same examples in every run, and no limit on their time: a busy machine is not a fault.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -37,3 +42,46 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights") / "tiny"
     write_weights(tiny_model(steps=1), "tiny", folder)
     return folder
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+class _Stream(io.TextIOWrapper):
+    def __init__(self, content: bytes = b"") -> None:
+        super().__init__(io.BytesIO(content), encoding="utf-8", errors="surrogateescape", write_through=True)
+
+    def text(self) -> str:
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue().decode("utf-8", "surrogateescape")
+
+
+@pytest.fixture
+def omnialpha(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """`omnialpha("matte", path, …)` → exit code and both streams."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object, stdin: bytes = b"") -> Outcome:
+        out, err = _Stream(), _Stream()
+        monkeypatch.setattr(sys, "argv", ["omnialpha", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", _Stream(stdin))
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as exit:
+            main()
+        return Outcome(int(exit.value.code or 0), out.text(), err.text())
+
+    return run
+
+
+@pytest.fixture
+def run(omnialpha: Callable[..., Outcome], tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`run("remove", path, …)` with the tiny weights, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda command, *arguments, **more: omnialpha(command, *arguments, "--model", tiny_weights, **more)

@@ -1,4 +1,4 @@
-"""Imports point one way: cli → runner → model, imaging, media → tasks, status; the model stands alone."""
+"""Imports point one way: cli → batch → picture → model, imaging, media → tasks, status; the model stands alone."""
 
 import ast
 from pathlib import Path
@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "omnialpha_cli"
-ABOVE = {"cli", "api", "runner", "training", "evaluation"}  # what the lower layers do not know
+ABOVE = {"cli", "api", "batch", "picture", "lab"}  # what the lower layers do not know
 MAY_NOT = {
     "model": ABOVE | {"imaging", "media", "tasks", "status", "weights", "plan", "inputs", "hints"},
     "imaging": ABOVE | {"model", "media", "weights"},
     "media": ABOVE | {"model", "weights"},
-    "runner": {"cli", "api", "training", "evaluation"},
-    "training": {"cli", "evaluation"},
-    "evaluation": {"cli"},
+    "picture": {"cli", "api", "batch", "lab"},
+    "batch": {"cli", "api", "lab"},
+    "api": {"cli", "batch", "lab"},
+    "preview": {"cli", "api", "model", "lab"},
     "weights": ABOVE | {"media", "imaging"},
     "tasks": ABOVE | {"model", "imaging", "media", "weights"},
     "status": ABOVE | {"model", "imaging", "media", "weights", "tasks"},

@@ -11,10 +11,10 @@ import typer.main
 from omnialpha_cli import OmniAlpha
 from omnialpha_cli.cli.main import app
 from omnialpha_cli.cli.ndjson import FIELDS, SCHEMA
+from omnialpha_cli.lab.data.layouts import LAYOUTS
+from omnialpha_cli.lab.data.shards import FIELDS as DATA_FIELDS
+from omnialpha_cli.lab.data.shards import FILES
 from omnialpha_cli.status import ExitStatus
-from omnialpha_cli.training.data.layouts import LAYOUTS
-from omnialpha_cli.training.data.shards import FIELDS as DATA_FIELDS
-from omnialpha_cli.training.data.shards import FILES
 from omnialpha_cli.weights import store
 
 ROOT = Path(__file__).parents[1]

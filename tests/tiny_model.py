@@ -7,8 +7,8 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from omnialpha_cli.api import OmniAlpha as Api
 from omnialpha_cli.model.config import TransformerConfig
-from omnialpha_cli.model.context.mini import MiniContext, MiniContextConfig
-from omnialpha_cli.model.light_vae import LightVAE, LightVAEConfig
+from omnialpha_cli.model.mini.context import MiniContext, MiniContextConfig
+from omnialpha_cli.model.mini.light_vae import LightVAE, LightVAEConfig
 from omnialpha_cli.model.omnialpha import Defaults, OmniAlpha, Prediction
 from omnialpha_cli.model.sampler import Schedule
 from omnialpha_cli.model.transformer import Transformer

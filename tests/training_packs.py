@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from omnialpha_cli.training.data.admission import composed
-from omnialpha_cli.training.data.captions import Captions
-from omnialpha_cli.training.data.shards import Sample
+from omnialpha_cli.lab.data.admission import composed
+from omnialpha_cli.lab.data.captions import Captions
+from omnialpha_cli.lab.data.shards import Sample
 
 WORDS = Captions("a red apple", "a wooden table", "a red apple on a wooden table")
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from training_runs import Told
 
+from omnialpha_cli.lab.train import lora, sft
+from omnialpha_cli.lab.train.checkpoint import keep
+from omnialpha_cli.lab.train.distributed import Group, joined
+from omnialpha_cli.lab.train.loop import Objective, Schedule, train
 from omnialpha_cli.model.config import TransformerConfig
 from omnialpha_cli.model.positions import Layout
 from omnialpha_cli.model.transformer import Transformer
-from omnialpha_cli.training import lora, sft
-from omnialpha_cli.training.checkpoint import keep
-from omnialpha_cli.training.distributed import Group, joined
-from omnialpha_cli.training.loop import Objective, Schedule, train
 
 CONFIG = TransformerConfig(
     num_layers=2, attention_head_dim=16, num_attention_heads=2, joint_attention_dim=32, axes_dims_rope=(4, 6, 6)

@@ -11,7 +11,7 @@ from . import ndjson
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ..runner.result import Result
+    from ..batch.result import Result
     from ..status import ExitStatus
 
 

@@ -36,7 +36,5 @@ def decompose(
     task, given = choose_task("decompose", hints)
     task = with_layers(task, layers)
     items, remarks = plan_pictures(task, inputs or [], options, finding, given)
-    status = execute(
-        task, items, options, finishing=finishing, remarks=remarks, max_pixels=finding.max_pixels
-    )
+    status = execute(task, items, options, finishing=finishing, remarks=remarks, max_pixels=finding.max_pixels)
     raise typer.Exit(status)

@@ -48,8 +48,8 @@ def _machine() -> Iterator[Finding]:
     import os
 
     try:
-        from ..runner.devices import describe_devices
-        from ..runner.threads import count_cores
+        from ..batch.threads import count_cores
+        from ..picture.devices import describe_devices
     except ImportError:
         return  # already told
     yield "cores", str(count_cores()), ExitStatus.OK

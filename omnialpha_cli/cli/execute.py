@@ -7,13 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..model import distilled
+from ..batch.journal import Journal, read_history
+from ..batch.result import Result
+from ..batch.resume import Choice, choose
+from ..batch.shard import Shard
+from ..model.published import distilled
+from ..picture.settings import FileOptions, Settings
 from ..plan import STEADY_TASK, Item
-from ..runner.journal import Journal, read_history
-from ..runner.result import Result
-from ..runner.resume import Choice, choose
-from ..runner.settings import FileOptions, Settings
-from ..runner.shard import Shard
 from ..status import ExitStatus, UsageError
 from ..tasks import find_task, passes
 from ..weights import adapters, store
@@ -126,11 +126,11 @@ def _results(
             journal.done(item, {name: seal.sha256 for name, seal in entry.outputs.items()})
         if not todo or stop.event.is_set():
             return
-        from ..runner.devices import list_devices
-        from ..runner.pool import Pool
-        from ..runner.schedule import Schedule
-        from ..runner.threads import count_cores
-        from ..runner.worker import Job, Worker
+        from ..batch.pool import Pool
+        from ..batch.schedule import Schedule
+        from ..batch.threads import count_cores
+        from ..batch.worker import Job, Worker
+        from ..picture.devices import list_devices
 
         job = Job(
             model=options.model, weights=weights.identity, settings=settings, output=output, shard=str(shard),
@@ -142,7 +142,7 @@ def _results(
             yield from Pool(job.shared_by(list_devices(options.devices)), todo, stop.event, console.note)
             journal.remove_leftovers(folders)  # of workers that died
         elif options.ray is not None:
-            from ..runner.on_ray import run_on_ray
+            from ..batch.on_ray import run_on_ray
 
             yield from run_on_ray(job, todo, options.ray, stop.event)
             journal.remove_leftovers(folders)

@@ -7,8 +7,12 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from ..lab import bench
+from ..lab.data import command as data
+from ..lab.evaluate import commands as evaluate
+from ..lab.train import command as train
 from ..status import OmniAlphaError
-from . import bench, complete, data, decompose, doctor, evaluate, generate, matte, remove, tasks, train, weights
+from . import complete, decompose, doctor, generate, matte, remove, tasks, weights
 from .console import say
 
 app = typer.Typer(

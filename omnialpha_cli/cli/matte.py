@@ -6,17 +6,7 @@ import typer
 
 from ..status import UsageError
 from ..tasks import find_task
-from .options import (
-    INPUTS,
-    OUTPUT,
-    FinishOptions,
-    InputOptions,
-    Inputs,
-    MatteHints,
-    Options,
-    option,
-    takes_options,
-)
+from .options import INPUTS, OUTPUT, FinishOptions, InputOptions, Inputs, MatteHints, Options, option, takes_options
 
 EXAMPLES = """Examples:
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..runner.result import Result
+    from ..batch.result import Result
     from ..status import ExitStatus
 
 SCHEMA = "omnialpha/1"

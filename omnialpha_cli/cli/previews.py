@@ -12,16 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from ..batch.journal import key_of
 from ..inputs import STATE_FOLDER
-from ..runner.journal import key_of
 from ..status import ItemError, UsageError
 from .console import Console, printable
 from .interrupts import Stop
 
 if TYPE_CHECKING:
+    from ..batch.result import Result
     from ..plan import Item
     from ..preview.page import Page, Row
-    from ..runner.result import Result
 
 FOLDER = "previews"
 MANY = 20  # previews that the user is told to wait for
@@ -54,7 +54,7 @@ class Previews:
         self._dropped = False
         self._threads: list[threading.Thread] = []
         if sheets or page:
-            from ..runner.threads import count_cores
+            from ..batch.threads import count_cores
 
             count = max(1, count_cores() // 4)
             self._threads = [threading.Thread(target=self._draw_all, daemon=True) for _ in range(count)]
@@ -134,11 +134,11 @@ class Previews:
         page = self.page if self.page and self.page.pictures < PICTURED else None
         if not sheet and not page:
             return None
+        from ..batch.threads import use_torch_threads
         from ..media.write import atomic
         from ..preview import page as pages
         from ..preview import sheet as sheets
         from ..preview.look import look
-        from ..runner.threads import use_torch_threads
 
         use_torch_threads(1)  # others compute
         small = look(item, pages.SIDE if page else sheets.SIDE, self.max_pixels)

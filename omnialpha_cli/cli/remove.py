@@ -44,7 +44,5 @@ def remove(
 
     task, given = choose_task("remove", hints)
     items, remarks = plan_pictures(task, inputs or [], options, finding, given)
-    status = execute(
-        task, items, options, remarks=remarks, effects=effects, grow=grow, max_pixels=finding.max_pixels
-    )
+    status = execute(task, items, options, remarks=remarks, effects=effects, grow=grow, max_pixels=finding.max_pixels)
     raise typer.Exit(status)

@@ -24,6 +24,7 @@ def tasks(
     from . import ndjson
 
     weights = [one for one in store.known() if one.present]
+
     def able(task: Task, count: int) -> list[str]:
         return [one.name for one in weights if len(passes(task, one.tasks)) == count]
 

@@ -133,9 +133,8 @@ def remove(name: Name) -> None:
 def lock(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The table of weights.lock to write.")],
     folder: Annotated[
-        Path | None, typer.Option(
-            "--folder", metavar="DIR", help="Folder to lock; by default where weights of that name belong."
-        )
+        Path | None,
+        typer.Option("--folder", metavar="DIR", help="Folder to lock; by default where weights of that name belong."),
     ] = None,
     title: Annotated[str | None, typer.Option(help="What they are; by default as it is in weights.lock.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX identifier; by default as it is in weights.lock.")] = None,

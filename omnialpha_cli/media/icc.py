@@ -121,9 +121,7 @@ def srgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def _littlecms(
-    samples: NDArray[np.uint8], source: bytes | None, mode: str, target: bytes | None
-) -> NDArray[np.uint8]:
+def _littlecms(samples: NDArray[np.uint8], source: bytes | None, mode: str, target: bytes | None) -> NDArray[np.uint8]:
     from PIL import Image, ImageCms
 
     srgb = ImageCms.createProfile("sRGB")

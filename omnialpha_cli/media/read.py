@@ -139,9 +139,7 @@ def _from_grey(rgb: Floats, profile: Any) -> Floats:
     return rgb if curve is None else convert(curve(rgb), LINEAR, SRGB)
 
 
-def _from_inks(
-    path: Path, name: str, kind: str, samples: NDArray[Any], profile: Any, max_pixels: int
-) -> NDArray[Any]:
+def _from_inks(path: Path, name: str, kind: str, samples: NDArray[Any], profile: Any, max_pixels: int) -> NDArray[Any]:
     """A CMYK file as sRGB (H, W, 3), by its own profile, at 8 bits; without one as OpenImageIO sees it."""
     icc = None if profile is None else bytes(profile)
     if icc is None or profiles.profile_space(icc) != "CMYK":

@@ -7,9 +7,12 @@ from typing import Any
 
 import torch
 
-from . import distilled, embedded, lora, published
+from . import lora
 from .memory import Plan, Wanted, free_memory, plan
+from .mini import load as embedded
 from .parts import Parts
+from .published import distilled
+from .published import load as published
 from .quantise import BYTES, Kind, quantise_blocks
 from .streaming import BlockStream
 

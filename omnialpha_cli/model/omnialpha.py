@@ -19,12 +19,12 @@ from . import sampler
 from .assemble import assemble
 from .config import FromDict, by_task
 from .context import Context, join
-from .context.mini import MiniContext
-from .detail import Detail
-from .effects import Effects
-from .generator import Generator
-from .inpainter import Inpainter
 from .memory import RESIDENT, Plan, Wanted, present
+from .mini.context import MiniContext
+from .mini.detail import Detail
+from .mini.effects import Effects
+from .mini.generator import Generator
+from .mini.inpainter import Inpainter
 from .parts import VAE, ContextEncoder
 from .positions import Layout
 from .quantise import Kind

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from .context import Context
-from .detail import Detail
-from .effects import Effects
-from .generator import Generator
-from .inpainter import Inpainter
+from .mini.detail import Detail
+from .mini.effects import Effects
+from .mini.generator import Generator
+from .mini.inpainter import Inpainter
 from .sampler import Schedule
 from .transformer import Transformer
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from torch.nn import functional as F
 
-from .context.mini import PATCH
+from .mini.context import PATCH
 from .positions import Layout
 
 MULTIPLE = 32  # of the sides of inputs for the embedded context

@@ -18,7 +18,7 @@ from .lock import LAYOUTS, LockedWeights, lock_folder, lock_path, read_lock, sha
 
 EMBEDDED = "mini"
 RECORDED = "weights.lock"  # in the home folder: what was pulled or imported, where the package does not know
-PUBLISHED_CONFIG = Path(__file__).parents[1] / "model" / "published.json"
+PUBLISHED_CONFIG = Path(__file__).parents[1] / "model" / "published" / "published.json"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def command(arguments: list[str], out: Path) -> None:
 def processes():
     """Starts processes that have torch loaded already, as forks of one that has done nothing else."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["omnialpha_cli.runner.worker", "omnialpha_cli.cli.execute"])
+    context.set_forkserver_preload(["omnialpha_cli.batch.worker", "omnialpha_cli.cli.execute"])
     return context
 
 

@@ -403,7 +403,6 @@ class TestRefusals:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout.split() == ["o/a.exr", "False"]
 
-
     def test_steady_results_have_to_be_read_back(self, run, picture):
         for frame in (1, 2):
             picture(Path(f"s.{frame}.png"))

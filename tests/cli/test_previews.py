@@ -10,8 +10,8 @@ import pytest
 from PIL import Image as PILImage
 
 from omnialpha_cli.cli import previews
-from omnialpha_cli.evaluation.folders import find_files
 from omnialpha_cli.inputs import find_inputs
+from omnialpha_cli.lab.evaluate.folders import find_files
 
 COMMANDS = {
     "matte": ["photos"],

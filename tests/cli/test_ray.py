@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from omnialpha_cli.runner.journal import read_history
+from omnialpha_cli.batch.journal import read_history
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="the extra [ray] is not installed")
 

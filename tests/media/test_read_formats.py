@@ -1,6 +1,5 @@
 """Reading each format: floats, EXR's windows and parts, profiles, inks, film scans; other libraries wrote the files."""
 
-
 import icc_profiles
 import numpy as np
 import OpenImageIO as oiio

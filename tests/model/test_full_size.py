@@ -10,9 +10,9 @@ from diffusers import AutoencoderKLQwenImage
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from omnialpha_cli.model.config import TransformerConfig, VAEConfig
-from omnialpha_cli.model.context.qwen import published_name
 from omnialpha_cli.model.loading import load_into
 from omnialpha_cli.model.lora import merge
+from omnialpha_cli.model.published.qwen import published_name
 from omnialpha_cli.model.transformer import Transformer
 from omnialpha_cli.model.vae import AlphaVAE
 

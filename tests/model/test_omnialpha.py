@@ -7,10 +7,10 @@ import torch
 from tiny_model import tiny_model
 from torch.nn import functional as F
 
-from omnialpha_cli.model.context.mini import feature_positions
+from omnialpha_cli.lab.train.export import write_weights
+from omnialpha_cli.model.mini.context import feature_positions
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 from omnialpha_cli.model.positions import Layout, image_positions
-from omnialpha_cli.training.export import write_weights
 
 
 def picture(h, w, seed):

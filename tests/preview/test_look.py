@@ -19,7 +19,7 @@ def item(path: Path, format: str = "png") -> Item:
 
 def test_longer_sides_are_bounded_and_nothing_is_enlarged(tmp_path, picture):
     for size, expected in (((300, 200), (67, 100)), ((30, 20), (20, 30))):
-        (_, small), = look(item(picture(tmp_path / "x.png", size)), 100, 10**6).layers
+        ((_, small),) = look(item(picture(tmp_path / "x.png", size)), 100, 10**6).layers
         assert small.rgba.shape == (4, *expected) and small.is_opaque
 
 
@@ -29,7 +29,7 @@ def test_highlights_do_not_spread(tmp_path):
     rgba[0, 0, :3] = 10000
     rgba[1, 0, :3] = np.nan
     write_picture(tmp_path / "x.exr", rgba, Target("exr", "float", LINEAR))
-    (_, small), = look(item(tmp_path / "x.exr", "exr"), 8, 10**6).layers
+    ((_, small),) = look(item(tmp_path / "x.exr", "exr"), 8, 10**6).layers
     assert small.encoding.is_linear and small.rgba.isfinite().all()
     assert small.rgba[:3].max() < 0.1 and small.srgb()[:3].max() < 0.4
 
@@ -39,7 +39,7 @@ def test_colours_of_what_is_transparent_do_not_bleed(tmp_path):
     rgba[..., 0] = 1
     rgba[:, ::2] = (0, 1, 0, 1)
     write_picture(tmp_path / "x.png", rgba, Target())
-    (_, small), = look(item(tmp_path / "x.png"), 16, 10**6).layers
+    ((_, small),) = look(item(tmp_path / "x.png"), 16, 10**6).layers
     assert small.rgba[0].max() < 0.01 and not small.is_opaque
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omnialpha_cli.model import distilled
+from omnialpha_cli.model.published import distilled
 from omnialpha_cli.status import UsageError
 from omnialpha_cli.weights.adapters import Adapter, identity, parse
 

@@ -26,9 +26,7 @@ def write(path: Path, pixels: Floats, target: Target, light: NDArray[np.bool_] |
     Light without coverage, in the pixels `light` (H, W), stays as it is where alpha is 0.
     """
     names = ["Y"] if pixels.shape[2] == 1 else list("RGBA")
-    samples = (
-        to_samples(pixels, target.depth) if pixels.shape[2] == 1 else premultiplied(pixels, target.depth, light)
-    )
+    samples = to_samples(pixels, target.depth) if pixels.shape[2] == 1 else premultiplied(pixels, target.depth, light)
     _write(path, [(_spec(samples, names, target), samples)])
 
 

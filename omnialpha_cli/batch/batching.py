@@ -1,0 +1,79 @@
+"""Batches: items of one task and one canvas go through the network together; too little memory halves them."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from ..picture.devices import is_out_of_memory, release_cached_memory
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+CPU_BATCH = 4  # more brings nothing on a CPU, and costs memory
+GPU_BATCH = 16
+
+
+def default_batch_size(cores: int, accelerated: bool) -> int:
+    """Items a batch where the user did not say: by cores on a CPU."""
+    return GPU_BATCH if accelerated else min(CPU_BATCH, max(1, cores // 2))
+
+
+class Buckets(Generic[T]):
+    """Waiting items by key. `take` prefers a full bucket, so that mixed folders fill their batches."""
+
+    def __init__(self, key: Callable[[T], Hashable], limit: int):
+        self.key = key
+        self.limit = limit  # items a batch, lowered on out-of-memory
+        self.waiting: OrderedDict[Hashable, deque[T]] = OrderedDict()  # the bucket that waits longest first
+
+    def __len__(self) -> int:
+        return sum(map(len, self.waiting.values()))
+
+    def add(self, item: T) -> None:
+        """Put an item into its bucket."""
+        self.waiting.setdefault(self.key(item), deque()).append(item)
+
+    def lower_limit(self, too_large: int) -> None:
+        """Make batches of half the size that was too large."""
+        self.limit = max(1, min(self.limit, too_large // 2))
+
+    def take(self) -> list[T]:
+        """Remove and return the next batch: a full one, else the bucket that waits longest."""
+        full = (key for key, bucket in self.waiting.items() if len(bucket) >= self.limit)
+        key = next(full, next(iter(self.waiting)))
+        bucket = self.waiting.pop(key)
+        batch = [bucket.popleft() for _ in range(min(self.limit, len(bucket)))]
+        if bucket:
+            self.waiting[key] = bucket
+        return batch
+
+
+def in_fitting_parts(
+    compute: Callable[[Sequence[T]], Iterator[tuple[Sequence[T], Sequence[R]]]],
+    window: Sequence[T],
+    too_large: Callable[[int], None],
+) -> Iterator[tuple[Sequence[T], Sequence[R] | Exception]]:
+    """Compute a window of batches; on a fault what is left in two halves, until it is pinned to single items.
+
+    `compute` gives some of the items with their results as they are done. They are passed on, and so is, for an item
+    that fails alone, its exception. `too_large` is told the number of items for which memory was short.
+    """
+    parts = deque([list(window)])
+    while parts:
+        left = parts.popleft()
+        try:
+            for done, results in compute(left):
+                yield done, results
+                left = [item for item in left if not any(item is other for other in done)]
+        except Exception as error:
+            fault = error.with_traceback(None)  # the traceback would keep the failed attempt's tensors alive
+        else:
+            continue
+        if is_out_of_memory(fault):
+            release_cached_memory()
+            too_large(len(left))
+        if len(left) == 1:
+            yield left, fault
+        else:
+            half = len(left) // 2
+            parts.extendleft((left[half:], left[:half]))

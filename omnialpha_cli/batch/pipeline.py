@@ -1,0 +1,245 @@
+"""Read, prepare, infer, finish and write side by side, with memory that does not grow with the number of items.
+
+    reader threads           one thread            writer threads
+    read · prepare  → ready →  batch · infer  → inferred →  finish · write  → finished
+
+Only `Admission` bounds what is between the first and the last stage, so the queues need no limits of their own and
+nothing can wait in a circle. The network never waits for a batch to fill: it takes what is ready, and while it is busy
+more becomes ready.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..media.read import read_image
+from ..picture.devices import is_out_of_memory
+from ..picture.effects import find_effects
+from ..picture.finish import finish
+from ..picture.model import Model
+from ..picture.passes import second_pass
+from ..picture.prepare import Prepared, prepare
+from ..picture.settings import FileOptions, Settings
+from ..plan import Item
+from ..status import ItemError
+from ..tasks import find_task, passes
+from .admission import Admission
+from .batching import Buckets, in_fitting_parts
+from .journal import Fingerprint, Journal
+from .result import Result
+from .resume import fingerprint
+from .schedule import Source
+from .threads import Threads, keep_codecs_single, use_torch_threads
+from .times import StageTimes
+from .write import write
+
+WINDOWS_AHEAD = 3  # of batches
+PIXELS_AHEAD = 48_000_000  # a batch of the window: two photographs of 24 megapixels, or 23 of 1920×1080
+
+
+@dataclass(eq=False)
+class Work:
+    """An item on its way."""
+
+    item: Item
+    fingerprint: Fingerprint
+    prepared: Prepared
+    seconds: float
+
+    @property
+    def pixels(self) -> int:
+        """Of the result."""
+        return self.prepared.pixels
+
+
+class Pipeline:
+    """One run over the items of `source`, to be iterated once: gives their results as they finish, in no fixed order.
+
+    `weights` is their identity, for the journal. One bad item is one failed result. After `stop` is set no further item
+    is begun, the batch in hand is finished, and items that were not reached have no result.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        model: Model,
+        settings: Settings,
+        journal: Journal,
+        *,
+        weights: str,
+        batch_size: int,
+        threads: Threads,
+        stop: threading.Event | None = None,
+        files: FileOptions | None = None,
+    ):
+        self.source, self.model, self.settings = source, model, settings
+        self.journal, self.weights, self.files = journal, weights, files or FileOptions()
+        self.threads, self.stop, self.times = threads, stop or threading.Event(), StageTimes()
+        ahead = WINDOWS_AHEAD * model.window * batch_size + threads.write
+        self.admission = Admission(ahead, PIXELS_AHEAD * model.window)
+        self.buckets: Buckets[Work] = Buckets(lambda work: work.prepared.bucket, batch_size)
+        # None in a queue: one of the threads that fill it has ended.
+        self.ready: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self.inferred: queue.SimpleQueue[tuple[Work, list[Tensor]] | None] = queue.SimpleQueue()
+        self.finished: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
+
+    def __iter__(self) -> Iterator[Result]:
+        """Start the threads and give results until all have ended. Leaving early stops them."""
+        keep_codecs_single()
+        threads = [
+            threading.Thread(target=self._guard, args=(stage, torch_threads), daemon=True)
+            for stage, count, torch_threads in (
+                (self._read, self.threads.read, 1),
+                (self._infer, 1, self.threads.torch),
+                (self._write, self.threads.write, 1),  # its tiles are too small to share: threads would only wait
+            )
+            for _ in range(count)
+        ]
+        for thread in threads:
+            thread.start()
+        writing = self.threads.write
+        try:
+            while writing:
+                result = self.finished.get()
+                if result is None:
+                    writing -= 1
+                elif isinstance(result, BaseException):
+                    raise result
+                else:
+                    yield result
+        finally:
+            self._end(threads)
+
+    def _end(self, threads: Sequence[threading.Thread]) -> None:
+        """Wait for all threads: one that is still in native code when the process ends would abort it."""
+        self.stop.set()
+        self.admission.lift()
+        for _ in range(self.threads.write):
+            self.inferred.put(None)
+        for thread in threads:
+            thread.join()
+
+    def _guard(self, stage: Callable[[], None], torch_threads: int) -> None:
+        """Run a stage; a fault of the runner itself has to reach the caller, who would else wait for ever."""
+        try:
+            use_torch_threads(torch_threads)
+            stage()
+        except BaseException as error:
+            self.finished.put(error)
+
+    def _read(self) -> None:
+        while item := self.source.take(self.stop):
+            try:
+                work = self._read_item(item.as_it_stands())
+            except Exception as error:
+                self._fail(item, error)
+            else:
+                self.admission.enter(work.pixels)
+                self.ready.put(work)
+        self.ready.put(None)
+
+    def _read_item(self, item: Item) -> Work:
+        if item.error:
+            raise item.error
+        with self.times.measure("read") as reading:
+            limit, is_data = self.files.max_pixels, find_task(item.task).hint != "background"
+            images = [read_image(path, limit, data=is_data and i > 0) for i, path in enumerate(item.inputs)]
+            made_from = fingerprint(item, self.settings, self.weights)
+        with self.times.measure("prepare") as preparing:
+            settings, task = self.settings.for_item(item), find_task(item.task)
+            prepared = prepare(task, images, self.model.defaults, settings, passes(task, self.model.tasks))
+        return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
+
+    def _infer(self) -> None:
+        reading = self.threads.read
+        while reading or self.buckets:
+            # Take what is ready; wait only while there is nothing to compute.
+            while reading and not (self.buckets and self.ready.empty()):
+                if work := self.ready.get():
+                    self.buckets.add(work)
+                else:
+                    reading -= 1
+            if self.buckets:
+                window = [work for _ in range(self.model.window) if self.buckets for work in self.buckets.take()]
+                if self.stop.is_set():
+                    for work in window:
+                        self.admission.leave(work.pixels)
+                else:
+                    self._infer_window(window)
+        for _ in range(self.threads.write):
+            self.inferred.put(None)
+
+    def _infer_window(self, window: list[Work]) -> None:
+        """Compute the window's batches; once `stop` is set, no more than the one in hand."""
+
+        def too_large(size: int) -> None:
+            self.buckets.lower_limit(min(size, self.buckets.limit))
+
+        left = list(window)
+        for part, outcome in in_fitting_parts(self._compute, window, too_large):
+            left = [work for work in left if work not in part]
+            if isinstance(outcome, Exception):
+                self._fail(part[0].item, outcome)
+                self.admission.leave(part[0].pixels)
+            else:
+                for work, layers in zip(part, outcome, strict=True):
+                    self.inferred.put((work, layers))
+            if self.stop.is_set():
+                break
+        for work in left:
+            self.admission.leave(work.pixels)
+
+    def _compute(self, window: Sequence[Work]) -> Iterator[tuple[list[Work], list[list[Tensor]]]]:
+        """The batches of a window as they are done."""
+        requests = [work.prepared.request for work in window]
+        steps, guidance, batch_size = self.settings.steps, self.settings.guidance, self.buckets.limit
+        running = self.model.run_batches(requests, steps=steps, guidance=guidance, batch_size=batch_size)
+        while True:
+            with self.times.measure("infer") as inferring:
+                done = next(running, None)
+            if done is None:
+                return
+            batch = [window[i] for i in done[0]]
+            with self.times.measure("infer") as again:
+                made = [(work.prepared, layers) for work, layers in zip(batch, done[1], strict=True)]
+                made = find_effects(self.model, second_pass(self.model, made, self.settings), self.settings)
+            for work, (prepared, _) in zip(batch, made, strict=True):
+                work.prepared = prepared
+                work.seconds += (inferring.seconds + again.seconds) / len(batch)
+            yield batch, [layers for _, layers in made]
+
+    def _write(self) -> None:
+        while inferred := self.inferred.get():
+            work, layers = inferred
+            try:
+                with self.times.measure("finish") as finishing:
+                    pictures = finish(work.prepared, layers, self.settings, self.model.better)
+                with self.times.measure("write") as writing:
+                    alpha_only, compression = self.settings.alpha_only, self.files.compression
+                    write(work.item, pictures, work.prepared, alpha_only, compression, work.fingerprint, self.journal)
+            except Exception as error:
+                self._fail(work.item, error)
+            else:
+                seconds = work.seconds + finishing.seconds + writing.seconds
+                self._finish(Result(work.item, "done", seconds, warnings=work.prepared.warnings))
+            self.admission.leave(work.pixels)
+        self.finished.put(None)
+
+    def _fail(self, item: Item, error: Exception) -> None:
+        self._finish(Result(item, "failed", error=as_item_error(error, item)))
+
+    def _finish(self, result: Result) -> None:
+        self.source.finished(result.item)
+        self.finished.put(result)
+
+
+def as_item_error(error: Exception, item: Item) -> ItemError:
+    """Any fault of one item, as what a user is told."""
+    if isinstance(error, ItemError):
+        return error
+    if is_out_of_memory(error):
+        return ItemError("memory", f"{item.label}: not enough memory for it")
+    return ItemError("internal", f"{item.label}: {type(error).__name__}: {error}")

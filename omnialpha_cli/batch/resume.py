@@ -1,0 +1,107 @@
+"""Doing it again: which items of a plan are already done, which are to be made, and which must not be touched."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..picture.settings import Settings
+from ..plan import STEADY_TASK, Item
+from ..status import UsageError
+from .journal import Entry, Fingerprint, Seal, key_of, source_of
+
+SHOWN = 3  # refusals that are named; the others are counted
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A plan's items by what happens to them. `adopted` are those of `done` whose run was killed before it said so."""
+
+    todo: tuple[Item, ...]
+    done: tuple[Item, ...]
+    adopted: tuple[tuple[Item, Entry], ...]
+
+
+def fingerprint(item: Item, settings: Settings, weights: str) -> Fingerprint:
+    """The fingerprint of an item now; reads all its inputs, hints too. `weights` is their identity. Raises OSError."""
+    inputs = tuple(Seal.of(path) for path in item.inputs)
+    return Fingerprint(inputs, item.task, asdict(settings.for_item(item)), weights)
+
+
+def choose(
+    items: Sequence[Item],
+    history: Mapping[str, Sequence[Entry]],
+    output: Path,
+    settings: Settings,
+    weights: str,
+    overwrite: bool,
+) -> Choice:
+    """Sort the items. Raises UsageError, naming the difference, where work would be lost without `overwrite`.
+
+    Same fingerprint: done, also with `overwrite`. An output gone, or inputs changed: made again. Other settings or
+    weights, another file than it was made from, or an output that was edited or came from elsewhere: refused unless
+    `overwrite`. A frame that follows one that is made again is made again too.
+    """
+    todo, done, adopted, refused = [], [], [], []
+    again: set[Path] = set()  # results that are made
+    for item in items:
+        now = item.as_it_stands()
+        entries = [] if item.error else history.get(key_of(item.outputs[0], output), [])
+        current = next((entry for entry in reversed(entries) if _all_hold(entry, item, output)), None)
+        if current is None:
+            todo.append(item)
+            if not item.error and (edited := _not_ours(entries, item, output)):
+                refused.append(f"{edited} exists, and " + ("was changed since" if entries else "is not from this tool"))
+        elif difference := _difference(current.fingerprint, item, settings, weights):
+            todo.append(item)
+            refused.append(f"{item.outputs[0]} was made with {difference}")
+        elif item.previous not in again and _same_inputs(current.fingerprint, now):
+            done.append(now)
+            if not current.done:
+                adopted.append((now, current))
+        else:
+            todo.append(item)
+            if current.source and current.source != source_of(item, output):
+                other = os.path.normpath(output / current.source)
+                refused.append(f"{item.outputs[0]} was made from another file, {other}")
+        if todo and todo[-1] is item:
+            again.add(item.outputs[0])
+    if refused and not overwrite:
+        more = f" (and {len(refused) - SHOWN} more)" if len(refused) > SHOWN else ""
+        raise UsageError("; ".join(refused[:SHOWN]) + more + "; use --overwrite to replace, or another folder with -o")
+    return Choice(tuple(todo), tuple(done), tuple(adopted))
+
+
+def _all_hold(entry: Entry, item: Item, output: Path) -> bool:
+    seals = [entry.outputs.get(key_of(path, output)) for path in item.files]
+    return all(seal is not None and seal.holds(path) for seal, path in zip(seals, item.files, strict=True))
+
+
+def _not_ours(entries: Sequence[Entry], item: Item, output: Path) -> Path | None:
+    """The first existing output with a content that no entry of the journal has written."""
+    for path in item.files:
+        if os.path.lexists(path):
+            seals = (entry.outputs.get(key_of(path, output)) for entry in entries)
+            if not any(seal is not None and seal.holds(path) for seal in seals):
+                return path
+    return None
+
+
+def _same_inputs(made: Fingerprint, item: Item) -> bool:
+    """Whether the item's inputs are still what was read."""
+    if len(made.inputs) != len(item.inputs):
+        return False  # the frame before has come or gone
+    return all(seal.holds(path) for seal, path in zip(made.inputs, item.inputs, strict=True))
+
+
+def _difference(made: Fingerprint, item: Item, settings: Settings, weights: str) -> str:
+    """What decides about pixels, other than inputs, and differs; empty if nothing does."""
+    task = made.task if item.previous and made.task == STEADY_TASK else item.task
+    now: dict[str, Any] = {"task": task, **asdict(settings.for_item(item))}
+    then: dict[str, Any] = {"task": made.task, **made.settings}
+    names = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
+    differences = [f"{name} {then.get(name)} (now {now.get(name)})" for name in names]
+    if made.weights != weights:
+        differences.append(f"other weights ({made.weights[:8]}…, now {weights[:8]}…)")
+    return ", ".join(differences)

@@ -1,0 +1,73 @@
+"""Finished pictures → files under their final names, journalled."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from ..media.encoders.layer import Layer
+from ..media.floats import Floats
+from ..media.manifest import write_manifest
+from ..media.target import Compression, Target
+from ..media.write import complete, write_grey, write_layers, write_picture
+from ..picture.prepare import Prepared
+from ..plan import Item
+from ..tasks import find_task
+from .journal import Fingerprint, Journal
+
+
+def write(
+    item: Item,
+    layers: Sequence[Tensor],
+    prepared: Prepared,
+    alpha_only: bool,
+    compression: Compression,
+    made_from: Fingerprint,
+    journal: Journal,
+) -> None:
+    """Write the item's layers (4, H, W), straight RGBA as `prepared.target` encodes it, to its files: all of them, or
+    none. Raises ItemError.
+    """
+    target = replace(prepared.target, compression=compression)
+    pictures = [layer.permute(1, 2, 0).contiguous().numpy() for layer in layers]  # (H, W, 4) each
+    temporaries = [journal.temporary(path) for path in item.files]
+    try:
+        for temporary, path in zip(temporaries, item.outputs, strict=False):
+            with complete(temporary, path):
+                if len(item.outputs) < len(layers):
+                    names = _distinct(find_task(item.task).outputs)
+                    write_layers(temporary, [Layer(*layer) for layer in zip(names, pictures, strict=True)], target)
+                else:
+                    _write_picture(temporary, pictures[item.outputs.index(path)], prepared, alpha_only, target)
+        if item.manifest:
+            with complete(temporaries[-1], item.manifest):
+                _describe(temporaries[-1], item, layers[0], made_from)
+        journal.commit(item, made_from, temporaries)
+    finally:
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names of layers, with numbers where several are the same: EXR takes no two parts of one name."""
+    return [name if names.count(name) == 1 else f"{name}_{names[:i].count(name) + 1}" for i, name in enumerate(names)]
+
+
+def _write_picture(path: Path, rgba: Floats, prepared: Prepared, alpha_only: bool, target: Target) -> None:
+    if alpha_only:
+        write_grey(path, rgba[..., 3], target)
+    else:
+        light = prepared.light
+        write_picture(path, rgba, target, None if light is None else light.numpy())
+
+
+def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint) -> None:
+    origin = {
+        "task": item.task,
+        "source": str(item.label),
+        "seed": made_from.settings["seed"],
+        "weights": made_from.weights,
+    }
+    names = [output.name for output in item.outputs]
+    write_manifest(path, names, find_task(item.task).outputs, (layer.shape[1], layer.shape[2]), origin)

@@ -1,0 +1,66 @@
+"""Alpha from the canvas to the plate's resolution by the matting Laplacian, for stills with hair.
+
+Closed-form matting (Levin, Lischinski and Weiss, "A Closed-Form Solution to Natural Image Matting", 2008) in the
+unknown band: with L the plate's matting Laplacian and p the guided filter's alpha, (L + λ) α = λ p, where α is known
+outside the band. The prior is near the solution, so that a few steps of preconditioned conjugate gradients are enough,
+and what is farther than a tile's margin hardly counts: the plate is solved in tiles, at full size, in bounded memory.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..canvas import Canvas
+from ..tiles import tiles
+from .guided import guided_alpha
+
+SIDE = 512  # of a tile, in pixels
+MARGIN = 24  # solved around a tile and thrown away
+PRIOR = 1e-3  # λ
+EPSILON = 1e-7  # of the Laplacian: variance of colour below which a window counts as flat
+TOLERANCE = 1e-4  # relative residual at which a solution is good enough
+MAX_STEPS = 200  # what is left after them hardly shows
+KNOWN = 0.005  # bilinear alpha within this of 0 or 1, where the prior is solid too, is known
+
+
+def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None = None) -> Tensor:
+    """Alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
+
+    `behind` (3, H, W) is a clean plate, for the guided filter. Runs on the CPU, in double precision; needs `pymatting`.
+    """
+    prior = guided_alpha(alpha, plate, canvas, behind)
+    coarse = canvas.restore(alpha[None].to(plate))[0]
+    unknown = ((coarse > KNOWN) & (coarse < 1 - KNOWN)) | ((prior > 0) & (prior < 1))
+    result = prior.clone()
+    height, width = prior.shape
+    for rows, columns in tiles(height, width, SIDE):
+        if unknown[rows, columns].any():
+            (tall, high), (wide, across) = _grow(rows, height), _grow(columns, width)
+            parts = plate[:, tall, wide].double(), prior[tall, wide].double(), unknown[tall, wide]
+            solved = _solve(*(part.cpu().numpy() for part in parts))
+            result[rows, columns] = torch.from_numpy(solved[high, across]).to(result)
+    return result
+
+
+def _grow(part: slice, side: int) -> tuple[slice, slice]:
+    """A part of `side` pixels with its margin, as far as there are pixels, and where the part lies in that."""
+    grown = slice(max(part.start - MARGIN, 0), min(part.stop + MARGIN, side))
+    return grown, slice(part.start - grown.start, part.stop - grown.start)
+
+
+def _solve(plate: NDArray[np.float64], prior: NDArray[np.float64], unknown: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Alpha (k, l) from `plate` (3, k, l) and the `prior` (k, l), which is kept where it is not `unknown` (k, l)."""
+    from pymatting import cf_laplacian
+    from scipy.sparse import diags
+    from scipy.sparse.linalg import cg
+
+    laplacian = cf_laplacian(np.ascontiguousarray(plate.transpose(1, 2, 0)), EPSILON, is_known=~unknown)  # (kl, kl)
+    where, alpha = unknown.ravel(), prior.flatten()
+    rows = laplacian[where]
+    system = rows[:, where]  # (n, n) for n unknown pixels
+    system.setdiag(system.diagonal() + PRIOR)
+    wanted = PRIOR * alpha[where] - rows[:, ~where] @ alpha[~where]
+    scaled = diags(1 / system.diagonal())
+    alpha[where], _ = cg(system, wanted, alpha[where], rtol=TOLERANCE, maxiter=MAX_STEPS, M=scaled)
+    return alpha.clip(0, 1).reshape(prior.shape)

@@ -1,0 +1,105 @@
+"""From the model's background and foregrounds on the canvas to layers that make up the plate again."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..canvas import Canvas
+from ..colour.despill import despill
+from ..composite import over
+from ..removal.clean_plate import match_surroundings
+from ..removal.grain import grain_like
+from ..tiles import enlarge, rgba_like, tiles
+from .foreground import estimate_foreground, value_range
+from .refine import Better, full_size_alpha
+
+
+def finish_layers(
+    plate: Tensor,
+    layers: Sequence[Tensor],
+    canvas: Canvas,
+    trimap: Tensor | None = None,
+    *,
+    refine: str = "guided",
+    screen: str | None = None,
+    better: Better | None = None,
+) -> list[Tensor]:
+    """Background and foregrounds, straight RGBA (4, H, W), bottom first, of `plate` (3, H, W); the model's `layers` are
+    (4, h, w).
+
+    All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in between. The
+    background is opaque, and the plate's own where all others are transparent. Regions that the `trimap` (H, W) of a
+    single foreground knows are kept. With a `screen` (green, blue, or auto) its spill is taken out of the foregrounds,
+    which then lack it in the plate. `refine` and `better` are those of `full_size_alpha`.
+
+    The topmost foreground is taken off the plate first; what is then behind it is the plate of the next.
+    """
+    background, *foregrounds = (layer.to(plate) for layer in layers)
+    behind = [background[:3]]  # what the model sees behind each foreground, (3, h, w)
+    for layer in foregrounds[:-1]:
+        behind.append(over(layer, behind[-1]))
+    finished = []
+    for layer, rendered in zip(foregrounds[::-1], behind[::-1], strict=True):
+        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap, refine, better)
+        despill(front[:3], front[3], plate, screen)
+        finished.append(front)
+        plate = rest[:3]
+    return [rest, *finished[::-1]]
+
+
+def _take_off(
+    plate: Tensor,
+    rendered: Tensor,
+    matte: Tensor,
+    canvas: Canvas,
+    trimap: Tensor | None,
+    refine: str,
+    better: Better | None,
+) -> tuple[Tensor, Tensor]:
+    """What is behind a foreground, and the foreground itself, straight RGBA (4, H, W).
+
+    The model's are, on the canvas, `rendered` (3, h, w) and the foreground's `matte` (h, w).
+    """
+    alpha = full_size_alpha(matte, plate, canvas, trimap, refine, better=better)
+    limits = value_range(plate)
+    clean = match_surroundings(plate, rendered, alpha, canvas)  # (3, ·, ·)
+    behind, front = rgba_like(plate), rgba_like(plate)
+    estimate_foreground(plate, alpha, out=front[:3])
+    size, grain = (alpha.shape[0], alpha.shape[1]), grain_like(plate, alpha, clean)
+    for tile in tiles(*size):
+        own, share, colour, painted = plate[:, *tile], alpha[tile], front[:3, *tile], enlarge(clean, tile, size)
+        if grain is not None and (hidden := share == 1).any():
+            painted = (painted + grain(tile) * hidden).clamp(*limits)
+        front[:3, *tile], behind[:3, *tile] = solve(own, share, colour, painted, limits)
+    front[3], behind[3] = alpha, 1
+    return behind, front
+
+
+def solve(
+    plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor, limits: tuple[float, float]
+) -> tuple[Tensor, Tensor]:
+    """The colours F and B (3, H, W) nearest to those given for which αF + (1 − α)B is the `plate` (3, H, W).
+
+    Nearest by F² + B² in each channel: a projection on a line, cut off where F or B leaves the `limits`. Such colours
+    exist always where the plate itself is within them.
+    """
+    front, behind = torch.where(alpha == 1, plate, foreground), torch.where(alpha == 0, plate, background)
+    rows, columns = ((alpha > 0) & (alpha < 1)).nonzero(as_tuple=True)  # (n,): the others are settled
+    own, f, b = (layer[:, rows, columns] for layer in (plate, foreground, background))  # (3, n) each
+    front[:, rows, columns], behind[:, rows, columns] = _project(alpha[rows, columns], own, f, b, limits)
+    return front, behind
+
+
+def _project(
+    alpha: Tensor, plate: Tensor, foreground: Tensor, background: Tensor, limits: tuple[float, float]
+) -> tuple[Tensor, Tensor]:
+    """F and B (3, n) for `alpha` (n,) between 0 and 1."""
+    low, high = limits
+    rest = 1 - alpha
+    missing = (plate - alpha * foreground - rest * background) / (alpha * alpha + rest * rest)
+    front = foreground + alpha * missing
+    # B = (I − αF) / (1 − α) stays within the limits for F between these two.
+    least, most = (plate - rest * high) / alpha, (plate - rest * low) / alpha
+    front = torch.maximum(torch.minimum(front, most), least).clamp(low, high)
+    return front, ((plate - alpha * front) / rest).clamp(low, high)

@@ -1,0 +1,137 @@
+"""From the model's background on the canvas to the clean plate: the source's own pixels but where something went."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..canvas import Canvas, resample
+from ..colour.spread import spread
+from ..hint import BACKGROUND, grow
+from ..matte.foreground import value_range
+from ..tiles import enlarge, tiles
+from . import fill
+from .grain import grain_like
+
+# Largest difference of a colour between the model's background and what it was shown: below the first nothing was
+# changed, from the second on everything.
+UNCHANGED, CHANGED = 0.06, 0.16
+MARGIN = 2  # pixels of the canvas by which a change reaches beyond where it is seen
+SEEN = 3  # pixels of the canvas over which a change is averaged
+EFFECT = 9  # the same beside a mask, where shadows and reflections are looked for
+PAINTED = fill.MARGIN + 1  # pixels of the canvas around a mask in which gains are not those of the plate
+LEAST = 0.03  # logarithm of a gain up to which nothing is changed: so little is as often no shadow as one
+FITS = 4  # of the model's colour cast, each with less weight for what lies far off
+
+
+def finish_removal(
+    plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor | None = None, *, effects: bool = False,
+    grown: int = 0,
+) -> Tensor:  # fmt: skip
+    """The `plate` (3, H, W) without the object, from the model's `background` (4, h, w) on the canvas.
+
+    Bit for bit the plate where the `mask` (H, W) of the object is below .05; without a mask, where the model changed
+    nothing within `grown` pixels. With `effects` what it changed over an area outside of the mask goes as well: shadows
+    and reflections. No step remains at the border in between. Runs on the plate's device.
+    """
+    background = background[:3].to(plate)
+    if mask is None:
+        share = grow(_changed(plate, background, canvas), grown)
+    elif effects:
+        share = torch.where(mask < BACKGROUND, _effects(plate, background, canvas, mask), _masked(mask))
+    else:
+        share = _masked(mask)
+    clean = match_surroundings(plate, background, share, canvas)
+    size = plate.shape[1], plate.shape[2]
+    grain, limits = grain_like(plate, share, clean), value_range(plate)
+    result = plate.clone()
+    for tile in tiles(*size):
+        part, own = share[tile], result[:, *tile]  # (k, l), (3, k, l)
+        if part.any():
+            painted = enlarge(clean, tile, size)
+            if grain is not None:
+                painted = (painted + grain(tile)).clamp(*limits)
+            own.copy_(torch.where(part == 0, own, torch.lerp(own, painted, part)))
+    return result
+
+
+def relight(plate: Tensor, gains: Tensor, canvas: Canvas, mask: Tensor, exponent: float = 1.0) -> Tensor:
+    """The `plate` (3, H, W) without an object's effects: times `gains` (3, h, w) of the canvas, to an `exponent`.
+
+    Under the `mask` (H, W) of the object, and at its border, where the model was shown what is painted over, they are
+    spread from around it. Bit for bit the plate where they are about 1.
+    """
+    covered = canvas.fit((mask >= BACKGROUND).to(gains)[None])[0] > 0  # (h, w)
+    logarithm = spread(gains.log(), 1 - grow(covered.to(gains), PAINTED)) * exponent
+    logarithm = logarithm * (1 - (LEAST * exponent / logarithm).square()).clamp(min=0)  # little of a little is left
+    full = canvas.restore(logarithm).to(plate)  # (3, H, W)
+    return plate * torch.where(full.abs() < 1e-3, torch.zeros_like(full), full).exp_()
+
+
+def match_surroundings(plate: Tensor, background: Tensor, share: Tensor, canvas: Canvas) -> Tensor:
+    """The model's `background` (3, h, w), its colours led to those of `plate` (3, H, W), without the letterbox.
+
+    By how much they differ is taken from where `share` (H, W) is 0, and carried into the rest, so that the two
+    meet without a step. The result is to be enlarged: no side is longer than the plate's.
+    """
+    height, width = min(plate.shape[1], canvas.box[2]), min(plate.shape[2], canvas.box[3])
+    rendered = resample(canvas.crop(background), height, width)
+    free = resample((share == 0).to(plate)[None], height, width)[0]
+    known = -F.max_pool2d(-free[None], 3, 1, 1)[0]  # not a pixel of the canvas that has a part in the rest
+    offset = spread(resample(plate, height, width) - rendered, (known > 0.999).to(plate))
+    return (rendered + offset).clamp_(*value_range(plate))
+
+
+def _masked(mask: Tensor) -> Tensor:
+    """How much of each pixel is to be replaced: all of it from half coverage on, nothing outside the mask."""
+    return ((mask - BACKGROUND) / (0.5 - BACKGROUND)).clamp(0, 1)
+
+
+def _changed(plate: Tensor, background: Tensor, canvas: Canvas) -> Tensor:
+    """How much of each pixel (H, W) the model changed on the canvas, with a margin."""
+    rendered = canvas.crop(background)
+    seen = resample(plate.clamp(0, 1), *rendered.shape[1:])
+    return _share(_mean((rendered - seen).abs().amax(0)[None], SEEN), plate)
+
+
+def _effects(plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor) -> Tensor:
+    """How much of each pixel (H, W) the model changed beside the `mask` (H, W), with a margin.
+
+    What counts is the mean over an area, apart from a cast over the whole picture: a model's colours are a little off.
+    """
+    rendered = canvas.crop(background)
+    h, w = rendered.shape[1:]
+    covered = resample((mask >= BACKGROUND).to(plate)[None], h, w)
+    free = (F.max_pool2d(covered, 2 * MARGIN + 1, 1, MARGIN) == 0).to(plate)  # (1, h, w)
+    difference = rendered - resample(plate.clamp(0, 1), h, w)
+    difference = (difference - _cast(difference, free[0])) * free
+    mean = _mean(difference, EFFECT) / _mean(free, EFFECT).clamp(min=1e-3)
+    return _share(mean.abs().amax(0)[None] * free, plate)
+
+
+def _cast(difference: Tensor, free: Tensor) -> Tensor:
+    """The plane (3, h, w) that runs through most of the `difference` (3, h, w) where it is `free` (h, w)."""
+    _, h, w = difference.shape
+    y, x = torch.linspace(-1, 1, h).to(difference), torch.linspace(-1, 1, w).to(difference)
+    basis = torch.stack(torch.broadcast_tensors(torch.ones_like(x), y[:, None], x)).flatten(1).T  # (hw, 3)
+    planes = []
+    for channel in difference.flatten(1):
+        weight = free.flatten()
+        for _ in range(FITS):
+            weighted = basis * weight[:, None]
+            system = weighted.T @ basis + 1e-6 * torch.eye(3).to(basis)
+            plane = basis @ torch.linalg.solve(system, weighted.T @ channel)
+            weight = free.flatten() / (1 + ((channel - plane) / UNCHANGED).square()).square()
+        planes.append(plane.view(h, w))
+    return torch.stack(planes)
+
+
+def _share(change: Tensor, plate: Tensor) -> Tensor:
+    """Changes (1, h, w) → how much of each pixel of the plate is to be replaced, (H, W)."""
+    share = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
+    grown = F.max_pool2d(share, 2 * MARGIN + 1, 1, MARGIN)
+    return resample(_mean(grown, SEEN), plate.shape[1], plate.shape[2])[0].clamp(0, 1)
+
+
+def _mean(image: Tensor, window: int) -> Tensor:
+    """Over `window` × `window` pixels (C, h, w); at the border over what exists."""
+    return F.avg_pool2d(image, window, 1, window // 2, count_include_pad=False)

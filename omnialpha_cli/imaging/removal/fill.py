@@ -1,0 +1,71 @@
+"""Fill a hole smoothly from its border: the membrane between the colours around it.
+
+Each pixel of the hole becomes the mean of its four neighbours (Laplace's equation), relaxed from coarse to fine so that
+a few rounds a level are enough.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..colour.spread import spread
+from ..hint import BACKGROUND, grow
+from ..tiles import bounds
+
+ROUNDS = 6  # of relaxation at each level
+SMALLEST = 8  # pixels of the short side, below which no level is made
+FASTER = 1.6  # over-relaxation
+MARGIN = 2  # pixels around an object that are filled as well: its edge is mixed with it
+
+
+def hole_of(hint: Tensor) -> Tensor:
+    """Where (h, w), as bools, the object is that a trimap or mask `hint` (h, w) shows, with a margin."""
+    return grow(hint, MARGIN) > BACKGROUND
+
+
+def paint_over(scene: Tensor, hint: Tensor) -> Tensor:
+    """The `scene` (C, h, w) with the object that a trimap or mask `hint` (h, w) shows filled from around it."""
+    return fill_hole(scene, hole_of(hint))
+
+
+def fill_hole(image: Tensor, hole: Tensor) -> Tensor:
+    """The `image` (C, h, w) with what is in the `hole` (h, w), of bools, replaced; if all of it is hole, unchanged."""
+    return fill_holes(image[None], hole[None])[0]
+
+
+def fill_holes(images: Tensor, holes: Tensor) -> Tensor:
+    """The same of several of one size: (B, C, h, w) and (B, h, w)."""
+    holes = holes & ~holes.all((1, 2), keepdim=True)
+    if not bool(holes.any()):
+        return images
+    levels = [(images, (~holes[:, None]).to(images))]  # colours, and weights (B, 1, h, w)
+    while min(levels[-1][1].shape[2:]) >= 2 * SMALLEST:
+        colours, weight = levels[-1]
+        both = F.avg_pool2d(torch.cat([colours * weight, weight], 1), 2, ceil_mode=True)
+        share = both[:, -1:]
+        levels.append((both[:, :-1] / share.clamp(min=1e-6), (share > 0).to(images)))
+    filled = torch.vmap(spread)(levels[-1][0], levels[-1][1][:, 0])
+    for colours, weight in reversed(levels):
+        start = F.interpolate(filled, weight.shape[2:], mode="bilinear")
+        filled = _relax(torch.where(weight > 0, colours, start), weight[:, 0] == 0)
+    return filled
+
+
+def _relax(images: Tensor, holes: Tensor) -> Tensor:
+    """Rounds of over-relaxation in the `holes` (B, h, w), on the two colours of a chessboard in turn."""
+    inner = bounds(holes.any(0))
+    if inner is None:
+        return images
+    # All that is read is in a box with one pixel around the holes.
+    box = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in inner)
+    rows, columns = (torch.arange(side, device=images.device) for side in holes.shape[1:])
+    black = ((rows[:, None] + columns) % 2 == 0)[box]
+    part, inside = images[:, :, *box], holes[:, None, *box]
+    for _ in range(ROUNDS):
+        for squares in (inside & black, inside & ~black):
+            p = F.pad(part, (1, 1, 1, 1), mode="replicate")
+            mean = (p[:, :, :-2, 1:-1] + p[:, :, 2:, 1:-1] + p[:, :, 1:-1, :-2] + p[:, :, 1:-1, 2:]) / 4
+            part = torch.where(squares, torch.lerp(part, mean, FASTER), part)
+    filled = images.clone()
+    filled[:, :, *box] = part
+    return filled

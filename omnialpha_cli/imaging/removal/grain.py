@@ -1,0 +1,108 @@
+"""Grain for what is painted into a plate: neither a network nor an enlargement makes any, and a patch without it shows.
+
+It is the plate's own: what differs from its blurred self, in blocks where that is as strong everywhere, as noise is and
+texture or what JPEG leaves is not. They are laid over one another at random so that their variance stays the same.
+"""
+
+from collections.abc import Callable
+from functools import reduce
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..hint import grow
+from ..tiles import Tile, bounds
+
+BLOCK = 16  # pixels a side
+STEP = BLOCK // 2  # from one block to the next that lies half over it
+KERNEL = 1, 8, 28, 56, 70, 56, 28, 8, 1  # of the blur, in each direction; binomial
+REACH = 8 * BLOCK  # pixels around what is painted in which at least grain is looked for
+PART = 4  # side of the parts of a block that are compared, pixels
+EVEN = 0.1  # variance of their energies, as a share of the mean's square, below which a block has nothing but grain
+SEEN = 0.08  # of all blocks, that have to be even, or it is chance
+SHADES = 4  # groups of even blocks of like brightness, at most; the quieter half of each is taken
+FEW = 8  # blocks taken of a group, at least
+
+Grain = Callable[[Tile], Tensor]
+
+
+def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
+    """What to add to tiles (3, k, l) of what is `painted` (3, h, w), enlarged to the `plate` (3, H, W), where its
+    `share` (H, W) is not 0; tiles begin at multiples of `STEP`. None where no grain can be seen. The same for the same
+    input.
+    """
+    box = _around(share)
+    if box is None:
+        return None
+    found = _blocks(plate[:, *box], share[box] == 0)
+    if found is None:
+        return None
+    blocks, bounds = found  # (shades, n, 3, BLOCK, BLOCK), (shades − 1,)
+    places = [side // STEP + 2 for side in share.shape]  # blocks begin STEP before the picture
+    brightness = F.interpolate(painted.mean(0)[None, None], places, mode="bilinear")[0, 0]
+    shade = torch.bucketize(brightness, bounds)  # (rows, columns)
+    drawn = torch.randint(blocks.shape[1], places, generator=torch.Generator().manual_seed(0)).to(shade)
+    ramp = torch.sin(torch.pi * (torch.arange(BLOCK, device=plate.device) + 0.5) / BLOCK)
+    window = ramp[:, None] * ramp  # the squares of those that meet at a pixel add up to 1
+
+    def grain(tile: Tile) -> Tensor:
+        (top, bottom), (left, right) = ((part.start // STEP, -(-part.stop // STEP) + 1) for part in tile)
+        rows, columns = slice(top, bottom), slice(left, right)
+        laid = blocks[shade[rows, columns], drawn[rows, columns]] * window  # (rows, columns, 3, BLOCK, BLOCK)
+        height, width = (STEP * (n + 1) for n in laid.shape[:2])
+        whole = F.fold(laid.flatten(0, 1).flatten(1).T[None], (height, width), BLOCK, stride=STEP)[0]  # (3, ·, ·)
+        return whole[:, STEP : STEP + tile[0].stop - tile[0].start, STEP : STEP + tile[1].stop - tile[1].start]
+
+    return grain
+
+
+def _around(share: Tensor) -> Tile | None:
+    """A box around where `share` (H, W) is not 0, half as large again on each side."""
+    inner = bounds(share)
+    if inner is None:
+        return None
+    margins = (max(REACH, (part.stop - part.start) // 2) for part in inner)
+    rows, columns = (slice(max(0, part.start - n), part.stop + n) for part, n in zip(inner, margins, strict=True))
+    return rows, columns
+
+
+def _blocks(plate: Tensor, known: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Blocks of grain (shades, n, 3, BLOCK, BLOCK), from dark to bright, of a part of a `plate` (3, k, l) where it is
+    `known` (k, l), and the brightness (shades − 1,) between them.
+    """
+    unknown = grow((~known).to(plate), len(KERNEL) // 2)
+    cut = tuple(side // BLOCK * BLOCK for side in known.shape)
+    if 0 in cut:
+        return None
+
+    def blocks(image: Tensor) -> Tensor:  # (C, k, l) → (n, C, BLOCK, BLOCK)
+        parts = image[:, : cut[0], : cut[1]].unfold(1, BLOCK, BLOCK).unfold(2, BLOCK, BLOCK)
+        return parts.permute(1, 2, 0, 3, 4).flatten(0, 1)
+
+    residual = blocks(plate - _blurred(plate))
+    energy = residual.square().sum(1)  # (n, BLOCK, BLOCK)
+    parts = energy.unfold(1, PART, PART).unfold(2, PART, PART).mean((3, 4)).flatten(1)  # (n, ·)
+    usable = (blocks(unknown[None]).amax((1, 2, 3)) == 0) & (parts.amin(1) > 0)  # not one colour
+    even = usable & (parts.var(1) < EVEN * parts.mean(1).square())
+    if int(even.sum()) < max(2 * FEW, SEEN * int(usable.sum())):
+        return None
+    residual, energy, brightness = residual[even], parts[even].mean(1), blocks(plate)[even].mean((1, 2, 3))
+    shades = min(SHADES, len(residual) // (2 * FEW))
+    groups = brightness.argsort()[: len(residual) // shades * shades].view(shades, -1)
+    quieter = energy[groups].argsort(1)[:, : groups.shape[1] // 2]
+    ordered = brightness[groups]
+    return residual[groups.gather(1, quieter)], (ordered[:-1, -1] + ordered[1:, 0]) / 2
+
+
+def _blurred(image: Tensor) -> Tensor:
+    """An image (C, k, l) blurred by `KERNEL` in both directions: as sums, faster than a convolution of one channel."""
+    rest = len(KERNEL) // 2
+    weights = [weight / sum(KERNEL) for weight in KERNEL]
+    for axis in (1, 2):
+        side = image.shape[axis]
+        padding = (0, 0, rest, rest) if axis == 1 else (rest, rest, 0, 0)
+        wide = F.pad(image[None], padding, mode="replicate")[0]
+        parts = (wide.narrow(axis, i, side) * weight for i, weight in enumerate(weights))
+        image = reduce(Tensor.add_, parts)
+    return image

@@ -1,0 +1,92 @@
+"""`omnialpha bench steady`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...cli import ndjson
+from ...status import UsageError
+from .shared import Device, Json, Model, print_table
+
+if TYPE_CHECKING:
+    from ..evaluate.moving import Steadiness
+
+EXAMPLES = (
+    "Examples:\n\nomnialpha bench steady\n\n"
+    "omnialpha bench steady --cut-out cat.png --background garden.jpg --frames 48 --json"
+)
+
+
+def steady(
+    cut_out: Annotated[
+        Path | None,
+        typer.Option("--cut-out", metavar="FILE", help="An RGBA picture that moves; by default a head of hair."),
+    ] = None,
+    background: Annotated[
+        Path | None,
+        typer.Option(
+            "--background", metavar="FILE", help="What it moves before, of the same size; by default a texture."
+        ),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=2, help="Length of the shot; 48 are two seconds.")] = 48,
+    model: Model = "mini",
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Error and flicker of the mattes of a synthetic shot, by `omnialpha matte` with and without --steady."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="omnialpha-bench-") as folder:
+        found = _measure(Path(folder), cut_out, background, frames, model, device)
+    if json:
+        for is_steady, figures in found.items():
+            typer.echo(ndjson.line("bench.steady", {"steady": is_steady, **asdict(figures)}), nl=False)
+        return
+    print_table(
+        f"{frames} frames with {model}",
+        ("", "mean squared error", "flicker"),
+        [("--steady" if s else "frame by frame", f"{f.mse:.4f}", f"{f.flicker:.4f}") for s, f in found.items()],
+    )
+
+
+def _measure(
+    folder: Path, cut_out: Path | None, background: Path | None, frames: int, model: str, device: str
+) -> "dict[bool, Steadiness]":
+    import torch
+
+    from ...imaging.composite import opaque
+    from ...inputs import find_inputs
+    from ...media.read import read_image
+    from ...media.write import write_png
+    from ...plan import plan
+    from ..evaluate.moving import moving_shot, steadiness
+    from ..evaluate.scenes import hair_scene
+    from .pictures import load_worker, make_all
+
+    scene = hair_scene(360, 480)
+    subject, behind = scene.foreground, scene.background
+    if cut_out is not None:
+        picture = read_image(cut_out)
+        if picture.alpha is None:
+            raise UsageError(f"--cut-out {cut_out} has no alpha channel")
+        subject = torch.cat([torch.from_numpy(picture.rgb).permute(2, 0, 1), torch.from_numpy(picture.alpha)[None]])
+    if background is not None:
+        behind = torch.from_numpy(read_image(background).rgb).permute(2, 0, 1)
+    if subject.shape[1:] != behind.shape[1:]:
+        raise UsageError("the cut-out and the background have to be of the same size")
+
+    true = []
+    for number, (frame, alpha) in enumerate(moving_shot(subject, behind, frames)):
+        write_png(folder / f"shot.{number:04}.png", opaque(frame).permute(1, 2, 0).contiguous().numpy(), "8")
+        true.append(alpha)
+    results = {}
+    for is_steady in (False, True):
+        output = folder / f"steady-{is_steady}"
+        sources = find_inputs([str(folder / "shot.####.png")], output=output).sources
+        items = plan(sources, "matte.auto", output=output, steady=is_steady)
+        make_all(load_worker(model, device, output, len(items), is_steady), items, output)
+        found = [read_image(item.outputs[0]).alpha for item in items]
+        results[is_steady] = steadiness([torch.from_numpy(alpha) for alpha in found if alpha is not None], true)
+    return results

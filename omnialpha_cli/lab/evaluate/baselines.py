@@ -1,0 +1,46 @@
+"""What fills a hole without having learnt anything: what a model has to beat."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...imaging import hint
+from ...imaging.matte.components import Mask
+
+Array = NDArray[Any]
+Fill = Callable[[Array, Mask], Array]  # scene (H, W, 3) uint8 and hole (H, W) → the same with the hole filled
+
+RING = 5  # pixels around the hole whose mean fills it
+TELEA_RADIUS = 5  # pixels
+
+
+def grow(mask: Mask, radius: int) -> Mask:
+    """A mask widened by `radius` pixels in every direction, squarely."""
+    return hint.grow(torch.from_numpy(mask).float(), radius).numpy() > 0
+
+
+def border_mean(scene: Array, hole: Mask) -> Array:
+    """The mean colour of what surrounds the hole."""
+    ring = grow(hole, RING) & ~hole
+    filled = scene.copy()
+    if ring.any():
+        filled[hole] = scene[ring].mean(0).round()
+    return filled
+
+
+def fills() -> dict[str, Fill]:
+    """By name: `border-mean`, and `telea` where OpenCV is installed."""
+    found: dict[str, Fill] = {"border-mean": border_mean}
+    try:
+        cv2: Any = import_module("cv2")  # an optional one, without types
+    except ImportError:
+        return found
+
+    def telea(scene: Array, hole: Mask) -> Array:
+        return np.asarray(cv2.inpaint(scene, hole.astype(np.uint8), TELEA_RADIUS, cv2.INPAINT_TELEA))
+
+    return found | {"telea": telea}

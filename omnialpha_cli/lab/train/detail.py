@@ -1,0 +1,115 @@
+"""Training of the detail: from what the model made of examples, and their pixels, to the alpha that they have.
+
+The model sees each example once, before the training: what a step costs is the small network's share alone. Steps see
+random parts of them, turned and mirrored.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...imaging.canvas import Canvas, resample
+from ...imaging.colour.spread import seen_colours
+from ...imaging.matte.known import alpha_in_band
+from ...model.mini.detail import open_places
+from ...model.omnialpha import OmniAlpha, Request
+from .augment import chance, choice, uniform
+from .examples import Material, Mix, draw_example, draw_task, photo_of_shape
+from .image_encoder import CanvasOf
+from .loop import Objective, Schedule, step_generator
+
+TASKS = {"matte.trimap": 0.4, "matte.auto": 0.3, "matte.rough-mask": 0.2, "matte.mask": 0.1}
+# A photograph's labels are not sure where it is soft; what is composed is.
+MIX = Mix(photo=0.25, recomposed=0.35, cutout=0.1, built=0.3)
+# What is built may be seen finer than the model sees it, as the product does: by so much, on each side.
+FINE = Mix(photo=0.0, recomposed=0.0, cutout=0.0, built=1.0)
+FINER = 5 / 3
+SHARE_FINE = 0.4
+EXAMPLES = 2000  # that the model sees, unless the recipe says otherwise
+PART = 128  # side of what a step sees of an example, pixels
+LEAST = 100  # open pixels that a part is taken to have
+TRIES = 6  # parts that are drawn until one has something soft, or wrong
+WORTH = 0.002  # mean error from which a part is worth a look
+FLOOR = 0.05  # an error far above it counts by the share of it that goes, one below it hardly
+Batch = tuple[Tensor, Tensor]  # parts (B, 6, ·, ·), and the colours (B, 6, ·, ·) seen in them
+PLATE, TRUTH, TRIMAP, FOUND = slice(0, 3), slice(3, 4), slice(4, 5), slice(5, 6)  # channels of what was seen
+
+
+def see(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, number: int) -> Tensor:
+    """What the model makes of example `number`: (6, h, w) uint8, plate, true alpha, trimap (128 where there is none),
+    and the alpha that is found, as the product would find it: in a trimap's band by closed-form matting.
+
+    The model sees it on a canvas of about `size`² pixels.
+    """
+    g = step_generator(0, number)
+    task = draw_task(TASKS, g)
+    h, w = canvas(*photo_of_shape(material, g), size)
+    mix, scale = (FINE, FINER) if material.triplets is not None and chance(g, SHARE_FINE) else (MIX, 1.0)
+    height, width = round(h * scale), round(w * scale)
+    example = draw_example(material, mix, task, (height, width), g)
+    fitted, device = Canvas(height, width, (h, w), (0, 0, h, w)), model.device
+    inputs = [image.to(device) for image in example.inputs]
+    request = Request(example.prompt, tuple(fitted.fit(image) for image in inputs), ((h, w),), seed=number)
+    ((layer,),) = model.run([request])
+    plate, truth = inputs[0][:3], example.targets[0][3:].to(device)
+    found, trimap = layer[3].to(plate), torch.full_like(plate[0], 128 / 255)
+    if task.hint == "trimap":
+        trimap = inputs[1][0]
+        found, _ = alpha_in_band(found, plate, fitted, trimap)
+    whole = torch.cat((plate, truth, trimap[None], resample(found[None], height, width)))
+    return (whole * 255).round().clamp(0, 255).byte().cpu()
+
+
+def part(seen: Tensor, g: torch.Generator) -> Tensor:
+    """A part (6, PART, PART) in [0, 1] of what was seen (6, h, w), with something to learn if a few tries find some."""
+    _, h, w = seen.shape
+    for _ in range(TRIES):
+        top, left = choice(g, max(1, h - PART + 1)), choice(g, max(1, w - PART + 1))
+        one = seen[:, top : top + PART, left : left + PART].float() / 255
+        if float((one[FOUND] - one[TRUTH]).abs().mean()) > WORTH:
+            break
+    missing = PART - one.shape[2], PART - one.shape[1]
+    one = F.pad(one[None], (0, missing[0], 0, missing[1]), "replicate")[0]
+    for flipped, axes in ((chance(g, 0.5), (1,)), (chance(g, 0.5), (2,))):
+        one = one.flip(axes) if flipped else one
+    one = one.transpose(1, 2) if chance(g, 0.5) else one
+    if chance(g, 0.3):
+        one = torch.cat((one[torch.randperm(3, generator=g)], one[3:]))
+    return _smaller(one, g) if chance(g, 0.2) else one
+
+
+def _smaller(one: Tensor, g: torch.Generator) -> Tensor:
+    """The same with its found alpha as of a smaller canvas."""
+    small = F.interpolate(one[None, FOUND], scale_factor=uniform(g, 0.4, 0.9), mode="bilinear", antialias=True)
+    return torch.cat((one[:5], F.interpolate(small, one.shape[1:], mode="bilinear")[0]))
+
+
+def errors(found: Tensor, truth: Tensor, places: Tensor) -> Tensor:
+    """(B,): the mean of |e| + e² in these `places`, all (B, 1, h, w). The square alone would see little but what is all
+    wrong, which no look at an edge mends.
+    """
+    error = (found - truth) * places
+    return (error.abs() + error.square()).sum((1, 2, 3)) / places.sum((1, 2, 3)).clamp(min=LEAST)
+
+
+def objective(seen: Sequence[Tensor], schedule: Schedule, device: torch.device) -> Objective:
+    """What `loop.train` optimises, of a `Detail`: the share of each part's error that is left."""
+
+    def draw(step: int, micro: int, g: torch.Generator) -> Tensor:
+        return torch.stack([part(seen[choice(g, len(seen))], g) for _ in range(schedule.micro_batch)])
+
+    def ready(drawn: Tensor) -> Batch:
+        batch = drawn.to(device).contiguous(memory_format=torch.channels_last)
+        return batch, torch.vmap(seen_colours)(batch[:, PLATE], batch[:, FOUND][:, 0])
+
+    def loss(model: nn.Module, drawn: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
+        batch, colours = drawn
+        plate, truth, trimap, before = (batch[:, channels] for channels in (PLATE, TRUTH, TRIMAP, FOUND))
+        places = open_places(before, trimap)
+        was = errors(before, truth, places)
+        after = errors(model(plate, colours, before, trimap).float(), truth, places)
+        return (after / (was + FLOOR)).mean(), {"left": float(after.detach().sum() / was.sum().clamp(min=FLOOR))}
+
+    return Objective(draw, loss, ready=ready)

@@ -1,0 +1,92 @@
+"""Training of the context's image encoder: from ImageNet to "what would one cut out?", by predicting alpha.
+
+The head exists in training alone: the transformer reads the neck's features, and learns the alpha from them itself.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...model.mini.image_encoder import NECK, ImageEncoder
+from .examples import Material, Mix, draw_triplet, photo_of_shape
+from .loop import Objective, Schedule
+
+MIX = Mix(photo=0.7, recomposed=0.22, cutout=0.08)
+SSIM_WINDOW = 11
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
+
+CanvasOf = Callable[[int, int, int], tuple[int, int]]  # (height, width, side) → (h, w) of the canvas
+
+
+class MattingEncoder(nn.Module):
+    """The encoder with its training head: RGB (B, 3, H, W) in [0, 1] → alpha logits at strides 2 and 16."""
+
+    def __init__(self, drop_path: float = 0.1):
+        super().__init__()
+        self.encoder = ImageEncoder(drop_path)
+        self.fine = nn.Sequential(nn.Conv2d(NECK[0], 4, 3, padding=1), nn.PixelShuffle(2))
+        self.coarse = nn.Conv2d(NECK[2], 1, 1)
+
+    def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
+        """→ (B, 1, H/2, W/2), (B, 1, H/16, W/16)."""
+        features = self.encoder(rgb)
+        return self.fine(features.s4), self.coarse(features.s16)
+
+
+def ssim(a: Tensor, b: Tensor) -> Tensor:
+    """Mean structural similarity of (B, 1, H, W) in [0, 1], over a square window."""
+
+    def mean(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, SSIM_WINDOW, stride=1)
+
+    ma, mb = mean(a), mean(b)
+    va, vb, cov = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
+    similarity = (2 * ma * mb + SSIM_C1) * (2 * cov + SSIM_C2) / ((ma * ma + mb * mb + SSIM_C1) * (va + vb + SSIM_C2))
+    return similarity.mean()
+
+
+def alpha_loss(logits: Tensor, coarse: Tensor, alpha: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """BCE + L1 + 0.3 (1 − SSIM) + 0.5 (1 − soft IoU) + 0.3 BCE at stride 16; alpha (B, 1, H, W) in [0, 1]."""
+    target = F.interpolate(alpha, size=logits.shape[-2:], mode="area")
+    small = F.interpolate(alpha, size=coarse.shape[-2:], mode="area")
+    p = logits.sigmoid()
+    overlap = (p * target).sum((1, 2, 3))
+    iou = (overlap + 1) / ((p + target).sum((1, 2, 3)) - overlap + 1)
+    value = (
+        F.binary_cross_entropy_with_logits(logits, target)
+        + (p - target).abs().mean()
+        + 0.3 * (1 - ssim(p, target))
+        + 0.5 * (1 - iou).mean()
+        + 0.3 * F.binary_cross_entropy_with_logits(coarse, small)
+    )
+    return value, {"mse": float((p.detach() - target).square().mean())}
+
+
+def scenes(
+    material: Material, mix: Mix, schedule: Schedule, canvas: CanvasOf, g: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A batch of one canvas: scenes (B, 3, h, w) and alphas (B, 1, h, w)."""
+    size = canvas(*photo_of_shape(material, g), schedule.size)
+    triplets = [draw_triplet(material, mix, size, g) for _ in range(schedule.micro_batch)]
+    return torch.stack([t.scene for t in triplets]), torch.stack([t.foreground[3:] for t in triplets])
+
+
+def objective(material: Material, schedule: Schedule, canvas: CanvasOf, device: torch.device) -> Objective:
+    """What `loop.train` optimises."""
+
+    def draw(step: int, micro: int, g: torch.Generator) -> tuple[int, Tensor, Tensor]:
+        return int(torch.randint(2**31, (), generator=g)), *scenes(material, MIX, schedule, canvas, g)
+
+    def ready(drawn: tuple[int, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        seed, rgb, alpha = drawn
+        torch.manual_seed(seed)  # drop-path draws from the global generator
+        return rgb.to(device).contiguous(memory_format=torch.channels_last), alpha.to(device)
+
+    def loss(model: nn.Module, drawn: tuple[Tensor, Tensor], term: int) -> tuple[Tensor, dict[str, float]]:
+        rgb, alpha = drawn
+        fine, coarse = model(rgb)
+        return alpha_loss(fine.float(), coarse.float(), alpha)
+
+    return Objective(draw, loss, ready=ready)

@@ -1,0 +1,196 @@
+"""The networks of a recipe: built untrained, or taken from weights that training goes on from."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from ...model.config import TransformerConfig, VAEConfig
+from ...model.mini.context import TOKENIZER_FILE, MiniContext, MiniContextConfig
+from ...model.mini.detail import Detail
+from ...model.mini.effects import Effects
+from ...model.mini.generator import Generator, GeneratorConfig
+from ...model.mini.inpainter import Inpainter
+from ...model.mini.light_vae import LightVAE, LightVAEConfig
+from ...model.omnialpha import Defaults, OmniAlpha
+from ...model.published import load as published
+from ...model.sampler import Schedule
+from ...model.transformer import Transformer
+from ...model.vae import AlphaVAE
+from ...picture.load import load_model
+from ...status import UsageError
+from ...tasks import TASKS
+from ...weights.store import find
+from . import image_encoder, light_vae, lora, sft
+from .examples import Material
+from .recipe import Recipe
+from .words import prune
+
+Network = TypeVar("Network", Effects, Detail, Inpainter)
+NO_START = "this recipe goes on from weights: name them with --start"
+
+
+def transformer(recipe: Recipe) -> Transformer:
+    """Untrained; an empty table in the recipe is the published one."""
+    return Transformer(TransformerConfig.from_dict(recipe.transformer.network))
+
+
+def context_config(recipe: Recipe) -> MiniContextConfig:
+    """Of the embedded context beside that transformer."""
+    config = TransformerConfig.from_dict(recipe.transformer.network)
+    return MiniContextConfig(dim=config.joint_attention_dim, rope_canvas=config.rope_canvas or 16)
+
+
+def alpha_vae(recipe: Recipe) -> AlphaVAE:
+    """The VAE of the weights that the recipe starts from, opaque at first if those know no alpha; else untrained."""
+    if not recipe.start:
+        return AlphaVAE(VAEConfig.from_dict(recipe.vae.network))
+    weights = find(recipe.start)
+    weights.verify()
+    if not weights.published:
+        raise UsageError(f"{recipe.start} has no VAE of the published architecture")
+    vae = published.load_vae(weights.folder, "cpu", torch.float32)
+    if isinstance(vae, published.RGBVAE):
+        state = AlphaVAE.opaque_init(vae.vae.state_dict())
+        vae = AlphaVAE.from_published(state, replace(vae.vae.config, input_channels=4))
+    return vae.requires_grad_(True)
+
+
+def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], device: torch.device) -> OmniAlpha:
+    """The weights that the recipe starts from, for its tasks; the transformer is still on the CPU.
+
+    A relevance, effects, an inpainter, detail and a generator that were trained in the run's folder take the place of
+    theirs. Weights that stay frozen beside adapters keep their own dtype, others are float32.
+    """
+    dtype = None if recipe.lora else torch.float32
+    model = load_model(OmniAlpha.load, str(recipe.start), "cpu", dtype=dtype, loras=loras, memory="resident")
+    if isinstance(model.vae, published.RGBVAE):
+        raise UsageError(f"{recipe.start} knows no alpha: put a trained rgba_vae/ into it (omnialpha train vae)")
+    if isinstance(model.context_encoder, MiniContext) and (folder / "relevance.pt").exists():
+        model.context_encoder.relevance.load_state_dict(finished(folder, "relevance"))
+    for part in (model.vae, model.context_encoder):
+        assert isinstance(part, nn.Module)
+        part.to(device).requires_grad_(False)
+    defaults = Defaults.from_dict(recipe.defaults) if recipe.defaults else model.defaults
+    model.effects = finished_beside(Effects, folder, "effects") or model.effects
+    model.inpainter = finished_beside(Inpainter, folder, "inpainter") or model.inpainter
+    model.detail = finished_beside(Detail, folder, "detail") or model.detail
+    model.generator = finished_generator(recipe, folder, model) or model.generator
+    return replace(model, tasks=_claimed(recipe), defaults=defaults, device=device)
+
+
+def untrained(folder: Path, recipe: Recipe, material: Material, words: Path, device: torch.device) -> OmniAlpha:
+    """An embedded model with what a run's folder has of it, but for the transformer: VAE, image encoder, relevance."""
+    vae = finished_vae(recipe, folder)
+    tokenizer, table = read_words(folder, recipe, material, words)
+    torch.manual_seed(0)
+    context = MiniContext(context_config(recipe), tokenizer)
+    context.words.weight.data.copy_(table)
+    encoder = image_encoder.MattingEncoder(**recipe.image_encoder.network)
+    encoder.load_state_dict(finished(folder, "image-encoder"))
+    context.image_encoder.load_state_dict(encoder.encoder.state_dict())
+    context.relevance.load_state_dict(finished(folder, "relevance"))
+    network = transformer(recipe)
+    # A new network predicts nothing: with a residual, that is the input itself.
+    nn.init.zeros_(network.proj_out.weight)
+    nn.init.zeros_(network.proj_out.bias)
+    return put_together(recipe, network, context, vae, device)
+
+
+def read_words(folder: Path, recipe: Recipe, material: Material, words: Path) -> tuple[Tokenizer, Tensor]:
+    """The word table of a BERT-style model, pruned to what captions use; the tokenizer is left in the run's folder."""
+    labels = sorted(material.words())
+    prompts = [task.prompt.replace("{text}", "") for task in TASKS.values()]
+    tokenizer, table = prune(words, context_config(recipe).vocabulary, [*labels, *prompts])
+    tokenizer.save(str(folder / TOKENIZER_FILE), pretty=False)
+    return tokenizer, table
+
+
+def put_together(
+    recipe: Recipe, network: Transformer, context: MiniContext, vae: LightVAE, device: torch.device
+) -> OmniAlpha:
+    """An embedded model of these networks."""
+    return OmniAlpha(
+        transformer=network,
+        vae=vae.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        context_encoder=context,
+        prediction="residual",
+        tasks=_claimed(recipe),
+        defaults=Defaults.from_dict(recipe.defaults),
+        schedule=Schedule(shift_terminal=None),  # the last step reaches clean latents
+        device=device,
+    )
+
+
+def trained_context(recipe: Recipe, model: OmniAlpha) -> MiniContext | None:
+    """The context, where it learns along: the embedded one, unless adapters are all that learns."""
+    context = model.context_encoder
+    return context if isinstance(context, MiniContext) and not recipe.lora else None
+
+
+def open_for_training(recipe: Recipe, trained: sft.Trained) -> None:
+    """Say which parameters learn: adapters, which it puts in, or all of the transformer."""
+    if recipe.lora:
+        lora.adapt(trained.transformer, recipe.lora)
+    else:
+        trained.transformer.requires_grad_(True)
+
+
+def finished_vae(recipe: Recipe, folder: Path) -> LightVAE:
+    """The light VAE that was trained in a run's folder, frozen."""
+    trained = light_vae.TrainedVAE(LightVAEConfig.from_dict(recipe.vae.network))
+    trained.load_state_dict(finished(folder, "vae"))
+    return trained.finished().requires_grad_(False)
+
+
+def finished_beside(kind: type[Network], folder: Path, name: str) -> Network | None:
+    """A network beside the transformer that was trained in a run's folder, if it was."""
+    if not (folder / f"{name}.pt").exists():
+        return None
+    network = kind()
+    network.load_state_dict(finished(folder, name))
+    return network
+
+
+def generator(recipe: Recipe, model: OmniAlpha, names: int, backgrounds: int) -> Generator:
+    """That of `model` for so many names of objects and of backgrounds; else untrained, but for the image stream of its
+    transformer. With 0 backgrounds it keeps those that it knows.
+    """
+    if not isinstance(model.context_encoder, MiniContext):
+        raise UsageError(f"{recipe.start} draws by itself")
+    own, context = model.generator.config if model.generator else GeneratorConfig(), model.context_encoder
+    known = {"names": names, "backgrounds": backgrounds or own.backgrounds}
+    config = GeneratorConfig.from_dict({**asdict(own), **recipe.generator.network, **known})
+    new = Generator(config, model.transformer.config, context.tokenizer, context.words.weight)
+    state = (model.generator or model.transformer).state_dict()
+    fitted = ("sketch.", "backgrounds.") if backgrounds else ("sketch.",)  # anew
+    shared = [name for name in new.state_dict() if name in state and not name.startswith(fitted)]
+    new.load_state_dict({name: state[name] for name in shared}, strict=False)
+    return new
+
+
+def finished_generator(recipe: Recipe, folder: Path, model: OmniAlpha) -> Generator | None:
+    """The generator that was trained in a run's folder, if it was."""
+    if not (folder / "generator.pt").exists():
+        return None
+    state = finished(folder, "generator")
+    trained = generator(recipe, model, *(len(state.get(f"{kind}.meanings", ())) for kind in ("sketch", "backgrounds")))
+    trained.load_state_dict(state)
+    return trained.requires_grad_(False)
+
+
+def finished(folder: Path, name: str) -> dict[str, Tensor]:
+    """What a training left in a run's folder. Raises UsageError if it has not ended."""
+    path = folder / f"{name}.pt"
+    if not path.exists():
+        raise UsageError(f"{path} is missing: run `omnialpha train {name}` first")
+    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def _claimed(recipe: Recipe) -> tuple[str, ...]:
+    return recipe.claimed or tuple(name for name in TASKS if recipe.tasks.get(name, 0) > 0)

@@ -1,0 +1,1 @@
+"""The embedded weights: their context, and the specialists beside the transformer."""

@@ -1,0 +1,164 @@
+"""The embedded context: word pieces of the prompt, and image features of the inputs at strides 16 and 32.
+
+It stands where the published model has Qwen2.5-VL. A feature token brings its position: z = −1 − k for input k (so its
+distance to the first target does not depend on the number of targets), y and x on the image's own grid, in the
+transformer's units. Words stand beyond the canvas, in a layer of their own. Where the named object is the transformer
+did not learn from them: that is told apart (`relevance.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..config import FromDict
+from ..context import Context
+from ..positions import canvas_scale
+from .image_encoder import NECK, ImageEncoder
+from .relevance import Relevance
+
+PATCH = 16  # pixels a side of a transformer patch: stride 8 of the VAE, patches of 2
+WORD_LAYER = -16.0  # z of words: apart from every image
+MAX_WORDS = 64
+TOKENIZER_FILE = "tokenizer.json"
+
+
+@dataclass(frozen=True)
+class MiniContextConfig(FromDict):
+    """`dim` is the transformer's `joint_attention_dim`; the word table is `vocabulary` × `word_dim`."""
+
+    dim: int = 256
+    vocabulary: int = 8192
+    word_dim: int = 384
+    max_words: int = MAX_WORDS
+    rope_canvas: int = 16
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the encoder saw of the inputs, one entry an item: tokens (L_i, dim) and positions (L_i, 3)."""
+
+    tokens: list[Tensor]
+    positions: list[Tensor]
+
+
+class MiniContext(nn.Module):
+    """`look` at the images once, `read` any prompt to them; `encode` does both."""
+
+    def __init__(self, config: MiniContextConfig, tokenizer: Tokenizer):
+        super().__init__()
+        self.config = config
+        self.tokenizer = tokenizer
+        self.image_encoder = ImageEncoder()
+        self.words = nn.Embedding(config.vocabulary, config.word_dim)
+        self.word_in = nn.Linear(config.word_dim, config.dim)
+        # A stride-16 token also holds the finer levels of its cell, which is where edges are.
+        self.near_in = nn.Linear(NECK[2] + 4 * NECK[1] + 16 * NECK[0], config.dim)
+        self.far_in = nn.Linear(NECK[3], config.dim)
+        self.kind = nn.Parameter(torch.zeros(3, config.dim))  # word, near, far
+        self.relevance = Relevance(config.word_dim)
+
+    def encode(self, prompts: Sequence[str], images: Sequence[Sequence[Tensor]]) -> Context:
+        """Prompts and, for each, its input images: RGBA (4, H, W) in [0, 1], sides multiples of 32."""
+        return self.read(prompts, self.look(images))
+
+    def look(self, images: Sequence[Sequence[Tensor]]) -> Seen:
+        """Image features of every item's inputs. Images of one size share a pass through the encoder."""
+        flat = [over_white(image) for item in images for image in item]
+        features: list[Tensor] = [torch.empty(0)] * len(flat)
+        for size in {f.shape[-2:] for f in flat}:
+            places = [i for i, f in enumerate(flat) if f.shape[-2:] == size]
+            tokens = self.embed_images(torch.stack([flat[i] for i in places]))  # (n, L, dim)
+            for place, t in zip(places, tokens, strict=True):
+                features[place] = t
+        nothing = self.kind.new_zeros(0, self.config.dim)
+        places_of: dict[tuple[tuple[int, int], ...], Tensor] = {}  # most items are of the same sizes
+        seen, cursor = Seen([], []), 0
+        for item in images:
+            own = features[cursor : cursor + len(item)]
+            cursor += len(item)
+            seen.tokens.append(torch.cat([nothing, *own]))
+            sizes = tuple((image.shape[-2], image.shape[-1]) for image in item)
+            if sizes not in places_of:
+                places_of[sizes] = feature_positions(sizes, self.config.rope_canvas).to(nothing.device)
+            seen.positions.append(places_of[sizes])
+        return seen
+
+    def embed_images(self, rgb: Tensor) -> Tensor:
+        """RGB (n, 3, H, W) in [0, 1] → tokens (n, HW/16² + HW/32², dim): stride 16 first, row-major."""
+        f = self.image_encoder(rgb.contiguous(memory_format=torch.channels_last))
+        near = torch.cat((f.s16, F.pixel_unshuffle(f.s8, 2), F.pixel_unshuffle(f.s4, 4)), dim=1)  # (n, C, H/16, W/16)
+        near_tokens = self.near_in(near.flatten(2).mT) + self.kind[1]
+        return torch.cat((near_tokens, self.far_in(f.s32.flatten(2).mT) + self.kind[2]), dim=1)
+
+    def read(self, prompts: Sequence[str], seen: Seen) -> Context:
+        """The context of `prompts`, one an item, beside what was seen."""
+        tokens, positions = [], []
+        for prompt, image_tokens, image_positions in zip(prompts, seen.tokens, seen.positions, strict=True):
+            ids = self._ids(prompt)
+            tokens.append(torch.cat((self.word_in(self.words(ids)) + self.kind[0], image_tokens)))
+            places = word_positions(len(ids), self.config.rope_canvas).to(image_positions.device)
+            positions.append(torch.cat((places, image_positions)))
+        padded, mask = pad(tokens)
+        return Context(padded, mask, pad(positions)[0])
+
+    def relevance_of(self, picture: Tensor, words: str) -> Tensor:
+        """How relevant each place of a picture, RGBA (4, H, W) in [0, 1], is to words: logits (H/16, W/16).
+
+        The same everywhere if it knows none of them.
+        """
+        ids = self._ids(words)
+        if not ids.numel():
+            return torch.zeros(picture.shape[-2] // PATCH, picture.shape[-1] // PATCH)
+        found: Tensor = self.relevance(over_white(picture)[None], [self.words(ids)])[0]
+        return found
+
+    def _ids(self, text: str) -> Tensor:
+        return word_ids(self.tokenizer, text, self.config.max_words).to(self.kind.device)
+
+
+def word_ids(tokenizer: Tokenizer, text: str, most: int = MAX_WORDS) -> Tensor:
+    """The word pieces of a text, int64 (L,), the first `most` of them."""
+    return torch.tensor(tokenizer.encode(text, add_special_tokens=False).ids[:most], dtype=torch.long)
+
+
+def over_white(rgba: Tensor) -> Tensor:
+    """RGBA (4, H, W) → RGB (3, H, W), flattened on white as the published context encoder's inputs are."""
+    return rgba[:3] * rgba[3:] + (1 - rgba[3:])
+
+
+def pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Rows (l_i, D) → (B, max l, D) with zeros on the right, and the mask (B, max l) of what is real."""
+    padded = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+    lengths = torch.tensor([len(r) for r in rows], device=padded.device)
+    return padded, torch.arange(padded.shape[1], device=padded.device)[None] < lengths[:, None]
+
+
+def feature_positions(sizes: tuple[tuple[int, int], ...], rope_canvas: int) -> Tensor:
+    """(z, y, x) of the feature tokens of one item's images, given their (H, W) in pixels → (L, 3)."""
+    patches = tuple((h // PATCH, w // PATCH) for h, w in sizes)
+    rows = [torch.zeros(0, 3)]
+    for k, (h, w) in enumerate(patches):
+        scale = canvas_scale(patches, rope_canvas)
+        for stride in (1, 2):  # in patches
+            # Centres, on the grid on which patch i stands at i − (h − h // 2).
+            y = (torch.arange(h // stride) * stride + (stride - 1) / 2 - (h - h // 2)) * scale
+            x = (torch.arange(w // stride) * stride + (stride - 1) / 2 - (w - w // 2)) * scale
+            grid = torch.stack(torch.meshgrid(torch.tensor([-1.0 - k]), y, x, indexing="ij"), dim=-1)
+            rows.append(grid.reshape(-1, 3))
+    return torch.cat(rows)
+
+
+def word_positions(count: int, rope_canvas: int) -> Tensor:
+    """(z, y, x) of the words of a prompt → (count, 3): in their layer, on the diagonal past any canvas."""
+    diagonal = rope_canvas + torch.arange(count, dtype=torch.float32)
+    return torch.stack((torch.full_like(diagonal, WORD_LAYER), diagonal, diagonal), dim=-1)
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The word pieces of a weights folder."""
+    return Tokenizer.from_file(str(folder / TOKENIZER_FILE))

@@ -1,0 +1,142 @@
+"""What words look like on average: a blurred picture, of the pictures whose names mean something like it.
+
+Kernel ridge regression from the mean of a prompt's words to latents (Saunders et al. 1998): exact, without steps, and
+on names that it has not seen a fifth nearer to the truth than the mean of all pictures. A transformer that is
+given the words themselves learns by heart what each name looks like, and does worse on others than such an average.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..positions import Layout
+from ..transformer import pack
+from .context import word_ids
+
+SHARPNESS = 1.5  # of the kernel: exp(−SHARPNESS · squared distance of unit vectors)
+RIDGE = 0.5
+TAGS = 0.5  # of a name, in what is like it
+DECIDED = 120.0  # of cosines: how much likelier the more similar of two names is what is meant
+BEFORE = "Generate a transparent-background RGBA image."  # what the task of an object says before its words
+BEHIND = "Generate a background without objects."  # and that of a background
+SILENT = ("a", "an", "the")  # say nothing of what a thing looks like
+HEAD = 1.2  # of the word that names the thing, where the others count 1: a blue car is a car first
+AFTER = (
+    "with", "without", "and", "in", "on", "at", "for", "from", "to", "by", "under", "over", "behind", "before", "above",
+    "below", "near", "beside", "against",
+)  # fmt: skip
+
+
+class Sketch(nn.Module):
+    """Reads prompts. The table of words (vocabulary, D) is another's, and not part of its state.
+
+    Of `names` known pictures it has their names' meanings (names, D), unit vectors, the same of names and tags together
+    (`tagged`), and what each adds to the latents (names, C·h·w) of `size` (h, w); of what is like none of them it makes
+    the `mean` (C·h·w).
+    """
+
+    table: Tensor
+
+    def __init__(self, names: int, channels: int, size: tuple[int, int], tokenizer: Tokenizer, table: Tensor):
+        super().__init__()
+        self.shape, self.tokenizer = (channels, *size), tokenizer
+        values = math.prod(self.shape)
+        self.register_buffer("table", table.detach(), persistent=False)
+        self.meanings = nn.Parameter(torch.zeros(names, table.shape[1]), requires_grad=False)
+        self.tagged = nn.Parameter(torch.zeros(names, table.shape[1]), requires_grad=False)
+        self.weights = nn.Parameter(torch.zeros(names, values), requires_grad=False)
+        self.mean = nn.Parameter(torch.zeros(values), requires_grad=False)
+
+    def read(self, prompts: Sequence[str], head: float = 1.0) -> Tensor:
+        """What prompts mean (B, D), as `read`."""
+        return read(prompts, self.tokenizer, self.table, head)
+
+    def likeness(self, prompts: Sequence[str]) -> Tensor:
+        """How like what prompts mean is to the most similar known name with its tags, a cosine (B,)."""
+        return (self.read(prompts, HEAD) @ self.tagged.float().mT).amax(1)
+
+    def nearness(self, meanings: Tensor) -> Tensor:
+        """The kernel of meanings (B, D) and the known ones: (B, names), 0 for the empty prompt."""
+        cosine = meanings @ self.meanings.float().mT
+        return torch.exp(2 * SHARPNESS * (cosine - 1)) * meanings.any(1, keepdim=True)
+
+    def settle(self, meanings: Tensor) -> Tensor:
+        """Meanings (B, D) as those of the known names that are most like them; 0 stays 0.
+
+        What names look like on average that are all a little like a new one looks like none of them.
+        """
+        likely = (DECIDED * meanings @ self.tagged.float().mT).softmax(1)  # (B, names)
+        return F.normalize(likely @ self.meanings.float(), dim=1) * meanings.any(1, keepdim=True)
+
+    def forward(self, prompts: Sequence[str]) -> Tensor:
+        """Latents (B, C, h, w), float32."""
+        latents = self.mean.float() + self.nearness(self.settle(self.read(prompts, HEAD))) @ self.weights.float()
+        return latents.unflatten(1, self.shape)
+
+    def fit(self, names: Sequence[str], tags: Sequence[Sequence[str]], latents: Tensor) -> Tensor:
+        """Learn the latents (names, C, h, w) of `names`; `tags` are other words for each.
+
+        Returns the inverse (names, names) of the kernel matrix with its ridge, by which one name can be left out again.
+        """
+        every = sorted({tag for of_one in tags for tag in of_one})
+        of_tag = dict(zip(every, self.read(every), strict=True))
+        self.meanings.copy_(self.read(names))
+        nothing = torch.zeros_like(self.meanings[0])
+        means = torch.stack([sum((of_tag[t] for t in of_one), nothing) / max(1, len(of_one)) for of_one in tags])
+        self.tagged.copy_(F.normalize(self.meanings + TAGS * means, dim=1))
+        known = latents.flatten(1)
+        kernel = self.nearness(self.meanings.float())
+        inverse = torch.linalg.inv(kernel + RIDGE * torch.eye(len(names), device=kernel.device))
+        self.mean.copy_(known.mean(0))
+        self.weights.copy_(inverse @ (known - self.mean))
+        return inverse
+
+
+def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor, head: float = 1.0) -> Tensor:
+    """What prompts mean: the direction (B, D) of the mean of their words' directions in the `table` (vocabulary, D).
+
+    0 where there are none. The word that names the thing counts as much as `head` others.
+    """
+    silent = {i for word in SILENT for i in word_ids(tokenizer, word).tolist()}
+    words = [
+        (place, i, weight)
+        for place, prompt in enumerate(prompts)
+        for part, weight in zip(around_head(_own(prompt)), (1.0, head, 1.0), strict=True)
+        for i in word_ids(tokenizer, part).tolist()
+        if i not in silent
+    ]
+    places, ids = (torch.tensor([word[k] for word in words], dtype=torch.long, device=table.device) for k in (0, 1))
+    weights = torch.tensor([weight for *_, weight in words], device=table.device)[:, None]
+    sums = torch.zeros(len(prompts), table.shape[1], device=table.device)
+    return F.normalize(sums.index_add(0, places, weights * F.normalize(table[ids].float(), dim=1)), dim=1)
+
+
+def _own(prompt: str) -> str:
+    """What the user says of it."""
+    return prompt.removeprefix(BEFORE).removeprefix(BEHIND)
+
+
+def around_head(prompt: str) -> tuple[str, str, str]:
+    """An English phrase before, at and after the word that names the thing: the last one before "with", a comma, …"""
+    words = prompt.split()
+    ends = (i for i in range(1, len(words)) if words[i].lower() in AFTER or words[i - 1].endswith(","))
+    end = next(ends, len(words))
+    return " ".join(words[: end - 1]), " ".join(words[end - 1 : end]), " ".join(words[end:])
+
+
+def fitted(latents: Tensor, layout: Layout, patch: int) -> Tensor:
+    """Latents (B, C, h, w), at every target's own size, as tokens (B, N_targets, C·p²)."""
+    sizes = [(h * patch, w * patch) for h, w in layout.targets]
+    return torch.cat([pack(F.interpolate(latents, size, mode="bilinear"), patch) for size in sizes], dim=1)
+
+
+def cut(latents: Tensor, aspect: float) -> Tensor:
+    """The middle of latents (B, C, h, w), as much as there is of a height of `aspect` widths."""
+    h, w = latents.shape[2:]
+    height, width = min(h, max(1, round(w * aspect))), min(w, max(1, round(h / aspect)))
+    top, left = (h - height) // 2, (w - width) // 2
+    return latents[:, :, top : top + height, left : left + width]

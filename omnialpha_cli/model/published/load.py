@@ -1,0 +1,111 @@
+"""Weights in the published layout: a folder a part, as diffusers and transformers write them.
+
+    transformer/  text_encoder/  tokenizer/  processor/  scheduler/     of Qwen-Image-Edit-2509
+    rgba_vae/  lora/                                                    of OmniAlpha
+
+`rgba_vae/` may be the base's `vae/`, of three channels, and `lora/` may be absent: then it is the base model. What the
+weights were trained for stands in `published.json`; a `config.json` in the folder takes its place.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import lora
+from ..config import TransformerConfig, VAEConfig
+from ..loading import count, load_into, read_state, shards
+from ..memory import Needs, Placement
+from ..parts import Parts
+from ..sampler import Schedule
+from ..transformer import Transformer
+from ..vae import AlphaVAE
+from .qwen import QwenContext
+
+TRANSFORMER, LORA = "transformer", "lora"
+VAES = ("rgba_vae", "vae")
+_COMFYUI = "model.diffusion_model."  # what single files put before every key of the transformer
+
+
+def is_published(folder: Path) -> bool:
+    """Whether a folder is in the published layout."""
+    return (folder / TRANSFORMER).is_dir()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Tasks and defaults of the weights in a folder of either layout. Raises OSError or ValueError."""
+    path = folder / "config.json"
+    if not path.is_file() and is_published(folder):
+        path = Path(__file__).with_name("published.json")
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def needs(folder: Path, dtype: torch.dtype) -> Needs:
+    """Bytes of each network."""
+    folders = (folder / TRANSFORMER, folder / "text_encoder", _vae_folder(folder))
+    return Needs(*(count(shards(part)) * dtype.itemsize for part in folders))
+
+
+def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: torch.dtype) -> Parts:
+    """Load all parts, the folder's own LoRA merged.
+
+    Raises OSError, ValueError or ImportError when something is missing or does not fit.
+    """
+    transposed = bool(config.get("context", {}).get("transposed_images", True))
+    scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
+    return Parts(
+        transformer=load_transformer(folder, place.transformer, dtype),
+        vae=load_vae(folder, place.vae, dtype),
+        context_encoder=QwenContext.load(folder, place.context, dtype, transposed),
+        schedule=Schedule.from_dict(scheduler),
+    )
+
+
+def load_transformer(folder: Path, device: torch.device | str, dtype: torch.dtype) -> Transformer:
+    """The transformer with the LoRA of `lora/` in its weights."""
+    path = folder / TRANSFORMER / "config.json"
+    values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}  # a single file brings none
+    with torch.device("meta"):
+        transformer = Transformer(TransformerConfig.from_dict(values))
+    files = shards(folder / TRANSFORMER)
+    load_into(transformer, files, device, dtype, lambda key: key.removeprefix(_COMFYUI))
+    if (folder / LORA).is_dir():
+        for file in shards(folder / LORA):
+            lora.merge(transformer, lora.read(file))
+    return transformer.eval()
+
+
+def load_vae(folder: Path, device: torch.device | str, dtype: torch.dtype) -> "AlphaVAE | RGBVAE":
+    """The alpha-aware VAE, or the base's of three channels made to look like one."""
+    part = _vae_folder(folder)
+    config = VAEConfig.from_dict(json.loads((part / "config.json").read_text(encoding="utf-8")))
+    state = read_state(shards(part))
+    channels = state["encoder.conv_in.weight"].shape[1] if "encoder.conv_in.weight" in state else config.input_channels
+    vae = AlphaVAE.from_published(state, replace(config, input_channels=channels))
+    vae = vae.eval().requires_grad_(False).to(device=device, dtype=dtype)
+    return RGBVAE(vae) if channels == 3 else vae
+
+
+def _vae_folder(folder: Path) -> Path:
+    return next((folder / name for name in VAES if (folder / name).is_dir()), folder / VAES[0])
+
+
+class RGBVAE(nn.Module):
+    """A VAE of three channels where one of four is expected: pictures go in over white, and come out opaque."""
+
+    def __init__(self, vae: AlphaVAE):
+        super().__init__()
+        self.vae = vae
+
+    def encode(self, rgba: Tensor) -> Tensor:
+        """RGBA (B, 4, H, W) in [−1, 1] → normalised latents (B, 16, H/8, W/8)."""
+        rgb, alpha = rgba[:, :3], (rgba[:, 3:] + 1) / 2
+        return self.vae.encode(rgb * alpha + (1 - alpha))  # white is 1
+
+    def decode(self, z: Tensor, clamp: bool = True) -> Tensor:
+        """Normalised latents (B, 16, h, w) → RGBA (B, 4, 8h, 8w) with an alpha of 1."""
+        rgb = self.vae.decode(z, clamp)
+        return torch.cat([rgb, torch.ones_like(rgb[:, :1])], dim=1)

@@ -1,0 +1,1 @@
+"""One picture from its pixels to its layers: prepare, passes, finish."""

@@ -1,0 +1,124 @@
+"""The model's layers → the full-size result, by command."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..imaging.colour.spread import seen_colours
+from ..imaging.composite import opaque, over
+from ..imaging.matte.finish import finish_matte
+from ..imaging.matte.layers import finish_layers
+from ..imaging.matte.refine import Better
+from ..imaging.removal.clean_plate import finish_removal, relight
+from ..imaging.stand import in_middle, stand
+from ..media.colour import SRGB, Encoding
+from ..tasks import Command
+from .model import Look
+from .prepare import Prepared, in_encoding
+from .settings import Settings
+
+
+def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, look: Look | None = None) -> list[Tensor]:
+    """Bring the model's layers (4, h, w), sRGB, to full size: straight RGBA (4, H, W), bottom first, in the encoding of
+    the output. `look` is the model's second look at a matte.
+    """
+    encoding = prepared.target.encoding
+    layers = [in_encoding(layer.cpu(), SRGB, encoding) for layer in layers]
+    results = FINISHES[prepared.task.command](prepared, layers, settings, _for_plates_in(encoding, look))
+    for result in results:
+        if prepared.light is not None:
+            result[:3] = torch.where(prepared.light, prepared.plate, result[:3])
+        if prepared.odd is not None:
+            prepared.odd.put_back(result, prepared.plate)
+    return results
+
+
+def _for_plates_in(encoding: Encoding, look: Look | None) -> Better | None:
+    """The look at plates of an encoding, and at the colours that are seen in them: in sRGB, as it was learnt."""
+    if look is None:
+        return None
+
+    def better(plate: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
+        seen = in_encoding(plate, encoding, SRGB).clamp(0, 1)
+        return look(seen, seen_colours(seen, alpha), alpha, trimap)
+
+    return better
+
+
+def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None) -> list[Tensor]:
+    cut_out = finish_matte(
+        prepared.plate, prepared.alpha, layers[0], prepared.canvas, _trimap(prepared), prepared.clean_plate,
+        refine=settings.refine, screen=settings.despill, better=better,
+    )  # fmt: skip
+    return [cut_out]
+
+
+def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None) -> list[Tensor]:
+    plate, mask, canvas = prepared.plate, prepared.hint, prepared.canvas
+    if mask is None:
+        clean = finish_removal(plate, layers[0], canvas, grown=settings.grow)
+    elif prepared.gains is None:
+        clean = finish_removal(plate, layers[0], canvas, mask, effects=settings.effects)
+    else:
+        lit = relight(plate, prepared.gains, canvas, mask, _exponent(prepared))
+        clean = finish_removal(lit, layers[0], canvas, mask)
+    return [opaque(clean)]
+
+
+def _exponent(prepared: Prepared) -> float:
+    """Of gains that are meant for sRGB, where the plate is encoded otherwise: about that of the curve."""
+    return 2.2 if prepared.target.encoding.transfer == "linear" else 1.0
+
+
+def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None) -> list[Tensor]:
+    trimap = _trimap(prepared) if len(layers) == 2 else None  # of several objects it does not tell which
+    return finish_layers(
+        prepared.plate, layers, prepared.canvas, trimap,
+        refine=settings.refine, screen=settings.despill, better=better,
+    )  # fmt: skip
+
+
+def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None) -> list[Tensor]:
+    """What was missing; in a scene with what is given, whose pixels stay its own."""
+    plate, alpha, (layer,) = prepared.plate, prepared.alpha, layers
+    (given,), (wanted,) = prepared.task.inputs, prepared.task.outputs
+    alone = not prepared.request.inputs
+    if given == "background" and alone:  # an object that stands nowhere yet
+        made = stand(layer, *plate.shape[1:])
+        return [made if wanted == "foreground" else opaque(over(made, plate))]
+    if wanted == "foreground":
+        return [prepared.canvas.restore(layer)]
+    made = prepared.canvas.restore(layer[:3])
+    if given == "foreground" and wanted == "scene":
+        front = opaque(plate) if alpha is None else torch.cat((plate, alpha[None]))
+        made = over(front, made)
+    return [opaque(made)]
+
+
+def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None) -> list[Tensor]:
+    """What the model painted, as it is; only a foreground has transparency. An object of a scene that was painted by
+    itself stands before the rest.
+    """
+    painted, *objects = layers
+    canvas = prepared.canvas
+    if prepared.task.outputs == ("foreground",):
+        square = canvas.size[0] == canvas.size[1] and canvas.box == (0, 0, *canvas.size)
+        return [in_middle(painted, canvas.height, canvas.width) if square else canvas.restore(painted)]
+    full = canvas.restore(painted[:3])
+    for layer in objects:
+        full = over(stand(layer, *full.shape[1:]), full)
+    return [opaque(full)]
+
+
+FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings, Better | None], list[Tensor]]] = {
+    "matte": _matte,
+    "remove": _remove,
+    "decompose": _decompose,
+    "generate": _render,
+    "complete": _complete,
+}
+
+
+def _trimap(prepared: Prepared) -> Tensor | None:
+    return prepared.hint if prepared.task.hint == "trimap" else None

@@ -1,0 +1,91 @@
+"""Tasks that take two passes of the network: find the object, then take it out, or matte it alone; draw a background,
+then an object before it.
+
+Weights that were not trained on a removal or decomposition as a whole can do it in two (`tasks.passes`): the matte that
+they make first is the mask that they are shown next. It is also the foreground of a decomposition. Where words are to
+choose and the weights do not mat by them, they choose one of the objects in the automatic matte.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..imaging.composite import opaque
+from ..imaging.hint import grow
+from ..imaging.matte.choose import LIKELY, choose_object
+from ..imaging.removal.fill import MARGIN, fill_hole, hole_of
+from ..model.omnialpha import Request
+from .model import Model
+from .prepare import Prepared
+from .settings import Settings
+
+Made = tuple[Prepared, list[Tensor]]  # what was asked for, and its layers (4, h, w)
+
+
+def second_pass(model: Model, made: Sequence[Made], settings: Settings) -> list[Made]:
+    """The same with the layers of the whole task, for those that need a second pass."""
+    made = list(made)
+    firsts: dict[int, Tensor] = {}
+    for i, (prepared, layers) in enumerate(made):
+        if prepared.second:
+            firsts[i], warnings = _found(model, prepared, layers)
+            made[i] = replace(prepared, warnings=(*prepared.warnings, *warnings)), layers
+    requests = {i: _second_request(model, made[i][0], first) for i, first in firsts.items()}
+    asked = {i: request for i, request in requests.items() if request is not None}
+    if not asked:
+        return made
+    results = dict(zip(asked, model.run(list(asked.values()), settings.steps, settings.guidance), strict=True))
+    return [
+        _joined(one[0], firsts[i], results[i][0], settings) if i in asked else one for i, one in enumerate(made)
+    ]  # fmt: skip
+
+
+def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor]) -> tuple[Tensor, list[str]]:
+    """The matte (4, h, w) of what the first pass found, and the words chose, and warnings; or the background that it
+    drew.
+    """
+    matte = layers[0]
+    if prepared.choose is None or prepared.source is None or not prepared.request.inputs:
+        return matte, []
+    relevance = model.relevance(prepared.request.inputs[0], prepared.choose)
+    warnings = []
+    if relevance.max() < LIKELY:
+        told = f"nothing in it looks like {prepared.choose!r}: it may be another thing"
+        warnings.append(f"{prepared.source.path}: {told}")
+    return torch.cat((matte[:3], choose_object(matte[3], relevance)[None])), warnings
+
+
+def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request | None:
+    """The request that is shown what was found, a matte (4, h, w), as a mask; or that draws what the words name, on a
+    square of its own, None where they name nothing.
+    """
+    assert prepared.second is not None
+    if not prepared.request.inputs:
+        subject = model.subject(prepared.choose or "")
+        prompt, size = prepared.second.prompt.replace("{text}", subject), model.defaults.of(prepared.second.name).canvas
+        return replace(prepared.request, prompt=prompt, targets=((size, size),)) if subject else None
+    scene, alpha = prepared.request.inputs[0], first[3]
+    takes_out = prepared.second.command == "remove"
+    mask = (alpha > 0.5).to(scene) if takes_out else alpha.to(scene)
+    hole = hole_of(alpha) if takes_out and model.defaults.fill else None
+    seen = scene if hole is None else fill_hole(scene, hole)
+    inputs = seen, opaque(mask.expand(3, -1, -1))
+    return replace(prepared.request, prompt=prepared.second.prompt, inputs=inputs, hole=hole)
+
+
+def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings) -> Made:
+    """The whole task's layers, of what was found, or drawn, `first`, and what was `made` of it, both (4, h, w)."""
+    if prepared.task.command == "generate":
+        return prepared, [first, made]
+    if prepared.task.command == "matte":
+        return prepared, [made]
+    if prepared.task.command == "decompose":
+        return prepared, [made, first]
+    # The edge of what is found is no more exact than the canvas: as much more goes as was painted over there.
+    canvas = prepared.canvas
+    margin = math.ceil(MARGIN * max(canvas.height / canvas.box[2], canvas.width / canvas.box[3]))
+    hint = grow(canvas.restore(first[3:].to(prepared.plate))[0], margin + settings.grow)  # (H, W)
+    return replace(prepared, hint=hint), [made]

@@ -1,0 +1,206 @@
+"""Pictures in image space → a request to the model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..imaging.canvas import Canvas, choose_canvas, resample
+from ..imaging.composite import opaque
+from ..imaging.hint import BACKGROUND, grow, hint_values, same_shape, scale_hint
+from ..imaging.removal.fill import fill_hole, hole_of
+from ..media.colour import SRGB, Encoding, convert
+from ..media.image import Image
+from ..media.target import Target, target_for
+from ..model.omnialpha import Defaults, Request
+from ..status import ItemError
+from ..tasks import Task
+from .nonfinite import Odd, without_odd
+from .settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One request, and what is needed to bring its result back to full size.
+
+    `source` is the picture that the task works on, None where it makes one from words alone. `plate` (3, H, W) is its
+    colour at full precision, encoded as the output will be (`target`), so that layers are solved where they are
+    composited; `odd` are its pixels that are not finite, for which the plate has others. `alpha` (H, W) is its own
+    alpha where that counts, `hint` (H, W) the trimap or mask, `clean_plate` (3, H, W) the same view without the object,
+    where it is known. `second` is the task of the second pass, where there is one (`passes.py`): `request` is then the
+    first, and `choose` the words that choose from what it finds, or whose first part names an object. A request without
+    inputs makes what is missing to the source from words alone. `gains` (3, h, w), on the canvas, take
+    an object's shadows and reflections out of the plate (`effects.py`).
+    """
+
+    task: Task
+    request: Request
+    canvas: Canvas
+    source: Image | None
+    plate: Tensor
+    alpha: Tensor | None
+    hint: Tensor | None
+    clean_plate: Tensor | None
+    warnings: tuple[str, ...]
+    target: Target
+    odd: Odd | None = None
+    second: Task | None = None
+    choose: str | None = None
+    gains: Tensor | None = None
+
+    @property
+    def bucket(self) -> tuple[str, tuple[int, int]]:
+        """Requests that agree in this share a batch."""
+        return self.task.name, self.canvas.size
+
+    @property
+    def light(self) -> Tensor | None:
+        """Where (H, W) a matte keeps its source's light without coverage: alpha 0 in a premultiplied file."""
+        premultiplied = self.source is not None and self.source.alpha_kind == "premultiplied"
+        return self.alpha == 0 if premultiplied and self.alpha is not None and self.task.command == "matte" else None
+
+    @property
+    def pixels(self) -> int:
+        """Of the result, at full size."""
+        return self.canvas.height * self.canvas.width
+
+
+def prepare(
+    task: Task, images: Sequence[Image], defaults: Defaults, settings: Settings, way: Sequence[Task] = ()
+) -> Prepared:
+    """Fit the pictures of a task's inputs into the model's canvas. `way` are the passes that do the task (`passes.py`).
+
+    Raises ItemError `hint` where the trimap or mask has another shape than its picture.
+    """
+    first, *then = way or [task]
+    defaults = defaults.of(first.name)
+    side = settings.canvas or defaults.canvas
+    prompt = first.prompt.replace("{text}", settings.text or "")
+    source = images[0] if task.inputs else None
+    target = replace(
+        target_for(settings.format, source, settings.depth),
+        premultiplied=settings.premultiplied,
+        parts=settings.exr_parts,
+    )
+    if source is None:
+        size = settings.height or side, settings.width or side
+        canvas = _drawn_canvas(*size, side, defaults.multiple, square=defaults.square)
+        request = Request(prompt, (), (canvas.size,) * len(task.outputs), settings.seed)
+        second = then[0] if then else None
+        return Prepared(
+            task, request, canvas, None, torch.empty(3, 0, 0), None, None, None, (), target, None, second, settings.text
+        )
+    height, width = source.size
+    plate, odd = _plate(source, target.encoding)  # (3, H, W)
+    alpha, warnings = own_alpha(source, task)
+    if not first.inputs:  # what is missing is made from words alone
+        square = first.outputs == ("foreground",)  # it will stand somewhere else
+        canvas = _drawn_canvas(height, width, side, defaults.multiple, square=square)
+        request = Request(prompt, (), (canvas.size,), settings.seed)
+        return Prepared(task, request, canvas, source, plate, alpha, None, None, warnings, target, odd)
+    canvas = choose_canvas(height, width, side, defaults.multiple)
+    views = [_view(source, plate, target.encoding, alpha, task, canvas)]  # (4, h, w) each
+    hint, clean_plate, hole = None, None, None
+    if len(images) > 1:
+        _check_shape(images[1], source)
+        if task.hint == "background":
+            clean_plate = resample(_plate(images[1], target.encoding)[0], height, width)  # (3, H, W)
+            views.append(_view(images[1], clean_plate, target.encoding, None, task, canvas))
+        else:
+            hint = grow(_read_hint(images[1], source), settings.grow)
+            if task.command == "remove" and (hint >= BACKGROUND).all():
+                warnings = *warnings, f"{images[1].path} is nowhere black: all was removed. White is the object"
+            if task.command == "remove" and (hint < BACKGROUND).all():
+                warnings = *warnings, f"{images[1].path} is black: nothing was removed. White is the object"
+            shown = canvas.fit(hint[None])  # (1, h, w)
+            views.append(opaque(shown.expand(3, -1, -1)))
+            if defaults.fill and first.command == "remove":
+                hole = hole_of(shown[0])  # (h, w)
+                views[0] = fill_hole(views[0], hole)
+    request = Request(prompt, tuple(views), (canvas.size,) * len(first.outputs), settings.seed, hole)
+    second = then[0] if then else None
+    choose = settings.text if second and task.needs_text and not first.needs_text else None
+    return Prepared(
+        task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd, second, choose
+    )  # fmt: skip
+
+
+def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Odd | None]:
+    """A picture's finite colours (3, H, W) in an encoding, and what they stand for where it has others."""
+    rgb, odd = without_odd(convert(image.rgb, image.encoding, encoding), image)
+    return torch.from_numpy(rgb).permute(2, 0, 1), odd
+
+
+def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]:
+    """The picture's own alpha (H, W) where it counts for the task, and warnings.
+
+    A foreground's always counts. A matte multiplies it in, unless it is 0 or 1 everywhere, which tells nothing. Other
+    tasks ignore it.
+    """
+    foreground = task.inputs[0] == "foreground"
+    if image.alpha is None:
+        opaque = "it has no alpha channel, so all of it is foreground"
+        return None, (*image.notes, opaque) if foreground else image.notes
+    alpha = torch.from_numpy(image.alpha)
+    if foreground:
+        return alpha, image.notes
+    low, high = alpha.aminmax()
+    if low == high and low in (0, 1):
+        return None, (*image.notes, f"its alpha channel is {low:.0f} everywhere, and was ignored")
+    if task.command != "matte":
+        return None, (*image.notes, "its alpha channel was ignored")
+    return alpha, image.notes
+
+
+def _drawn_canvas(height: int, width: int, side: int, multiple: int, *, square: bool) -> Canvas:
+    """For what is made from words alone: in the shape of its result, or a square. The model draws as large as it was
+    trained to, whatever the result's size is.
+    """
+    if not square:
+        return choose_canvas(height, width, side, multiple)
+    side = max(1, round(side / multiple)) * multiple
+    return Canvas(height, width, (side, side), (0, 0, side, side))
+
+
+def _view(source: Image, plate: Tensor, encoding: Encoding, alpha: Tensor | None, task: Task, canvas: Canvas) -> Tensor:
+    """What the model sees of a picture, sRGB (4, h, w) on the canvas: a scene over white where it is transparent.
+
+    Light above display white is cut off, as viewers do: all below it looks as it does elsewhere, the same in every
+    frame of a shot, and what the model paints has one way back. A curve that keeps highlights would change all of it.
+    """
+    if source.depth in ("half", "float"):  # first, or highlights would spread when the picture is made smaller
+        colours = convert(plate.permute(1, 2, 0).numpy(), encoding, SRGB)  # (H, W, 3)
+        return canvas.fit(_visible(torch.from_numpy(colours).permute(2, 0, 1).clamp(0, 1), alpha, task))
+    view = canvas.fit(_visible(plate, alpha, task))
+    return in_encoding(view, encoding, SRGB).clamp_(0, 1)
+
+
+def in_encoding(rgba: Tensor, source: Encoding, target: Encoding) -> Tensor:
+    """RGBA (4, h, w) with its colours in another encoding; the same if they are the same."""
+    if source == target:
+        return rgba
+    colours = convert(rgba[:3].permute(1, 2, 0).contiguous().numpy(), source, target)  # (h, w, 3)
+    return torch.cat((torch.from_numpy(colours).permute(2, 0, 1).to(rgba), rgba[3:]))
+
+
+def _visible(colour: Tensor, alpha: Tensor | None, task: Task) -> Tensor:
+    """Straight RGBA (4, H, W) of colour (3, H, W): a foreground with its alpha, a scene over white."""
+    if alpha is None:
+        return opaque(colour)
+    if task.inputs[0] == "foreground":
+        return torch.cat((colour, alpha[None]))
+    return opaque(torch.lerp(torch.ones_like(colour), colour, alpha))
+
+
+def _check_shape(hint: Image, source: Image) -> None:
+    if not same_shape(hint.size, source.size):
+        sizes = [f"{image.path} is {image.size[1]}×{image.size[0]}" for image in (hint, source)]
+        raise ItemError("hint", f"{', '.join(sizes)}: a hint has to have its picture's shape")
+
+
+def _read_hint(hint: Image, source: Image) -> Tensor:
+    """The values (H, W) of a trimap or mask at the size of its picture."""
+    alpha = None if hint.alpha is None else torch.from_numpy(hint.alpha)
+    values = hint_values(torch.from_numpy(hint.rgb).nan_to_num().permute(2, 0, 1), alpha)
+    return scale_hint(values, *source.size)

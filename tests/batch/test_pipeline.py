@@ -1,0 +1,305 @@
+"""The pipeline: every item gets its result, one fault stays one, and memory is bounded."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PILImage
+from torch import Tensor
+
+from omnialpha_cli.batch import pipeline as pipeline_module
+from omnialpha_cli.batch.admission import Admission
+from omnialpha_cli.batch.journal import Journal
+from omnialpha_cli.batch.pipeline import Pipeline
+from omnialpha_cli.batch.schedule import Schedule
+from omnialpha_cli.batch.threads import Threads
+from omnialpha_cli.inputs import Source
+from omnialpha_cli.model.omnialpha import Defaults, Request
+from omnialpha_cli.model.request import by_layout
+from omnialpha_cli.picture.settings import Settings
+from omnialpha_cli.plan import Item, plan
+from omnialpha_cli.status import ItemError
+from omnialpha_cli.tasks import TASKS
+
+
+class FakeModel:
+    """Calls the red channel alpha. Keeps the size of every batch and call; `before` a batch it may raise, or wait."""
+
+    defaults = Defaults(steps=1, guidance=1.0, canvas=64, multiple=32)
+    tasks = tuple(TASKS)
+    better = None
+
+    def __init__(self, before=lambda requests: None, window: int = 1):
+        self.before, self.window = before, window
+        self.batches: list[int] = []
+        self.calls: list[int] = []
+
+    def run_batches(
+        self,
+        requests: Sequence[Request],
+        steps: int | None = None,
+        guidance: float | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[tuple[Sequence[int], list[list[Tensor]]]]:
+        self.calls.append(len(requests))
+        for part in by_layout([request.layout for request in requests], batch_size):
+            batch = [requests[i] for i in part]
+            self.before(batch)
+            self.batches.append(len(batch))
+            yield part, [[torch.cat((r.inputs[0][:3], r.inputs[0][:1]))] for r in batch]
+
+    def run(self, requests, steps=None, guidance=None):
+        ((_, layers),) = self.run_batches(requests, steps, guidance)
+        return layers
+
+
+@pytest.fixture
+def run(tmp_path, picture):
+    """Runs a model over pictures (or given items); gives the results by the stem of the input."""
+
+    def make(model, count=4, *, items=None, batch_size=2, threads=None, settings=None, stop=None, sizes=None,
+             schedule=Schedule):  # fmt: skip
+        sizes = sizes or [(96, 64)] * count
+        paths = [picture(tmp_path / "in" / f"{i}.png", size, seed=i) for i, size in enumerate(sizes)]
+        sources = [Source(path, tmp_path / "in") for path in paths]
+        items = items or plan(sources, "matte.auto", output=tmp_path / "out")
+        with Journal(tmp_path / "out") as journal:
+            line = Pipeline(
+                schedule(items), model, settings or Settings(), journal,
+                weights="w", batch_size=batch_size, threads=threads or Threads(2, 1, 2), stop=stop,
+            )  # fmt: skip
+            return {result.item.inputs[0].stem: result for result in line}
+
+    return make
+
+
+def statuses(results) -> dict[str, str]:
+    return {stem: result.status for stem, result in results.items()}
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(PILImage.open(path))
+
+
+def test_every_item_is_written_at_its_full_size(run, tmp_path):
+    results = run(FakeModel(), sizes=[(96, 64), (64, 96), (200, 50), (31, 33)])
+    assert statuses(results) == {"0": "done", "1": "done", "2": "done", "3": "done"}
+    for i, (width, height) in enumerate([(96, 64), (64, 96), (200, 50), (31, 33)]):
+        assert pixels(tmp_path / "out" / f"{i}.png").shape == (height, width, 4)
+
+
+def test_each_result_belongs_to_its_own_input(run, tmp_path):
+    run(FakeModel(), count=8, batch_size=3)
+    for i in range(8):
+        red, alpha = pixels(tmp_path / "in" / f"{i}.png")[..., 0], pixels(tmp_path / "out" / f"{i}.png")[..., 3]
+        assert np.corrcoef(red.ravel(), alpha.ravel())[0, 1] > 0.9
+
+
+def test_alpha_only_is_one_channel(run, tmp_path):
+    run(FakeModel(), count=1, settings=Settings(alpha_only=True))
+    assert pixels(tmp_path / "out" / "0.png").shape == (64, 96)
+
+
+def test_batches_hold_one_canvas_and_at_most_their_size(run):
+    seen = []
+    model = FakeModel(lambda requests: seen.append({request.targets for request in requests}))
+    run(model, sizes=[(96, 64), (64, 96)] * 4, batch_size=3)
+    assert all(len(targets) == 1 for targets in seen)
+    assert sum(model.batches) == 8 and max(model.batches) <= 3
+
+
+def test_a_bad_file_is_one_failed_item(run, tmp_path, picture):
+    picture(tmp_path / "in" / "good.png")
+    (tmp_path / "in" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    outputs = {name: (tmp_path / "out" / f"{name}.png",) for name in ("good", "bad", "gone")}
+    items = [Item("matte.auto", (tmp_path / "in" / f"{name}.png",), outputs[name]) for name in ("bad", "good")]
+    missing = ItemError("missing", "gone.png is not there")
+    items.append(Item("matte.auto", (Path("gone.png"),), outputs["gone"], missing))
+    results = run(FakeModel(), items=items)
+    assert statuses(results) == {"good": "done", "bad": "failed", "gone": "failed"}
+    assert results["bad"].error.code == "unreadable" and "bad.png" in str(results["bad"].error)
+    assert str(results["gone"].error) == "gone.png is not there"
+    assert not outputs["bad"][0].exists()
+
+
+def test_out_of_memory_halves_the_batches_and_all_items_are_made(run):
+    def short(requests):
+        if len(requests) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model = FakeModel(short)
+    assert set(statuses(run(model, count=6, batch_size=4)).values()) == {"done"}
+    assert set(model.batches) == {1}
+
+
+class Watched(Schedule):
+    """Tells when the last item was taken."""
+
+    def __init__(self, items):
+        super().__init__(items)
+        self.all_taken = threading.Event()
+
+    def take(self, stop):
+        item = super().take(stop)
+        if item is None:
+            self.all_taken.set()
+        return item
+
+
+def watched_in(schedules):
+    def make(items):
+        schedules.append(Watched(items))
+        return schedules[0]
+
+    return make
+
+
+def test_a_window_of_batches_is_one_call_of_the_model(run):
+    """The first call takes what is ready; meanwhile the rest becomes ready, of two canvases."""
+    schedules = []
+    model = FakeModel(lambda batch: schedules[0].all_taken.wait(10), window=3)
+    sizes = [(96, 64), (64, 96)] * 5
+    results = run(model, sizes=sizes, batch_size=2, schedule=watched_in(schedules))
+    assert set(statuses(results).values()) == {"done"}
+    assert 4 < max(model.calls) <= 6 and sum(model.calls) == 10
+    assert max(model.batches) == 2
+
+
+def test_stop_leaves_the_rest_of_a_window(run):
+    stop, schedules = threading.Event(), []
+
+    def before(batch):
+        schedules[0].all_taken.wait(10)
+        if len(model.calls) == 2:
+            stop.set()
+
+    model = FakeModel(before, window=3)
+    results = run(model, count=12, batch_size=2, stop=stop, schedule=watched_in(schedules))
+    first, second = model.calls
+    assert second > 2 and len(results) == first + 2  # a batch in hand of several
+    assert statuses(results) == dict.fromkeys(results, "done")
+
+
+def test_without_memory_for_a_batch_what_is_left_of_the_window_comes_again_in_smaller_ones(run):
+    def before(batch):
+        if len(batch) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model = FakeModel(before, window=3)
+    results = run(model, count=6, batch_size=4)
+    assert set(statuses(results).values()) == {"done"}
+    assert model.batches == [1] * 6
+
+
+def test_an_item_that_never_fits_fails_for_memory(run):
+    def short(requests):
+        raise MemoryError
+
+    results = run(FakeModel(short), count=3)
+    assert {result.error.code for result in results.values()} == {"memory"}
+
+
+def test_a_fault_of_the_network_fails_its_item_only(run):
+    def faulty(requests):
+        if any(request.targets == ((96, 32),) or request.inputs[0].shape[-1] < 64 for request in requests):
+            raise ValueError("a shape it does not like")
+
+    results = run(FakeModel(faulty), sizes=[(96, 64), (40, 160), (96, 64)])
+    assert statuses(results) == {"0": "done", "1": "failed", "2": "done"}
+    assert results["1"].error.code == "internal" and "a shape it does not like" in str(results["1"].error)
+
+
+def test_an_output_that_cannot_be_written_is_one_failed_item(run, tmp_path):
+    (tmp_path / "out" / "1.png" / "in the way").mkdir(parents=True)
+    results = run(FakeModel(), count=3)
+    assert statuses(results) == {"0": "done", "1": "failed", "2": "done"}
+    assert results["1"].error.code == "write"
+
+
+def test_no_temporary_file_stays(run, tmp_path):
+    run(FakeModel(), count=3)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".omnialpha", "0.png", "1.png", "2.png"]
+
+
+def test_stop_finishes_the_batch_in_hand_and_begins_no_other(run):
+    stop = threading.Event()
+    model = FakeModel(lambda requests: stop.set())
+    results = run(model, count=12, batch_size=2, stop=stop)
+    assert len(model.batches) == 1
+    assert statuses(results) == dict.fromkeys(results, "done")
+    assert len(results) == model.batches[0]
+
+
+def test_stopped_before_it_begins_nothing_is_made(run):
+    stop = threading.Event()
+    stop.set()
+    assert run(FakeModel(), stop=stop) == {}
+
+
+def test_a_fault_of_the_runner_itself_reaches_the_caller(run, monkeypatch):
+    def broken(self):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Pipeline, "_infer", broken)
+    monkeypatch.setattr(pipeline_module, "PIXELS_AHEAD", 1)  # readers are held back by what is never computed
+    with pytest.raises(ZeroDivisionError):
+        run(FakeModel(), count=9)
+
+
+def test_all_threads_have_ended_with_the_run(run):
+    before = threading.active_count()
+    run(FakeModel(), count=6)
+    assert threading.active_count() == before
+
+
+def test_leaving_early_ends_all_threads_too(tmp_path, picture):
+    before = threading.active_count()
+    paths = [picture(tmp_path / "in" / f"{i}.png", seed=i) for i in range(20)]
+    items = plan([Source(path, tmp_path / "in") for path in paths], "matte.auto", output=tmp_path / "out")
+    with Journal(tmp_path / "out") as journal:
+        line = Pipeline(
+            Schedule(items), FakeModel(), Settings(), journal, weights="w", batch_size=1, threads=Threads(2, 1, 2)
+        )  # fmt: skip
+        results = iter(line)
+        next(results)
+        results.close()
+    assert threading.active_count() == before
+
+
+def test_what_is_under_way_is_bounded(run, monkeypatch):
+    class Counting(Admission):
+        most = 0
+
+        def enter(self, pixels):
+            super().enter(pixels)
+            Counting.most = max(Counting.most, len(self._inside))
+
+    monkeypatch.setattr(pipeline_module, "Admission", Counting)
+    monkeypatch.setattr(pipeline_module, "PIXELS_AHEAD", 3 * 96 * 64)
+    assert len(run(FakeModel(), count=20, batch_size=8)) == 20
+    assert Counting.most <= 3
+
+
+class TestAdmission:
+    def test_a_picture_beyond_the_bound_goes_alone(self):
+        admission = Admission(items=4, pixels=100)
+        admission.enter(1000)
+        waiting = threading.Thread(target=admission.enter, args=(1,), daemon=True)
+        waiting.start()
+        assert waiting.is_alive()
+        admission.leave(1000)
+        waiting.join(10)
+        assert not waiting.is_alive()
+
+    def test_the_number_of_pictures_is_bounded_too(self):
+        admission = Admission(items=1, pixels=100)
+        admission.enter(1)
+        waiting = threading.Thread(target=admission.enter, args=(1,), daemon=True)
+        waiting.start()
+        assert waiting.is_alive()
+        admission.leave(1)
+        waiting.join(10)
+        assert not waiting.is_alive()

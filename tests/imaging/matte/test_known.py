@@ -1,0 +1,67 @@
+"""Alpha in a trimap's unknown band: the matting Laplacian's, with the model's matte as what is likely."""
+
+import numpy as np
+import pytest
+import torch
+from pymatting import cf_laplacian
+
+from omnialpha_cli.imaging.canvas import choose_canvas
+from omnialpha_cli.imaging.matte.closed_form import laplacian_rows
+from omnialpha_cli.imaging.matte.known import EPSILON, PRIOR, alpha_in_band
+from omnialpha_cli.imaging.matte.refine import full_size_alpha
+from omnialpha_cli.lab.evaluate.scenes import hair_scene
+
+
+def wide_trimap(alpha: torch.Tensor, radius: int) -> torch.Tensor:
+    def shrunk(mask: torch.Tensor) -> torch.Tensor:
+        return 1 - torch.nn.functional.max_pool2d(1 - mask[None], 2 * radius + 1, 1, radius)[0]
+
+    return (1 + shrunk((alpha > 0.95).float()) - shrunk((alpha < 0.05).float())) / 2
+
+
+def test_rows_are_those_of_pymatting():
+    plate, unknown = torch.rand(3, 17, 23, dtype=torch.float64), torch.rand(17, 23) > 0.4
+    weights, places = laplacian_rows(plate, unknown, EPSILON)
+    rows = np.zeros((int(unknown.sum()), 17 * 23))
+    np.add.at(rows, (np.arange(len(rows))[:, None].repeat(25, 1), places.numpy()), weights.numpy())
+    whole = cf_laplacian(np.ascontiguousarray(plate.permute(1, 2, 0).numpy()), EPSILON).toarray()
+    assert np.abs(rows - whole[unknown.flatten().numpy()]).max() < 1e-9
+
+
+def test_the_solution_is_that_of_the_whole_system():
+    scene = hair_scene(60, 80)
+    alpha = scene.foreground[3]
+    trimap = wide_trimap(alpha, 4)
+    matte = torch.rand(60, 80)
+    found, canvas = alpha_in_band(matte, scene.plate, choose_canvas(60, 80, 64, 4), trimap)
+    assert canvas.size == (60, 80)
+    unknown = (trimap == 0.5).flatten().numpy()
+    whole = cf_laplacian(np.ascontiguousarray(scene.plate.double().permute(1, 2, 0).numpy()), EPSILON).toarray()
+    known = trimap.flatten().double().numpy()
+    prior = choose_canvas(60, 80, 64, 4).restore(matte[None])[0].flatten().double().numpy()
+    system = whole[unknown][:, unknown] + PRIOR * np.eye(unknown.sum())
+    exact = np.linalg.solve(system, PRIOR * prior[unknown] - whole[unknown][:, ~unknown] @ known[~unknown])
+    assert np.abs(found.flatten().numpy()[unknown] - exact.clip(0, 1)).mean() < 0.02
+    assert torch.equal(found.flatten()[~unknown], trimap.flatten()[~unknown])
+
+
+@pytest.mark.parametrize("size", [(240, 320), (700, 900)])
+def test_a_poor_matte_and_a_wide_trimap_give_fine_hair(size):
+    scene = hair_scene(*size)
+    alpha, canvas = scene.foreground[3], choose_canvas(*size, 256)
+    blurred = torch.nn.functional.avg_pool2d(canvas.fit(alpha[None]), 15, 1, 7)[0]
+    trimap = wide_trimap(alpha, 6)
+    band = (trimap > 0) & (trimap < 1)
+    plain = full_size_alpha(blurred, scene.plate, canvas)
+    guided = full_size_alpha(blurred, scene.plate, canvas, trimap)
+    error, before = (((a - alpha) ** 2)[band].mean() for a in (guided, plain))
+    assert error < 0.5 * before
+    assert torch.equal(guided[~band], trimap[~band])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 40), (9, 1200)])
+def test_pictures_of_any_shape(size):
+    plate = torch.rand(3, *size)
+    canvas = choose_canvas(*size, 32)
+    found = full_size_alpha(torch.rand(canvas.size), plate, canvas, torch.full(size, 0.5))
+    assert found.shape == size and found.min() >= 0 and found.max() <= 1

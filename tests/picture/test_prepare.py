@@ -1,0 +1,99 @@
+"""What the model is shown: sRGB in [0, 1], whatever the file's colours; and the plate, as the output encodes it."""
+
+import icc_profiles
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from media.test_colour import by_littlecms
+from picture_files import write_exr
+
+from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding, convert
+from omnialpha_cli.media.image import Image
+from omnialpha_cli.media.read import read_image
+from omnialpha_cli.model.omnialpha import Defaults
+from omnialpha_cli.picture.prepare import prepare
+from omnialpha_cli.picture.settings import Settings
+from omnialpha_cli.tasks import TASKS
+
+DEFAULTS = Defaults(steps=1, guidance=1.0, canvas=64, multiple=32)
+SAMPLES = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)  # the size of the canvas: nothing is scaled
+
+
+def shown(image: Image, format: str = "png", **more) -> np.ndarray:
+    """What the model sees of a picture, (64, 64, 3)."""
+    prepared = prepare(TASKS["matte.auto"], [image], DEFAULTS, Settings(format=format, **more))
+    view = prepared.request.inputs[0]
+    assert view.shape == (4, 64, 64) and view.dtype == torch.float32 and view.min() >= 0 and view.max() <= 1
+    return view[:3].permute(1, 2, 0).numpy()
+
+
+def plate(image: Image, format: str, **more) -> np.ndarray:
+    prepared = prepare(TASKS["matte.auto"], [image], DEFAULTS, Settings(format=format, **more))
+    return prepared.plate.permute(1, 2, 0).numpy()
+
+
+@pytest.mark.parametrize("icc", [icc_profiles.display_p3(), icc_profiles.adobe_rgb()], ids=["P3", "Adobe RGB"])
+@pytest.mark.parametrize("format", ["png", "exr"])
+def test_a_wide_gamut_looks_right_to_the_model(tmp_path, icc, format):
+    PIL.Image.fromarray(SAMPLES).save(tmp_path / "a.png", icc_profile=icc)
+    view = shown(read_image(tmp_path / "a.png"), format)
+    difference = np.abs(view * 255 - by_littlecms(icc, SAMPLES))
+    assert difference.max() < 3 and difference.mean() < 0.5
+    assert np.abs(by_littlecms(icc, SAMPLES).astype(int) - SAMPLES).mean() > 5  # which is another picture
+
+
+def test_linear_light_is_shown_as_on_a_screen(tmp_path):
+    """An EXR file and the PNG file of the same picture look the same."""
+    light = convert(SAMPLES.astype(np.float32) / 255, SRGB, LINEAR)
+    image = read_image(write_exr(tmp_path / "a.exr", ("RGB", light)))
+    for format in ("exr", "png", "tiff"):
+        depth = "16" if format == "png" else None
+        np.testing.assert_allclose(shown(image, format, depth=depth), SAMPLES / 255, atol=1e-4)
+
+
+def test_other_primaries_are_shown_as_on_a_screen(tmp_path):
+    source = Encoding("linear", PRIMARIES["ap1"])
+    light = convert(SAMPLES.astype(np.float32) / 255, SRGB, source)
+    image = Image(light, depth="half", transfer="linear", primaries=PRIMARIES["ap1"])
+    np.testing.assert_allclose(shown(image, "exr"), SAMPLES / 255, atol=1e-3)
+
+
+def test_light_above_white_is_cut_off_and_what_is_below_does_not_change():
+    light = np.full((64, 64, 3), 0.18, np.float32)
+    bright = light.copy()
+    bright[:32] = 50
+    one, two = (shown(Image(rgb, depth="half", transfer="linear"), "exr") for rgb in (light, bright))
+    np.testing.assert_array_equal(one[40:], two[40:])
+    assert (two[:30] == 1).all()
+
+
+def test_what_is_not_finite_is_not_shown():
+    light = np.full((64, 64, 3), 0.18, np.float32)
+    light[3, 4], light[5, 6], light[7, 8] = np.nan, np.inf, -np.inf
+    image = Image(light, depth="half", transfer="linear")
+    assert np.isfinite(shown(image, "exr")).all()
+    assert np.isfinite(plate(image, "exr")).all()
+
+
+def test_the_plate_is_as_the_output_encodes_it():
+    light = np.random.default_rng(1).uniform(0, 4, (64, 64, 3)).astype(np.float32)
+    image = Image(light, depth="half", transfer="linear")
+    assert (plate(image, "exr") == light).all()  # not a bit is changed
+    np.testing.assert_array_equal(plate(image, "png", depth="16"), convert(light, LINEAR, SRGB))
+    encoded = Image(SAMPLES.astype(np.float32) / 255)
+    assert (plate(encoded, "png") == encoded.rgb).all()
+    np.testing.assert_array_equal(plate(encoded, "exr"), convert(encoded.rgb, SRGB, LINEAR))
+
+
+def test_light_without_coverage_counts_for_mattes_of_premultiplied_files_only():
+    alpha = np.ones((64, 64), np.float32)
+    alpha[:8] = 0
+    for kind, task, expected in (
+        ("premultiplied", "matte.auto", 8 * 64),
+        ("straight", "matte.auto", None),
+        ("premultiplied", "remove.auto", None),
+    ):
+        image = Image(np.ones((64, 64, 3), np.float32), alpha, "half", "linear", alpha_kind=kind)
+        light = prepare(TASKS[task], [image], DEFAULTS, Settings(format="exr")).light
+        assert (None if light is None else int(light.sum())) == expected

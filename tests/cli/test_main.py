@@ -132,9 +132,9 @@ class TestInstalled:
     @pytest.fixture
     def site(self, tmp_path, tiny_weights) -> Path:
         source = Path(omnialpha_cli.__file__).parent
-        ignore = shutil.ignore_patterns("mini", "__pycache__", "*.md")
-        shutil.copytree(source, tmp_path / "omnialpha_cli", ignore=lambda d, n: ignore(d, n) - (
-            {"mini"} if d.endswith("context") else set()))  # fmt: skip
+        weights = source / "weights" / "mini"
+        shutil.copytree(source, tmp_path / "omnialpha_cli", ignore=lambda folder, names: {
+            name for name in names if name == "__pycache__" or Path(folder) / name == weights})  # fmt: skip
         package = tmp_path / "omnialpha_cli"
         shutil.copytree(tiny_weights, package / "weights" / "mini")
         locked = lock_folder(package / "weights" / "mini", "mini", "Tiny", "Apache-2.0")
@@ -142,7 +142,7 @@ class TestInstalled:
         return tmp_path
 
     def run(self, site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "omnialpha_cli.cli.main", *arguments]
+        command = [sys.executable, "-m", "omnialpha_cli", *arguments]
         return subprocess.run(command, capture_output=True, text=True, cwd=site, check=False)
 
     def test_the_embedded_weights_are_used_by_default(self, site, picture):

@@ -43,6 +43,7 @@ class TransformerConfig(FromDict):
 
     `in_channels` is `out_channels · patch_size²`, `axes_dims_rope` sums to `attention_head_dim`. `rope_canvas` (in
     patches, None in the published weights) scales y and x so that a canvas of any size spans about that many units.
+    `timestep_rounding` rounds the timestep to the latents' dtype, as the published pipeline and training do.
     """
 
     patch_size: int = 2
@@ -54,6 +55,7 @@ class TransformerConfig(FromDict):
     joint_attention_dim: int = 3584
     axes_dims_rope: tuple[int, int, int] = (16, 56, 56)
     rope_canvas: int | None = None
+    timestep_rounding: bool = False
 
     _skipped = ("pooled_projection_dim", *_UNMODELLED)
 

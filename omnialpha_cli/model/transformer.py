@@ -5,7 +5,6 @@ joint sequence [context, image]. The image stream holds the tokens of all images
 names are those of the published checkpoint. `prepare` does what does not depend on sigma, `step` the rest.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
@@ -17,11 +16,9 @@ from torch.nn import functional as F
 from .config import TransformerConfig
 from .positions import Layout, context_positions, image_positions, rotary_angles, rotate
 from .streaming import BlockStream
+from .timestep import TimeEmbedding
 
 __all__ = ["Layout", "Prepared", "Transformer", "TransformerConfig", "pack", "unpack"]
-
-TIME_CHANNELS = 256
-TIME_SCALE = 1000.0
 
 
 def pack(latents: Tensor, patch: int) -> Tensor:
@@ -37,39 +34,6 @@ def unpack(tokens: Tensor, h: int, w: int, patch: int) -> Tensor:
     c = channels // patch**2
     x = tokens.view(b, h, w, c, patch, patch).permute(0, 3, 1, 4, 2, 5)
     return x.reshape(b, c, h * patch, w * patch)
-
-
-def sinusoids(sigma: Tensor) -> Tensor:
-    """Sigma (B,) → (B, 256) in float32: cosines first, then sines, of 1000·sigma at 128 frequencies."""
-    half = TIME_CHANNELS // 2
-    frequencies = torch.exp(-math.log(10000.0) * torch.arange(half, dtype=torch.float32, device=sigma.device) / half)
-    angles = sigma.float()[:, None] * TIME_SCALE * frequencies  # (B, 128)
-    return torch.cat((angles.cos(), angles.sin()), dim=-1)
-
-
-class TimestepEmbedder(nn.Module):
-    """MLP on the sinusoids."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.linear_1 = nn.Linear(TIME_CHANNELS, dim)
-        self.linear_2 = nn.Linear(dim, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 256) → (B, D)."""
-        return self.linear_2(F.silu(self.linear_1(x)))
-
-
-class TimeEmbedding(nn.Module):
-    """Sigma to the vector that modulates every block."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.timestep_embedder = TimestepEmbedder(dim)
-
-    def forward(self, sigma: Tensor, dtype: torch.dtype) -> Tensor:
-        """(B,) → (B, D) in `dtype`."""
-        return self.timestep_embedder(sinusoids(sigma).to(dtype))
 
 
 class RMSNorm(nn.Module):
@@ -229,7 +193,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         dim = config.inner_dim
-        self.time_text_embed = TimeEmbedding(dim)
+        self.time_text_embed = TimeEmbedding(dim, config.timestep_rounding)
         self.txt_norm = RMSNorm(config.joint_attention_dim)
         self.img_in = nn.Linear(config.in_channels, dim)
         self.txt_in = nn.Linear(config.joint_attention_dim, dim)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ...model.context import Context
 from ...model.mini.context import PATCH, MiniContext
 from ...model.omnialpha import OmniAlpha, Request
+from ...model.timestep import rounded
 from ...model.transformer import Transformer, pack
 from .examples import Example, Material, Mix, as_bytes, as_floats, canvas_side, draw_example, draw_task, shape
 from .image_encoder import CanvasOf
@@ -168,12 +169,14 @@ def objective(
     def ready(drawn: Drawn) -> Batch:
         examples = [as_floats(example, torch.device(model.device)) for example in drawn.examples]
         requests = [to_request(e, prompt) for e, prompt in zip(examples, drawn.prompts, strict=True)]
-        clean = encode_targets(model, examples)
+        clean, sigma = encode_targets(model, examples), drawn.sigma.to(model.device)
+        if model.transformer.config.timestep_rounding:  # the noise is mixed by the sigma that the network is given
+            sigma = rounded(sigma, model.dtype)
         return Batch(
             requests=requests,
             examples=examples,
             noise=drawn.noise.to(clean),
-            sigma=drawn.sigma.to(clean),
+            sigma=sigma,
             weight=drawn.weight.to(clean),
             context=None if context_is_trained else model.context(requests, guided=False)[0],
             inputs=[z.to(model.dtype) for z in model.encode(requests)],

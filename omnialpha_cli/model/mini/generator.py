@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from .. import sampler
 from ..config import FromDict, TransformerConfig
 from ..positions import Layout, image_positions, rotary_angles, rotate
-from ..transformer import FeedForward, OutputNorm, RMSNorm, TimeEmbedding, modulated, modulation, normed
+from ..timestep import TimeEmbedding
+from ..transformer import FeedForward, OutputNorm, RMSNorm, modulated, modulation, normed
 from .sketch import AFTER, BEHIND, Sketch, cut, fitted
 
 PLACES = tuple(word for word in AFTER if word not in ("with", "without", "and", "for", "to"))

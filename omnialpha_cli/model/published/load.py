@@ -27,6 +27,7 @@ from .qwen import QwenContext
 
 TRANSFORMER, LORA = "transformer", "lora"
 VAES = ("rgba_vae", "vae")
+PUBLISHED_TRAINING = {"timestep_rounding": True}  # where a config.json says nothing of the transformer
 _COMFYUI = "model.diffusion_model."  # what single files put before every key of the transformer
 
 
@@ -68,6 +69,7 @@ def load_transformer(folder: Path, device: torch.device | str, dtype: torch.dtyp
     """The transformer with the LoRA of `lora/` in its weights."""
     path = folder / TRANSFORMER / "config.json"
     values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}  # a single file brings none
+    values = {**read_config(folder).get("transformer", PUBLISHED_TRAINING), **values}
     with torch.device("meta"):
         transformer = Transformer(TransformerConfig.from_dict(values))
     files = shards(folder / TRANSFORMER)

@@ -107,6 +107,29 @@ def test_the_network_sees_the_targets_between_clean_and_noise(material, model, m
     assert len(seen["layout"].targets) == 2 and len(seen["layout"].inputs) == 1
 
 
+@pytest.mark.parametrize("rounding", [True, False])
+def test_sigma_is_rounded_in_the_noise_and_for_the_network_alike(material, model, monkeypatch, rounding):
+    seen = {}
+
+    def hidden(x, sigma, prepared):
+        seen.update(x=x, sigma=sigma)
+        return torch.zeros_like(x), None
+
+    monkeypatch.setattr(model.transformer, "hidden", hidden)
+    model.transformer.config = replace(model.transformer.config, timestep_rounding=rounding)
+    parts = {"vae": model.vae.bfloat16(), "context_encoder": model.context_encoder.bfloat16()}
+    model.transformer.real.bfloat16()
+    model = replace(model, dtype=torch.bfloat16, **parts)
+    training = of(material, model, PLAIN)
+    drawn = training.draw(0, 0, generator())
+    batch = training.ready(drawn)
+    training.loss(Trained(model.transformer, None), batch, 0)
+    wanted = ((drawn.sigma * 1000).bfloat16() / 1000).float() if rounding else drawn.sigma
+    assert torch.equal(seen["sigma"], wanted)
+    s = wanted[:, None, None]
+    assert torch.equal(seen["x"], ((1 - s) * batch.clean + s * batch.noise).bfloat16())
+
+
 def test_clean_tokens_are_the_latents_of_the_targets_in_order(material, model):
     batch = batch_of(of(material, model, PLAIN))
     clean = encode_targets(model, batch.examples)

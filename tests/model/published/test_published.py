@@ -96,6 +96,53 @@ def test_one_target_equals_the_pipeline(rgb, monkeypatch, guidance, pictures):
     assert float(expected.std()) > 0.02  # a picture, not a constant that anything equals
 
 
+def relative_rms(found, expected):
+    return float((found - expected).float().square().mean().sqrt() / expected.float().square().mean().sqrt())
+
+
+def latents_of_the_pipeline(parts, model, request, steps, guidance):
+    """Clean target tokens by diffusers' own pipeline, in the model's dtype, from our context, noise and input."""
+    (height, width), (image,) = request.targets[0], request.inputs
+    contexts = model.context([request], guided=guidance != 1)
+    pipeline = edit_plus.QwenImageEditPlusPipeline(
+        parts["scheduler"], parts["vae"], parts["text_encoder"], None, None, parts["transformer"]
+    ).to(model.dtype)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline(
+        image=PILImage.fromarray((image[:3].permute(1, 2, 0) * 255).round().byte().numpy()),
+        prompt_embeds=contexts[0].tokens,
+        negative_prompt_embeds=contexts[-1].tokens if guidance != 1 else None,
+        true_cfg_scale=guidance,
+        height=height,
+        width=width,
+        latents=model.noise([request]).to(model.dtype),
+        num_inference_steps=steps,
+        output_type="latent",
+    ).images
+
+
+@torch.inference_mode()
+def our_latents(model, request, steps, guidance):
+    contexts = model.context([request], guided=guidance != 1)
+    return model.sample([request], contexts, model.encode([request]), steps, guidance)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_in_16_bits_the_timestep_is_rounded_as_the_pipeline_rounds_it(tmp_path, monkeypatch, guidance):
+    parts = write_published(tmp_path, channels=3, lora=False)
+    size = (64, 96)
+    for name in ("VAE_IMAGE_SIZE", "CONDITION_IMAGE_SIZE"):
+        monkeypatch.setattr(edit_plus, name, size[0] * size[1])
+    request = Request("a red cat", (as_input(opaque_pil(*size, 0)),), (size,), seed=7)
+    model = OmniAlpha.load(tmp_path, dtype=torch.bfloat16)
+    expected = latents_of_the_pipeline(parts, model, request, 20, guidance)
+    assert relative_rms(our_latents(model, request, 20, guidance), expected) < 0.02
+
+    (tmp_path / "config.json").write_text(json.dumps({"transformer": {"timestep_rounding": False}}))
+    exact = OmniAlpha.load(tmp_path, dtype=torch.bfloat16)
+    assert relative_rms(our_latents(exact, request, 20, guidance), expected) > 0.025
+
+
 def test_a_vae_of_three_channels_sees_pictures_on_white(rgb):
     vae = published.load_vae(rgb[1], "cpu", torch.float32)
     clear, white = -torch.ones(1, 4, 16, 16), torch.ones(1, 4, 16, 16)

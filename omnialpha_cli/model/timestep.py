@@ -1,0 +1,58 @@
+"""Sigma as the transformer reads it: sinusoids of the timestep 1000·sigma, then an MLP.
+
+The published pipeline holds the timestep in the dtype of the latents, and training did too. In bfloat16 that leaves
+some 1900 values of sigma, and the fast sinusoids of neighbouring values are radians apart: weights that were trained
+so know no others. `rounded` makes sigma one of them.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+TIME_CHANNELS = 256
+TIME_SCALE = 1000.0
+
+
+def rounded(sigma: Tensor, dtype: torch.dtype) -> Tensor:
+    """Round sigma (B,) as the published pipeline does: the timestep to `dtype`, then a thousandth of it again.
+
+    Rounding once more changes nothing.
+    """
+    return ((sigma * TIME_SCALE).to(dtype) / TIME_SCALE).to(sigma.dtype)
+
+
+def sinusoids(sigma: Tensor) -> Tensor:
+    """Map sigma (B,) to (B, 256) in float32: cosines first, then sines, of 1000·sigma at 128 frequencies."""
+    half = TIME_CHANNELS // 2
+    frequencies = torch.exp(-math.log(10000.0) * torch.arange(half, dtype=torch.float32, device=sigma.device) / half)
+    angles = sigma.float()[:, None] * TIME_SCALE * frequencies  # (B, 128)
+    return torch.cat((angles.cos(), angles.sin()), dim=-1)
+
+
+class TimestepEmbedder(nn.Module):
+    """MLP on the sinusoids."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.linear_1 = nn.Linear(TIME_CHANNELS, dim)
+        self.linear_2 = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 256) → (B, D)."""
+        return self.linear_2(F.silu(self.linear_1(x)))
+
+
+class TimeEmbedding(nn.Module):
+    """Sigma to the vector that modulates every block; with `rounding` as in the published pipeline."""
+
+    def __init__(self, dim: int, rounding: bool = False):
+        super().__init__()
+        self.rounding = rounding
+        self.timestep_embedder = TimestepEmbedder(dim)
+
+    def forward(self, sigma: Tensor, dtype: torch.dtype) -> Tensor:
+        """(B,) → (B, D) in `dtype`."""
+        sigma = rounded(sigma, dtype) if self.rounding else sigma
+        return self.timestep_embedder(sinusoids(sigma).to(dtype))

@@ -89,7 +89,13 @@ def save(model: nn.Module, lora: LoRA, path: Path, group: Group) -> None:
     for name, layer in layers:
         state[f"transformer.{name}.lora_A.weight"] = whole(layer.down).contiguous()
         state[f"transformer.{name}.lora_B.weight"] = whole(layer.up).contiguous()
-    settings = {"r": lora.rank, "lora_alpha": lora.alpha, "target_modules": [name for name, _ in layers]}
+    settings = {
+        "r": lora.rank,
+        "lora_alpha": lora.alpha,
+        "rank_pattern": {},  # no layer has others; diffusers 0.36 does not load a file that leaves them out
+        "alpha_pattern": {},
+        "target_modules": [name for name, _ in layers],
+    }
     metadata = {f"transformer.{key}": value for key, value in settings.items()}
     if not group.first:
         return

@@ -1,8 +1,11 @@
 """Adapters in training: they start as nothing, and what is saved does the same where it is loaded."""
 
+import json
+
 import pytest
 import torch
 from published_weights import TRANSFORMER, randomise
+from safetensors import safe_open
 
 from omnialpha_cli.lab.train.distributed import ALONE, Group
 from omnialpha_cli.lab.train.lora import FILE, Adapted, LoRA, adapt, save, without_adapters
@@ -96,6 +99,18 @@ def test_diffusers_reads_it_with_its_alpha(tmp_path):
             timestep=torch.tensor([0.6]), img_shapes=[[(1, h, w) for h, w in LAYOUT.images]], return_dict=False,
         )[0][:, : LAYOUT.num_targets]  # fmt: skip
     assert torch.allclose(found, run(model), atol=1e-4)
+
+
+def test_its_metadata_has_what_diffusers_reads_without_asking(tmp_path):
+    """diffusers 0.36 raises KeyError without `rank_pattern` and `alpha_pattern`; with them it loads the same numbers."""
+    save(trained(settings := LoRA(ATTENTION.modules, 4, 6.0)), settings, tmp_path / FILE, ALONE)
+    with safe_open(tmp_path / FILE, framework="pt") as file:
+        told = json.loads(file.metadata()["lora_adapter_metadata"])
+    layers = told.pop("transformer.target_modules")
+    assert told == {
+        "transformer.r": 4, "transformer.lora_alpha": 6.0, "transformer.rank_pattern": {}, "transformer.alpha_pattern": {}
+    }  # fmt: skip
+    assert len(layers) == 16 and "transformer_blocks.1.attn.to_out.0" in layers
 
 
 def test_only_the_first_process_writes(tmp_path):

@@ -10,24 +10,24 @@ import itertools
 import json
 import os
 import re
-import sys
-import threading
+import stat
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from ..files import TEMPORARY, create_beside, is_free, open_regular, sync_folder
 from ..inputs import STATE_FOLDER, absolute
 from ..plan import Item
 from ..status import ItemError, UsageError
 from ..weights.lock import sha256
+from .log import HeldError, Log, is_held
 
 WORKER = ".worker-"  # between the names of a shard and of one of its workers
-
-
-class HeldError(UsageError):
-    """Another process has the journal open."""
+# What the lines of another program, or of a version to come, may raise.
+FOREIGN = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,13 @@ class Fingerprint:
     settings: Mapping[str, Any]
     weights: str  # sha256 over all files of the weights
 
+    def is_current(self, item: Item) -> bool:
+        """Whether nothing wrote to the item's inputs since they were hashed."""
+        try:
+            return all(Stamp.of(path) == seal.stamp for path, seal in zip(item.inputs, self.inputs, strict=True))
+        except OSError:
+            return False
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -104,16 +111,33 @@ def source_of(item: Item, output: Path) -> str | None:
         return absolute(item.inputs[0]).as_posix()
 
 
-def read_history(output: Path) -> dict[str, list[Entry]]:
-    """Entries by item (the path of its first output), oldest first, of all shards. Lines torn by a kill are ignored."""
-    lines = [line for path in sorted((output / STATE_FOLDER).glob("*.jsonl")) for line in _lines(path)]
+def read_history(output: Path, remarks: list[str] | None = None) -> dict[str, list[Entry]]:
+    """Entries by item (the path of its first output), oldest first, of all shards.
+
+    Lines torn by a kill are ignored, and so is, with one remark a file, whatever else is no line of a journal. Raises
+    UsageError if the folder of journals is a link.
+    """
+    folder = output / STATE_FOLDER
+    if folder.is_symlink():
+        raise UsageError(f"{folder} is a link, and is not followed; remove it, or choose another folder with -o")
+    events = []
+    for path in sorted(folder.glob("*.jsonl")):
+        foreign = 0
+        for line in _lines(path):
+            try:
+                events.append(_event(line))
+            except FOREIGN:
+                foreign += line[:1] != b"{" or line.endswith(b"}")  # else torn
+        if remarks is not None and (foreign or not _is_regular(path)):
+            what = f"{foreign} lines of it are" if foreign else "it is"
+            remarks.append(f"{path}: {what} not of this tool's journal, and ignored")
     history: dict[str, list[Entry]] = {}
-    for line in sorted(lines, key=lambda line: float(line["time"])):
-        entries = history.setdefault(line["item"], [])
-        if line["event"] == "intent":
-            entries.append(_entry(line))
+    for _, item, outcome in sorted(events, key=lambda event: event[0]):
+        entries = history.setdefault(item, [])
+        if isinstance(outcome, Entry):
+            entries.append(outcome)
         else:
-            _carry_out(entries, {path: _seal(values) for path, values in line["outputs"].items()})
+            _carry_out(entries, outcome)
     return history
 
 
@@ -124,22 +148,18 @@ class Journal:
         """Open for appending, making the folder. Raises UsageError while another run of the shard holds it."""
         self.output = output
         self.shard = shard
-        self._prefix = f".omnialpha-{shard}-"
-        self._numbers = itertools.count()
-        self._turn = threading.Lock()
-        folder = output / STATE_FOLDER
+        self._prefix = f"{TEMPORARY}{shard}-"
+        self._synced: set[Path] = set()  # folders whose own names are on the disk
+        path = output / STATE_FOLDER / f"{shard}.jsonl"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = (folder / f"{shard}.jsonl").open("ab+")
+            self._log = Log(path)
         except OSError as error:
             raise UsageError(f"cannot write to the output folder {output}: {error.strerror}") from error
-        if not _lock(self._file.fileno()):
-            self._file.close()
-            raise HeldError(f"another run is writing to {output}; wait for it, or choose another folder with -o")
-        if self._file.tell():
-            self._file.seek(-1, os.SEEK_END)
-            if self._file.read() != b"\n":
-                self._file.write(b"\n")  # ends a line torn by a kill
+        except HeldError:
+            raise HeldError(_busy(output, "another run")) from None
+        if other := _overlapping(path):
+            self._log.close()
+            raise HeldError(_busy(output, f"a run of --shard {other}, which shares results with this one,"))
 
     @classmethod
     def of_worker(cls, output: Path, shard: str) -> Self:
@@ -155,21 +175,23 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._log.close()
 
     def remove_leftovers(self, folders: Iterable[Path]) -> None:
         """Remove temporary files of dead runs of this shard and its workers: with the shard's lock held, and no worker
         at work, all that are there are theirs.
         """
-        theirs = re.compile(rf"\.*omnialpha-{re.escape(self.shard)}({re.escape(WORKER)}\d+)?-.*", re.DOTALL)
+        name = rf"\.+{TEMPORARY[1:]}{re.escape(self.shard)}({re.escape(WORKER)}\d+)?-[0-9a-f]+(\..*)?"
+        theirs = re.compile(name, re.DOTALL)
         for folder in folders:
-            for path in folder.glob(f"*omnialpha-{self.shard}*"):
-                if theirs.fullmatch(path.name):
-                    path.unlink(missing_ok=True)
+            for path in folder.glob(f"*{TEMPORARY}{self.shard}*"):
+                if theirs.fullmatch(path.name) and _is_regular(path):
+                    with suppress(OSError):
+                        path.unlink()
 
     def temporary(self, path: Path) -> Path:
-        """A hidden name beside `path`, with its suffix, that no other file has."""
-        return path.with_name(f"{self._prefix}{next(self._numbers)}{path.suffix}")
+        """Make an empty file beside `path`, hidden, with its suffix, under a name that nothing had. Raises OSError."""
+        return create_beside(path, self._prefix)
 
     def commit(self, item: Item, fingerprint: Fingerprint, temporaries: Sequence[Path]) -> None:
         """Rename the complete temporary files to the item's files, journalled. Raises ItemError `write`."""
@@ -180,8 +202,11 @@ class Journal:
             }
             told = {**_as_json(fingerprint), "source": source_of(item, self.output)}
             self._append("intent", item, **told, outputs=digests)
+            if taken := next((path for path in item.files if not is_free(path)), None):
+                raise ItemError("write", f"{taken} cannot be written: what is there is not a regular file; remove it")
             for temporary, path in zip(temporaries, item.files, strict=True):
                 temporary.replace(path)
+            self._sync_folders({path.parent for path in item.files})
             self.done(item, digests)
         except OSError as error:
             raise ItemError("write", f"{item.outputs[0]} cannot be written: {error.strerror or error}") from error
@@ -194,11 +219,37 @@ class Journal:
     def _append(self, event: str, item: Item, **values: Any) -> None:
         key = key_of(item.outputs[0], self.output)
         line = json.dumps({"event": event, "item": key, "time": time.time(), **values}).encode() + b"\n"
-        with self._turn:
-            self._file.write(line)
-            self._file.flush()
-            if event == "intent":  # must not reach the disk after the renames
-                os.fsync(self._file.fileno())
+        self._log.append(line, sync=event == "intent")  # which must not reach the disk after the renames
+
+    def _sync_folders(self, folders: Iterable[Path]) -> None:
+        """Bring new names to the disk: those in the folders, and those of folders up to the output's that are new."""
+        for folder in folders:
+            sync_folder(folder)
+            while folder != self.output and folder not in self._synced:
+                self._synced.add(folder)
+                folder = folder.parent
+                sync_folder(folder)
+
+
+def _busy(output: Path, who: str) -> str:
+    return (f"{who} is writing to {output}; wait for it, choose another folder with -o, or share the work of one "
+            "command with --devices or --shard")  # fmt: skip
+
+
+def _overlapping(path: Path) -> str | None:
+    """The share, `i/n`, of a run at work that has another number of shares, None if there is none."""
+    _, count = _share(path)
+    for other in sorted(path.parent.glob("*-of-*.jsonl")):
+        index, of = _share(other)
+        if of not in (count, "") and is_held(other):
+            return f"{index}/{of}"
+    return None
+
+
+def _share(path: Path) -> tuple[str, str]:
+    """Index and number of shares in the name of a journal, of a worker's too."""
+    index, _, count = path.name.partition(".")[0].partition("-of-")
+    return index, count
 
 
 def _as_json(fingerprint: Fingerprint) -> dict[str, Any]:
@@ -211,11 +262,23 @@ def _seal(values: Mapping[str, Any]) -> Seal:
     return Seal(values["sha256"], Stamp(**stamp) if stamp else None)
 
 
+def _event(line: bytes) -> tuple[float, str, "Entry | dict[str, Seal]"]:
+    """Time, item, and the entry of an intent or the outputs that are done. Raises `FOREIGN` for any other line."""
+    values = json.loads(line)
+    event, item, moment = values["event"], str(values["item"]), float(values["time"])
+    if event == "intent":
+        return moment, item, _entry(values)
+    if event == "done":
+        return moment, item, {path: _seal(outcome) for path, outcome in values["outputs"].items()}
+    raise ValueError(event)
+
+
 def _entry(line: Mapping[str, Any]) -> Entry:
     inputs = tuple(map(_seal, line["inputs"]))
-    fingerprint = Fingerprint(inputs, line["task"], line["settings"], line["weights"])
+    fingerprint = Fingerprint(inputs, str(line["task"]), dict(line["settings"]), str(line["weights"]))
     outputs = {path: Seal(digest) for path, digest in line["outputs"].items()}
-    return Entry(fingerprint, outputs, line.get("source"))
+    source = line.get("source")
+    return Entry(fingerprint, outputs, None if source is None else str(source))
 
 
 def _carry_out(entries: list[Entry], outputs: Mapping[str, Seal]) -> None:
@@ -226,22 +289,19 @@ def _carry_out(entries: list[Entry], outputs: Mapping[str, Seal]) -> None:
             return
 
 
-def _lines(path: Path) -> Iterable[dict[str, Any]]:
-    for line in path.read_bytes().splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
-
-
-def _lock(descriptor: int) -> bool:
-    """Take the file's lock, which ends with the process. Windows refuses a second writer to renamed files itself."""
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
+def _lines(path: Path) -> Iterator[bytes]:
+    if not _is_regular(path):
+        return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with open_regular(path) as file:
+            yield from (line.rstrip(b"\r\n") for line in file)
+    except OSError as error:
+        raise UsageError(f"cannot read the journal {path}: {error.strerror}") from error
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether it is a regular file itself, not a link to one."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
     except OSError:
         return False
-    return True

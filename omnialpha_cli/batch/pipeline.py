@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..media.image import Image
 from ..media.read import read_image
+from ..media.signatures import read_head
 from ..picture.devices import is_out_of_memory
 from ..picture.effects import find_effects
 from ..picture.finish import finish
@@ -29,6 +31,7 @@ from ..tasks import find_task, passes
 from .admission import Admission
 from .batching import Buckets, in_fitting_parts
 from .journal import Fingerprint, Journal
+from .log import LostError
 from .result import Result
 from .resume import fingerprint
 from .schedule import Source
@@ -37,6 +40,7 @@ from .times import StageTimes
 from .write import write
 
 WINDOWS_AHEAD = 3  # of batches
+READINGS = 3  # of a file that is written to while it is read
 PIXELS_AHEAD = 48_000_000  # a batch of the window: two photographs of 24 megapixels, or 23 of 1920×1080
 
 
@@ -145,13 +149,33 @@ class Pipeline:
         if item.error:
             raise item.error
         with self.times.measure("read") as reading:
-            limit, is_data = self.files.max_pixels, find_task(item.task).hint != "background"
-            images = [read_image(path, limit, data=is_data and i > 0) for i, path in enumerate(item.inputs)]
-            made_from = fingerprint(item, self.settings, self.weights)
+            images, made_from = self._read_unchanged(item)
         with self.times.measure("prepare") as preparing:
             settings, task = self.settings.for_item(item), find_task(item.task)
             prepared = prepare(task, images, self.model.defaults, settings, passes(task, self.model.tasks))
         return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
+
+    def _read_unchanged(self, item: Item) -> tuple[list[Image], Fingerprint]:
+        """The item's pictures, and what it is recorded to be made of: the same bytes, read anew if a file changed."""
+        limit, is_data = self.files.max_pixels, find_task(item.task).hint != "background"
+        for _ in range(READINGS):
+            try:
+                made_from = fingerprint(item, self.settings, self.weights)
+            except OSError as error:
+                for path in item.inputs:
+                    read_head(path)  # says what is wrong with it
+                raise ItemError("unreadable", f"{item.label} cannot be read: {error.strerror or error}") from None
+            try:
+                images = [read_image(path, limit, data=is_data and i > 0) for i, path in enumerate(item.inputs)]
+            except ItemError:
+                if made_from.is_current(item):
+                    raise
+            else:
+                if made_from.is_current(item):
+                    return images, made_from
+        raise ItemError(
+            "unreadable", f"{item.label} changes while it is read: wait until it is complete, then run again"
+        )
 
     def _infer(self) -> None:
         reading = self.threads.read
@@ -220,6 +244,8 @@ class Pipeline:
                 with self.times.measure("write") as writing:
                     alpha_only, compression = self.settings.alpha_only, self.files.compression
                     write(work.item, pictures, work.prepared, alpha_only, compression, work.fingerprint, self.journal)
+            except LostError:
+                raise  # without its journal a result would be taken for another program's
             except Exception as error:
                 self._fail(work.item, error)
             else:

@@ -1,6 +1,7 @@
 """Finished pictures → files under their final names, journalled."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from ..media.encoders.layer import Layer
 from ..media.floats import Floats
 from ..media.manifest import write_manifest
 from ..media.target import Compression, Target
-from ..media.write import complete, write_grey, write_layers, write_picture
+from ..media.write import complete, naming, write_grey, write_layers, write_picture
 from ..picture.prepare import Prepared
 from ..plan import Item
 from ..tasks import find_task
@@ -31,8 +32,11 @@ def write(
     """
     target = replace(prepared.target, compression=compression)
     pictures = [layer.permute(1, 2, 0).contiguous().numpy() for layer in layers]  # (H, W, 4) each
-    temporaries = [journal.temporary(path) for path in item.files]
+    temporaries: list[Path] = []
     try:
+        for path in item.files:
+            with naming(path):
+                temporaries.append(journal.temporary(path))
         for temporary, path in zip(temporaries, item.outputs, strict=False):
             with complete(temporary, path):
                 if len(item.outputs) < len(layers):
@@ -46,7 +50,8 @@ def write(
         journal.commit(item, made_from, temporaries)
     finally:
         for temporary in temporaries:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Write results: whole files or none, in any of the formats."""
 
+import errno
 import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import create_beside, is_free, sync_folder
 from ..status import ItemError
 from .encoders import exr, ora, png, psd, tiff, webp
 from .encoders.layer import Layer
@@ -57,18 +58,20 @@ def write_png(path: Path, rgba: Floats, depth: Literal["8", "16"] = "8") -> None
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a hidden temporary name beside `path`; what was written there is flushed to disk, then renamed to `path`.
+    """Give a hidden temporary file beside `path`; what was written to it is flushed to disk, then renamed to `path`.
 
-    After an error nothing is left. Temporary names look like `.name.0123abcd.tmp`. File errors become `ItemError`.
+    After an error nothing is left. File errors become `ItemError`.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with naming(path):
+        temporary = create_beside(path, f".{path.name[:64]}.", ".tmp")
     try:
         with complete(temporary, path):
             yield temporary
-        try:
+        with naming(path):
+            if not is_free(path):
+                raise OSError(errno.EINVAL, "what is there is not a regular file")
             temporary.replace(path)
-        except OSError as error:
-            raise not_written(path, error) from error
+            sync_folder(path.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -76,18 +79,17 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def complete(file: Path, shown: Path) -> Iterator[None]:
-    """Make the folder; what the block writes to `file` is on the disk after it. Errors become an `ItemError` `write`
-    about `shown`.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    """What the block writes to `file` is on the disk after it. Errors become an `ItemError` `write` about `shown`."""
+    with naming(shown):
         yield
         with file.open("rb+") as written:
             os.fsync(written.fileno())
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turn file errors of the block into an `ItemError` `write` about `path`."""
+    try:
+        yield
     except OSError as error:
-        raise not_written(shown, error) from error
-
-
-def not_written(path: Path, error: OSError) -> ItemError:
-    """The item's error for a file's."""
-    return ItemError("write", f"{path} cannot be written: {error.strerror or error}")
+        raise ItemError("write", f"{path} cannot be written: {error.strerror or error}") from error

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..files import open_regular
 from ..status import WeightsError
 
 UNKNOWN = "unknown"
@@ -150,8 +151,8 @@ def verify(folder: Path, locked: LockedWeights, mend: str, hash_file: Callable[[
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file. Raises OSError."""
-    with path.open("rb") as file:
+    """Hex digest of a regular file. Raises OSError, for a fifo or a folder too."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -1,12 +1,16 @@
 """The journal: nothing under a final name is partial, and whatever was made is known, wherever a run was killed."""
 
+import errno
 import json
 import os
+import shutil
+import socket
 from pathlib import Path
 
 import pytest
 
 from omnialpha_cli.batch.journal import Fingerprint, Journal, Seal, read_history
+from omnialpha_cli.batch.log import Log, LostError
 from omnialpha_cli.batch.resume import choose, fingerprint
 from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.plan import Item
@@ -214,3 +218,180 @@ def test_a_fingerprint_holds_the_bytes_of_all_inputs(tmp_path, output):
         path.write_bytes(path.name.encode())
     made = fingerprint(Item("matte.mask", tuple(paths), (output / "a.png",)), SETTINGS, WEIGHTS)
     assert made == Fingerprint(tuple(map(Seal.of, paths)), "matte.mask", vars(SETTINGS), WEIGHTS)
+
+
+INTENT = (
+    '{"event":"intent","item":"a.png","time":1,"inputs":[{"sha256":"0","size":1,"mtime_ns":1,"ctime_ns":1%s}],'
+    '"task":"matte.auto","settings":{},"weights":"0","outputs":{}}'
+)
+
+
+class TestWhatElseLiesInTheFolderOfJournals:
+    """Nothing there is a reason to fail, or to wait; it is ignored with one remark a file."""
+
+    @pytest.fixture
+    def folder(self, item, output):
+        with Journal(output) as journal:
+            make(journal, item)
+        return output / ".omnialpha"
+
+    def remarks(self, item, output) -> list[str]:
+        remarks: list[str] = []
+        history = read_history(output, remarks)
+        assert choose([item], history, output, SETTINGS, WEIGHTS, False).done == (item,)
+        return remarks
+
+    @pytest.mark.parametrize(
+        "line",
+        ["5", "null", "[]", '"x"', "{}", '{"event":"intent","item":"a.png","time":1}', "[" * 100_000 + "]" * 100_000,
+         '{"event":"done","item":"a.png","time":"yesterday","outputs":{}}', '{"event":"gone","item":"a","time":1}',
+         '{"event":"done","item":"a.png","time":1,"outputs":[]}', '{"event":"done","item":[],"time":1,"outputs":5}',
+         '{"event":"done","item":"deep/a0.png","time":1,"outputs":{"deep/a0.png":5}}', "9" * 5000, "\xff",
+         '{"event":"done","item":"a.png","time":1%s,"outputs":{}}' % ("0" * 400), INTENT % ',"ino":5',
+         INTENT.replace("{},", "5,") % "", INTENT.replace('"outputs":{}', '"outputs":5') % ""],
+    )  # fmt: skip
+    def test_lines_of_another_kind(self, folder, item, output, line):
+        (folder / "2-of-3.jsonl").write_text(f"{line}\n{line}\n", "latin-1")
+        (remark,) = self.remarks(item, output)
+        assert "2-of-3.jsonl: 2 lines of it are not of this tool's journal, and ignored" in remark
+
+    def test_a_folder(self, folder, item, output):
+        (folder / "x.jsonl").mkdir()
+        assert ["x.jsonl" in remark for remark in self.remarks(item, output)] == [True]
+
+    def test_a_fifo(self, folder, item, output):
+        os.mkfifo(folder / "x.jsonl")
+        assert ["x.jsonl" in remark for remark in self.remarks(item, output)] == [True]
+
+    def test_a_link(self, folder, item, output, tmp_path):
+        (folder / "0-of-1.jsonl").rename(tmp_path / "elsewhere")
+        (folder / "0-of-1.jsonl").symlink_to(tmp_path / "elsewhere")
+        remarks: list[str] = []
+        assert read_history(output, remarks) == {}
+        assert len(remarks) == 1
+        before = (tmp_path / "elsewhere").read_bytes()
+        with pytest.raises(UsageError, match="link"):
+            Journal(output)
+        assert (tmp_path / "elsewhere").read_bytes() == before
+
+    def test_a_fifo_in_the_place_of_the_journal(self, folder, output):
+        (folder / "0-of-1.jsonl").unlink()
+        os.mkfifo(folder / "0-of-1.jsonl")
+        with pytest.raises(UsageError, match="not a regular file"):
+            Journal(output)
+
+    def test_a_folder_of_journals_that_is_a_link(self, folder, output, tmp_path):
+        folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to(tmp_path / "elsewhere")
+        for use in (read_history, Journal):
+            with pytest.raises(UsageError, match="is a link"):
+                use(output)
+
+
+class TestTakenAwayWhileItIsOpen:
+    """A journal that is removed in mid-run is made again with all that was in it."""
+
+    @pytest.mark.parametrize("what", ["file", "folder"])
+    @pytest.mark.parametrize("moment", ["before the last item", "after it"])
+    def test_nothing_is_forgotten(self, tmp_path, output, what, moment):
+        items = []
+        for name in "abc":
+            (tmp_path / f"{name}.jpg").write_bytes(name.encode())
+            items.append(Item("matte.auto", (tmp_path / f"{name}.jpg",), (output / f"{name}.png",)))
+        with Journal(output) as journal:
+            make(journal, items[0])
+        with Journal(output) as journal:
+            make(journal, items[1])
+            if moment == "after it":
+                make(journal, items[2])
+            target = output / ".omnialpha"
+            shutil.rmtree(target) if what == "folder" else (target / "0-of-1.jsonl").unlink()
+            if moment != "after it":
+                make(journal, items[2])
+        assert [chosen(item, output) for item in items] == ["done"] * 3
+
+    def test_one_that_is_cut_off_ends_the_run(self, item, output):
+        with Journal(output) as journal:
+            make(journal, item)
+            os.truncate(output / ".omnialpha" / "0-of-1.jsonl", 10)
+            with pytest.raises(LostError, match="was cut off"):
+                make(journal, item)
+
+
+def test_a_line_that_did_not_fit_leaves_nothing_of_itself(tmp_path, monkeypatch):
+    log = Log(tmp_path / "x" / "log")
+    log.append(b"one\n", sync=False)
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:2]) if len(data) > 2 else full())
+
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        log.append(b"two\n", sync=True)
+    monkeypatch.undo()
+    log.append(b"three\n", sync=True)
+    log.close()
+    assert (tmp_path / "x" / "log").read_bytes() == b"one\nthree\n"
+
+
+class TestTemporaryFiles:
+    def test_their_names_cannot_be_foreseen(self, output):
+        with Journal(output) as journal:
+            made = {journal.temporary(output / "deep" / "a.png") for _ in range(3)}
+        assert len(made) == 3
+        assert all(path.stat().st_size == 0 and path.suffix == ".png" for path in made)
+
+    def test_only_files_of_their_form_are_left_over(self, output):
+        others = ["omnialpha-0-of-1-0.png", ".omnialpha-0-of-1-notes.png", ".omnialpha-0-of-12-0.png"]
+        folder, link = output / ".omnialpha-0-of-1-0.png", output / ".omnialpha-0-of-1-1.png"
+        with Journal(output) as journal:
+            for name in others:
+                (output / name).touch()
+            folder.mkdir()
+            link.symlink_to(output / others[0])
+            mine = [journal.temporary(output / "a.png"), output / ".omnialpha-0-of-1.worker-3-0f.exr"]
+            mine[1].touch()
+            journal.remove_leftovers({output})
+        assert not any(path.exists() for path in mine)
+        assert all((output / name).exists() for name in others)
+        assert folder.is_dir()
+        assert link.is_symlink()
+
+
+@pytest.mark.parametrize("others", ["folder", "fifo", "socket"])
+def test_only_a_file_is_replaced(item, output, others):
+    with Journal(output) as journal:
+        place = output / "deep" / "a0.png"
+        place.parent.mkdir(parents=True)
+        if others == "folder":
+            place.mkdir()
+        elif others == "fifo":
+            os.mkfifo(place)
+        else:
+            socket.socket(socket.AF_UNIX).bind(str(place))
+        with pytest.raises(ItemError, match=r"a0\.png cannot be written: what is there is not a regular file"):
+            make(journal, item)
+        assert place.exists()
+
+
+def test_a_fifo_in_the_place_of_an_input_is_never_waited_for(item, output):
+    with Journal(output) as journal:
+        make(journal, item)
+    item.inputs[0].unlink()
+    os.mkfifo(item.inputs[0])
+    assert chosen(item, output) == "todo"
+    with pytest.raises(OSError, match="not a regular file"):
+        fingerprint(item, SETTINGS, WEIGHTS)
+
+
+class TestSeveralRunsOfOneFolder:
+    def test_shares_of_one_division_go_side_by_side(self, output):
+        with Journal(output, "0-of-2"), Journal(output, "1-of-2"), Journal.of_worker(output, "1-of-2"):
+            pass
+
+    def test_shares_of_two_divisions_would_make_the_same(self, output):
+        with Journal(output, "1-of-3"), pytest.raises(UsageError, match="--shard 1/3, which shares results"):
+            Journal(output, "0-of-2")
+        with Journal(output, "0-of-2"):
+            pass

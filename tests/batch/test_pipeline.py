@@ -12,7 +12,8 @@ from torch import Tensor
 
 from omnialpha_cli.batch import pipeline as pipeline_module
 from omnialpha_cli.batch.admission import Admission
-from omnialpha_cli.batch.journal import Journal
+from omnialpha_cli.batch.journal import Journal, read_history
+from omnialpha_cli.batch.log import LostError
 from omnialpha_cli.batch.pipeline import Pipeline
 from omnialpha_cli.batch.schedule import Schedule
 from omnialpha_cli.batch.threads import Threads
@@ -23,6 +24,7 @@ from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.plan import Item, plan
 from omnialpha_cli.status import ItemError
 from omnialpha_cli.tasks import TASKS
+from omnialpha_cli.weights.lock import sha256
 
 
 class FakeModel:
@@ -303,3 +305,42 @@ class TestAdmission:
         admission.leave(1)
         waiting.join(10)
         assert not waiting.is_alive()
+
+
+class TestAnInputThatChangesWhileItIsRead:
+    def changing(self, monkeypatch, tmp_path, times: int):
+        """Another picture takes its place right after it was opened, so many times."""
+        original, left = pipeline_module.read_image, iter(range(times))
+
+        def read(path, *arguments, **more):
+            image = original(path, *arguments, **more)
+            if (number := next(left, None)) is not None:
+                PILImage.new("RGB", (96, 64), (200 + number, 0, 0)).save(path)
+            return image
+
+        monkeypatch.setattr(pipeline_module, "read_image", read)
+
+    def test_the_result_is_of_the_bytes_that_are_recorded(self, run, monkeypatch, tmp_path):
+        self.changing(monkeypatch, tmp_path, times=1)
+        results = run(FakeModel(), count=1)
+        assert statuses(results) == {"0": "done"}
+        made = pixels(tmp_path / "out" / "0.png")
+        assert (made[..., 3] == 200).all()
+        ((entry,),) = read_history(tmp_path / "out").values()
+        assert entry.fingerprint.inputs[0].sha256 == sha256(tmp_path / "in" / "0.png")
+
+    def test_one_that_never_rests_is_a_failed_item(self, run, monkeypatch, tmp_path):
+        self.changing(monkeypatch, tmp_path, times=50)
+        result = run(FakeModel(), count=1)["0"]
+        assert result.error.code == "unreadable"
+        assert "changes while it is read" in str(result.error)
+        assert not list((tmp_path / "out").glob("*.png"))
+
+
+def test_a_journal_that_cannot_be_made_again_ends_the_run(run, tmp_path):
+    def lose(requests):
+        (tmp_path / "out" / ".omnialpha").rename(tmp_path / "moved")
+        (tmp_path / "out" / ".omnialpha").write_bytes(b"in the way")
+
+    with pytest.raises(LostError, match=r"0-of-1.jsonl was removed while this run wrote to it"):
+        run(FakeModel(lose), count=1)

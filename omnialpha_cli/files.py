@@ -1,0 +1,62 @@
+"""Files as the system gives them: only regular ones are opened, and what is made is made anew and kept on the disk."""
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+TEMPORARY = ".omnialpha-"  # how the names of temporary files begin; no input or result may be called so
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading; a fifo, device, socket or folder raises OSError, and never waits for a writer.
+
+    Names that the system refuses raise OSError too.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def is_free(path: Path) -> bool:
+    """Whether a file may be renamed to `path`: nothing is there, or a regular file or a link, which it replaces."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return True
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
+
+
+def create_beside(path: Path, prefix: str, suffix: str | None = None) -> Path:
+    """Create an empty file with a random name in the folder of `path`, which is made too. Raises OSError.
+
+    It is new: an existing file or link of that name is never opened. Without a `suffix` it has that of `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.with_name(f"{prefix}{secrets.token_hex(8)}{path.suffix if suffix is None else suffix}")
+    os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o666))
+    return file
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system knows how. Raises OSError."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
+            raise
+    finally:
+        os.close(descriptor)

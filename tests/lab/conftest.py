@@ -31,4 +31,4 @@ def packs(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def material(packs) -> Material:
-    return make_material(read_packs(**packs))
+    return make_material(read_packs(**{kind: [path] for kind, path in packs.items()}))

@@ -206,9 +206,29 @@ def _plain(tree: Tree, kind: Kind) -> tuple[list[Entry], int]:
         held_out = kind == "cutout" and label and crc32(label.encode()) % 10 == 0  # a tenth of the words
         split: Split = "val" if row.get("split") == "val" or held_out else "train"
         split = split if "split" in row else _split(key, split)
-        entries.append(Entry(key, kind, places, label, split, tags=tuple(row.get("tags", "").split())))
+        entries.append(
+            Entry(
+                key,
+                kind,
+                places,
+                label,
+                split,
+                tags=tuple(row.get("tags", "").split()),
+                source=row.get("source", ""),
+                photo=key.rpartition("/")[2] if row and kind == "photo" else "",
+                confidence=_confidence(key, row),
+            )
+        )
     order = {key: number for number, key in enumerate(rows)}
     return sorted(entries, key=lambda entry: order.get(entry.name, len(order))), lacking
+
+
+def _confidence(name: str, row: Mapping[str, str]) -> float:
+    """Return how sure the label of a row of `index.csv` is, by default 1. Raises UsageError for what is no number."""
+    try:
+        return float(row.get("confidence") or 1)
+    except ValueError as error:
+        raise UsageError(f"index.csv: confidence of {name} is no number: {row['confidence']}") from error
 
 
 def _split(name: str, otherwise: Split) -> Split:

@@ -15,6 +15,7 @@ try:
     import PIL.Image
     import PIL.ImageCms
     import PIL.ImageDraw
+    import PIL.ImageFilter
     import PIL.ImageOps
 except ImportError as error:
     raise UsageError('training packs need Pillow; get it with: pip install "omnialpha[train]"') from error
@@ -22,6 +23,8 @@ except ImportError as error:
 Kind = Literal["photo", "cutout", "background", "pair"]
 Split = Literal["train", "val"]
 Mode = Literal["RGB", "RGBA", "L"]
+MASK_LEVELS = 32  # of grey: drawn masks have 2, or some fifteen where they were resized; mattes 200 and more
+MASK_BAND, MASK_BAND_WEIGHT = 2, 20  # pixels on each side of a mask's outline, and their weight of 255
 ASPECT_TOLERANCE = 0.02  # between a picture and its matte, which is then resized
 
 
@@ -91,6 +94,9 @@ class Entry:
     shows a scene with an object and without, `background` and `mask` (or `outside`, its inverse), perhaps `effect`, a
     mask of the object with its shadow, and `polygons`, RORD's annotation. `others` tells that the scene shows more
     than one object that could be meant; `tags` are other words for it.
+
+    `source` is the collection that a pack took it from. `photo` identifies the photograph in every pack, "" where names
+    mean nothing outside of their folder; of two labels of one photograph the higher `confidence` is taken.
     """
 
     name: str
@@ -100,16 +106,29 @@ class Entry:
     split: Split = "train"
     others: bool = False
     tags: tuple[str, ...] = ()
+    source: str = ""
+    photo: str = ""
+    confidence: float = 1.0
 
 
 @dataclass(frozen=True)
 class Picture:
-    """`rgba` uint8 (H, W, 4), straight; `label` a few words or "", `tags` other words for it."""
+    """`rgba` uint8 (H, W, 4), straight; `label` a few words or "", `tags` other words for it.
+
+    `weights` uint8 (H, W) are what alpha counts in a loss, 255 fully (`mask_weights`); None where all of it does.
+    """
 
     name: str
     rgba: np.ndarray
     label: str = ""
     tags: tuple[str, ...] = ()
+    source: str = ""
+    weights: np.ndarray | None = None
+
+    def planes(self) -> np.ndarray:
+        """Return RGBA and weights as one uint8 array (H, W, 5)."""
+        weights = np.full(self.rgba.shape[:2], 255, np.uint8) if self.weights is None else self.weights
+        return np.dstack((self.rgba, weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +144,32 @@ class Pair:
 def load(entry: Entry, longest: int | None = None) -> Picture:
     """The picture of an entry, its longer side at most `longest`. Raises ItemError where it cannot be read."""
     if "alpha" not in entry.places:
-        return Picture(entry.name, decode(entry.places["picture"], "RGBA", longest), entry.label, entry.tags)
+        rgba = decode(entry.places["picture"], "RGBA", longest)
+        return Picture(entry.name, rgba, entry.label, entry.tags, entry.source)
     rgb = decode(entry.places["picture"], "RGB", longest)
-    return Picture(entry.name, np.dstack((rgb, _fitted(entry.places["alpha"], rgb, longest))), entry.label, entry.tags)
+    matte = decode(entry.places["alpha"], "L")
+    alpha = _resized(entry.places["alpha"], matte, rgb)
+    weights = mask_weights(alpha) if is_hard_mask(matte) else None
+    return Picture(entry.name, np.dstack((rgb, alpha)), entry.label, entry.tags, entry.source, weights)
+
+
+def is_hard_mask(matte: np.ndarray) -> bool:
+    """Tell a mask that somebody drew from a matte, uint8 (H, W): it has at most 32 levels of grey, a matte hundreds."""
+    return int((np.bincount(matte.ravel(), minlength=256) > 0).sum()) <= MASK_LEVELS
+
+
+def mask_weights(mask: np.ndarray) -> np.ndarray:
+    """Return what each pixel of a hard mask counts in a loss on alpha: uint8 (H, W) → uint8 (H, W), 255 fully.
+
+    The outline is right to about two pixels, so a band of two pixels on both of its sides counts 8 %. Grey, between a
+    quarter and three quarters, is what the annotator left open, and counts nothing.
+    """
+    inside = PIL.Image.fromarray(((mask > 127) * 255).astype(np.uint8))
+    size = 2 * MASK_BAND + 1
+    grown, shrunk = inside.filter(PIL.ImageFilter.MaxFilter(size)), inside.filter(PIL.ImageFilter.MinFilter(size))
+    weights = np.where(np.asarray(grown) != np.asarray(shrunk), MASK_BAND_WEIGHT, 255).astype(np.uint8)
+    weights[(mask > 64) & (mask < 192)] = 0
+    return weights
 
 
 def load_pair(entry: Entry, longest: int | None = None) -> Pair:
@@ -186,7 +228,11 @@ def _in_srgb(image: PIL.Image.Image, mode: str) -> PIL.Image.Image:
 
 def _fitted(place: Place, picture: np.ndarray, longest: int | None) -> np.ndarray:
     """A matte at its picture's size, (H, W)."""
-    matte = decode(place, "L", longest)
+    return _resized(place, decode(place, "L", longest), picture)
+
+
+def _resized(place: Place, matte: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """The `matte` that was read from a place at its picture's size, (H, W). Raises ItemError for other proportions."""
     if matte.shape == picture.shape[:2]:
         return matte
     h, w = picture.shape[:2]

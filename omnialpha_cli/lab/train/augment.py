@@ -58,7 +58,9 @@ def view(
     *,
     fit: Literal["stretch", "contain"],
 ) -> Tensor:
-    """A random view of a picture: uint8 (H, W, 4) → float32 straight RGBA (4, h, w) in [0, 1].
+    """A random view of a picture: uint8 (H, W, C) → float32 (C, h, w) in [0, 1].
+
+    The planes are straight RGBA, and what else belongs to its pixels, such as the weights of `Picture.planes`.
 
     "stretch" maps the whole picture onto the canvas as the product's canvas fit does, and mirrors what lies outside
     (photographs, backgrounds); "contain" keeps its proportions, and outside is transparent (cut-outs). Colour must be
@@ -83,7 +85,7 @@ def view(
     (a, b), (c, d) = (cos * w * sx, -sin * h * sx), (sin * w * sy, cos * h * sy)
     x, y = geometry.centre
     theta = torch.tensor([[[a, b, dx - a * x - b * y], [c, d, dy - c * x - d * y]]])
-    image = torch.from_numpy(rgba.copy()).permute(2, 0, 1)[None].float() / 255  # (1, 4, H, W)
+    image = torch.from_numpy(rgba.copy()).permute(2, 0, 1)[None].float() / 255  # (1, C, H, W)
     shrink = int(max(step_x, step_y))
     if shrink > 1:  # bilinear sampling alone would alias
         image = F.avg_pool2d(image, shrink, ceil_mode=True, count_include_pad=False)

@@ -3,15 +3,16 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...cli.console import say
-from ...cli.options import INPUTS, MODEL, OUTPUT, RUN, option, takes_options
+from ...cli.options import INPUTS, OUTPUT, option, takes_options
 from ...status import UsageError
+from .options import SEVERAL, Backbone, Loras, Lpips, MaterialOptions, RecipeFile, RunOptions, Start, Words
 from .progress import TrainingProgress
 
 if TYPE_CHECKING:
@@ -19,60 +20,6 @@ if TYPE_CHECKING:
     from .stages import Run
 
 app = typer.Typer(no_args_is_help=True, help="Train the networks of a recipe, one after another, and export them.")
-
-RecipeFile = Annotated[
-    Path, typer.Argument(help="A recipe (TOML): a file, or the name of one of the package, such as mini.toml.")
-]
-Start = Annotated[
-    str | None,
-    option("--start", panel=MODEL, metavar="NAME|DIR", help="Weights to go on from, in place of the recipe's."),
-]
-Loras = Annotated[
-    list[str] | None,
-    option("--lora", panel=MODEL, metavar="PATH[:STRENGTH]", show_default=False,
-           help="A LoRA to merge into the weights to go on from; may be given several times."),
-]  # fmt: skip
-Backbone = Annotated[
-    Path, option("--backbone", panel=INPUTS, help="EfficientNet-Lite0 state dict.", exists=True, dir_okay=False)
-]
-Words = Annotated[
-    Path | None,
-    option("--words", panel=INPUTS, exists=True, file_okay=False,
-           help="Folder of a BERT-style model; not for recipes that start from weights."),
-]  # fmt: skip
-Lpips = Annotated[
-    Path | None,
-    option("--lpips", panel=MODEL, exists=True, file_okay=False,
-           help="Folder with torchvision's vgg16*.pth and lpips's vgg.pth; else features of the embedded weights."),
-]  # fmt: skip
-
-
-# fmt: off
-@dataclass(frozen=True)
-class MaterialOptions:
-    """What training draws from: packs, or triplets that were built, or both."""
-
-    photos: Annotated[Path | None, option(
-        "--photos", panel=INPUTS, help="Photographs with mattes: a tar or a folder.", exists=True)] = None
-    cutouts: Annotated[Path | None, option(
-        "--cutouts", panel=INPUTS, help="RGBA cut-outs: a tar or a folder.", exists=True)] = None
-    backgrounds: Annotated[Path | None, option(
-        "--backgrounds", panel=INPUTS, help="Backgrounds: a tar or a folder.", exists=True)] = None
-    triplets: Annotated[Path | None, option(
-        "--triplets", panel=INPUTS, help="Folder of shards from `omnialpha data build`.", exists=True)] = None
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """Where a training lives and runs."""
-
-    run: Annotated[Path, option(
-        "--run", panel=OUTPUT, help="Folder of the run: checkpoints, logs and trained parts.")] = Path("runs/mini")
-    tensorboard: Annotated[bool, option(
-        "--tensorboard", panel=OUTPUT, help="Also write TensorBoard's event files.")] = False
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], option(
-        "--device", panel=RUN, help="In each process that torchrun started, its own GPU for cuda.")] = "auto"
-# fmt: on
 
 
 @app.command(
@@ -181,11 +128,18 @@ def generator(
     run: RunOptions,
     *,
     cutouts: Annotated[
-        Path, option("--cutouts", panel=INPUTS, help="RGBA cut-outs with names: a tar or a folder.", exists=True)
+        list[Path],
+        option("--cutouts", panel=INPUTS, exists=True, help=f"RGBA cut-outs with names: a tar or a folder{SEVERAL}."),
     ],
     backgrounds: Annotated[
-        Path | None,
-        option("--backgrounds", panel=INPUTS, help="Backgrounds with names: a tar or a folder.", exists=True),
+        list[Path] | None,
+        option(
+            "--backgrounds",
+            panel=INPUTS,
+            exists=True,
+            show_default=False,
+            help=f"Backgrounds with names: a tar or a folder{SEVERAL}.",
+        ),
     ] = None,
     start: Start = None,
 ) -> None:
@@ -194,7 +148,7 @@ def generator(
     from .packs import read_packs
 
     with _run(recipe, run, start) as training:
-        stages.train_generator(training, read_packs(None, cutouts, backgrounds))
+        stages.train_generator(training, read_packs((), cutouts, backgrounds or ()))
 
 
 @app.command(
@@ -312,10 +266,10 @@ def _material(options: MaterialOptions, training: "Run") -> tuple["Material", "M
     from .examples import make_material
     from .packs import read_packs
 
-    if options.photos is None and options.triplets is None:
+    if not options.photos and options.triplets is None:
         raise UsageError("give --photos or --triplets to train on")
     if training.group.first:
         training.report.say("reading the packs")
-    packs = read_packs(options.photos, options.cutouts, options.backgrounds)
+    packs = read_packs(options.photos or (), options.cutouts or (), options.backgrounds or ())
     held_out = make_material(replace(packs, photos=packs.photos_val)) if packs.photos_val else None
     return make_material(packs, Shards(options.triplets, training=True) if options.triplets else None), held_out

@@ -33,13 +33,15 @@ LEAST = 100  # open pixels that a part is taken to have
 TRIES = 6  # parts that are drawn until one has something soft, or wrong
 WORTH = 0.002  # mean error from which a part is worth a look
 FLOOR = 0.05  # an error far above it counts by the share of it that goes, one below it hardly
-Batch = tuple[Tensor, Tensor]  # parts (B, 6, ·, ·), and the colours (B, 6, ·, ·) seen in them
-PLATE, TRUTH, TRIMAP, FOUND = slice(0, 3), slice(3, 4), slice(4, 5), slice(5, 6)  # channels of what was seen
+Batch = tuple[Tensor, Tensor]  # parts (B, 7, ·, ·), and the colours (B, 6, ·, ·) seen in them
+# Channels of what was seen.
+PLATE, TRUTH, TRIMAP, FOUND, WEIGHT = slice(0, 3), slice(3, 4), slice(4, 5), slice(5, 6), slice(6, 7)
 
 
 def see(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, number: int) -> Tensor:
-    """What the model makes of example `number`: (6, h, w) uint8, plate, true alpha, trimap (128 where there is none),
-    and the alpha that is found, as the product would find it: in a trimap's band by closed-form matting.
+    """Return what the model makes of example `number`: (7, h, w) uint8, plate, true alpha, trimap (128 where there is
+    none), the alpha that is found, as the product would find it, in a trimap's band by closed-form matting, and the
+    weight of the true alpha.
 
     The model sees it on a canvas of about `size`² pixels.
     """
@@ -58,12 +60,13 @@ def see(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, numbe
     if task.hint == "trimap":
         trimap = inputs[1][0]
         found, _ = alpha_in_band(found, plate, fitted, trimap)
-    whole = torch.cat((plate, truth, trimap[None], resample(found[None], height, width)))
+    weight = example.weight.to(device)
+    whole = torch.cat((plate, truth, trimap[None], resample(found[None], height, width), weight))
     return (whole * 255).round().clamp(0, 255).byte().cpu()
 
 
 def part(seen: Tensor, g: torch.Generator) -> Tensor:
-    """A part (6, PART, PART) in [0, 1] of what was seen (6, h, w), with something to learn if a few tries find some."""
+    """A part (7, PART, PART) in [0, 1] of what was seen (7, h, w), with something to learn if a few tries find some."""
     _, h, w = seen.shape
     for _ in range(TRIES):
         top, left = choice(g, max(1, h - PART + 1)), choice(g, max(1, w - PART + 1))
@@ -83,15 +86,15 @@ def part(seen: Tensor, g: torch.Generator) -> Tensor:
 def _smaller(one: Tensor, g: torch.Generator) -> Tensor:
     """The same with its found alpha as of a smaller canvas."""
     small = F.interpolate(one[None, FOUND], scale_factor=uniform(g, 0.4, 0.9), mode="bilinear", antialias=True)
-    return torch.cat((one[:5], F.interpolate(small, one.shape[1:], mode="bilinear")[0]))
+    return torch.cat((one[:5], F.interpolate(small, one.shape[1:], mode="bilinear")[0], one[WEIGHT]))
 
 
 def errors(found: Tensor, truth: Tensor, places: Tensor) -> Tensor:
     """(B,): the mean of |e| + e² in these `places`, all (B, 1, h, w). The square alone would see little but what is all
     wrong, which no look at an edge mends.
     """
-    error = (found - truth) * places
-    return (error.abs() + error.square()).sum((1, 2, 3)) / places.sum((1, 2, 3)).clamp(min=LEAST)
+    error = found - truth
+    return ((error.abs() + error.square()) * places).sum((1, 2, 3)) / places.sum((1, 2, 3)).clamp(min=LEAST)
 
 
 def objective(seen: Sequence[Tensor], schedule: Schedule, device: torch.device) -> Objective:
@@ -107,7 +110,7 @@ def objective(seen: Sequence[Tensor], schedule: Schedule, device: torch.device) 
     def loss(model: nn.Module, drawn: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         batch, colours = drawn
         plate, truth, trimap, before = (batch[:, channels] for channels in (PLATE, TRUTH, TRIMAP, FOUND))
-        places = open_places(before, trimap)
+        places = open_places(before, trimap) * batch[:, WEIGHT]
         was = errors(before, truth, places)
         after = errors(model(plate, colours, before, trimap).float(), truth, places)
         return (after / (was + FLOOR)).mean(), {"left": float(after.detach().sum() / was.sum().clamp(min=FLOOR))}

@@ -3,7 +3,7 @@
 A photograph with a matte gives a triplet without a background; a foreground put over another picture gives all three.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...imaging.composite import opaque, over
 from ...imaging.removal.fill import paint_over
@@ -40,12 +41,16 @@ from .packs import Packs, Picture
 
 @dataclass(frozen=True)
 class Triplet:
-    """Images in [0, 1] of one canvas: `foreground` (4, h, w) straight, `scene` and `background` (3, h, w), sRGB."""
+    """Images in [0, 1] of one canvas: `foreground` (4, h, w) straight, `scene` and `background` (3, h, w), sRGB.
+
+    `weight` (1, h, w) is what alpha counts in a loss: less than 1 where a drawn mask is not sure of its outline.
+    """
 
     foreground: Tensor
     scene: Tensor
     background: Tensor | None
     label: str
+    weight: Tensor
     captions: Captions | None = None
 
     def words(self, task: Task) -> str:
@@ -75,30 +80,31 @@ class Mix:
 
 @dataclass(frozen=True)
 class Example:
-    """What the model sees: `inputs` and `targets` are lists of RGBA (4, h, w) in [0, 1]."""
+    """What the model sees: `inputs` and `targets` are lists of RGBA (4, h, w) in [0, 1].
+
+    `weight` (1, h, w) is what the foreground's alpha counts in a loss.
+    """
 
     task: Task
     prompt: str
     inputs: list[Tensor]
     targets: list[Tensor]
+    weight: Tensor
 
 
 def as_bytes(example: Example) -> Example:
-    """Its images as uint8, a quarter as much to pass from one process to another."""
-
-    def coded(images: list[Tensor]) -> list[Tensor]:
-        return [(image * 255).round().byte() for image in images]
-
-    return replace(example, inputs=coded(example.inputs), targets=coded(example.targets))
+    """Convert an example's images to uint8, a quarter as much to pass from one process to another."""
+    return _mapped(example, lambda image: (image * 255).round().byte())
 
 
 def as_floats(example: Example, device: torch.device) -> Example:
-    """The opposite, on a device."""
+    """Convert what `as_bytes` made back to floats in [0, 1], on a device."""
+    return _mapped(example, lambda image: image.to(device).float() / 255)
 
-    def decoded(images: list[Tensor]) -> list[Tensor]:
-        return [image.to(device).float() / 255 for image in images]
 
-    return replace(example, inputs=decoded(example.inputs), targets=decoded(example.targets))
+def _mapped(example: Example, convert: Callable[[Tensor], Tensor]) -> Example:
+    inputs, targets = ([convert(image) for image in images] for images in (example.inputs, example.targets))
+    return replace(example, inputs=inputs, targets=targets, weight=convert(example.weight))
 
 
 @dataclass(frozen=True)
@@ -128,9 +134,13 @@ class Material:
 
 
 def make_material(packs: Packs, triplets: Shards | None = None) -> Material:
-    """Extend colours once, so that foregrounds bring no edge of their old background."""
+    """Extend colours once, so that foregrounds bring no edge of their old background.
 
-    subjects = [replace(p, rgba=subject) for p in packs.photos if (subject := crop_to_subject(p.rgba)) is not None]
+    Masks that people drew become a pixel smaller, and soft, before their subjects are put over something else. Those
+    that leave a part open serve in their own photograph alone.
+    """
+    whole = [_softened(p) for p in packs.photos if not _is_open(p)]
+    subjects = [replace(p, rgba=subject) for p in whole if (subject := crop_to_subject(p.rgba)) is not None]
     with ThreadPoolExecutor() as pool:
 
         def extended(pictures: list[Picture], solid: float) -> list[Picture]:
@@ -138,6 +148,24 @@ def make_material(packs: Packs, triplets: Shards | None = None) -> Material:
 
         foregrounds, cutouts = extended(subjects, 0.97), extended(packs.cutouts, 0.3)
     return Material(packs.photos, foregrounds, cutouts, packs.backgrounds, triplets)
+
+
+def _softened(picture: Picture) -> Picture:
+    """Return a picture whose hard mask became a pixel smaller, and two pixels soft; any other as it is."""
+    if picture.weights is None:
+        return picture
+    alpha = torch.from_numpy(picture.rgba[..., 3].astype(np.float32))[None, None]  # (1, 1, H, W)
+    shrunk = -F.max_pool2d(-alpha, 3, 1, 1)
+    soft = F.avg_pool2d(shrunk, 3, 1, 1, count_include_pad=False)[0, 0].round().byte().numpy()
+    return replace(picture, rgba=np.dstack((picture.rgba[..., :3], soft)), weights=None)
+
+
+def _is_open(picture: Picture) -> bool:
+    """Tell whether a mask leaves a part open, not only pixels of its outline."""
+    if picture.weights is None:
+        return False
+    unlabelled = torch.from_numpy(picture.weights == 0)[None, None].float()
+    return bool((-F.max_pool2d(-unlabelled, 3, 1) > 0).any())
 
 
 def crop_to_subject(rgba: np.ndarray) -> np.ndarray | None:
@@ -203,8 +231,8 @@ def _photo(material: Material, size: tuple[int, int], g: torch.Generator) -> Tri
     # Of a few, the photograph whose shape is nearest to the canvas: seen as the product would show it.
     picks = [material.photos[choice(g, len(material.photos))] for _ in range(4)]
     picture = min(picks, key=lambda p: abs(p.rgba.shape[0] / p.rgba.shape[1] - wanted))
-    rgba = view(picture.rgba, size, PHOTO, g, fit="stretch")
-    return Triplet(rgba, rgba[:3], None, picture.label)
+    planes = view(picture.planes(), size, PHOTO, g, fit="stretch")  # (5, h, w)
+    return Triplet(planes[:4], planes[:3], None, picture.label, planes[4:])
 
 
 def _built(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
@@ -220,14 +248,16 @@ def _built(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generat
     foreground, scene, background = views["foreground"], views["scene"][:3], views.get("background")
     if background is not None and sample.effects and not mix.effects:
         scene = over(foreground, background[:3])
-    return Triplet(foreground, scene, None if background is None else background[:3], sample.label, sample.captions)
+    background = None if background is None else background[:3]
+    return Triplet(foreground, scene, background, sample.label, torch.ones(1, *size), sample.captions)
 
 
 def _alone(material: Material, size: tuple[int, int], g: torch.Generator) -> Triplet:
     """A cut-out on nothing, as it was drawn: what its name is to bring forth."""
     picture = material.cutouts[choice(g, len(material.cutouts))]
     rgba = view(picture.rgba, size, ALONE, g, fit="contain")
-    return Triplet(rgba, rgba[:3], None, named(picture.label) if chance(g, 0.5) else picture.label)
+    label = named(picture.label) if chance(g, 0.5) else picture.label
+    return Triplet(rgba, rgba[:3], None, label, torch.ones(1, *size))
 
 
 def _composite(material: Material, kind: str, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
@@ -246,7 +276,7 @@ def _composite(material: Material, kind: str, mix: Mix, size: tuple[int, int], g
         mean = (foreground[:3] * alpha).sum((1, 2)) / alpha.sum().clamp(min=1)
         shift = (backdrop.mean((1, 2)) - mean) * uniform(g, 0.1, 0.4)
         foreground = torch.cat(((foreground[:3] + shift[:, None, None]).clamp(0, 1), alpha))
-    return Triplet(foreground, over(foreground, shadowed), backdrop, picture.label)
+    return Triplet(foreground, over(foreground, shadowed), backdrop, picture.label, torch.ones_like(alpha))
 
 
 def draw_pair(material: Material, size: tuple[int, int], g: torch.Generator) -> Pair:
@@ -354,4 +384,4 @@ def make_example(triplet: Triplet, task: Task, g: torch.Generator, *, fill: bool
     inputs = [rgba(r) for r in task.inputs]
     if fill and task.command == "remove" and len(inputs) > 1:
         inputs[0] = paint_over(inputs[0], inputs[1][0])
-    return Example(task, prompt, inputs, [rgba(r) for r in task.outputs])
+    return Example(task, prompt, inputs, [rgba(r) for r in task.outputs], triplet.weight)

@@ -15,6 +15,7 @@ from .loop import Objective, Schedule
 
 MIX = Mix(photo=0.7, recomposed=0.22, cutout=0.08)
 SSIM_WINDOW = 11
+EPSILON = 1e-3  # a cell's share of weight below which its alpha means nothing
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 
 CanvasOf = Callable[[int, int, int], tuple[int, int]]  # (height, width, side) → (h, w) of the canvas
@@ -36,57 +37,72 @@ class MattingEncoder(nn.Module):
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Mean structural similarity of (B, 1, H, W) in [0, 1], over a square window."""
+    """Return the structural similarity of (B, 1, H, W) in [0, 1] in square windows: (B, 1, H − 10, W − 10)."""
 
     def mean(x: Tensor) -> Tensor:
         return F.avg_pool2d(x, SSIM_WINDOW, stride=1)
 
     ma, mb = mean(a), mean(b)
     va, vb, cov = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
-    similarity = (2 * ma * mb + SSIM_C1) * (2 * cov + SSIM_C2) / ((ma * ma + mb * mb + SSIM_C1) * (va + vb + SSIM_C2))
-    return similarity.mean()
+    return (2 * ma * mb + SSIM_C1) * (2 * cov + SSIM_C2) / ((ma * ma + mb * mb + SSIM_C1) * (va + vb + SSIM_C2))
 
 
-def alpha_loss(logits: Tensor, coarse: Tensor, alpha: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """BCE + L1 + 0.3 (1 − SSIM) + 0.5 (1 − soft IoU) + 0.3 BCE at stride 16; alpha (B, 1, H, W) in [0, 1]."""
-    target = F.interpolate(alpha, size=logits.shape[-2:], mode="area")
-    small = F.interpolate(alpha, size=coarse.shape[-2:], mode="area")
+def weighted(error: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean over the examples of the weighted mean error of each, (B, 1, h, w); nothing where all weigh 0."""
+    return ((error * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1)).mean()
+
+
+def alpha_loss(logits: Tensor, coarse: Tensor, alpha: Tensor, weight: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Sum BCE, L1, 0.3 (1 − SSIM), 0.5 (1 − soft IoU), and 0.3 BCE at stride 16.
+
+    `alpha` and its `weight` (B, 1, H, W) are in [0, 1]; the logits are smaller.
+    """
+
+    def at(size: torch.Size) -> tuple[Tensor, Tensor]:
+        """Alpha as the weighted mean of what a cell covers, and the cell's weight: each (B, 1, h, w)."""
+        share = F.interpolate(weight, size=size, mode="area")
+        return F.interpolate(alpha * weight, size=size, mode="area") / share.clamp(min=EPSILON), share
+
+    (target, share), (small, small_share) = at(logits.shape[-2:]), at(coarse.shape[-2:])
     p = logits.sigmoid()
-    overlap = (p * target).sum((1, 2, 3))
-    iou = (overlap + 1) / ((p + target).sum((1, 2, 3)) - overlap + 1)
+    overlap = (p * target * share).sum((1, 2, 3))
+    iou = (overlap + 1) / (((p + target) * share).sum((1, 2, 3)) - overlap + 1)
+    windows = F.avg_pool2d(share, SSIM_WINDOW, stride=1)  # as those of SSIM
     value = (
-        F.binary_cross_entropy_with_logits(logits, target)
-        + (p - target).abs().mean()
-        + 0.3 * (1 - ssim(p, target))
+        weighted(F.binary_cross_entropy_with_logits(logits, target, reduction="none"), share)
+        + weighted((p - target).abs(), share)
+        + 0.3 * weighted(1 - ssim(p, target), windows)
         + 0.5 * (1 - iou).mean()
-        + 0.3 * F.binary_cross_entropy_with_logits(coarse, small)
+        + 0.3 * weighted(F.binary_cross_entropy_with_logits(coarse, small, reduction="none"), small_share)
     )
-    return value, {"mse": float((p.detach() - target).square().mean())}
+    return value, {"mse": float(weighted((p.detach() - target).square(), share))}
 
 
 def scenes(
     material: Material, mix: Mix, schedule: Schedule, canvas: CanvasOf, g: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """A batch of one canvas: scenes (B, 3, h, w) and alphas (B, 1, h, w)."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw a batch of one canvas: scenes (B, 3, h, w), alphas and their weights (B, 1, h, w)."""
     size = canvas(*photo_of_shape(material, g), schedule.size)
     triplets = [draw_triplet(material, mix, size, g) for _ in range(schedule.micro_batch)]
-    return torch.stack([t.scene for t in triplets]), torch.stack([t.foreground[3:] for t in triplets])
+    columns = zip(*((t.scene, t.foreground[3:], t.weight) for t in triplets), strict=True)
+    scene, alpha, weight = (torch.stack(column) for column in columns)
+    return scene, alpha, weight
 
 
 def objective(material: Material, schedule: Schedule, canvas: CanvasOf, device: torch.device) -> Objective:
     """What `loop.train` optimises."""
 
-    def draw(step: int, micro: int, g: torch.Generator) -> tuple[int, Tensor, Tensor]:
+    def draw(step: int, micro: int, g: torch.Generator) -> tuple[int, Tensor, Tensor, Tensor]:
         return int(torch.randint(2**31, (), generator=g)), *scenes(material, MIX, schedule, canvas, g)
 
-    def ready(drawn: tuple[int, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        seed, rgb, alpha = drawn
+    def ready(drawn: tuple[int, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        seed, rgb, alpha, weight = drawn
         torch.manual_seed(seed)  # drop-path draws from the global generator
-        return rgb.to(device).contiguous(memory_format=torch.channels_last), alpha.to(device)
+        return rgb.to(device).contiguous(memory_format=torch.channels_last), alpha.to(device), weight.to(device)
 
-    def loss(model: nn.Module, drawn: tuple[Tensor, Tensor], term: int) -> tuple[Tensor, dict[str, float]]:
-        rgb, alpha = drawn
+    def loss(model: nn.Module, drawn: tuple[Tensor, Tensor, Tensor], term: int) -> tuple[Tensor, dict[str, float]]:
+        rgb, alpha, weight = drawn
         fine, coarse = model(rgb)
-        return alpha_loss(fine.float(), coarse.float(), alpha)
+        return alpha_loss(fine.float(), coarse.float(), alpha, weight)
 
     return Objective(draw, loss, ready=ready)

@@ -1,8 +1,8 @@
 """Training packs: photographs with mattes, cut-outs and backgrounds, held in memory as bytes of pixels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from ..data.layouts import find
 from ..data.sources import Entry, Picture, load
 
 LONGEST = 512  # pixels of the longer side of what is trained on
+BERKELEY = ("sod_", "bsds_")  # prefixes of two collections that number the same photographs alike
 
 
 @dataclass(frozen=True)
@@ -33,29 +34,54 @@ HELD_OUT = {
 }
 
 
-def read_held_out(place: Path, kind: Literal["photo", "cutout"]) -> list[Picture]:
-    """What no training sees of a pack, at its own size. Raises UsageError where nothing is held out."""
-    with ThreadPoolExecutor() as pool:
-        pictures = list(pool.map(load, find(place, kind).of("val")))
+def read_held_out(places: Sequence[Path], kind: Literal["photo", "cutout"]) -> list[Picture]:
+    """Read what no training sees of some packs, at its own size. Raises UsageError where nothing is held out."""
+    pictures = _read(entries_of(places, kind), "val", None)
     if not pictures:
         what, how = HELD_OUT[kind]
-        raise UsageError(f"{place} holds no {what} that are held out from training: {how}")
+        raise UsageError(f"{', '.join(map(str, places))} holds no {what} that are held out from training: {how}")
     return pictures
 
 
-def read_packs(photos: Path | None, cutouts: Path | None = None, backgrounds: Path | None = None) -> Packs:
+def read_packs(photos: Sequence[Path] = (), cutouts: Sequence[Path] = (), backgrounds: Sequence[Path] = ()) -> Packs:
     """Read tars, or folders of a layout that `data.layouts` knows."""
-    with ThreadPoolExecutor() as pool:
+    shot, cut = entries_of(photos, "photo"), entries_of(cutouts, "cutout")
+    return Packs(
+        photos=_read(shot, "train", LONGEST),
+        photos_val=_read(shot, "val", None),
+        cutouts=_read(cut, "train", LONGEST),
+        cutouts_val=_read(cut, "val", None),
+        backgrounds=_read(entries_of(backgrounds, "background"), "train", LONGEST),
+    )
 
-        def read(entries: Iterable[Entry], longest: int | None = LONGEST) -> list[Picture]:
-            return list(pool.map(lambda entry: load(entry, longest), entries))
 
-        shot = find(photos, "photo") if photos else None
-        cut = find(cutouts, "cutout") if cutouts else None
-        return Packs(
-            photos=read(shot.of("train")) if shot else [],
-            photos_val=read(shot.of("val"), None) if shot else [],
-            cutouts=read(cut.of("train")) if cut else [],
-            cutouts_val=read(cut.of("val"), None) if cut else [],
-            backgrounds=read(find(backgrounds, "background").of("train")) if backgrounds else [],
+def entries_of(places: Sequence[Path], kind: Literal["photo", "cutout", "background"]) -> list[Entry]:
+    """List what some packs hold, each photograph once; what lacks a source is of the source that its pack is named.
+
+    The rows of all `index.csv` share their names: two rows of one name are one photograph, and so are `sod_X` and
+    `bsds_X`. It is held out where any of them is held out, so that no pack trains what another one tests; its label is
+    the one of the highest confidence, which puts a mask that people drew (1) in place of a network's.
+    """
+    each: dict[object, list[Entry]] = {}
+    for place in places:
+        for entry in find(place, kind).entries:
+            key = _photograph(entry) or (place, entry.name)
+            each.setdefault(key, []).append(replace(entry, source=entry.source or place.stem))
+    return [
+        replace(
+            max(same, key=lambda entry: entry.confidence),
+            split="val" if any(entry.split == "val" for entry in same) else "train",
         )
+        for same in each.values()
+    ]
+
+
+def _photograph(entry: Entry) -> str:
+    """Return what identifies the photograph in all packs, "" if nothing does."""
+    prefix = next((prefix for prefix in BERKELEY if entry.photo.startswith(prefix)), "")
+    return BERKELEY[0] + entry.photo.removeprefix(prefix) if prefix else entry.photo
+
+
+def _read(entries: Iterable[Entry], split: str, longest: int | None) -> list[Picture]:
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda entry: load(entry, longest), (e for e in entries if e.split == split)))

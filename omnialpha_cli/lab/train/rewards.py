@@ -46,7 +46,7 @@ def score(example: Example, layers: Sequence[Tensor], distance: Distance) -> Ten
         if role == "background" and wanted[2]:
             value[2] = 1 - distance(made[None, :3] * 2 - 1, true[None, :3] * 2 - 1)[0]
         if role == "foreground" and wanted[3]:
-            value[3] = 1 - alpha_error(made[3:], true[3:])
+            value[3] = 1 - alpha_error(made[3:], true[3:], example.weight.to(made))
     if wanted[1]:
         value[1] = likeness(composited(layers), example.inputs[0][:3].to(layers[0]))
     return value
@@ -85,16 +85,17 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     return (alike / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))).mean()
 
 
-def alpha_error(made: Tensor, true: Tensor) -> Tensor:
-    """Mean absolute error of alpha (1, H, W), weighted by the blurred band where the true one is soft.
+def alpha_error(made: Tensor, true: Tensor, certain: Tensor) -> Tensor:
+    """Return the mean absolute error of alpha (1, H, W), weighted by the blurred band where the true one is soft.
 
-    Without a soft place every pixel counts alike.
+    Without a soft place every pixel counts alike. `certain` (1, H, W) weighs the true alpha besides.
     """
     band = ((true >= SOFT[0]) & (true <= SOFT[1])).to(true)
     weight = F.avg_pool2d(band[None], 2 * BAND + 1, 1, BAND)[0]  # (1, H, W)
     if not bool(weight.any()):
         weight = torch.ones_like(true)
-    return (weight * (made - true).abs()).sum() / weight.sum()
+    weight = weight * certain
+    return (weight * (made - true).abs()).sum() / weight.sum().clamp(min=1e-6)
 
 
 def _layer(made: Tensor, true: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from ...model.omnialpha import OmniAlpha, Request
 from ...model.timestep import rounded
 from ...model.transformer import Transformer, pack
 from .examples import Example, Material, Mix, as_bytes, as_floats, canvas_side, draw_example, draw_task, shape
-from .image_encoder import CanvasOf
+from .image_encoder import EPSILON, CanvasOf
 from .loop import Objective, Schedule
 from .pictures import validation_sheet
 
@@ -115,10 +115,15 @@ def to_request(example: Example, prompt: str) -> Request:
 
 
 def token_weights(example: Example, effects: float) -> Tensor:
-    """(N_targets, 1): 1, and up to `effects` where a removal's object changes the picture outside of its mask."""
-    areas = [target.shape[1] * target.shape[2] // PATCH**2 for target in example.targets]
+    """Return what each token's error counts, (N_targets, 1).
+
+    1; up to `effects` where a removal's object changes the picture outside of its mask; and in a foreground the mean
+    weight of its alpha there.
+    """
     if example.task.command != "remove" or len(example.inputs) < 2 or effects == 1:
-        return torch.ones(sum(areas), 1)
+        roles = zip(example.task.outputs, example.targets, strict=True)
+        weights = [example.weight if role == "foreground" else torch.ones_like(image[:1]) for role, image in roles]
+        return torch.cat([F.avg_pool2d(weight, PATCH).flatten() for weight in weights])[:, None]
     (scene, hint), (background,) = example.inputs, example.targets
     changed = ((scene - background)[:3].abs().amax(0) > UNSEEN) & (hint[0] == 0)  # (H, W)
     share = F.avg_pool2d(changed[None].float(), PATCH).flatten()  # (H/16 · W/16,)
@@ -126,7 +131,7 @@ def token_weights(example: Example, effects: float) -> Tensor:
 
 
 def auxiliary_alpha(hidden: Tensor, context: Context, examples: list[Example], head: nn.Module) -> Tensor:
-    """BCE of the foreground's alpha, read from the stride-16 context tokens of each first input.
+    """Return the weighted BCE of the foreground's alpha, read from the stride-16 context tokens of each first input.
 
     Examples are of one task and canvas.
     """
@@ -134,13 +139,18 @@ def auxiliary_alpha(hidden: Tensor, context: Context, examples: list[Example], h
     if not task.inputs or "foreground" not in task.outputs:
         return hidden.new_zeros(())
     place = task.outputs.index("foreground")
-    alpha = torch.stack([example.targets[place][3:] for example in examples])  # (B, 1, H, W)
+    alpha = torch.stack([example.targets[place][3:] for example in examples]).to(hidden)  # (B, 1, H, W)
+    weight = torch.stack([example.weight for example in examples]).to(hidden)
     h, w = alpha.shape[-2] // PATCH, alpha.shape[-1] // PATCH
     assert context.positions is not None
     seen = hidden[context.positions[..., 0] == -1]  # tokens of input 0 (B · L, D), stride 16 first in each L
     logits = head(seen.unflatten(0, (len(examples), -1))[:, : h * w]).float()  # (B, h·w, 16)
-    wanted = F.interpolate(alpha.to(logits), size=(h * CELL, w * CELL), mode="area")
-    return F.binary_cross_entropy_with_logits(logits, F.pixel_unshuffle(wanted, CELL).flatten(2).mT)
+    wanted, share = (
+        F.pixel_unshuffle(F.interpolate(plane.float(), size=(h * CELL, w * CELL), mode="area"), CELL).flatten(2).mT
+        for plane in (alpha * weight, weight)
+    )  # (B, h·w, 16) each
+    error = F.binary_cross_entropy_with_logits(logits, wanted / share.clamp(min=EPSILON), reduction="none")
+    return (error * share).sum() / share.sum().clamp(min=1)
 
 
 def objective(

@@ -234,7 +234,7 @@ def _seen(run: Run, material: Material, model: OmniAlpha, count: int) -> list[Te
     """What the model makes of so many examples; files of them that are there are kept."""
     seen: list[Tensor] = []
     for first in range(0, count, SEEN_A_FILE):
-        file = run.folder / f"detail-seen-{first}.pt"
+        file = run.folder / f"detail-examples-{first}.pt"
         if not file.exists():
             new, size = [], run.recipe.detail.stages[0].size
             for number in range(first, min(first + SEEN_A_FILE, count)):

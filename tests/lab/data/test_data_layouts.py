@@ -196,7 +196,7 @@ def test_training_reads_any_layout(tmp_path):
     grow(tmp_path / "P3M", "train/blurred_image/p_1.jpg", "train/mask/p_1.png")
     grow(tmp_path / "P3M", "validation/P3M-500-P/blurred_image/p_2.jpg", "validation/P3M-500-P/mask/p_2.png")
     grow(tmp_path / "DIS", "Train/FG/1.png", "Train/GT/1.png", "Test/FG/2.png", "Test/GT/2.png")
-    packs = read_packs(tmp_path / "P3M", tmp_path / "DIS")
+    packs = read_packs([tmp_path / "P3M"], [tmp_path / "DIS"])
     assert [len(p) for p in (packs.photos, packs.photos_val, packs.cutouts, packs.backgrounds)] == [1, 1, 1, 0]
 
 

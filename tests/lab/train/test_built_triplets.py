@@ -102,7 +102,7 @@ def test_built_triplets_are_drawn_beside_photographs(tmp_path, packs):
     from omnialpha_cli.lab.train.packs import read_packs
 
     write_shard(tmp_path / "00000.tar", [triplet()])
-    both = make_material(read_packs(**packs), Shards(tmp_path))
+    both = make_material(read_packs(**{kind: [path] for kind, path in packs.items()}), Shards(tmp_path))
     labels = {draw_triplet(both, Mix(), SIZE, generator(seed)).label for seed in range(30)}
     assert "apple" in labels and len(labels) > 1
     assert {"apple", "a wooden table", "disc"} <= both.words()

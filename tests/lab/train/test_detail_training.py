@@ -19,18 +19,18 @@ def seen(material, count=6):
 
 
 def blurred_disc(seed: int) -> torch.Tensor:
-    """A dark disc on a light ground, (6, 200, 200) as it is seen: found too soft."""
+    """A dark disc on a light ground, (7, 200, 200) as it is seen: found too soft."""
     down, across = torch.meshgrid(torch.arange(200.0), torch.arange(200.0), indexing="ij")
     alpha = (60 + seed - torch.hypot(down - 100, across - 100)).clamp(0, 1)[None]
-    found = torch.nn.functional.avg_pool2d(alpha[None], 17, 1, 8)[0]
-    return (torch.cat((1 - alpha.expand(3, -1, -1) * 0.8, alpha, torch.full_like(alpha, 0.5), found)) * 255).byte()
+    found, half = torch.nn.functional.avg_pool2d(alpha[None], 17, 1, 8)[0], torch.full_like(alpha, 0.5)
+    return (torch.cat((1 - alpha.expand(3, -1, -1) * 0.8, alpha, half, found, torch.ones_like(alpha))) * 255).byte()
 
 
 def test_what_is_seen_is_what_the_product_finds(material):
     examples = seen(material, 12)
     hints = set()
     for example in examples:
-        assert example.dtype == torch.uint8 and example.shape[0] == 6
+        assert example.dtype == torch.uint8 and example.shape[0] == 7
         truth, trimap, found = example[3], example[4], example[5]
         hints.add(len(trimap.unique()) > 1)
         assert torch.equal(found[trimap == 255], truth.new_full((), 255).expand(int((trimap == 255).sum())))
@@ -44,16 +44,16 @@ def test_what_is_built_is_seen_finer_at_times(tmp_path):
     write_shard(tmp_path / "00000.tar", [triplet()])
     examples = seen(make_material(Packs([], [], [], [], []), Shards(tmp_path)), 12)
     h, w = canvas_size(48, 64, 64)
-    assert {one.shape for one in examples} == {(6, h, w), (6, round(h * detail.FINER), round(w * detail.FINER))}
+    assert {one.shape for one in examples} == {(7, h, w), (7, round(h * detail.FINER), round(w * detail.FINER))}
 
 
 def test_parts_are_of_one_size_and_keep_what_belongs_together():
     for number in range(20):
         one = detail.part(blurred_disc(0), torch.Generator().manual_seed(number))
-        assert one.shape == (6, detail.PART, detail.PART)
+        assert one.shape == (7, detail.PART, detail.PART)
         assert torch.allclose(1 - one[0], one[3] * 0.8, atol=0.02)  # plate and truth are turned alike
     small = detail.part(blurred_disc(0)[:, 90:130, :50], torch.Generator().manual_seed(0))
-    assert small.shape == (6, detail.PART, detail.PART)
+    assert small.shape == (7, detail.PART, detail.PART)
 
 
 def test_the_error_is_that_of_open_places():

@@ -16,7 +16,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def test_the_packs_are_read_by_split(packs):
-    read = read_packs(**packs)
+    read = read_packs(**{kind: [path] for kind, path in packs.items()})
     assert [len(p) for p in (read.photos, read.photos_val, read.cutouts, read.cutouts_val, read.backgrounds)] == [
         5,
         1,

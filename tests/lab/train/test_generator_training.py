@@ -60,7 +60,7 @@ def test_tags_are_read_from_the_index(tmp_path):
     files = {"a.webp": encoded(disc(32, 1), "WEBP"), "b.webp": encoded(disc(32, 2), "WEBP")}
     rows: list[list[object]] = [["a.webp", "red disc", "round thing"], ["b.webp", "dot", ""]]
     files["index.csv"] = index(["file", "label", "tags"], rows)
-    packs = read_packs(None, write_tar(tmp_path / "c.tar", files))
+    packs = read_packs((), [write_tar(tmp_path / "c.tar", files)])
     assert {p.label: p.tags for p in packs.cutouts} == {"red disc": ("round", "thing"), "dot": ()}
 
 

@@ -73,13 +73,13 @@ def test_alpha_counts_near_its_soft_edge():
     true = torch.zeros(1, 64, 64)
     true[:, :, 20:] = 1
     true[:, :, 20] = 0.5
-    near, far = true.clone(), true.clone()
+    ones, near, far = torch.ones_like(true), true.clone(), true.clone()
     near[:, :, 22] = 0
     far[:, :, 60] = 0
-    assert float(alpha_error(true, true)) == 0
-    assert float(alpha_error(near, true)) > 0 == float(alpha_error(far, true))
+    assert float(alpha_error(true, true, ones)) == 0
+    assert float(alpha_error(near, true, ones)) > 0 == float(alpha_error(far, true, ones))
     hard = (true > 0.5).float()
-    assert float(alpha_error(1 - hard, hard)) == 1  # without a soft place every pixel counts
+    assert float(alpha_error(1 - hard, hard, ones)) == 1  # without a soft place every pixel counts
 
 
 def test_advantages_are_z_scores_of_mean_z_scores():

@@ -173,15 +173,18 @@ def test_balanced_a_tenth_less_counts_alike(material, model):
     assert torch.allclose(gradients[0], gradients[1], rtol=1e-4)
 
 
+CERTAIN = torch.ones(1, 32, 32)
+
+
 def test_shadows_outside_of_the_mask_may_count_for_more():
     task, plain = TASKS["remove.mask"], torch.full((4, 32, 32), 0.5)
     scene, mask = plain.clone(), torch.zeros(4, 32, 32)
     scene[:3, :16, 16:] = 0.3  # shadow
     scene[:3, 16:, :16], mask[:3, 16:, :16] = 0.1, 1.0  # the object
-    example = Example(task, "", [scene, mask], [plain])
+    example = Example(task, "", [scene, mask], [plain], CERTAIN)
     assert token_weights(example, 6.0)[:, 0].tolist() == [1, 6, 1, 1]
     assert token_weights(example, 1.0)[:, 0].tolist() == [1, 1, 1, 1]
-    mattes = Example(TASKS["matte.mask"], "", [scene, mask], [plain])
+    mattes = Example(TASKS["matte.mask"], "", [scene, mask], [plain], CERTAIN)
     assert token_weights(mattes, 6.0)[:, 0].tolist() == [1, 1, 1, 1]
 
 
@@ -228,7 +231,7 @@ def test_the_auxiliary_alpha_is_read_from_the_tokens_that_see_it():
     task, h, w = TASKS["matte.mask"], 2, 3
     alphas = (torch.rand(2, h * 4, w * 4, generator=generator()) > 0.5).float()
     images = [F.interpolate(alpha[None, None], scale_factor=4)[0].expand(4, -1, -1) for alpha in alphas]
-    examples = [Example(task, "", [image, image], [image]) for image in images]
+    examples = [Example(task, "", [image, image], [image], torch.ones_like(image[:1])) for image in images]
     cells = F.pixel_unshuffle(alphas[:, None], 4).flatten(2).mT  # (2, 6, 16)
     hidden, positions = torch.zeros(2, 12, 16), torch.full((2, 12, 3), -16.0)
     for i, words in enumerate((1, 3)):

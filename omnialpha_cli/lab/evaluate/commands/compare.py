@@ -25,8 +25,15 @@ def compare(
         option("--task", panel=INPUTS, help="What they are results of."),
     ] = "matting",
     photos: Annotated[
-        Path | None,
-        option("--photos", panel=INPUTS, metavar="PHOTOS", help="Compare two models on this pack.", exists=True),
+        list[Path] | None,
+        option(
+            "--photos",
+            panel=INPUTS,
+            metavar="PHOTOS",
+            exists=True,
+            show_default=False,
+            help="Compare two models on this pack; may be given several times.",
+        ),
     ] = None,
     hint: HintKind = "none",
     limit: Annotated[
@@ -41,13 +48,13 @@ def compare(
     The difference of the means comes with its 95 % interval, by a paired bootstrap over the pictures. Where it holds
     zero, these pictures do not tell which is better.
     """
-    if (photos is None) == (truth.truth is None):
+    if (not photos) == (truth.truth is None):
         raise UsageError("give either --truth, to compare two folders, or --photos, to compare two models")
     from .judged import judge_folder, judge_model
     from .versus import report
 
     def judged(name: str) -> "Iterator[Judged | ItemError]":
-        if photos is None:
+        if not photos:
             return judge_folder(task, Path(name), truth, limit)
         return judge_model(task, photos, hint, ModelOptions(limit, name, canvas))
 

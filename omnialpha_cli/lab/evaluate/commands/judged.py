@@ -29,10 +29,10 @@ COMMANDS: dict[Task, str] = {"matting": "matte", "removal": "remove", "decomposi
 
 
 def judge_model(
-    task: Task, photos: Path, hint: HintKind, options: ModelOptions, require: Sequence[Measure] = (),
+    task: Task, photos: Sequence[Path], hint: HintKind, options: ModelOptions, require: Sequence[Measure] = (),
     *, effects: bool = False,
 ) -> Iterator[Judged | ItemError]:  # fmt: skip
-    """The model of `options` on the pack's held-out photographs, or composites of them. `effects` is for removal."""
+    """The model of `options` on the packs' held-out photographs, or composites of them. `effects` is for removal."""
     from ...train.packs import read_held_out
     from .. import held_out
 

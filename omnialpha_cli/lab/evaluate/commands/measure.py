@@ -74,7 +74,7 @@ def decomposition(
 @takes_options
 def referring(
     photos: Annotated[
-        Path,
+        list[Path],
         typer.Argument(metavar="PHOTOS", help="As of `eval matting`.", exists=True),
     ],
     cutouts: Annotated[
@@ -95,7 +95,7 @@ def referring(
     from .judged import load
     from .show import show
 
-    pictures, objects = read_held_out(photos, "photo"), read_held_out(cutouts, "cutout")
+    pictures, objects = read_held_out(photos, "photo"), read_held_out([cutouts], "cutout")
     judged = held_out.referring(load(model.model, "matte.text"), pictures, objects, model.canvas)
     about = {"model": model.model, "canvas": model.canvas}
     raise typer.Exit(show("referring", islice(judged, model.limit), output, about))
@@ -108,10 +108,10 @@ def generation(
     measures: WordOptions,
     output: ShowOptions,
     cutouts: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Argument(
             metavar="CUTOUTS",
-            help="Cut-outs with names, as of training, a tar or a folder: a model makes one from each name of those "
+            help="Cut-outs with names, as of training, tars or folders: a model makes one from each name of those "
             "that training leaves out, and they are the truth.",
             exists=True,
             show_default=False,
@@ -124,16 +124,16 @@ def generation(
     any tool. FID and CLIP score where their networks are installed; always the Fréchet distance of another network's
     features, which is not FID. What is transparent is laid over nine flat colours, and the mean of the nine taken.
     """
-    if cutouts is not None and (folders.predictions or folders.truth or folders.prompts):
+    if cutouts and (folders.predictions or folders.truth or folders.prompts):
         raise UsageError("the names and pictures of CUTOUTS are prompts and truth: leave the other options out")
-    if cutouts is None and (folders.predictions or folders.prompts) is None:
+    if not cutouts and (folders.predictions or folders.prompts) is None:
         raise UsageError("give --predictions, to judge a folder; or --prompts, or CUTOUTS, to judge a model")
-    if cutouts is None and (folders.truth or folders.prompts) is None:
+    if not cutouts and (folders.truth or folders.prompts) is None:
         raise UsageError("give what the pictures are judged by: --truth, a set of true ones, --prompts, or both")
     from .sets import judge_generated, judge_generator
     from .show import show
 
-    if cutouts is not None:
+    if cutouts:
         judged, sets = judge_generator(cutouts, model, measures)
     else:
         judged, sets = judge_generated(folders, model, measures)
@@ -156,9 +156,9 @@ def vae(
     --predictions too, of any tool. What is transparent is laid over nine flat colours, and the mean of the nine taken.
     LPIPS and FID where their networks are installed, else distances of another network's features, which are neither.
     """
-    if (photos is None) == (folders.truth is None):
+    if (not photos) == (folders.truth is None):
         raise UsageError("give either PHOTOS, or --truth, a folder of pictures with alpha")
-    if photos is not None and folders.predictions is not None:
+    if photos and folders.predictions is not None:
         raise UsageError("--predictions are judged beside --truth; leave PHOTOS out")
     from .sets import judge_reconstructed_folder, judge_vae
     from .show import show
@@ -166,13 +166,13 @@ def vae(
     if folders.predictions is not None:
         judged, sets = judge_reconstructed_folder(folders, measures, model.limit)
         raise typer.Exit(show("vae", judged, output, {"predictions": str(folders.predictions)}, sets))
-    judged, sets = judge_vae(photos, folders.truth, model, measures)
+    judged, sets = judge_vae(photos or (), folders.truth, model, measures)
     raise typer.Exit(show("vae", judged, output, {"model": model.model, "canvas": model.canvas}, sets))
 
 
 def _judge(
     task: Literal["matting", "removal", "decomposition"],
-    photos: Path | None,
+    photos: Sequence[Path] | None,
     hint: HintKind,
     model: ModelOptions,
     folders: FolderOptions,
@@ -182,7 +182,7 @@ def _judge(
     effects: bool = False,
 ) -> None:
     in_folders = folders.truth is not None and (folders.predictions or folders.sources) is not None
-    if (photos is not None) == in_folders or (photos is not None and (folders.truth or folders.predictions)):
+    if bool(photos) == in_folders or (photos and (folders.truth or folders.predictions)):
         raise UsageError(
             "give either --truth and --predictions, to judge a folder; or --truth and --sources, or PHOTOS, "
             "to judge a model"
@@ -196,7 +196,7 @@ def _judge(
     about = {"model": model.model, "hint": hint, "canvas": model.canvas}
     if effects:
         about["effects"] = True
-    if photos is not None:
+    if photos:
         raise typer.Exit(show(task, judge_model(task, photos, hint, model, require, effects=effects), output, about))
     judged = judge_model_in_folders(task, folders, hint, model, require, effects=effects)
     raise typer.Exit(show(task, judged, output, about))

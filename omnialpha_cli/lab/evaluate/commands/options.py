@@ -12,10 +12,10 @@ from ....cli.options import INPUTS, MODEL, OUTPUT, option
 from ....status import UsageError
 
 Photos = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Argument(
         metavar="PHOTOS",
-        help="Photographs with mattes, a tar or a folder in a layout of docs/data.md, such as AIM-500: a model is "
+        help="Photographs with mattes, tars or folders in a layout of docs/data.md, such as AIM-500: a model is "
         "judged on those that are held out, which training leaves out.",
         exists=True,
         show_default=False,

@@ -48,14 +48,14 @@ def judge_generated(folders: GenerationOptions, options: ModelOptions, measures:
     return _from_words(prompts.words, Generation(_sets(required), truth, clip), options)
 
 
-def judge_generator(cutouts: Path, options: ModelOptions, measures: WordOptions) -> Judging:
+def judge_generator(cutouts: Sequence[Path], options: ModelOptions, measures: WordOptions) -> Judging:
     """A model, from the names of held-out cut-outs, which are the truth."""
     from ...train.packs import read_held_out
 
     required = _required_of_words(measures)
     named = [picture for picture in read_held_out(cutouts, "cutout") if picture.label][: options.limit]
     if not named:
-        raise UsageError(f"{cutouts} holds no held-out cut-out with a name")
+        raise UsageError(f"{', '.join(map(str, cutouts))} holds no held-out cut-out with a name")
     truth = [held_out.load_floats(one) for one in named]
     names = [one.name for one in named]
     judge = Generation(_sets(required), truth, _clip(measures.clip, required), names)
@@ -77,7 +77,7 @@ def judge_reconstructed_folder(folders: ReconstructionOptions, measures: Measure
     return islice(judged, limit), sets
 
 
-def judge_vae(photos: Path | None, truth: Path | None, options: ModelOptions, measures: MeasureOptions) -> Judging:
+def judge_vae(photos: Sequence[Path], truth: Path | None, options: ModelOptions, measures: MeasureOptions) -> Judging:
     """A model's VAE, on held-out photographs with their mattes or on the pictures of a folder."""
     from ....api import OmniAlpha
     from ...train.packs import read_held_out
@@ -85,7 +85,6 @@ def judge_vae(photos: Path | None, truth: Path | None, options: ModelOptions, me
     if truth is not None:
         pictures = [(name, _loader(path)) for name, path in _pictures(truth)]
     else:
-        assert photos is not None
         pictures = [(one.name, held_out.load_floats(one)) for one in read_held_out(photos, "photo")]
     required = _required_of_vae(measures)
     model, distance, sets = OmniAlpha.load(options.model), load_distance(required), _sets(required)

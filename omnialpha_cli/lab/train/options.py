@@ -1,0 +1,69 @@
+"""The options that the commands of `omnialpha train` share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ...cli.options import INPUTS, MODEL, OUTPUT, RUN, option
+
+RecipeFile = Annotated[
+    Path, typer.Argument(help="A recipe (TOML): a file, or the name of one of the package, such as mini.toml.")
+]
+Start = Annotated[
+    str | None,
+    option("--start", panel=MODEL, metavar="NAME|DIR", help="Weights to go on from, in place of the recipe's."),
+]
+Loras = Annotated[
+    list[str] | None,
+    option("--lora", panel=MODEL, metavar="PATH[:STRENGTH]", show_default=False,
+           help="A LoRA to merge into the weights to go on from; may be given several times."),
+]  # fmt: skip
+Backbone = Annotated[
+    Path, option("--backbone", panel=INPUTS, help="EfficientNet-Lite0 state dict.", exists=True, dir_okay=False)
+]
+Words = Annotated[
+    Path | None,
+    option("--words", panel=INPUTS, exists=True, file_okay=False,
+           help="Folder of a BERT-style model; not for recipes that start from weights."),
+]  # fmt: skip
+Lpips = Annotated[
+    Path | None,
+    option("--lpips", panel=MODEL, exists=True, file_okay=False,
+           help="Folder with torchvision's vgg16*.pth and lpips's vgg.pth; else features of the embedded weights."),
+]  # fmt: skip
+
+
+SEVERAL = "; may be given several times"
+
+
+# fmt: off
+@dataclass(frozen=True)
+class MaterialOptions:
+    """What training draws from: packs, or triplets that were built, or both."""
+
+    photos: Annotated[list[Path] | None, option(
+        "--photos", panel=INPUTS, exists=True, show_default=False,
+        help=f"Photographs with mattes: a tar or a folder{SEVERAL}.")] = None
+    cutouts: Annotated[list[Path] | None, option(
+        "--cutouts", panel=INPUTS, exists=True, show_default=False,
+        help=f"RGBA cut-outs: a tar or a folder{SEVERAL}.")] = None
+    backgrounds: Annotated[list[Path] | None, option(
+        "--backgrounds", panel=INPUTS, exists=True, show_default=False,
+        help=f"Backgrounds: a tar or a folder{SEVERAL}.")] = None
+    triplets: Annotated[Path | None, option(
+        "--triplets", panel=INPUTS, help="Folder of shards from `omnialpha data build`.", exists=True)] = None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where a training lives and runs."""
+
+    run: Annotated[Path, option(
+        "--run", panel=OUTPUT, help="Folder of the run: checkpoints, logs and trained parts.")] = Path("runs/mini")
+    tensorboard: Annotated[bool, option(
+        "--tensorboard", panel=OUTPUT, help="Also write TensorBoard's event files.")] = False
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], option(
+        "--device", panel=RUN, help="In each process that torchrun started, its own GPU for cuda.")] = "auto"
+# fmt: on

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 # Variants of the published transformer that this code does not model: ignoring a true one would be wrong output.
-_UNMODELLED = ("zero_cond_t", "guidance_embeds", "use_layer3d_rope", "use_additional_t_cond")
+_UNMODELLED = ("guidance_embeds", "use_layer3d_rope", "use_additional_t_cond")
 
 # Per-channel statistics of the published latents (facts: the same for the RGB and the RGBA VAE).
 LATENTS_MEAN = (-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508,
@@ -44,6 +44,7 @@ class TransformerConfig(FromDict):
     `in_channels` is `out_channels · patch_size²`, `axes_dims_rope` sums to `attention_head_dim`. `rope_canvas` (in
     patches, None in the published weights) scales y and x so that a canvas of any size spans about that many units.
     `timestep_rounding` rounds the timestep to the latents' dtype, as the published pipeline and training do.
+    `zero_cond_t` (Qwen-Image-Edit-2511) gives the inputs a sigma of 0 instead of the targets'.
     """
 
     patch_size: int = 2
@@ -56,6 +57,7 @@ class TransformerConfig(FromDict):
     axes_dims_rope: tuple[int, int, int] = (16, 56, 56)
     rope_canvas: int | None = None
     timestep_rounding: bool = False
+    zero_cond_t: bool = False
 
     _skipped = ("pooled_projection_dim", *_UNMODELLED)
 

@@ -16,7 +16,7 @@ TIME_SCALE = 1000.0
 
 
 def rounded(sigma: Tensor, dtype: torch.dtype) -> Tensor:
-    """Round sigma (B,) as the published pipeline does: the timestep to `dtype`, then a thousandth of it again.
+    """Round sigma (…) as the published pipeline does: the timestep to `dtype`, then a thousandth of it again.
 
     Rounding once more changes nothing.
     """
@@ -24,10 +24,10 @@ def rounded(sigma: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def sinusoids(sigma: Tensor) -> Tensor:
-    """Map sigma (B,) to (B, 256) in float32: cosines first, then sines, of 1000·sigma at 128 frequencies."""
+    """Map sigma (…) to (…, 256) in float32: cosines first, then sines, of 1000·sigma at 128 frequencies."""
     half = TIME_CHANNELS // 2
     frequencies = torch.exp(-math.log(10000.0) * torch.arange(half, dtype=torch.float32, device=sigma.device) / half)
-    angles = sigma.float()[:, None] * TIME_SCALE * frequencies  # (B, 128)
+    angles = sigma.float()[..., None] * TIME_SCALE * frequencies  # (…, 128)
     return torch.cat((angles.cos(), angles.sin()), dim=-1)
 
 
@@ -40,7 +40,7 @@ class TimestepEmbedder(nn.Module):
         self.linear_2 = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 256) → (B, D)."""
+        """(…, 256) → (…, D)."""
         return self.linear_2(F.silu(self.linear_1(x)))
 
 
@@ -53,6 +53,6 @@ class TimeEmbedding(nn.Module):
         self.timestep_embedder = TimestepEmbedder(dim)
 
     def forward(self, sigma: Tensor, dtype: torch.dtype) -> Tensor:
-        """(B,) → (B, D) in `dtype`."""
+        """(…) → (…, D) in `dtype`."""
         sigma = rounded(sigma, dtype) if self.rounding else sigma
         return self.timestep_embedder(sinusoids(sigma).to(dtype))

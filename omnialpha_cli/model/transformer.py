@@ -115,17 +115,25 @@ class JointAttention(nn.Module):
 
 
 def modulation(dim: int) -> nn.Sequential:
-    """(B, D) → (B, 6·D): shift, scale and gate of a block's attention, then of its MLP."""
+    """(…, D) → (…, 6·D): shift, scale and gate of a block's attention, then of its MLP."""
     return nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
 
 
+def per_token(values: Tensor, layout: Layout) -> Tensor:
+    """Return the modulation (B, 1 or N, C) of each image token, from one of all or two, of targets and of inputs."""
+    if values.shape[1] == 1:
+        return values
+    counts = (layout.num_targets, layout.num_tokens - layout.num_targets)
+    return torch.cat([values[:, i : i + 1].expand(-1, n, -1) for i, n in enumerate(counts)], dim=1)
+
+
 def normed(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Layer norm of (B, N, D) under shift and scale, each (B, 1, D)."""
+    """Layer norm of (B, N, D) under shift and scale, each (B, 1 or N, D)."""
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 
 
 def modulated(x: Tensor, mlp: FeedForward, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
-    """x (B, N, D) and, times the gate, what the MLP makes of it under shift and scale, each (B, 1, D)."""
+    """x (B, N, D) and, times the gate, what the MLP makes of it under shift and scale, each (B, 1 or N, D)."""
     return torch.addcmul(x, gate, mlp(normed(x, shift, scale)))
 
 
@@ -139,18 +147,20 @@ class Block(nn.Module):
         self.img_mlp, self.txt_mlp = FeedForward(dim), FeedForward(dim)
 
     def forward(self, image: Tensor, context: Tensor, time: Tensor, prepared: "Prepared") -> tuple[Tensor, Tensor]:
-        """Image (B, N, D), context (B, L, D), time (B, D) → image and context after the block."""
-        # Each (B, 1, D): shift, scale, gate of the attention, then of the MLP.
-        i_shift1, i_scale1, i_gate1, *i_mlp = self.img_mod(time)[:, None].chunk(6, dim=-1)
-        c_shift1, c_scale1, c_gate1, *c_mlp = self.txt_mod(time)[:, None].chunk(6, dim=-1)
+        """Image (B, N, D), context (B, L, D), time (B, 1 or 2, D) → image and context after the block."""
+        # Each (B, 1 or N, D): shift, scale, gate of the attention, then of the MLP.
+        i_shift1, i_scale1, i_gate1, *i_mlp = per_token(self.img_mod(time), prepared.layout).chunk(6, dim=-1)
+        c_shift1, c_scale1, c_gate1, *c_mlp = self.txt_mod(time[:, :1]).chunk(6, dim=-1)
         i_out, c_out = self.attn(normed(image, i_shift1, i_scale1), normed(context, c_shift1, c_scale1), prepared)
         image, context = torch.addcmul(image, i_gate1, i_out), torch.addcmul(context, c_gate1, c_out)
         return modulated(image, self.img_mlp, *i_mlp), modulated(context, self.txt_mlp, *c_mlp)
 
     def targets(self, image: Tensor, context: Tensor, time: Tensor, prepared: "Prepared") -> Tensor:
         """The target tokens alone after the block (B, N_targets, D): nothing else is read after the last one."""
-        i_shift1, i_scale1, i_gate1, *i_mlp = self.img_mod(time)[:, None].chunk(6, dim=-1)
-        c_shift1, c_scale1, *_ = self.txt_mod(time)[:, None].chunk(6, dim=-1)
+        modulations = self.img_mod(time)  # (B, 1 or 2, 6·D)
+        i_shift1, i_scale1, *_ = per_token(modulations, prepared.layout).chunk(6, dim=-1)
+        _, _, i_gate1, *i_mlp = modulations[:, :1].chunk(6, dim=-1)
+        c_shift1, c_scale1, *_ = self.txt_mod(time[:, :1]).chunk(6, dim=-1)
         image_in, context_in = normed(image, i_shift1, i_scale1), normed(context, c_shift1, c_scale1)
         out = self.attn.targets(image_in, context_in, prepared)
         image = torch.addcmul(image[:, : out.shape[1]], i_gate1, out)
@@ -215,8 +225,13 @@ class Transformer(nn.Module):
         """Embed what does not change with sigma.
 
         `inputs` (B, N_inputs, in_channels) tokens of the clean inputs; `context` (B, L, joint); `context_mask` (B, L),
-        true where a token counts; `positions` (B, L, 3) of the context, None for the published diagonal.
+        true where a token counts; `positions` (B, L, 3) of the context, None for the published diagonal. Raises
+        ValueError for several targets where `zero_cond_t` knows one.
         """
+        if self.config.zero_cond_t and len(layout.targets) > 1:
+            raise ValueError(
+                f"these weights make one image at a time (zero_cond_t), and {len(layout.targets)} are asked for"
+            )
         device, length = context.device, context.shape[1]
         images = image_positions(layout, self.config.rope_canvas).to(device)[None]  # (1, N, 3)
         if positions is None:
@@ -244,7 +259,8 @@ class Transformer(nn.Module):
 
     def hidden(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """`step`, with the context stream (B, L, D) as the last block reads it, which training may supervise."""
-        time = self.time_text_embed(sigma, x.dtype)  # (B, D)
+        sigmas = torch.stack((sigma, 0 * sigma), dim=1) if self.config.zero_cond_t else sigma[:, None]
+        time = self.time_text_embed(sigmas, x.dtype)  # (B, 1 or 2, D): of the targets, and of the inputs
         image = torch.cat((self.img_in(x), prepared.inputs), dim=1)  # (B, N, D)
         context = prepared.context
         for i, block in enumerate(cast(Iterable[Block], self.stream or self.transformer_blocks)):
@@ -252,7 +268,7 @@ class Transformer(nn.Module):
                 image = block.targets(image, context, time, prepared)
             else:
                 image, context = block(image, context, time, prepared)
-        return self.proj_out(self.norm_out(image, time)), context
+        return self.proj_out(self.norm_out(image, time[:, 0])), context
 
     def forward(
         self,

@@ -123,7 +123,29 @@ def test_packing_is_row_major_with_channels_first_in_a_patch():
     assert torch.equal(unpack(tokens, 2, 3, 2), latents)
 
 
-@pytest.mark.parametrize("key", ["zero_cond_t", "guidance_embeds", "use_layer3d_rope", "use_additional_t_cond"])
+def test_bases_that_give_inputs_a_sigma_of_zero_equal_the_published_class(pair):
+    """Qwen-Image-Edit-2511: one target, and any number of inputs."""
+    reference = QwenImageTransformer2DModel(**{**pair[0].config, "zero_cond_t": True}).eval()
+    reference.load_state_dict(pair[0].state_dict())
+    ours = Transformer(TransformerConfig.from_dict({**PUBLISHED, "zero_cond_t": True})).eval()
+    ours.load_state_dict(pair[0].state_dict())
+    for layout in (Layout([(4, 6)]), Layout([(4, 6)], [(4, 6)]), Layout([(5, 3)], [(5, 3), (2, 7)])):
+        tokens, context, sigma = random_request(layout, batch=2, length=9)
+        with torch.no_grad():
+            found, plain = (model(tokens, context, sigma, layout) for model in (ours, pair[1]))
+            assert relative(found, run_reference(reference, layout, tokens, context, sigma)) < 1e-4
+        assert not layout.inputs or relative(found, plain) > 0.05
+
+
+def test_such_bases_refuse_several_targets_by_name():
+    layout = Layout([(2, 2), (2, 2)], [(2, 2)])
+    model = Transformer(TransformerConfig.from_dict({**PUBLISHED, "zero_cond_t": True}))
+    tokens, context, sigma = random_request(layout, batch=1, length=4)
+    with pytest.raises(ValueError, match=r"one image at a time \(zero_cond_t\), and 2 are asked for"):
+        model(tokens, context, sigma, layout)
+
+
+@pytest.mark.parametrize("key", ["guidance_embeds", "use_layer3d_rope", "use_additional_t_cond"])
 def test_variants_that_would_change_the_output_are_refused(key):
     assert TransformerConfig.from_dict({**PUBLISHED, key: False}).num_layers == 2
     with pytest.raises(ValueError, match=key):

@@ -32,7 +32,12 @@ class ImageSettings:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """From the `processor/` folder of the published weights. Raises OSError or ValueError."""
+        """Read the `processor/` folder of published weights; without one, as in Qwen-Image-2512, they are the defaults.
+
+        Raises OSError or ValueError.
+        """
+        if not folder.is_dir():
+            return cls()
         values = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
         size = values.get("size") or {}
         values.setdefault("min_pixels", size.get("shortest_edge"))

@@ -2,13 +2,14 @@
 
 import json
 import math
+import shutil
 from itertools import pairwise
 
 import diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus as edit_plus
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
 from PIL import Image as PILImage
 from published_weights import lora_state, tokenizer, write_published
 from safetensors.torch import load_file, save_file
@@ -385,6 +386,47 @@ def test_the_folders_lora_is_merged(tmp_path):
     plain = parts["transformer"].transformer_blocks[1].attn.to_out[0].weight
     product = state[f"{layer}.lora_B.weight"] @ state[f"{layer}.lora_A.weight"]
     assert torch.allclose(merged, plain + product, atol=1e-6)
+
+
+# Later bases of the same layout.
+
+
+def as_2511(folder):
+    """As Qwen-Image-Edit-2511 is: inputs have a sigma of 0."""
+    config = folder / "transformer" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "zero_cond_t": True}))
+    return folder
+
+
+def test_edit_2511_equals_the_pipeline(tmp_path, monkeypatch):
+    parts = write_published(tmp_path, channels=3, lora=False)
+    changed = QwenImageTransformer2DModel(**{**parts["transformer"].config, "zero_cond_t": True}).eval()
+    changed.load_state_dict(parts["transformer"].state_dict())
+    size = (64, 96)
+    for name in ("VAE_IMAGE_SIZE", "CONDITION_IMAGE_SIZE"):
+        monkeypatch.setattr(edit_plus, name, size[0] * size[1])
+    request = Request("a red cat", (as_input(opaque_pil(*size, 0)),), (size,), seed=7)
+    plain = OmniAlpha.load(tmp_path, dtype=torch.float32)
+    model = OmniAlpha.load(as_2511(tmp_path), dtype=torch.float32)
+    found = our_latents(model, request, STEPS, 4.0)
+    expected = latents_of_the_pipeline({**parts, "transformer": changed}, model, request, STEPS, 4.0)
+    assert relative_rms(found, expected) < 1e-4
+    assert relative_rms(our_latents(plain, request, STEPS, 4.0), expected) > 0.01
+
+
+def test_edit_2511_refuses_several_layers_by_name(tmp_path):
+    write_published(tmp_path)
+    model = OmniAlpha.load(as_2511(tmp_path), dtype=torch.float32)
+    with pytest.raises(ValueError, match=r"one image at a time \(zero_cond_t\), and 2 are asked for"):
+        model.run([KINDS["decomposition"]], STEPS)
+
+
+def test_image_2512_loads_though_it_has_no_processor(tmp_path):
+    write_published(tmp_path, channels=3, lora=False)
+    shutil.rmtree(tmp_path / "processor")
+    model = OmniAlpha.load(tmp_path, dtype=torch.float32)
+    assert model.context_encoder.images == ImageSettings()
+    assert model.run([KINDS["text-to-image"]], STEPS)[0][0].shape == (4, 64, 64)
 
 
 # LoRAs that are added.

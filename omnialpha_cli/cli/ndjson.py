@@ -55,6 +55,7 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "eval.TASK.item": {  # TASK is matting, removal, decomposition, referring, generation or vae
         "name": "of the picture",
+        "source": "the collection of the pack that it comes from, empty where it is not known",
         "height": "pixels",
         "width": "pixels",
         "scores": "metrics by name",

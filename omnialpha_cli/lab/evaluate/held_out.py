@@ -33,12 +33,13 @@ def matting(model: OmniAlpha, photos: Sequence[Picture], hint: Hint, canvas: int
     for photo in photos:
         rgb, alpha = photo.rgba[..., :3], photo.rgba[..., 3]
         found = model.matte(rgb, canvas=canvas, **_hint(hint, photo.name, alpha))
-        trimap = make_hint("trimap", photo.name, alpha)
         known = _floats(alpha)
-        judged = judge_matte(photo.name, _floats(rgb), _floats(found), known, _floats(trimap))
+        # A hard mask says nothing of what is soft.
+        trimap = _floats(make_hint("trimap", photo.name, alpha)) if photo.weights is None else None
+        judged = judge_matte(photo.name, _floats(rgb), _floats(found), known, trimap, photo.weights)
         empty = np.zeros_like(known)
         nothing = {"mse": metrics.mse(empty, known), "mad": metrics.mad(empty, known), "sad": metrics.sad(empty, known)}
-        yield replace(judged, baselines={"empty": nothing})
+        yield replace(judged, baselines={"empty": nothing}, source=photo.source)
 
 
 def removal(

@@ -32,24 +32,40 @@ class Distance(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Scores of one picture by the names in `scores.METRICS`, the one to sort by first; `size` is (H, W)."""
+    """Scores of one picture by the names in `scores.METRICS`, the one to sort by first; `size` is (H, W).
+
+    `source` is the collection that it comes from, "" where that is not known.
+    """
 
     name: str
     size: tuple[int, int]
     scores: Mapping[str, float]
     panels: Mapping[str, Panel]
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    source: str = ""
 
 
 # Panels that do not depend on the result.
 GIVEN = ("source", "truth", "known matte", "known background", "known foreground", "known alpha", "named")
 
 
-def judge_matte(name: str, source: Array | None, found: Array, known: Array, trimap: Array | None = None) -> Judged:
-    """A cut-out or, as `found` (H, W), a matte alone, against the known matte; in the trimap's unknown band too.
+KEPT, LOST = 0.9, 0.5  # IoU from which a matte serves as it is, and below which it shows something else
 
-    A matte alone is shown as a cut-out of the `source` or, without one, of white.
+
+def judge_matte(
+    name: str,
+    source: Array | None,
+    found: Array,
+    known: Array,
+    trimap: Array | None = None,
+    weights: Array | None = None,
+) -> Judged:
+    """Judge a cut-out or, as `found` (H, W), a matte alone, by the known matte; in the trimap's unknown band too.
+
+    A matte alone is shown as a cut-out of the `source` or, without one, of white. `weights` (H, W) are those of
+    `data.sources.mask_weights`, of a hard mask: errors are taken where it is sure, IoU where it says anything.
     """
+    certain, labelled = (None, None) if weights is None else (weights == 255, weights > 0)
     alpha = found if found.ndim == 2 else found[..., 3]
     gradient, connectivity = metrics.gradient_errors(alpha, known), metrics.connectivity_errors(alpha, known)
 
@@ -62,7 +78,9 @@ def judge_matte(name: str, source: Array | None, found: Array, known: Array, tri
             "conn": metrics.thousands(connectivity, where),
         }
 
-    scores = score(None)
+    iou = metrics.hard_iou(alpha, known, labelled)
+    scores = score(certain)
+    scores |= {"iou": iou, "kept": float(iou >= KEPT), "lost": float(iou < LOST), "haze": metrics.haze(alpha, known)}
     if trimap is not None and (band := metrics.unknown(trimap)).any():
         scores |= {f"{name}_unknown": value for name, value in score(band).items()}
     colours = np.ones((*known.shape, 3), np.float32) if source is None else source

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...imaging.hint import BACKGROUND, OBJECT
 from ...imaging.matte.components import Mask, largest_component
+from .baselines import grow
 
 Array = NDArray[Any]
 
@@ -22,6 +23,8 @@ CONNECTIVITY_STEP = 0.1
 CONNECTIVITY_SLACK = 0.15
 SSIM_SIGMA, SSIM_RADIUS = 1.5, 5
 ROWS = 32
+SOFT = 0.05, 0.95  # alpha in between is half-transparent
+HAZE_DISTANCE, HAZE_WIDTH = 6, 384  # pixels from an edge, and of the picture's width that they are for
 MAX_PSNR = 100.0  # dB: what equal pictures get, so that means stay finite
 
 
@@ -94,6 +97,30 @@ def soft_iou(found: Array, known: Array) -> float:
     """Soft intersection over union of two mattes: Σ min(α, α*) / Σ max(α, α*); 1 where both are empty."""
     union = float(np.maximum(found, known).sum(dtype=np.float64))
     return float(np.minimum(found, known).sum(dtype=np.float64)) / union if union else 1.0
+
+
+def hard_iou(found: Array, known: Array, where: Mask | None = None) -> float:
+    """Intersection over union of where two mattes exceed one half; 1 where neither does."""
+    ours, theirs = (alpha > 0.5 if where is None else (alpha > 0.5) & where for alpha in (found, known))
+    union = int((ours | theirs).sum())
+    return int((ours & theirs).sum()) / union if union else 1.0
+
+
+def haze(found: Array, known: Array) -> float:
+    """Return the share of all pixels whose alpha is half-transparent where the true one is solid, far from its edge.
+
+    Far is more than six pixels of a picture 384 wide, and of others as many more or fewer. An edge is where `known`
+    crosses one half, or is itself neither opaque nor clear.
+    """
+    radius = max(1, round(HAZE_DISTANCE * known.shape[1] / HAZE_WIDTH))
+    inside = known > 0.5
+    edge = grow(inside, radius) & grow(~inside, radius) | grow(_is_soft(known), radius)
+    return float((_is_soft(found) & ~edge).mean())
+
+
+def _is_soft(alpha: Array) -> Mask:
+    low, high = SOFT
+    return (alpha > low) & (alpha < high)
 
 
 def layer_l1(found: Array, known: Array, weight: Array) -> float:

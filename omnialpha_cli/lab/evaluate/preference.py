@@ -20,6 +20,7 @@ from .panels import panel
 from .statistics import Interval, wilson
 
 SCHEMA = "omnialpha-choices/1"
+PAGE = Path(__file__).with_name("preference.html").read_text(encoding="utf-8")
 SIDE = 640  # pixels of the longer side
 CHOICES = ("left", "right", "tie")
 
@@ -86,7 +87,7 @@ def write_trials(path: Path, shown: Sequence[Trial], a: str, b: str) -> None:
         ],
     }
     text = json.dumps(data).replace("<", "\\u003c")
-    page = PAGE.replace("SCHEMA", escape(SCHEMA)).replace("DATA", text)
+    page = PAGE.replace("<!-- SCHEMA -->", escape(SCHEMA)).replace("<!-- DATA -->", text)
     with atomic(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -140,69 +141,3 @@ def _seal(value: dict[str, Any]) -> str:
 def _open(sealed: str) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(base64.b64decode(sealed))
     return value
-
-
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Which is better?</title>
-<style>
-body { font: 16px/1.4 system-ui, sans-serif; margin: 1em auto; max-width: 1340px; padding: 0 1em; color: #222 }
-main { display: flex; gap: 1em; align-items: flex-start }
-figure { margin: 0; flex: 1 }
-img { width: 100%; display: block }
-#source { max-width: 320px; margin: 0 auto 1em }
-button { font: inherit; padding: .5em 1.2em; margin: .5em .5em .5em 0 }
-</style>
-<h1>Which is better? <small id="count"></small></h1>
-<p>Click a picture, or press ← or →; ↓ if neither is better; Backspace to go back. Save at the end, or before.</p>
-<img id="source" alt="source" hidden>
-<main>
-<figure><img id="left" alt="left"></figure>
-<figure><img id="right" alt="right"></figure>
-</main>
-<p><button id="tie">Neither</button><button id="back">Back</button><button id="save">Save choices</button></p>
-<script id="data" type="application/json">DATA</script>
-<script>
-const data = JSON.parse(document.getElementById("data").textContent), choices = [];
-const part = id => document.getElementById(id);
-let saved = true;
-function show() {
-  const trial = data.trials[choices.length];
-  part("count").textContent = `${choices.length} of ${data.trials.length}`;
-  for (const side of ["left", "right"]) {
-    part(side).hidden = !trial;
-    if (trial) part(side).src = trial[side];
-  }
-  part("source").hidden = !(trial && trial.source);
-  if (trial && trial.source) part("source").src = trial.source;
-}
-function choose(choice) {
-  const trial = data.trials[choices.length];
-  if (!trial) return;
-  choices.push({ token: trial.token, choice });
-  saved = false;
-  show();
-}
-function back() { if (choices.pop()) { saved = false; show(); } }
-function save() {
-  const record = { schema: "SCHEMA", about: data.about, choices };
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(record)], { type: "application/json" }));
-  link.download = "choices.json";
-  link.click();
-  saved = true;
-}
-const keys = { ArrowLeft: () => choose("left"), ArrowRight: () => choose("right"), ArrowDown: () => choose("tie"),
-               Backspace: back };
-addEventListener("keydown", event => {
-  if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
-});
-addEventListener("beforeunload", event => { if (!saved) event.preventDefault(); });
-part("left").onclick = () => choose("left");
-part("right").onclick = () => choose("right");
-part("tie").onclick = () => choose("tie");
-part("back").onclick = back;
-part("save").onclick = save;
-show();
-</script>
-"""

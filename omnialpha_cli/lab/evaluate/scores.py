@@ -25,6 +25,10 @@ METRICS: dict[str, Metric] = {
     "sad_unknown": Metric("SAD, unknown band (thousands)", 3),
     "grad_unknown": Metric("Grad, unknown band (thousands)", 3),
     "conn_unknown": Metric("Conn, unknown band (thousands)", 3),
+    "iou": Metric("IoU at one half", 3, higher=True),
+    "kept": Metric("kept: share with IoU ≥ .9", 3, higher=True),
+    "lost": Metric("lost: share with IoU < .5", 3),
+    "haze": Metric("haze: half-transparent share far from edges"),
     "psnr_hole": Metric("PSNR in the hole (dB)", 2, higher=True),
     "ssim_hole": Metric("SSIM in the hole", higher=True),
     "psnr": Metric("PSNR (dB)", 2, higher=True),
@@ -54,6 +58,9 @@ METRICS: dict[str, Metric] = {
     "margin": Metric("mean alpha, named less other object", higher=True),
 }
 
+BY_SOURCE = ("iou", "kept", "lost", "mad", "haze")  # the metrics that are also given by the pictures' source
+WORST_BY = ("iou", "haze")  # the metrics by which the page shows the worst
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -71,7 +78,7 @@ def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, Figures]:
     return {name: Figures(mean(values), median(values), len(values)) for name, values in columns.items()}
 
 
-def badness(scores: Mapping[str, float]) -> float:
-    """By the first metric: larger is worse."""
-    name, value = next(iter(scores.items()))
-    return -value if METRICS[name].higher else value
+def badness(scores: Mapping[str, float], metric: str | None = None) -> float:
+    """Return how bad a picture is by a metric, by default the first that it has: larger is worse."""
+    name = metric or next(iter(scores))
+    return -scores[name] if METRICS[name].higher else scores[name]

@@ -27,8 +27,9 @@ class Constant:
 def test_a_perfect_matte_has_no_error_anywhere():
     trimap = np.full_like(ALPHA, 0.5)
     judged = judge_matte("a", SCENE, LAYER, ALPHA, trimap)
-    assert set(judged.scores) == {m + band for m in ("mse", "mad", "sad", "grad", "conn") for band in ("", "_unknown")}
-    assert set(judged.scores.values()) == {0}
+    errors = {m + band for m in ("mse", "mad", "sad", "grad", "conn") for band in ("", "_unknown")}
+    assert set(judged.scores) == errors | {"iou", "kept", "lost", "haze"}
+    assert {name for name, value in judged.scores.items() if value} == {"iou", "kept"}
     assert judged.size == (12, 16)
 
 

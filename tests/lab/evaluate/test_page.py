@@ -34,7 +34,7 @@ class Reader(HTMLParser):
 
 def page(tmp_path, columns, rows):
     path = tmp_path / "report.html"
-    write_page(path, "A <title> & more", Table(["", "mean"], [["MSE", "0.1"]]), columns, rows)
+    write_page(path, "A <title> & more", [Table(["", "mean"], [["MSE", "0.1"]])], columns, {"All": rows})
     return path.read_text(encoding="utf-8")
 
 

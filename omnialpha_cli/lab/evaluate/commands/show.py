@@ -4,7 +4,7 @@ Not imported until a command runs: it needs torch.
 """
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import mean
 from typing import Any
@@ -19,11 +19,13 @@ from ....status import ExitStatus, ItemError, UsageError
 from ..judge import Judged
 from ..page import Column, Row, Table, write_page
 from ..panels import Panel, sheet
-from ..scores import METRICS, Figures, badness, summarise
+from ..scores import BY_SOURCE, METRICS, WORST_BY, Figures, badness, summarise
 from ..sets import MANY, Sets
 from .options import ShowOptions
 
-WORST = 10
+WORST = 10  # pictures of --worst
+WORST_SHOWN = 20  # pictures of a section of the page
+ALL = "all"
 
 
 def show(
@@ -68,15 +70,21 @@ def show(
     told = "".join(f"{name} {value}, " for name, value in about.items() if value is not None)
     title = f"{task}: {told}{counted(len(done), 'picture')} of {width}×{height} on average"
     totals = _totals(sets)
-    table = _table(figures, baselines, totals)
+    tables = [_table(figures, baselines, totals)]
+    sources = by_source(done)
+    if sources:
+        tables.append(_table_by_source(sources))
     if options.json:
         record = {**about, "count": len(done), "failed": failed, "height": height, "width": width}
         record |= {"scores": _plain(figures), "baselines": {name: _plain(base) for name, base in baselines.items()}}
+        if sources:
+            record["sources"] = {name: _plain(each) for name, each in sources.items() if name != ALL}
         if sets is not None:
             record |= {"set": totals, "truth": sets.counts[1]}
         typer.echo(ndjson.line(f"eval.{task}", record), nl=False)
     else:
-        print_table(title, table)
+        for number, table in enumerate(tables):
+            print_table(title if number == 0 else "by source", table)
     if options.worst:
         write_png(options.worst, sheet([panels for *_, panels in worst]), "8")
     if options.report:
@@ -85,7 +93,12 @@ def show(
             Row(one.name, [one.scores.get(name) for name in figures], images)
             for one, images in zip(done, pictures, strict=True)
         ]
-        write_page(options.report, title, table, columns, rows)
+        sections = {
+            f"The {WORST_SHOWN} worst by {METRICS[metric].title}": _worst_rows(done, rows, metric)
+            for metric in WORST_BY
+            if metric in figures and len(done) > WORST_SHOWN
+        }
+        write_page(options.report, title, tables, columns, {**sections, "All": rows})
     return ExitStatus.FAILED if failed else ExitStatus.OK
 
 
@@ -137,9 +150,42 @@ def _table(
     return Table(["", "mean", "median", *(f"{name}, mean" for name in baselines)], rows)
 
 
+def by_source(judged: Sequence[Judged]) -> dict[str, dict[str, Figures]]:
+    """Summarise `scores.BY_SOURCE` of the pictures of each source, and of all; nothing where no source is known."""
+    groups: dict[str, list[Mapping[str, float]]] = {}
+    for one in judged:
+        if one.source:
+            scores = {name: one.scores[name] for name in BY_SOURCE if name in one.scores}
+            groups.setdefault(one.source, []).append(scores)
+    if not any(row for rows in groups.values() for row in rows):
+        return {}
+    each = {name: summarise(groups[name]) for name in sorted(groups)}
+    return each | {ALL: summarise([row for rows in groups.values() for row in rows])}
+
+
+def _table_by_source(sources: Mapping[str, Mapping[str, Figures]]) -> Table:
+    names = list(sources[ALL])
+    rows = [
+        [source, str(next(iter(each.values())).count), *(figure(name, each[name].mean) for name in names)]
+        for source, each in sources.items()
+    ]
+    return Table(["source", "pictures", *map(titled, names)], rows)
+
+
+def _worst_rows(judged: Sequence[Judged], rows: Sequence[Row], metric: str) -> list[Row]:
+    ordered = sorted(zip(judged, rows, strict=True), key=lambda pair: badness(pair[0].scores, metric), reverse=True)
+    return [row for _, row in ordered[:WORST_SHOWN]]
+
+
 def _record(judged: Judged) -> dict[str, Any]:
     height, width = judged.size
-    record = {"name": judged.name, "height": height, "width": width, "scores": dict(judged.scores)}
+    record = {
+        "name": judged.name,
+        "source": judged.source,
+        "height": height,
+        "width": width,
+        "scores": dict(judged.scores),
+    }
     return record | {"baselines": {name: dict(scores) for name, scores in judged.baselines.items()}}
 
 

@@ -61,7 +61,7 @@ def report(
         print_table(title, table)
     if options.report:
         columns, rows = _rows(a, b, shared, list(comparisons))
-        write_page(options.report, title, table, columns, rows)
+        write_page(options.report, title, [table], columns, {"All": rows})
     return ExitStatus.FAILED if a.failed or b.failed else ExitStatus.OK
 
 

@@ -1,78 +1,107 @@
-"""Which part and channels of a file are its picture, and where an EXR file's pixels lie on its display window."""
+"""Which part and channels of a file are its picture: the beauty of a render, or the layer and view that the user chose.
 
-from collections.abc import Sequence
+Names are those of OpenEXR (Interpreting OpenEXR files: layer.view.channel), as Nuke, Blender, Arnold and Houdini write
+them.
+"""
+
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import OpenImageIO as oiio
-from numpy.typing import NDArray
 
 from ..status import ItemError
 from .complaints import complaint, printable
 from .image import SAMPLES
 
-RGB, ALPHA, GREY = ("R", "G", "B"), "A", "Y"
+COLOURS: tuple[tuple[str, ...], ...] = (("r", "g", "b"), ("red", "green", "blue"))
+GREYS: tuple[tuple[str, ...], ...] = (("y",),)
+ALPHAS = ("a", "alpha")
 PRINT = ("C", "M", "Y", "K")
+BEAUTY = ("rgba", "beauty", "combined", "composite")  # names of layers, the first that is there
+DEFAULT_VIEWS = ("", "main", "left")  # where a file does not say which is its own
+CRYPTOMATTE = "crypto"  # names of layers begin with it: numbers of objects, not colours
 MOST_NAMES = 20  # in a message
 
 
 @dataclass(frozen=True)
-class Channels:
-    """The picture's channels in a file: three of colour or one of grey, then alpha; `sample` is OpenImageIO's type."""
+class Pick:
+    """What the user chose of files with several pictures; None leaves it to the rules."""
 
+    layer: str | None = None
+    view: str | None = None
+    part: int | None = None
+    option: str = "--layer"  # by which it was, or can be, chosen
+
+
+@dataclass(frozen=True)
+class Channels:
+    """A picture in a file: its part, and its channels there, three of colour or one of grey, then alpha.
+
+    `layer` is empty for channels without a prefix in a file of one part; `bare` tells that they have no prefix.
+    """
+
+    part: int
     indices: tuple[int, ...]
     has_alpha: bool
-    sample: str
+    sample: str  # as OpenImageIO calls it
+    layer: str = ""
+    view: str = ""
+    bare: bool = True
 
     @property
     def has_colour(self) -> bool:
         """Whether there are three channels of it."""
         return len(self.indices) >= 3
 
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        name = self.layer or ("RGBA" if self.has_alpha else "RGB")
+        return f"{name} ({self.view})" if self.view else name
 
-def choose_channels(path: Path, reader: oiio.ImageInput, data: bool = False) -> tuple[int, Channels, list[str]]:
-    """The part, its channels, and what the user should be told. The reader stays at that part.
 
-    It is the first part with RGB and alpha, else the first with RGB, else with grey. Of a picture that is `data`, such
-    as a mask, a channel of alpha alone serves, or the only one that there is. Raises `ItemError` `unsupported`.
+def choose_channels(
+    path: Path, reader: oiio.ImageInput, pick: Pick | None = None, data: bool = False
+) -> tuple[Channels, tuple[str, ...], list[str]]:
+    """Choose the picture of a file; give its channels, the names of the others, and what the user should be told.
+
+    The reader stays at its part. It is the layer and view of `pick`, else what has no prefix, else `BEAUTY`, else the
+    only one there. Of a picture that is `data`, such as a mask, a channel of alpha alone serves, or the only one that
+    there is. Raises `ItemError` `unsupported`, also where several fit and no rule decides.
     """
+    pick = pick or Pick()
     parts = _parts(reader)
     flat = [(part, spec) for part, spec in enumerate(parts) if not spec.deep]
-    found = [(part, channels) for part, spec in flat if (channels := _picture(spec))]
-    if data and not found:
-        found = [(part, channels) for part, spec in flat if (channels := _lone(spec))]
+    found = [one for part, spec in flat for one in _pictures(part, spec, len(parts) > 1)]
+    if pick.part is not None:
+        found = [one for one in found if one.part == pick.part]
+    if pick.layer is not None:
+        found = _named(path, found, parts, pick)
+    elif data and not found:
+        found = [one for part, spec in flat if (one := _lone(part, spec))]
     if not found:
-        raise ItemError("unsupported", _refusal(path, parts[0]))
-    part, channels = max(found, key=lambda row: (row[1].has_colour, row[1].has_alpha, -row[0]))
+        raise ItemError("unsupported", _refusal(path, parts, pick))
+    chosen = _beauty(path, _of_view(path, found, parts, pick), pick)
     if reader.format_name() == "openexr":
-        reader.seek_subimage(part, 0)
-    notes = []
-    if len(parts) > 1:
-        notes.append(f"{path} has {len(parts)} parts: number {part + 1} is used")
-    left = [name for i, name in enumerate(parts[part].channelnames) if i not in channels.indices]
-    if left:
-        notes.append(f"{path}: its channels {_listed(left)} are left out")
-    if channels.sample not in SAMPLES:
-        raise ItemError("unsupported", f"{path} has {channels.sample} samples: save it as 8 or 16 bits, half or float")
-    return part, channels, notes
+        reader.seek_subimage(chosen.part, 0)
+    if chosen.sample not in SAMPLES:
+        raise ItemError("unsupported", f"{path} has {chosen.sample} samples: save it as 8 or 16 bits, half or float")
+    others = tuple(
+        name
+        for part, spec in enumerate(parts)
+        for i, name in enumerate(spec.channelnames)
+        if part != chosen.part or i not in chosen.indices
+    )
+    notes = [_taken(path, chosen, others, len(parts))] if others else []
+    return chosen, others, notes
 
 
-def on_display(path: Path, samples: NDArray[Any], spec: oiio.ImageSpec, notes: list[str]) -> NDArray[Any]:
-    """The samples (H, W, channels) of the data window, on the display window; 0 where there are none."""
-    left, top = spec.x - spec.full_x, spec.y - spec.full_y
-    height, width = spec.full_height, spec.full_width
-    if (left, top, spec.height, spec.width) == (0, 0, height, width):
-        return samples
-    shown = np.zeros((height, width, samples.shape[2]), samples.dtype)
-    rows, columns = slice(max(0, top), max(0, top + spec.height)), slice(max(0, left), max(0, left + spec.width))
-    part = samples[max(0, -top) :, max(0, -left) :]
-    target = shown[rows, columns]
-    target[...] = part[: target.shape[0], : target.shape[1]]
-    if target.shape[:2] != samples.shape[:2]:
-        notes.append(f"{path} has pixels outside its display window, which are left out")
-    return shown
+def listed(names: Sequence[str]) -> str:
+    """Names on one line, of very many the first."""
+    more = f" and {len(names) - MOST_NAMES} others" if len(names) > MOST_NAMES else ""
+    return " ".join(printable(", ".join(names[:MOST_NAMES])).split()) + more
 
 
 def _parts(reader: oiio.ImageInput) -> list[oiio.ImageSpec]:
@@ -88,29 +117,122 @@ def _parts(reader: oiio.ImageInput) -> list[oiio.ImageSpec]:
     return parts
 
 
-def _picture(spec: oiio.ImageSpec) -> Channels | None:
-    """The picture's channels in a part; of several layers with names the first."""
+def _pictures(part: int, spec: oiio.ImageSpec, several: bool) -> list[Channels]:
+    """The pictures in a part: one a prefix that has colours, or a grey. `several` tells that there are other parts."""
     names = list(spec.channelnames)
-    prefixes = dict.fromkeys(["", *(name.rpartition(".")[0] + "." for name in names if "." in name)])
-    for colours in (RGB, (GREY,)):
-        for prefix in prefixes:
-            wanted = [prefix + colour for colour in colours]
-            if not set(wanted) <= set(names) or ({"RY", "BY"} & set(names) and colours == (GREY,)):
-                continue
-            if set(PRINT) <= set(names):
-                continue
-            alpha = [prefix + ALPHA] if prefix + ALPHA in names else []
-            indices = tuple(names.index(name) for name in (*wanted, *alpha))
-            return Channels(indices, bool(alpha), _sample(spec, indices))
-    return None
+    if set(PRINT) <= set(names):
+        return []
+    groups: dict[str, dict[str, int]] = {}  # prefix → channel without it, in lower case → its index
+    for index, name in enumerate(names):
+        prefix, _, channel = name.rpartition(".")
+        groups.setdefault(prefix, {}).setdefault(channel.lower(), index)
+    views = list(spec.getattribute("multiView") or ())  # the first is that of channels which name none
+    own_view = spec.get_string_attribute("view") or (views[0] if views else "")
+    part_name = _without_view(spec.get_string_attribute("oiio:subimagename"), own_view) if several else ""
+    found = []
+    for prefix, channels in groups.items():
+        words, view = prefix.split(".") if prefix else [], own_view
+        if words and words[-1] in views:
+            view = words.pop()
+        colours = next((wanted for wanted in COLOURS if set(wanted) <= channels.keys()), None)
+        if colours is None and not {"ry", "by"} & channels.keys():
+            colours = next((wanted for wanted in GREYS if set(wanted) <= channels.keys()), None)
+        if colours is not None:
+            alpha = [name for name in ALPHAS if name in channels][:1]
+            indices = tuple(channels[name] for name in (*colours, *alpha))
+            layer = ".".join(words) or part_name
+            found.append(Channels(part, indices, bool(alpha), _sample(spec, indices), layer, view, not words))
+    return found
 
 
-def _lone(spec: oiio.ImageSpec) -> Channels | None:
+def _without_view(name: str, view: str) -> str:
+    """The name of a part without that of its view: `rgba_left` and `rgba.left` are the layer `rgba`."""
+    return re.sub(rf"[._-]?{re.escape(view)}$", "", name) if view else name
+
+
+def _named(
+    path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec], pick: Pick
+) -> list[Channels]:  # fmt: skip
+    """The pictures of the layer that the user names: exactly, or but for upper and lower case, or by its last word; or
+    the channel of that name alone, as grey.
+    """
+    wanted = (pick.layer or "").casefold()
+    tests: tuple[Callable[[Channels], bool], ...] = (
+        lambda one: one.layer == pick.layer,
+        lambda one: one.layer.casefold() == wanted,
+        lambda one: _last(one.layer) == wanted,
+        lambda one: one.bare and not one.layer and wanted in ("rgb", "rgba"),
+    )
+    for test in tests:
+        if matching := [one for one in found if test(one)]:
+            return matching
+    for part, spec in enumerate(parts):
+        names = [name.casefold() for name in spec.channelnames]
+        alone = [name for name in names if name.rpartition(".")[0] == wanted]  # such as roto.A
+        for name in (wanted, *(alone if len(alone) == 1 else ())):
+            if name in names and not spec.deep:
+                index = (names.index(name),)
+                return [Channels(part, index, False, _sample(spec, index), spec.channelnames[index[0]], bare=False)]
+    layers = list(dict.fromkeys(one.layer or "RGBA" for one in found))
+    others = listed([name for spec in parts for name in spec.channelnames])
+    there = f"it has {listed(layers)}" if layers else f"its channels are {others}"
+    raise ItemError("unsupported", f"{path} has no layer {pick.layer} ({pick.option}): {there}")
+
+
+def _of_view(path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec], pick: Pick) -> list[Channels]:
+    """Those of the view that the user chose, else of the file's own."""
+    views = list(dict.fromkeys(one.view for one in found))
+    if pick.view is not None:
+        chosen = next((view for view in views if view.casefold() == pick.view.casefold()), None)
+        if chosen is None:
+            there = f"it has {listed(views)}" if any(views) else "it names none"
+            raise ItemError("unsupported", f"{path} has no view {pick.view} (--view): {there}")
+    else:
+        order = [*(view for spec in parts for view in spec.getattribute("multiView") or ()), *DEFAULT_VIEWS, *views]
+        chosen = next(view for view in order if view in views)
+    return [one for one in found if one.view == chosen]
+
+
+def _beauty(path: Path, found: Sequence[Channels], pick: Pick) -> Channels:
+    """The picture that is meant. Raises `ItemError` where no rule decides."""
+    pictures = [one for one in found if one.has_colour and not _last(one.layer).startswith(CRYPTOMATTE)]
+    pictures = pictures or list(found)
+    bare = [one for one in pictures if one.bare]
+    called = [
+        [one for one in pictures if _last(one.layer) == name] for name in BEAUTY
+    ]  # fmt: skip
+    several = len(bare) > 1
+    orders = (*called, bare) if several else (bare, *called)
+    with_alpha = [one for one in bare if one.has_alpha] if several else []
+    for fitting in (*orders, with_alpha, pictures):
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting and fitting is not bare:
+            pictures = fitting
+            break
+    names = listed([one.name for one in pictures])
+    raise ItemError("unsupported", f"{path} has several pictures: {names}; choose one with {pick.option}")
+
+
+def _last(layer: str) -> str:
+    """The last word of a layer's name: that of a pass, which may follow that of a view layer."""
+    return layer.casefold().rpartition(".")[2]
+
+
+def _taken(path: Path, chosen: Channels, others: Sequence[str], parts: int) -> str:
+    where = f" of part {chosen.part + 1} of {parts}" if parts > 1 else ""
+    return f"{path}: {chosen.name}{where} is used, its channels {listed(others)} are left out"
+
+
+def _lone(part: int, spec: oiio.ImageSpec) -> Channels | None:
     """A part's first channel of alpha, or the only one that it has, as grey."""
     names = list(spec.channelnames)
-    alphas = [i for i, name in enumerate(names) if name.rpartition(".")[2].upper() == ALPHA]
+    alphas = [i for i, name in enumerate(names) if name.rpartition(".")[2].lower() in ALPHAS]
     indices = tuple(alphas[:1] or (range(1) if len(names) == 1 else ()))
-    return Channels(indices, False, _sample(spec, indices)) if indices else None
+    if not indices:
+        return None
+    layer = names[indices[0]].rpartition(".")[0]
+    return Channels(part, indices, False, _sample(spec, indices), layer, bare=not layer)
 
 
 def _sample(spec: oiio.ImageSpec, indices: tuple[int, ...]) -> str:
@@ -118,13 +240,8 @@ def _sample(spec: oiio.ImageSpec, indices: tuple[int, ...]) -> str:
     return types.pop() if len(types) == 1 else str(spec.format)
 
 
-def _refusal(path: Path, spec: oiio.ImageSpec) -> str:
-    if spec.deep:
-        return f"{path} holds deep samples: flatten it first"
-    return f"{path} has the channels {_listed(spec.channelnames)}: save it as RGB or RGBA"
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names of channels on one line, of very many the first."""
-    more = f" and {len(names) - MOST_NAMES} others" if len(names) > MOST_NAMES else ""
-    return " ".join(printable(", ".join(names[:MOST_NAMES])).split()) + more
+def _refusal(path: Path, parts: Sequence[oiio.ImageSpec], pick: Pick) -> str:
+    if any(spec.deep for spec in parts):
+        return f"{path} holds deep samples: flatten it first, in Nuke with DeepToImage"
+    names = listed([name for spec in parts for name in spec.channelnames])
+    return f"{path} has the channels {names}: save it as RGB or RGBA, or choose one with {pick.option}"

@@ -40,15 +40,12 @@ def depth_of(path: Path) -> Depth | None:
 
 
 def _by_openimageio(path: Path) -> Depth | None:
-    import OpenImageIO as oiio
-
-    from .complaints import complaint
     from .image import SAMPLES
+    from .opening import open_file
 
     with spelled(path) as name:
-        reader = oiio.ImageInput.open(name)
+        reader, _ = open_file(name)
         if reader is None:
-            complaint()  # it would be the next file's
             return None
         try:
             known = SAMPLES.get(str(reader.spec().format))

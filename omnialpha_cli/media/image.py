@@ -13,6 +13,7 @@ from .colour import Chromaticities, Encoding, Transfer
 from .floats import Floats
 from .formats import Depth
 from .icc import profile_space
+from .windows import Windows
 
 AlphaKind = Literal["straight", "premultiplied"]
 
@@ -61,7 +62,8 @@ class Image:
     none. `depth`, `transfer`, `primaries`, `icc` (a profile for RGB), `alpha_kind` and `orientation` (EXIF's) are those
     of the file. Where a premultiplied file has alpha 0, `rgb` is what it holds there: light without coverage.
     `metadata` is what the writer gives back under the same names, `notes` what the user should be told about the file,
-    one line each.
+    one line each. `windows` are those of an EXR file where `rgb` is its data window and not just the display window.
+    `part` and `channels` are what was taken of a file that has several, `left_out` the names of its other channels.
     """
 
     rgb: Floats
@@ -75,6 +77,10 @@ class Image:
     path: Path | None = None
     metadata: Metadata = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    windows: Windows | None = None
+    part: int = 0
+    channels: tuple[int, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:

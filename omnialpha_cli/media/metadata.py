@@ -15,13 +15,19 @@ DROPPED_PREFIXES = ("oiio:", "openexr:", "tiff:", "png:", "jpeg:", "webp:", "tar
                     "Exif:Interop")  # fmt: skip
 DROPPED = {"compression", "planarconfig", "Orientation", "name", "view", "type", "chunkCount", "dataWindow",
            "displayWindow", "tiles", "lineOrder", "channels", "textureformat", "XMP", "Software", "CICP",
-           "chromaticities"}  # fmt: skip
+           "chromaticities", "layers"}  # fmt: skip
+OF_CHANNELS = ("multiView", "cryptomatte/")  # begin the names of what describes channels that a result need not have
 PRIVATE = ("serial", "ownername", "documentid")
 
 
 def kept(spec: oiio.ImageSpec) -> Metadata:
     """The attributes of a picture that was read which its output gets back."""
     return {a.name: _value(a) for a in spec.extra_attribs if a.name.isprintable() and _is_kept(a.name)}
+
+
+def of_channels(spec: oiio.ImageSpec) -> Metadata:
+    """The attributes that describe channels beside the picture's own."""
+    return {a.name: _value(a) for a in spec.extra_attribs if a.name.startswith(OF_CHANNELS)}
 
 
 def give_back(spec: oiio.ImageSpec, metadata: Metadata) -> None:
@@ -41,7 +47,9 @@ def attributes(spec: oiio.ImageSpec) -> Mapping[str, Any]:
 
 def _is_kept(name: str) -> bool:
     folded = name.lower()
-    return not (name in DROPPED or name.startswith(DROPPED_PREFIXES) or any(word in folded for word in PRIVATE))
+    return not (
+        name in DROPPED or name.startswith((*DROPPED_PREFIXES, *OF_CHANNELS)) or any(word in folded for word in PRIVATE)
+    )
 
 
 def _value(attribute: Any) -> str | int | float | Typed:

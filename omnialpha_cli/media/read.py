@@ -8,8 +8,9 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
+from ..status import ItemError
 from . import icc as profiles
-from .channels import choose_channels, on_display
+from .channels import Pick, choose_channels
 from .colour import LINEAR, SRGB, are_usable, convert
 from .complaints import NO_TEXT, complaint
 from .floats import Floats
@@ -17,9 +18,11 @@ from .image import SAMPLES, Image, split, upright
 from .lies import check_header
 from .metadata import attributes, kept
 from .names import spelled
+from .opening import open_file
 from .pillow import check_size, damaged, read_cmyk, read_heif
 from .signatures import recognise
 from .tags import encoding_of
+from .windows import Box, Windows, on_display, trivial
 
 JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 
@@ -27,14 +30,22 @@ JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 HARMLESS = ("extraneous bytes before marker", "Unknown Adobe color transform code", "JFIF major revision number")
 
 
-def read_image(path: str | Path, max_pixels: int = 300_000_000, *, data: bool = False) -> Image:
-    """The picture in a file of one of the formats `signatures.READ`, of any depth.
+def read_image(
+    path: str | Path,
+    max_pixels: int = 300_000_000,
+    *,
+    data: bool = False,
+    overscan: bool = False,
+    pick: Pick | None = None,
+) -> Image:
+    """Read the picture in a file of one of the formats `signatures.READ`, of any depth.
 
     Greyscale, palette, 1-bit and CMYK become RGB, the latter by its own profile; associated alpha becomes straight;
-    EXIF orientation is applied; of an EXR file it is the display window of the first part with RGB. A picture that is
-    `data`, such as a mask, keeps its numbers whatever its profile says. Raises `ItemError`:
-    `missing`, `unreadable` (no permission, a folder, empty, not an image, truncated or damaged), `unsupported`,
-    `too-small`, `too-large` (more than `max_pixels`).
+    EXIF orientation is applied; of an EXR file it is the layer that `choose_channels` takes, on its display window, or
+    with `overscan` its data window, in `Image.windows`. A picture that is `data`, such as a mask, keeps its numbers
+    whatever its profile says. Raises `ItemError`: `missing`, `unreadable` (no permission, a folder, empty, not an
+    image, truncated or damaged), `unsupported`, `too-small`, `too-large` (more than `max_pixels`), `empty` (no pixel
+    lies in the display window).
     """
     path = Path(path)
     kind = recognise(path)
@@ -43,20 +54,26 @@ def read_image(path: str | Path, max_pixels: int = 300_000_000, *, data: bool = 
         return read_heif(path, kind, max_pixels)
     with spelled(path) as name:
         try:
-            return _decode(path, name, kind, max_pixels, data)
+            image = _decode(path, name, kind, max_pixels, data, pick)
         except UnicodeDecodeError:
             raise damaged(path, NO_TEXT) from None
+    if overscan or image.windows is None:
+        return image
+    if image.windows.display.contains(image.windows.data):
+        return on_display(image)
+    note = f"{path} has pixels outside its display window, which are left out"
+    return replace(on_display(image), notes=(*image.notes, note))
 
 
-def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool) -> Image:
+def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool, pick: Pick | None) -> Image:
     """Read the file `path`, which can be opened as `name`, with OpenImageIO."""
     reader = _open(path, name)
     try:
-        part, channels, notes = choose_channels(path, reader, data)
+        channels, left_out, notes = choose_channels(path, reader, pick, data)
         spec = reader.spec()
         check_size(path, spec.full_width, spec.full_height, max_pixels)
         check_size(path, spec.width, spec.height, max_pixels)
-        samples = _samples(path, reader, part, channels.indices)  # (H, W, channels)
+        samples = _samples(path, reader, channels.part, channels.indices)  # (H, W, channels)
         several = kind != "OpenEXR" and (bool(spec.get_int_attribute("oiio:Movie")) or reader.seek_subimage(1, 0))
         complaint(reader)  # a failed seek leaves its complaint behind
     finally:
@@ -72,8 +89,7 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool) -> Im
         encoding = replace(encoding, primaries=None)
     if several:
         notes.append(f"{path} holds several pictures: the first one is used")
-    if kind == "OpenEXR":
-        samples = on_display(path, samples, spec, notes)
+    windows = _windows(path, spec, data) if kind == "OpenEXR" else None
     if "CMYK" in (told.get("tiff:ColorSpace"), told.get("jpeg:ColorSpace")):
         samples = _from_inks(path, name, kind, samples, told.get("ICCProfile"), max_pixels)
     orientation = spec.get_int_attribute("Orientation", 1)
@@ -99,7 +115,22 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool) -> Im
         path=path,
         metadata=kept(spec),
         notes=tuple(notes),
+        windows=windows,
+        part=channels.part,
+        channels=channels.indices,
+        left_out=left_out,
     )
+
+
+def _windows(path: Path, spec: oiio.ImageSpec, data: bool) -> Windows | None:
+    """The windows of an EXR file; None where they are one, at the origin. Nothing to be seen is a fault, or no mask."""
+    windows = Windows(
+        Box(spec.x, spec.y, spec.width, spec.height),
+        Box(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
+    )
+    if not data and not windows.data.overlaps(windows.display):
+        raise ItemError("empty", f"{path} has no pixel in its display window: export it with one that fits")
+    return None if windows == trivial((spec.height, spec.width)) else windows
 
 
 def count_odd(rgb: Floats) -> int:
@@ -108,13 +139,9 @@ def count_odd(rgb: Floats) -> int:
 
 
 def _open(path: Path, name: str, **options: int) -> oiio.ImageInput:
-    wanted = oiio.ImageSpec()
-    wanted.attribute("oiio:UnassociatedAlpha", 1)
-    for option, value in options.items():
-        wanted.attribute(f"oiio:{option}", value)
-    reader = oiio.ImageInput.open(name, wanted)
+    reader, fault = open_file(name, **options)
     if reader is None:
-        raise damaged(path, complaint())
+        raise damaged(path, fault)
     return reader
 
 

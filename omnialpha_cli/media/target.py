@@ -7,6 +7,8 @@ from . import tags
 from .colour import LINEAR, SRGB, Encoding
 from .formats import FORMATS, Depth, Format
 from .image import Image, Metadata
+from .rest import Taken
+from .windows import Windows
 
 Compression = Literal["none", "fast", "small"]
 
@@ -15,7 +17,9 @@ Compression = Literal["none", "fast", "small"]
 class Target:
     """Everything about a file but its pixels. `encoding` is what the colours given to the encoder stand for.
 
-    `premultiplied` tells that a TIFF file shall be; `parts` that an EXR file shall have one a layer.
+    `premultiplied` tells that a TIFF file shall be; `parts` that an EXR file shall have one a layer. `windows` are
+    where the pixels lie; formats that have none get the display window. `rest` names what an EXR file shall keep of its
+    source.
     """
 
     format: str = "png"
@@ -24,6 +28,8 @@ class Target:
     metadata: Metadata = field(default_factory=dict)
     premultiplied: bool = False
     parts: bool = False
+    windows: Windows | None = None
+    rest: Taken | None = None
     compression: Compression = "fast"
 
 
@@ -56,4 +62,5 @@ def target_for(format: str, source: Image | None, depth: Depth | None) -> Target
     row = FORMATS[format]
     chosen = row.depth_for("8" if source is None else source.depth, depth)
     metadata: Metadata = {} if source is None else source.metadata
-    return Target(format, chosen, encoding_for(row, chosen, source), metadata)
+    windows = None if source is None else source.windows
+    return Target(format, chosen, encoding_for(row, chosen, source), metadata, windows=windows)

@@ -16,6 +16,7 @@ from .encoders import exr, ora, png, psd, tiff, webp
 from .encoders.layer import Layer
 from .floats import Floats
 from .target import Target
+from .windows import place
 
 FLAT: dict[str, Callable[[Path, Floats, Target], None]] = {
     "png": png.write, "tiff": tiff.write, "tiff-pages": tiff.write, "exr": exr.write, "webp": webp.write,
@@ -35,19 +36,29 @@ def write_picture(path: Path, rgba: Floats, target: Target, light: NDArray[np.bo
     if target.format == "exr":
         exr.write(path, rgba, target, light)
     elif target.format in FLAT:
-        FLAT[target.format](path, rgba, target)
+        FLAT[target.format](path, _shown(rgba, target), target)
     else:
         write_layers(path, [Layer("foreground", rgba)], target)
 
 
 def write_grey(path: Path, grey: Floats, target: Target) -> None:
     """Write one channel `grey` (H, W) in [0, 1]: data, with no encoding of colour. Raises OSError."""
-    FLAT[target.format](path, grey[..., None], target)
+    FLAT[target.format](path, _shown(grey[..., None], target), target)
 
 
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     """Write layers, bottom first, into one file. Raises OSError."""
-    LAYERED[target.format](path, layers, target)
+    shown = [Layer(layer.name, _shown(layer.rgba, target)) for layer in layers]
+    LAYERED[target.format](path, shown, target)
+
+
+def _shown(pixels: Floats, target: Target) -> Floats:
+    """The pixels (H, W, channels) that a file of the target's format holds: without windows those of the display
+    window, 0 where there are none.
+    """
+    if target.windows is None or target.format == "exr":
+        return pixels
+    return place(pixels, target.windows.data, target.windows.display)
 
 
 def write_png(path: Path, rgba: Floats, depth: Literal["8", "16"] = "8") -> None:

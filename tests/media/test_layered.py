@@ -136,7 +136,7 @@ class TestExr:
         write_layers(tmp_path / "a.exr", layers, Target("exr", depth, LINEAR))
         reader = oiio.ImageInput.open(str(tmp_path / "a.exr"))
         spec = reader.spec()
-        groups = [f"layer_{i:02}.{channel}" for i in range(2) for channel in "RGBA"]
+        groups = [f"{name}.{channel}" for name in NAMES for channel in "RGBA"]
         assert set(spec.channelnames) == {*"RGBA", *groups}
         assert spec.get_string_attribute("compression").startswith("zips")
         assert str(spec.format) == depth and not reader.seek_subimage(1, 0)
@@ -144,8 +144,8 @@ class TestExr:
         composite = np.dstack([samples[channel] for channel in "RGBA"])
         np.testing.assert_allclose(composite[..., :3], picture, rtol=4 * STEP[depth], atol=STEP[depth])
         result = np.zeros((*SIZE, 3))
-        for i in range(2):  # premultiplied: sum of what shows
-            rgba = np.dstack([samples[f"layer_{i:02}.{channel}"] for channel in "RGBA"])
+        for name in NAMES:  # premultiplied: sum of what shows
+            rgba = np.dstack([samples[f"{name}.{channel}"] for channel in "RGBA"])
             result = rgba[..., :3] + (1 - rgba[..., 3:]) * result
         np.testing.assert_allclose(result, picture, rtol=6 * STEP[depth], atol=6 * STEP[depth])
 
@@ -153,11 +153,14 @@ class TestExr:
         picture, layers = scene(0, 4)
         write_layers(tmp_path / "a.exr", layers, Target("exr", "float", LINEAR, parts=True))
         reader = oiio.ImageInput.open(str(tmp_path / "a.exr"))
+        assert reader.spec().channelnames == ("R", "G", "B", "A")
+        np.testing.assert_allclose(reader.read_image("float")[..., :3], picture, atol=1e-5)  # the composite
         result, names = np.zeros((*SIZE, 3)), []
-        while reader.seek_subimage(len(names), 0):
-            assert reader.spec().channelnames == ("R", "G", "B", "A")
+        while reader.seek_subimage(len(names) + 1, 0):
+            name = reader.spec().get_string_attribute("oiio:subimagename")
+            names.append(name)
+            assert reader.spec().channelnames == tuple(f"{name}.{channel}" for channel in "RGBA")
             samples = reader.read_image(len(names), 0, 0, 4, "float")
-            names.append(reader.spec().get_string_attribute("oiio:subimagename"))
             result = samples[..., :3] + (1 - samples[..., 3:]) * result
         assert tuple(names) == NAMES
         np.testing.assert_allclose(result, picture, atol=1e-5)

@@ -55,13 +55,13 @@ class TestExr:
         np.testing.assert_array_equal(image.rgb, ramp[3:7, 2:8])
         assert "outside its display window" in image.notes[0]
 
-    def test_of_several_parts_the_first_with_rgba_is_used(self, tmp_path):
+    def test_of_several_parts_the_one_with_rgba_is_used(self, tmp_path):
         depth = np.zeros((4, 4, 1), np.float32)
         rgb, rgba = np.full((4, 4, 3), 2, np.float32), np.full((4, 4, 4), 0.5, np.float32)
-        parts = (["Z"], depth), (list("RGB"), rgb), (list("RGBA"), rgba), (list("RGBA"), rgba / 5)
+        parts = (["Z"], depth), (list("RGB"), rgb), (list("RGBA"), rgba)
         image = read_image(write_exr(tmp_path / "a.exr", *parts))
         np.testing.assert_allclose(image.rgb, 1)
-        assert image.alpha is not None and "4 parts: number 3 is used" in image.notes[0]
+        assert image.alpha is not None and "part2 of part 3 of 3 is used" in image.notes[0]
 
     def test_other_channels_are_left_out_and_do_not_decide_the_depth(self, tmp_path):
         path = write_exr(tmp_path / "a.exr", (["R", "G", "B", "A", "Z"], np.ones((4, 4, 5), np.float16)))

@@ -1,0 +1,74 @@
+"""What an EXR file holds beside its picture: other channels and parts, which a result can keep (`--keep-layers`)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import OpenImageIO as oiio
+from numpy.typing import NDArray
+
+from .image import Image, Metadata
+from .metadata import of_channels
+from .names import spelled
+from .opening import open_file
+from .signatures import recognise
+
+Taken = tuple[Path, int, tuple[int, ...]]  # a file, and the part and channels of its picture
+KEPT_TYPES = ("half", "float")
+
+
+@dataclass(frozen=True, eq=False)
+class Rest:
+    """`planes` are the names and samples (H, W), half or float, of the other channels of the picture's part, `parts`
+    the headers and samples (H, W, channels) of the other parts, `metadata` what describes channels.
+    """
+
+    planes: Sequence[tuple[str, NDArray[Any]]] = ()
+    parts: Sequence[tuple[oiio.ImageSpec, NDArray[Any]]] = ()
+    metadata: Metadata = field(default_factory=dict[str, Any])
+
+
+def taken_of(image: Image | None) -> Taken | None:
+    """Where the rest of a picture's file is; None where there is none."""
+    if image is None or image.path is None or not image.left_out or recognise(image.path) != "OpenEXR":
+        return None
+    return image.path, image.part, image.channels
+
+
+def read_rest(path: Path, part: int, channels: tuple[int, ...]) -> Rest:
+    """Read all of a file but those `channels` of that `part`. Deep parts, and whole numbers beside floats in one part,
+    are left out. Raises OSError.
+    """
+    planes: list[tuple[str, NDArray[Any]]] = []
+    parts: list[tuple[oiio.ImageSpec, NDArray[Any]]] = []
+    metadata: Mapping[str, Any] = {}
+    with spelled(path) as name:
+        reader, fault = open_file(name)
+        if reader is None:
+            raise OSError(fault)
+        try:
+            number = 0
+            while reader.seek_subimage(number, 0):
+                spec = reader.spec()
+                if number == part:
+                    metadata = of_channels(spec)
+                    planes = [
+                        (spec.channelnames[i], _read(reader, number, i, i + 1, str(spec.channelformat(i)))[..., 0])
+                        for i in range(spec.nchannels)
+                        if i not in channels and str(spec.channelformat(i)) in KEPT_TYPES
+                    ]
+                elif not spec.deep:
+                    parts.append((oiio.ImageSpec(spec), _read(reader, number, 0, spec.nchannels, str(spec.format))))
+                number += 1
+            reader.geterror()  # the seek behind the last part leaves its complaint
+        finally:
+            reader.close()
+    return Rest(planes, parts, metadata)
+
+
+def _read(reader: oiio.ImageInput, part: int, first: int, end: int, type: str) -> NDArray[Any]:
+    samples = reader.read_image(part, 0, first, end, type)
+    if samples is None:
+        raise OSError(reader.geterror())
+    return samples

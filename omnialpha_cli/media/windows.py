@@ -1,0 +1,113 @@
+"""Data and display windows, as EXR files have them: which pixels a file holds, and which of them a viewer shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .image import Image
+
+ASPECT_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of pixels; `x` and `y` are those of its upper left one."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether a pixel lies in both."""
+        return (
+            max(self.x, other.x) < min(self.x + self.width, other.x + other.width)
+            and max(self.y, other.y) < min(self.y + self.height, other.y + other.height)
+        )  # fmt: skip
+
+    def contains(self, other: Box) -> bool:
+        """Whether all pixels of the other lie in this one."""
+        return self.union(other) == self
+
+    def union(self, other: Box) -> Box:
+        """The smallest box around both."""
+        x, y = min(self.x, other.x), min(self.y, other.y)
+        right = max(self.x + self.width, other.x + other.width)
+        bottom = max(self.y + self.height, other.y + other.height)
+        return Box(x, y, right - x, bottom - y)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """`data` is where a file has pixels, `display` what is shown; both on one plane, y downwards."""
+
+    data: Box
+    display: Box
+
+
+def trivial(size: tuple[int, int]) -> Windows:
+    """The windows of a picture (height, width) that has none of its own: all is data, and all is shown."""
+    box = Box(0, 0, size[1], size[0])
+    return Windows(box, box)
+
+
+def place(pixels: NDArray[Any], box: Box, target: Box) -> NDArray[Any]:
+    """Put pixels (H, W, …), which lie in `box`, on the `target` box: 0 where there are none."""
+    if box == target:
+        return pixels
+    placed = np.zeros((target.height, target.width, *pixels.shape[2:]), pixels.dtype)
+    if box.overlaps(target):
+        top, left = box.y - target.y, box.x - target.x
+        rows, columns = slice(max(0, top), max(0, top + box.height)), slice(max(0, left), max(0, left + box.width))
+        shown = placed[rows, columns]
+        part = pixels[max(0, -top) :, max(0, -left) :]
+        shown[...] = part[: shown.shape[0], : shown.shape[1]]
+    return placed
+
+
+def on_display(image: Image) -> Image:
+    """Crop or pad a picture to its display window; one without windows stays as it is."""
+    if image.windows is None:
+        return image
+    data, display = image.windows.data, image.windows.display
+    alpha = None if image.alpha is None else place(image.alpha, data, display)
+    return replace(image, rgb=place(image.rgb, data, display), alpha=alpha, windows=None)
+
+
+def align(image: Image, source: Image) -> Image:
+    """Bring a hint or a clean plate to the data window of its source, at the resolution that it has.
+
+    Both are laid upon one another by their display windows; a picture without windows is the display window, unless it
+    has the size of the data window. Within its own display window a hint without data is 0, beyond it goes on as it
+    ends there. One whose proportions fit neither window is given back as it is.
+    """
+    own, theirs = image.windows or trivial(image.size), source.windows or trivial(source.size)
+    as_shown = image.size == (theirs.display.height, theirs.display.width)
+    if own == theirs or (image.windows is None and image.size == source.size and not as_shown):
+        return image
+    display, shown = own.display, theirs.display
+    across, down = display.width / shown.width, display.height / shown.height
+    if abs(across - down) > ASPECT_TOLERANCE * across:
+        return image
+    left, top = round((theirs.data.x - shown.x) * across), round((theirs.data.y - shown.y) * down)
+    width, height = max(1, round(theirs.data.width * across)), max(1, round(theirs.data.height * down))
+    target = Box(display.x + left, display.y + top, width, height)
+    known = own.data.union(own.display)
+
+    def brought(pixels: NDArray[Any]) -> NDArray[Any]:
+        return _continued(place(pixels, own.data, known), known, target)
+
+    alpha = None if image.alpha is None else brought(image.alpha)
+    return replace(image, rgb=brought(image.rgb), alpha=alpha, windows=None)
+
+
+def _continued(pixels: NDArray[Any], box: Box, target: Box) -> NDArray[Any]:
+    """The pixels (H, W, …) of `box` on the `target` box, which may reach beyond it: there the nearest ones."""
+    rows = np.clip(np.arange(target.y, target.y + target.height) - box.y, 0, box.height - 1)
+    columns = np.clip(np.arange(target.x, target.x + target.width) - box.x, 0, box.width - 1)
+    return pixels[rows][:, columns]

@@ -157,7 +157,6 @@ class Pipeline:
 
     def _read_unchanged(self, item: Item) -> tuple[list[Image], Fingerprint]:
         """The item's pictures, and what it is recorded to be made of: the same bytes, read anew if a file changed."""
-        limit, is_data = self.files.max_pixels, find_task(item.task).hint != "background"
         for _ in range(READINGS):
             try:
                 made_from = fingerprint(item, self.settings, self.weights)
@@ -166,7 +165,7 @@ class Pipeline:
                     read_head(path)  # says what is wrong with it
                 raise ItemError("unreadable", f"{item.label} cannot be read: {error.strerror or error}") from None
             try:
-                images = [read_image(path, limit, data=is_data and i > 0) for i, path in enumerate(item.inputs)]
+                images = self._pictures(item)
             except ItemError:
                 if made_from.is_current(item):
                     raise
@@ -176,6 +175,11 @@ class Pipeline:
         raise ItemError(
             "unreadable", f"{item.label} changes while it is read: wait until it is complete, then run again"
         )
+
+    def _pictures(self, item: Item) -> list[Image]:
+        """Read the item's pictures, overscan too. Raises ItemError."""
+        limit, is_data = self.files.max_pixels, find_task(item.task).hint != "background"
+        return [read_image(path, limit, data=is_data and i > 0, overscan=True) for i, path in enumerate(item.inputs)]
 
     def _infer(self) -> None:
         reading = self.threads.read

@@ -55,8 +55,9 @@ def write(
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Names of layers, with numbers where several are the same: EXR takes no two parts of one name."""
-    return [name if names.count(name) == 1 else f"{name}_{names[:i].count(name) + 1}" for i, name in enumerate(names)]
+    """Return names of layers of which no two are the same: `foreground`, `foreground_2`."""
+    counts = [names[: i + 1].count(name) for i, name in enumerate(names)]
+    return [name if count == 1 else f"{name}_{count}" for name, count in zip(names, counts, strict=True)]
 
 
 def _write_picture(path: Path, rgba: Floats, prepared: Prepared, alpha_only: bool, target: Target) -> None:

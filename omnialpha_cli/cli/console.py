@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
+from ..media.notes import RunNote
 from . import ndjson
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Console:
         self.total = 0
         self.start = time.monotonic()
         self._bar: Progress | None = None
+        self._told: set[str] = set()  # warnings, without the names of their files
 
     def __enter__(self) -> Self:
         return self
@@ -76,8 +78,12 @@ class Console:
         self._record("item", ndjson.item_record(result, self.seed))
         if result.status != "failed":
             self._paths(result)
+        label = str(result.item.label)
         for warning in result.warnings:
-            label = str(result.item.label)
+            kind = warning.replace(label, "")
+            if isinstance(warning, RunNote) and kind in self._told:
+                continue
+            self._told.add(kind)
             self.warn(warning if label in warning else f"{label}: {warning}")
         if result.error:
             self._message(f"failed: {result.error}")

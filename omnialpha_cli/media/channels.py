@@ -14,6 +14,7 @@ import OpenImageIO as oiio
 from ..status import ItemError
 from .complaints import complaint, printable
 from .image import SAMPLES
+from .notes import RunNote
 
 COLOURS: tuple[tuple[str, ...], ...] = (("r", "g", "b"), ("red", "green", "blue"))
 GREYS: tuple[tuple[str, ...], ...] = (("y",),)
@@ -221,7 +222,7 @@ def _last(layer: str) -> str:
 
 def _taken(path: Path, chosen: Channels, others: Sequence[str], parts: int) -> str:
     where = f" of part {chosen.part + 1} of {parts}" if parts > 1 else ""
-    return f"{path}: {chosen.name}{where} is used, its channels {listed(others)} are left out"
+    return RunNote(f"{path}: {chosen.name}{where} is used, its channels {listed(others)} are left out")
 
 
 def _lone(part: int, spec: oiio.ImageSpec) -> Channels | None:

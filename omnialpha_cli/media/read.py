@@ -18,6 +18,7 @@ from .image import SAMPLES, Image, split, upright
 from .lies import check_header
 from .metadata import attributes, kept
 from .names import spelled
+from .notes import RunNote
 from .opening import open_file
 from .pillow import check_size, damaged, read_cmyk, read_heif
 from .signatures import recognise
@@ -61,7 +62,7 @@ def read_image(
         return image
     if image.windows.display.contains(image.windows.data):
         return on_display(image)
-    note = f"{path} has pixels outside its display window, which are left out"
+    note = RunNote(f"{path} has pixels outside its display window, which are left out")
     return replace(on_display(image), notes=(*image.notes, note))
 
 

@@ -12,7 +12,9 @@ from ..imaging.hint import BACKGROUND, grow, hint_values, same_shape, scale_hint
 from ..imaging.removal.fill import fill_hole, hole_of
 from ..media.colour import SRGB, Encoding, convert
 from ..media.image import Image
+from ..media.notes import RunNote
 from ..media.target import Target, target_for
+from ..media.windows import align
 from ..model.omnialpha import Defaults, Request
 from ..status import ItemError
 from ..tasks import Task
@@ -94,6 +96,7 @@ def prepare(
     height, width = source.size
     plate, odd = _plate(source, target.encoding)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
+    warnings = *warnings, *_lost(source, target)
     if not first.inputs:  # what is missing is made from words alone
         square = first.outputs == ("foreground",)  # it will stand somewhere else
         canvas = _drawn_canvas(height, width, side, defaults.multiple, square=square)
@@ -103,12 +106,13 @@ def prepare(
     views = [_view(source, plate, target.encoding, alpha, task, canvas)]  # (4, h, w) each
     hint, clean_plate, hole = None, None, None
     if len(images) > 1:
-        _check_shape(images[1], source)
+        second_image = align(images[1], source)
+        _check_shape(second_image, source)
         if task.hint == "background":
-            clean_plate = resample(_plate(images[1], target.encoding)[0], height, width)  # (3, H, W)
-            views.append(_view(images[1], clean_plate, target.encoding, None, task, canvas))
+            clean_plate = resample(_plate(second_image, target.encoding)[0], height, width)  # (3, H, W)
+            views.append(_view(second_image, clean_plate, target.encoding, None, task, canvas))
         else:
-            hint = grow(_read_hint(images[1], source), settings.grow)
+            hint = grow(_read_hint(second_image, source), settings.grow)
             if task.command == "remove" and (hint >= BACKGROUND).all():
                 warnings = *warnings, f"{images[1].path} is nowhere black: all was removed. White is the object"
             if task.command == "remove" and (hint < BACKGROUND).all():
@@ -124,6 +128,13 @@ def prepare(
     return Prepared(
         task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd, second, choose
     )  # fmt: skip
+
+
+def _lost(source: Image, target: Target) -> tuple[str, ...]:
+    """Say what of a picture its result cannot hold."""
+    if source.windows is None or target.format == "exr":
+        return ()
+    return (RunNote(f"{source.path}: {target.format} has no data window, so its display window alone is written"),)
 
 
 def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Odd | None]:

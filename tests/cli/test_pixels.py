@@ -116,7 +116,7 @@ class TestDepthAndRange:
         rgb[3, 4], rgb[5, 6] = np.nan, np.inf
         outcome = run("decompose", exr("a.exr", rgb), "--exr-parts")
         reader = oiio.ImageInput.open(outcome.lines[0])
-        for part in range(2):
+        for part in range(3):
             odd = ~np.isfinite(reader.read_image(part, 0, 0, 4, "float")).all(-1)
             odd[3, 4] = odd[5, 6] = False
             assert not odd.any()
@@ -273,9 +273,9 @@ class TestLayers:
         else:
             reader = oiio.ImageInput.open(str(path))
             names = []
-            while reader.seek_subimage(len(names), 0):
+            while reader.seek_subimage(len(names) + 1, 0):  # the first is the composite
                 names.append(reader.spec().get_string_attribute("oiio:subimagename"))
-        assert names == ["background", "foreground_1", "foreground_2"]
+        assert names == ["background", "foreground", "foreground_2"]
 
     def test_frames_keep_their_numbers_last(self, run, picture):
         for frame in (1001, 1002):
@@ -302,11 +302,12 @@ def read_layers(lines: list[str], format: str) -> list[np.ndarray]:
     if format == "tiff-pages":
         return [reader.read_image(part, 0, 0, 4, "float") for part in range(2)]
     if reader.seek_subimage(1, 0):
-        parts = [reader.read_image(part, 0, 0, 4, "float") for part in range(2)]
+        parts = [reader.read_image(part, 0, 0, 4, "float") for part in (1, 2)]  # behind the composite
     else:
         samples = reader.read_image(0, 0, 0, reader.spec().nchannels, "float")
         names = list(reader.spec().channelnames)
-        parts = [np.dstack([samples[..., names.index(f"layer_{i:02}.{c}")] for c in "RGBA"]) for i in range(2)]
+        layers = ("background", "foreground")
+        parts = [np.dstack([samples[..., names.index(f"{layer}.{c}")] for c in "RGBA"]) for layer in layers]
     for part in parts:
         np.divide(part[..., :3], part[..., 3:], out=part[..., :3], where=part[..., 3:] > 0)
     return parts

@@ -108,7 +108,7 @@ class TestWhichIsTaken:
         assert (read_image(path).rgb == 1).all()
         assert (read_image(path, pick=Pick(view="left")).rgb == 2).all()
         assert (read_image(path, pick=Pick("diffuse", "left")).rgb == 4).all()
-        with pytest.raises(ItemError, match="no view centre .*: it has right, left"):
+        with pytest.raises(ItemError, match=r"no view centre .*: it has right, left"):
             read_image(path, pick=Pick(view="centre"))
 
     def test_where_no_rule_decides_all_are_named(self, exr):
@@ -116,7 +116,7 @@ class TestWhichIsTaken:
         assert_refused(path, "unsupported", "several pictures: diffuse, specular; choose one with --layer")
 
     def test_a_layer_that_is_not_there(self, exr):
-        with pytest.raises(ItemError, match="no layer glow .*it has diffuse, specular"):
+        with pytest.raises(ItemError, match=r"no layer glow .*it has diffuse, specular"):
             read_image(exr(channels("diffuse", "specular")), pick=Pick("glow"))
 
     @pytest.mark.parametrize("layer", ["roto", "roto.A"])
@@ -138,7 +138,7 @@ class TestWhatElseThereIs:
         samples = np.empty(SIZE, dtype=object)
         for i in np.ndindex(SIZE):
             samples[i] = np.ones(1, np.float32)
-        planes = {name: samples for name in ("R", "G", "B", "A", "Z")}
+        planes = dict.fromkeys(("R", "G", "B", "A", "Z"), samples)
         OpenEXR.File({"type": OpenEXR.deepscanline, "compression": OpenEXR.ZIPS_COMPRESSION}, planes).write(
             str(tmp_path / "a.exr")
         )

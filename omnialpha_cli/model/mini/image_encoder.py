@@ -1,19 +1,24 @@
-"""Image features for the embedded context: EfficientNet-Lite0 and a light top-down neck.
+"""Image features for the embedded weights: EfficientNet-Lite and a light top-down neck.
 
 The backbone is the one of Google's EfficientNet-Lite (Tan & Le, arXiv 1905.11946, without squeeze-excitation and with
 ReLU6), its batch norms folded into the convolutions. The neck carries what the deep, coarse levels know about the
 picture back to the finer ones.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Variant = Literal["lite0", "lite2"]
+Stages = tuple[tuple[int, int, int, int, int], ...]
+
 # (expansion, kernel, stride of the first block, output channels, blocks): EfficientNet-B0's table, as Lite0 keeps it.
-STAGES = (
+LITE0: Stages = (
     (1, 3, 1, 16, 1),
     (6, 3, 2, 24, 2),
     (6, 5, 2, 40, 2),
@@ -22,6 +27,26 @@ STAGES = (
     (6, 5, 2, 192, 4),
     (6, 3, 1, 320, 1),
 )
+
+
+def _scaled(width: float, depth: float) -> Stages:
+    """Return the table of a larger network: channels times `width` in multiples of 8, blocks times `depth`, rounded up.
+
+    The first and the last stage keep their number of blocks.
+    """
+
+    def channels(count: int) -> int:
+        rounded = max(8, int(count * width + 4) // 8 * 8)
+        return rounded + 8 if rounded < 0.9 * count * width else rounded
+
+    inner = range(1, len(LITE0) - 1)
+    return tuple(
+        (expansion, kernel, stride, channels(out), math.ceil(count * depth) if i in inner else count)
+        for i, (expansion, kernel, stride, out, count) in enumerate(LITE0)
+    )
+
+
+STAGES: dict[Variant, Stages] = {"lite0": LITE0, "lite2": _scaled(1.1, 1.2)}
 TAPS = (1, 2, 4, 6)  # the stages that end strides 4, 8, 16 and 32
 NECK = (48, 64, 128, 128)  # channels of the neck at those strides
 BATCH_NORM_EPS = 1e-3
@@ -74,15 +99,16 @@ class InvertedResidual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """EfficientNet-Lite0 without its classifier: RGB in [−1, 1] → features at strides 4, 8, 16 and 32."""
+    """EfficientNet-Lite without its classifier: RGB in [−1, 1] → features at strides 4, 8, 16 and 32."""
 
-    def __init__(self, drop_path: float = 0.0):
+    def __init__(self, drop_path: float = 0.0, variant: Variant = "lite0"):
         super().__init__()
         self.drop_path = drop_path
+        self.blocks = sum(count for *_, count in STAGES[variant])
         self.stem = SameConv(3, 32, 3, 2)
         self.stages = nn.ModuleList()
         channels = 32
-        for expansion, kernel, stride, out, count in STAGES:
+        for expansion, kernel, stride, out, count in STAGES[variant]:
             blocks = nn.ModuleList()
             for i in range(count):
                 blocks.append(InvertedResidual(channels, out, kernel, stride if i == 0 else 1, expansion))
@@ -90,12 +116,12 @@ class Backbone(nn.Module):
             self.stages.append(blocks)
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) → [(B, 24, H/4, W/4), (B, 40, …/8), (B, 112, …/16), (B, 320, …/32)]."""
+        """Of Lite0: (B, 3, H, W) → [(B, 24, H/4, W/4), (B, 40, …/8), (B, 112, …/16), (B, 320, …/32)]."""
         x = F.relu6(self.stem(rgb))
-        taps, done, total = [], 0, sum(count for *_, count in STAGES)
+        taps, done = [], 0
         for i, stage in enumerate(self.stages):
             for block in stage:  # type: ignore[attr-defined]
-                x = block(x, keep=1 - self.drop_path * done / total)
+                x = block(x, keep=1 - self.drop_path * done / self.blocks)
                 done += 1
             if i in TAPS:
                 taps.append(x)
@@ -112,23 +138,24 @@ class Features:
     s32: Tensor
 
 
-class ImageEncoder(nn.Module):
-    """Backbone and neck: RGB (B, 3, H, W) in [0, 1], sides multiples of 32 → `Features`."""
+class TopDown(nn.Module):
+    """Carry a backbone's deep features down to its finer ones; `widths` are the channels at strides 4 to 32."""
 
-    def __init__(self, drop_path: float = 0.0):
+    def __init__(self, backbone: Backbone, taps: tuple[int, ...], widths: tuple[int, ...]):
         super().__init__()
-        self.backbone = Backbone(drop_path)
-        taps = [STAGES[i][3] for i in TAPS]
-        self.lateral = nn.ModuleList(PointConv(c, n) for c, n in zip(taps, NECK, strict=True))
-        self.descend = nn.ModuleList(PointConv(NECK[i + 1], NECK[i]) for i in range(3))
-        self.smooth = nn.ModuleList(nn.Conv2d(n, n, 3, padding=1) for n in NECK)
-        self.pooled = PointConv(NECK[3], NECK[3])
+        self.backbone = backbone
+        self.lateral = nn.ModuleList(PointConv(c, n) for c, n in zip(taps, widths, strict=True))
+        self.descend = nn.ModuleList(PointConv(widths[i + 1], widths[i]) for i in range(3))
+        self.smooth = nn.ModuleList(nn.Conv2d(n, n, 3, padding=1) for n in widths)
 
-    def forward(self, rgb: Tensor) -> Features:
-        """See the class."""
+    def mixed(self, deepest: Tensor) -> Tensor:
+        """Spread what the whole picture shows: (B, C, H/32, W/32), nonnegative → the same shape."""
+        raise NotImplementedError
+
+    def features(self, rgb: Tensor) -> Features:
+        """RGB (B, 3, H, W) in [0, 1], sides multiples of 32 → `Features`."""
         taps = self.backbone(rgb * 2 - 1)
-        x = F.relu(self.lateral[3](taps[3]))
-        x = x + self.pooled(x.mean((2, 3), keepdim=True))  # what the whole picture shows, everywhere
+        x = self.mixed(F.relu(self.lateral[3](taps[3])))
         levels = [x + self.smooth[3](F.relu(x))]
         for i in (2, 1, 0):
             size = taps[i].shape[-2:]
@@ -138,8 +165,29 @@ class ImageEncoder(nn.Module):
         return Features(*levels)
 
 
-def fold_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The published EfficientNet-Lite0 state dict (`_blocks.N._expand_conv`, `_bn0` …) → that of `Backbone`.
+class ImageEncoder(TopDown):
+    """Backbone and neck: RGB (B, 3, H, W) in [0, 1], sides multiples of 32 → `Features`."""
+
+    def __init__(self, drop_path: float = 0.0):
+        super().__init__(Backbone(drop_path), channels_of("lite0"), NECK)
+        self.pooled = PointConv(NECK[3], NECK[3])
+
+    def mixed(self, deepest: Tensor) -> Tensor:
+        """Add the mean over the picture, (B, 128, H/32, W/32) → the same shape."""
+        return deepest + self.pooled(deepest.mean((2, 3), keepdim=True))
+
+    def forward(self, rgb: Tensor) -> Features:
+        """(B, 3, H, W) → `Features`."""
+        return self.features(rgb)
+
+
+def channels_of(variant: Variant) -> tuple[int, ...]:
+    """Return the channels of a backbone's features at strides 4, 8, 16 and 32."""
+    return tuple(STAGES[variant][i][3] for i in TAPS)
+
+
+def fold_published(state: Mapping[str, Tensor], variant: Variant = "lite0") -> dict[str, Tensor]:
+    """The published EfficientNet-Lite state dict (`_blocks.N._expand_conv`, `_bn0` …) → that of `Backbone`.
 
     Each batch norm is folded into the convolution before it; the classifier is left out.
     """
@@ -147,7 +195,7 @@ def fold_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     folded: dict[str, Tensor] = {}
     folded["stem.weight"], folded["stem.bias"] = _fold(state, "_conv_stem", "_bn0")
     number = 0
-    for i, (expansion, _, _, _, count) in enumerate(STAGES):
+    for i, (expansion, _, _, _, count) in enumerate(STAGES[variant]):
         for j in range(count):
             names = [("expand", "_expand_conv", "_bn0")] if expansion > 1 else []
             names += [("depthwise", "_depthwise_conv", "_bn1"), ("project", "_project_conv", "_bn2")]

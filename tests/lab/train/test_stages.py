@@ -19,7 +19,7 @@ from omnialpha_cli.lab.train.recipe import read_recipe
 from omnialpha_cli.lab.train.save import save_tensors
 from omnialpha_cli.lab.train.words import TABLE_KEY, prune
 from omnialpha_cli.model.mini.detail import Detail
-from omnialpha_cli.model.mini.image_encoder import STAGES, Backbone, fold_published
+from omnialpha_cli.model.mini.image_encoder import LITE0, Backbone, fold_published
 from omnialpha_cli.model.mini.load import per_row, read_tensors
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 
@@ -91,7 +91,7 @@ def published_backbone() -> dict[str, torch.Tensor]:
 
     add("_conv_stem", "_bn0", torch.randn(32, 3, 3, 3))
     channels, number = 32, 0
-    for expansion, kernel, _, out, count in STAGES:
+    for expansion, kernel, _, out, count in LITE0:
         for _ in range(count):
             hidden = channels * expansion
             if expansion > 1:

@@ -1,6 +1,7 @@
 """The model as a Python user meets it: weights by name, pictures in and out. The commands use the same functions."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -84,8 +85,11 @@ class OmniAlpha(omnialpha.OmniAlpha):
     ) -> Self:
         """Load weights by a name in weights.lock, whose files are verified first, or from a folder.
 
-        The rest is as in `model.omnialpha.OmniAlpha.load`. Raises `status.WeightsError` or `status.DeviceError`.
+        The rest is as in `model.omnialpha.OmniAlpha.load`. Raises `status.WeightsError` or `status.DeviceError`; warns
+        where the LoRA of published weights is missing.
         """
+        if not loras and (caution := store.find(str(name_or_folder)).caution):
+            warnings.warn(caution, stacklevel=2)
         return load_model(
             super().load,
             name_or_folder,

@@ -77,6 +77,6 @@ def _weights() -> Iterator[Finding]:
                 continue
             one.verify()
             how = f"verified, in {one.folder}; trained on {', '.join(one.tasks) or 'no task'}"
-            yield f"weights {name}", how, ExitStatus.OK
+            yield f"weights {name}", f"{how}; {one.caution}" if one.caution else how, ExitStatus.OK
         except OmniAlphaError as error:
             yield f"weights {name}", str(error), error.status

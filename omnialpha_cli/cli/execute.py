@@ -84,6 +84,8 @@ def execute(
         )
         for remark in remarks:
             console.warn(remark)
+        if weights.caution and not options.lora:
+            console.warn(weights.caution)
         if options.dry_run:
             return _foresee(choice, console)
         stop = stack.enter_context(interrupts(lambda: console.warn("stopping; once more to stop at once")))

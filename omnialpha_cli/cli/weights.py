@@ -80,30 +80,35 @@ def path(name: Name) -> None:
 
 @app.command(
     "import",
-    epilog="Examples:\n\nomnialpha weights import ~/models/Qwen-Image-Edit-2509\n\n"
+    epilog="Examples:\n\nomnialpha weights import ~/Qwen-Image-Edit-2509 ~/omnialpha/rgba_vae ~/lora\n\n"
     "omnialpha weights import ComfyUI/models/diffusion_models/qwen_image_edit_2509_bf16.safetensors",
 )
 def import_(
-    place: Annotated[
-        Path, typer.Argument(metavar="PLACE", help="A folder in the published layout, or a single safetensors file.")
+    places: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PLACES…", help="Folders in the published layout or of one part of it, or single safetensors files."
+        ),
     ],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="The weights that it belongs to.")] = "omnialpha",
 ) -> None:
     """Use weights that are on this machine already, by links, without copying; may be repeated part by part.
 
-    Once all parts are there their hashes are recorded, and later loads are held to them.
+    Base, VAE and LoRA may lie in three places. Once all parts are there their hashes are recorded, and later loads are
+    held to them.
     """
     from ..weights import importing, store
     from ..weights.hashes import Hashes
     from ..weights.lock import lock_folder
 
-    if not place.exists():
-        raise UsageError(f"{place} does not exist")
+    if gone := [place for place in places if not place.exists()]:
+        raise UsageError(f"{gone[0]} does not exist")
     one = store.find(name)
     if one.locked is None or not one.locked.sources:
         raise UsageError(f"weights {name} are not for importing")
-    for part in importing.link(place, one.folder):
-        typer.echo(f"{part}: {one.folder / part}")
+    for place in places:
+        for part in importing.link(place, one.folder):
+            typer.echo(f"{part}: {one.folder / part}")
     if missing := importing.missing_parts(one.folder, one.locked):
         say(f"still missing: {', '.join(missing)}; import them too, or get them with: {one.mend}")
         return

@@ -13,6 +13,7 @@ from .mini import load as embedded
 from .parts import Parts
 from .published import distilled
 from .published import load as published
+from .published.folders import is_published
 from .quantise import BYTES, Kind, quantise_blocks
 from .streaming import BlockStream
 
@@ -43,7 +44,7 @@ def assemble(
     """See `omnialpha.OmniAlpha.load`."""
     device = torch.device("cpu") if memory == "cpu" else device
     config = published.read_config(folder)
-    layout = published if published.is_published(folder) else embedded
+    layout = published if is_published(folder) else embedded
     dtype = dtype or getattr(torch, config.get("defaults", {}).get("dtype", "float32"))
     needs = layout.needs(folder, dtype)
     if quantize != "none":

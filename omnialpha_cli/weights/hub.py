@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from ..model.published.folders import LORAS
 from ..status import WeightsError
 from .lock import UNKNOWN, LockedFile, LockedWeights, Source, sha256
 
@@ -26,9 +27,13 @@ INCOMPLETE = ".incomplete"
 
 @dataclass(frozen=True)
 class Announced:
-    """A file as the hub describes it: `sha256` of large ones, else the git object id of the content."""
+    """A file as the hub describes it: `sha256` of large ones, else the git object id of the content.
+
+    `path` is relative to the weights folder, `remote` to the repository.
+    """
 
     path: str
+    remote: str
     size: int
     sha256: str | None
     git_id: str | None
@@ -70,7 +75,7 @@ def pull(
     for source, commit, file in wanted:
         path = folder / file.path
         if not (_size_is(path, file.size) and file.fault(path, hash_file) is None):
-            note(f"{source.repository}: {file.path}, {file.size / 1e6:.1f} MB")
+            note(f"{source.repository}: {file.remote}, {file.size / 1e6:.1f} MB")
             part = file.part(folder)
             _fetch(hub, source, commit, file, part, endpoint)
             if fault := file.fault(part, hash_file):
@@ -107,14 +112,21 @@ def _listing(hub: Any, source: Source, endpoint: str | None) -> tuple[str, list[
         info = hub.HfApi(endpoint=endpoint).model_info(source.repository, revision=revision, files_metadata=True)
     except Exception as error:
         raise WeightsError(_reason(error, source)) from error
+    wanted = {one.rfilename: one for one in info.siblings if _belongs(one.rfilename, source)}
     files = [
-        Announced(one.rfilename, one.size or 0, one.lfs.sha256 if one.lfs else None, one.blob_id)
-        for one in info.siblings
-        if _belongs(one.rfilename, source)
+        Announced(path, remote, one.size or 0, one.lfs.sha256 if one.lfs else None, one.blob_id)
+        for remote, one in wanted.items()
+        if (path := _local(remote)) == remote or path not in wanted
     ]
     if not files:
         raise WeightsError(f"{source.repository} holds none of {', '.join(source.include)}")
     return info.sha, files
+
+
+def _local(remote: str) -> str:
+    """The path in a weights folder of a file of the hub: the LoRA has one name here, and two there."""
+    head, slash, rest = remote.partition("/")
+    return LORAS[0] + slash + rest if head in LORAS else remote
 
 
 def _belongs(path: str, source: Source) -> bool:
@@ -155,7 +167,7 @@ def _fetch(hub: Any, source: Source, commit: str, file: Announced, part: Path, e
     from huggingface_hub.file_download import http_get
 
     part.parent.mkdir(parents=True, exist_ok=True)
-    url = hub.hf_hub_url(source.repository, file.path, revision=commit, endpoint=endpoint)
+    url = hub.hf_hub_url(source.repository, file.remote, revision=commit, endpoint=endpoint)
     try:
         with hub.utils.WeakFileLock(part.with_suffix(".lock")), part.open("ab") as there:
             if there.tell() > file.size:

@@ -1,7 +1,7 @@
 """Weights that are on this machine already, without copying: a weights folder of links to the files.
 
-Taken are folders in the published layout (a snapshot of the hub's cache too), whole or some of their parts, and single
-safetensors files as ComfyUI keeps them, which are recognised by their keys.
+Taken are folders in the published layout (a snapshot of the hub's cache too), whole or some of their parts, the folder
+of one part by itself, and single safetensors files as ComfyUI keeps them. The latter two are recognised by their keys.
 """
 
 import json
@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from ..model.published.folders import lora_folder
 from ..status import UsageError, WeightsError
 from .hub import DOCUMENTS, NEEDED_TEXT, PICKLES
 from .lock import LockedWeights
@@ -39,15 +40,27 @@ def link(source: Path, folder: Path) -> list[str]:
         _clear(folder / part, keep_others=True)
         _link(source, folder / part / name)
         return [part]
-    parts = [part for part in PARTS if (source / part).is_dir()]
-    if not parts:
-        raise UsageError(f"{source} holds none of the folders {', '.join(PARTS)}, and is no safetensors file")
-    for part in parts:
-        files = _files(source / part)
+    parts = _parts(source)
+    for part, place in parts.items():
+        files = _files(place)
         _clear(folder / part)
         for file in files:
-            _link(file, folder / part / file.relative_to(source / part))
-    return parts
+            _link(file, folder / part / file.relative_to(place))
+    return list(parts)
+
+
+def _parts(source: Path) -> dict[str, Path]:
+    """Return the folders of the parts in `source`, or the one that it is itself. Raises UsageError if there is none."""
+    found = {part: source / part for part in PARTS if (source / part).is_dir()}
+    try:
+        found |= {"lora": place} if (place := lora_folder(source)) else {}
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if not found and (tensors := sorted(source.glob("*.safetensors"))):
+        found = {recognise(tensors[0]): source}
+    if not found:
+        raise UsageError(f"{source} holds none of the folders {', '.join(PARTS)}, and no safetensors file")
+    return found
 
 
 def missing_parts(folder: Path, locked: LockedWeights) -> list[str]:

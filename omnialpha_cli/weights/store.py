@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.config import by_task
+from ..model.published import folders
 from ..status import WeightsError
 from .hashes import Hashes
 from .lock import LAYOUTS, LockedWeights, lock_folder, lock_path, read_lock, sha256, verify, write_lock
@@ -61,7 +62,17 @@ class Weights:
     @property
     def published(self) -> bool:
         """Whether they are in the published layout."""
-        return bool(self.locked and self.locked.sources) or (self.folder / "transformer").is_dir()
+        return bool(self.locked and self.locked.sources) or folders.is_published(self.folder)
+
+    @property
+    def caution(self) -> str | None:
+        """What a run should not begin without saying: that its weights lack what makes them OmniAlpha."""
+        if not folders.base_alone(self.folder):
+            return None
+        return (
+            f"weights {self.name}: {self.folder} holds no LoRA ({'/ or '.join(folders.LORAS)}/), so the base model "
+            "answers, which was not trained on these tasks; put the LoRA there, or give it with --lora"
+        )
 
     @property
     def present(self) -> bool:

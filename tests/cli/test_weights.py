@@ -232,6 +232,34 @@ def test_the_embedded_weights_are_neither_pulled_nor_removed(omnialpha, hub):
         assert omnialpha("weights", command, "mini").code == 2
 
 
+def test_the_lora_may_have_its_other_name_on_the_hub(omnialpha, hub, home, repositories):
+    (repositories / "ours" / "lora").rename(repositories / "ours" / "rgba_lora")
+    assert omnialpha("weights", "pull", "omnialpha").code == 0
+    file = "pytorch_lora_weights.safetensors"
+    assert (home / "lora" / file).read_bytes() == hub.content(OURS, f"rgba_lora/{file}")
+    assert not (home / "rgba_lora").exists() and omnialpha("weights", "verify", "omnialpha").code == 0
+
+
+def test_of_two_loras_on_the_hub_the_documented_one_is_pulled(omnialpha, hub, home, repositories):
+    file = "pytorch_lora_weights.safetensors"
+    shutil.copytree(repositories / "ours" / "lora", repositories / "ours" / "rgba_lora")
+    save_file({"transformer.a.lora_A.weight": torch.ones(1, 1)}, repositories / "ours" / "rgba_lora" / file)
+    assert omnialpha("weights", "pull", "omnialpha").code == 0
+    assert (home / "lora" / file).read_bytes() == hub.content(OURS, f"lora/{file}")
+
+
+def test_a_base_without_its_lora_is_told_unless_one_is_given(omnialpha, picture, tmp_path):
+    write_published(folder := tmp_path / "weights")
+    picture(tmp_path / "a.png")
+    lora = (folder / "lora").rename(tmp_path / "elsewhere") / "pytorch_lora_weights.safetensors"
+    arguments = ("matte", tmp_path / "a.png", "--model", folder, "-o", tmp_path / "out", "--dry-run")
+    alone = omnialpha(*arguments)
+    assert alone.code == 0 and "holds no LoRA (lora/ or rgba_lora/), so the base model answers" in alone.err
+    assert "LoRA" not in omnialpha(*arguments, "--lora", lora).err
+    lora.parent.rename(folder / "rgba_lora")
+    assert "LoRA" not in omnialpha(*arguments).err
+
+
 class TestImport:
     def test_a_snapshot_is_linked_part_by_part_and_recorded_when_whole(self, omnialpha, hub, home, repositories):
         first = omnialpha("weights", "import", repositories / "base")
@@ -242,6 +270,20 @@ class TestImport:
         assert links and all(path.is_symlink() for path in links)
         assert omnialpha("weights", "verify", "omnialpha").code == 0
         assert not hub.requests
+
+    @pytest.mark.parametrize("name", ["lora", "rgba_lora"])
+    def test_base_vae_and_lora_may_lie_in_three_places(self, omnialpha, hub, home, repositories, tmp_path, name):
+        (repositories / "ours" / "lora").rename(repositories / "ours" / name)
+        ours = repositories / "ours"
+        outcome = omnialpha("weights", "import", repositories / "base", ours / "rgba_vae", ours / name)
+        assert outcome.code == 0 and "later loads are held to it" in outcome.err
+        assert outcome.lines[-2:] == [f"rgba_vae: {home / 'rgba_vae'}", f"lora: {home / 'lora'}"]
+        assert omnialpha("weights", "verify", "omnialpha").code == 0
+
+    def test_a_lora_under_both_names_is_refused(self, omnialpha, hub, repositories):
+        shutil.copytree(repositories / "ours" / "lora", repositories / "ours" / "rgba_lora")
+        outcome = omnialpha("weights", "import", repositories / "ours")
+        assert outcome.code == 2 and "holds both lora/ and rgba_lora/; move one of them away" in outcome.err
 
     def test_a_file_of_comfyui_takes_the_place_of_a_part(self, omnialpha, hub, home, repositories, tmp_path):
         for place in ("base", "ours"):

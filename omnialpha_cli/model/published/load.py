@@ -1,10 +1,11 @@
 """Weights in the published layout: a folder a part, as diffusers and transformers write them.
 
     transformer/  text_encoder/  tokenizer/  processor/  scheduler/     of Qwen-Image-Edit-2509
-    rgba_vae/  lora/                                                    of OmniAlpha
+    rgba_vae/  lora/ (or rgba_lora/)                                    of OmniAlpha
 
-`rgba_vae/` may be the base's `vae/`, of three channels, and `lora/` may be absent: then it is the base model. What the
-weights were trained for stands in `published.json`; a `config.json` in the folder takes its place.
+`rgba_vae/` may be the base's `vae/`, of three channels, and the LoRA may be absent: then it is the base model. Later
+bases of this layout (Edit-2511, Image-2512) load as well. What the weights were trained for stands in `published.json`;
+a `config.json` in the folder takes its place.
 """
 
 import json
@@ -23,17 +24,11 @@ from ..parts import Parts
 from ..sampler import Schedule
 from ..transformer import Transformer
 from ..vae import AlphaVAE
+from .folders import TRANSFORMER, is_published, lora_folder, vae_folder
 from .qwen import QwenContext
 
-TRANSFORMER, LORA = "transformer", "lora"
-VAES = ("rgba_vae", "vae")
 PUBLISHED_TRAINING = {"timestep_rounding": True}  # where a config.json says nothing of the transformer
 _COMFYUI = "model.diffusion_model."  # what single files put before every key of the transformer
-
-
-def is_published(folder: Path) -> bool:
-    """Whether a folder is in the published layout."""
-    return (folder / TRANSFORMER).is_dir()
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -46,7 +41,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def needs(folder: Path, dtype: torch.dtype) -> Needs:
     """Bytes of each network."""
-    folders = (folder / TRANSFORMER, folder / "text_encoder", _vae_folder(folder))
+    folders = (folder / TRANSFORMER, folder / "text_encoder", vae_folder(folder))
     return Needs(*(count(shards(part)) * dtype.itemsize for part in folders))
 
 
@@ -66,7 +61,7 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
 
 
 def load_transformer(folder: Path, device: torch.device | str, dtype: torch.dtype) -> Transformer:
-    """The transformer with the LoRA of `lora/` in its weights."""
+    """Load the transformer, with the folder's LoRA in its weights."""
     path = folder / TRANSFORMER / "config.json"
     values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}  # a single file brings none
     values = {**read_config(folder).get("transformer", PUBLISHED_TRAINING), **values}
@@ -74,25 +69,21 @@ def load_transformer(folder: Path, device: torch.device | str, dtype: torch.dtyp
         transformer = Transformer(TransformerConfig.from_dict(values))
     files = shards(folder / TRANSFORMER)
     load_into(transformer, files, device, dtype, lambda key: key.removeprefix(_COMFYUI))
-    if (folder / LORA).is_dir():
-        for file in shards(folder / LORA):
+    if place := lora_folder(folder):
+        for file in shards(place):
             lora.merge(transformer, lora.read(file))
     return transformer.eval()
 
 
 def load_vae(folder: Path, device: torch.device | str, dtype: torch.dtype) -> "AlphaVAE | RGBVAE":
     """The alpha-aware VAE, or the base's of three channels made to look like one."""
-    part = _vae_folder(folder)
+    part = vae_folder(folder)
     config = VAEConfig.from_dict(json.loads((part / "config.json").read_text(encoding="utf-8")))
     state = read_state(shards(part))
     channels = state["encoder.conv_in.weight"].shape[1] if "encoder.conv_in.weight" in state else config.input_channels
     vae = AlphaVAE.from_published(state, replace(config, input_channels=channels))
     vae = vae.eval().requires_grad_(False).to(device=device, dtype=dtype)
     return RGBVAE(vae) if channels == 3 else vae
-
-
-def _vae_folder(folder: Path) -> Path:
-    return next((folder / name for name in VAES if (folder / name).is_dir()), folder / VAES[0])
 
 
 class RGBVAE(nn.Module):

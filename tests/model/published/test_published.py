@@ -388,6 +388,17 @@ def test_the_folders_lora_is_merged(tmp_path):
     assert torch.allclose(merged, plain + product, atol=1e-6)
 
 
+def test_the_folders_lora_may_have_either_name_but_not_both(tmp_path):
+    write_published(tmp_path)
+    wanted = published.load_transformer(tmp_path, "cpu", torch.float32).state_dict()
+    (tmp_path / "lora").rename(tmp_path / "rgba_lora")
+    found = published.load_transformer(tmp_path, "cpu", torch.float32).state_dict()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    shutil.copytree(tmp_path / "rgba_lora", tmp_path / "lora")
+    with pytest.raises(ValueError, match="holds both lora/ and rgba_lora/"):
+        published.load_transformer(tmp_path, "cpu", torch.float32)
+
+
 # Later bases of the same layout.
 
 

@@ -14,7 +14,9 @@ from omnialpha_cli.cli.ndjson import FIELDS, SCHEMA
 from omnialpha_cli.lab.data.layouts import LAYOUTS
 from omnialpha_cli.lab.data.shards import FIELDS as DATA_FIELDS
 from omnialpha_cli.lab.data.shards import FILES
+from omnialpha_cli.model.memory import Needs, plan
 from omnialpha_cli.status import ExitStatus
+from omnialpha_cli.tasks import TASKS
 from omnialpha_cli.weights import store
 
 ROOT = Path(__file__).parents[1]
@@ -90,6 +92,26 @@ def test_the_schema_of_training_data_is_documented():
     assert table("Records") == {name: meaning for name, (_, meaning) in DATA_FIELDS.items()}
     layouts = re.findall(r"^\| ([\w -]+) \| `--(\w+)s` \|", DATA, re.MULTILINE)
     assert set(layouts) == {(layout.name, layout.kind) for layout in LAYOUTS}
+
+
+def test_the_prompts_of_the_published_weights_are_documented_word_for_word():
+    text = (ROOT / "docs" / "published.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+) → (.+) \| (.+) \|$", text, re.MULTILINE)
+    assert rows == [
+        (task.name, ", ".join(task.inputs) or "none", ", ".join(task.outputs), task.prompt)
+        for task in TASKS.values()
+        if task.published
+    ]
+
+
+def test_what_fits_where_is_what_is_chosen():
+    text = (ROOT / "docs" / "published.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) GB \| (\w+) \| (\w+) \| (\w+) \|$", text, re.MULTILINE)
+    assert len(rows) == 5
+    for free, *modes in rows:
+        for transformer, mode in zip((40.9, 20.4, 10.9), modes, strict=True):
+            needs = Needs(*(round(gigabytes * 1e9) for gigabytes in (transformer, 16.6, 0.3)))
+            assert plan("auto", needs, int(free) * 10**9).mode == mode
 
 
 @each_page

@@ -28,6 +28,30 @@ def open_regular(path: Path) -> BinaryIO:
         raise
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; a name that the system refuses (too long, with a NUL) is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there, not a broken link; a name that the system refuses is nothing."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def real(path: Path) -> str:
+    """The absolute path without links; by its letters alone where the system refuses the name."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return os.path.normpath(Path.cwd() / path)
+
+
 def is_free(path: Path) -> bool:
     """Whether a file may be renamed to `path`: nothing is there, or a regular file or a link, which it replaces."""
     try:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from .files import exists, is_folder, real
 from .inputs import PICTURE_SUFFIXES, Source, below, same
 from .media.sequence import is_pattern, spelt
 from .status import ItemError, UsageError
@@ -22,7 +23,7 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
     exist, or one file for several inputs other than the frames of one sequence.
     """
     path = Path(place)
-    if path.is_dir():
+    if is_folder(path):
         if any(same(source.root, path) for source in sources):
             raise UsageError(f"{option} {place} is the folder of the inputs; give hints a folder of their own, or a "
                              f"template, for example {option} '{place.rstrip('/')}/{{stem}}_hint.png'")  # fmt: skip
@@ -47,7 +48,7 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
 def leave_out_hints(place: str, sources: Sequence[Source], hints: Hints) -> tuple[Source, ...]:
     """The sources without those that a walk or a glob found but that serve as hints."""
     serving = {
-        os.path.realpath(hint)
+        real(hint)
         for path, hint in hints.items()
         if isinstance(hint, Path) and not same(hint, path)
     }  # fmt: skip
@@ -56,8 +57,8 @@ def leave_out_hints(place: str, sources: Sequence[Source], hints: Hints) -> tupl
     def serves(source: Source) -> bool:
         if not source.walked:
             return False
-        in_folder = folder.is_dir() and below(source.path, folder) and not below(source.root, folder)
-        return in_folder or os.path.realpath(source.path) in serving
+        in_folder = is_folder(folder) and below(source.path, folder) and not below(source.root, folder)
+        return in_folder or real(source.path) in serving
 
     return tuple(source for source in sources if not serves(source))
 
@@ -65,7 +66,7 @@ def leave_out_hints(place: str, sources: Sequence[Source], hints: Hints) -> tupl
 def _by_template(template: str, option: str) -> Callable[[Source], Path | ItemError]:
     def find(source: Source) -> Path | ItemError:
         hint = Path(template.format(**source.fields))
-        if hint.exists():
+        if exists(hint):
             return hint
         return ItemError("hint", f"{source.path}: its hint {hint} does not exist ({option} {template})")
 
@@ -77,7 +78,7 @@ def _by_frame(pattern: str, option: str) -> Callable[[Source], Path | ItemError]
         if source.frame is None:
             return ItemError("hint", f"{source.path} is no frame of a sequence ({option} {pattern})")
         hint = spelt(pattern, int(source.frame.number))
-        if hint.exists():
+        if exists(hint):
             return hint
         return ItemError("hint", f"{source.path}: its hint {hint} does not exist ({option} {pattern})")
 
@@ -88,7 +89,7 @@ def _in_folder(folder: Path, option: str) -> Callable[[Source], Path | ItemError
     @cache
     def by_stem(place: Path) -> dict[str, list[Path]]:
         pictures: dict[str, list[Path]] = {}
-        if place.is_dir():
+        if is_folder(place):
             for file in sorted(place.iterdir()):
                 if file.suffix.lower() in PICTURE_SUFFIXES:
                     pictures.setdefault(file.stem, []).append(file)
@@ -96,7 +97,10 @@ def _in_folder(folder: Path, option: str) -> Callable[[Source], Path | ItemError
 
     def find(source: Source) -> Path | ItemError:
         place = folder / source.place
-        found = by_stem(place).get(source.path.stem, [])
+        try:
+            found = by_stem(place).get(source.path.stem, [])
+        except OSError as error:
+            return ItemError("hint", f"{source.path}: {place} cannot be read: {error.strerror} ({option} {folder})")
         if len(found) == 1:
             return found[0]
         if not found:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .files import TEMPORARY, is_folder, real
 from .media.sequence import Frame, find_frames, is_pattern
 from .status import UsageError
 
@@ -89,11 +90,11 @@ def find_inputs(
         path = Path(name)
         if name == "-":
             raise UsageError("- is no picture: for a list of names on standard input, give --files-from -")
-        if path.is_dir():
+        if is_folder(path):
             if same(path, output):
                 remarks.append(f"{name} is the output folder, and was left out")
                 continue
-            found += [(file, path, None) for file in _walk(path, output, recursive)]
+            found += [(file, path, None) for file in _walk(path, output, recursive, remarks)]
         elif os.path.lexists(name):
             found.append((path, None, None))
         elif is_pattern(name):
@@ -126,35 +127,43 @@ def find_inputs(
 
 def same(a: Path, b: Path) -> bool:
     """Whether two paths lead to the same place."""
-    return os.path.realpath(a) == os.path.realpath(b)
+    return real(a) == real(b)
 
 
 def below(path: Path, folder: Path) -> bool:
     """Whether a path leads to a place inside a folder, at any depth."""
-    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
+    return real(path).startswith(real(folder).rstrip(os.sep) + os.sep)
 
 
-def _walk(folder: Path, output: Path, recursive: bool, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+def _walk(
+    folder: Path, output: Path, recursive: bool, remarks: list[str], above: frozenset[str] = frozenset()
+) -> Iterator[Path]:
     """Pictures of a folder in the order of their names, then those of its folders; links that lead back up end."""
-    here = os.path.realpath(folder)
+    here = real(folder)
     if here in above:
         return
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+        folders = {entry for entry in entries if is_folder(entry)}
     except OSError as error:
-        raise UsageError(f"cannot read the folder {folder}: {error.strerror}") from error
-    folders = [entry for entry in entries if entry.is_dir()]
-    yield from (entry for entry in entries if entry.suffix.lower() in PICTURE_SUFFIXES and entry not in folders)
+        remarks.append(f"the folder {folder} cannot be read, and was left out: {error.strerror}")
+        return
+    yield from (entry for entry in entries if _is_picture(entry.name) and entry not in folders)
     if recursive:
-        for entry in folders:
-            if entry.name != STATE_FOLDER and not _holds_outputs(entry, output):
-                yield from _walk(entry, output, recursive, above | {here})
+        for entry in entries:
+            if entry in folders and entry.name != STATE_FOLDER and not _holds_outputs(entry, output):
+                yield from _walk(entry, output, recursive, remarks, above | {here})
+
+
+def _is_picture(name: str) -> bool:
+    """By its name; temporary files, of runs at work or dead, are none."""
+    return Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith(TEMPORARY)
 
 
 def _expand(pattern: str) -> list[Path]:
     """Files that match a glob (`**` crosses folders), in the order of their names."""
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob would match hidden files too)
-    return [path for path in map(Path, matches) if not path.is_dir()]
+    return [path for path in map(Path, matches) if not (is_folder(path) or path.name.startswith(TEMPORARY))]
 
 
 def _fixed_prefix(pattern: str) -> Path:
@@ -165,7 +174,7 @@ def _fixed_prefix(pattern: str) -> Path:
 
 
 def _holds_outputs(folder: Path, output: Path) -> bool:
-    return (folder / STATE_FOLDER).is_dir() or same(folder, output)
+    return is_folder(folder / STATE_FOLDER) or same(folder, output)
 
 
 def _is_output(file: Path, root: Path, output: Path) -> bool:

@@ -5,15 +5,16 @@
 `media.formats`.
 """
 
-import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .inputs import Source, absolute
+from .files import TEMPORARY, exists, is_folder, real
+from .inputs import STATE_FOLDER, Source, absolute
 from .media.depth import depth_of
 from .media.formats import DEPTHS, FORMATS, Depth, Format, choose_format
+from .media.signatures import check_file
 from .status import ItemError, UsageError
 from .tasks import find_task
 from .template import check_template, fields_of
@@ -46,7 +47,7 @@ class Item:
 
     def as_it_stands(self) -> "Item":
         """The item as it can be done now: with the frame before as its rough mask if that frame was made."""
-        if self.previous is None or not self.previous.exists():
+        if self.previous is None or not exists(self.previous):
             return self
         return replace(self, task=STEADY_TASK, inputs=(*self.inputs, self.previous), previous=None)
 
@@ -88,11 +89,11 @@ def plan(
     for index, source in enumerate(sources):
         hint = hints[source.path] if hints is not None else None
         inputs = (source.path, hint) if isinstance(hint, Path) else (source.path,)
-        error = _missing(source.path) or (hint if isinstance(hint, ItemError) else None)
+        error = next(filter(None, map(_unusable, inputs)), None) or (hint if isinstance(hint, ItemError) else None)
         name = _fill(template or _default_template(source, task), {**source.fields, "index": index})
         if template is not None and source.frame and "frame" not in fields_of(template):
             name += f".{source.frame.number}"  # it stays last
-        row = _format(source.path, format, depth)
+        row = _format(source.path, format, depth, error)
         outputs, manifest = _files(output / source.place, name, task, row)
         sequence = source.frame.pattern if steady and source.frame else ""
         items.append(Item(task, inputs, outputs, error, text, None, manifest, before.get(sequence), row.name))
@@ -135,9 +136,9 @@ def _fill(template: str, fields: Mapping[str, str | int]) -> str:
         raise UsageError(f"--name {template}: {error}") from error
 
 
-def _format(path: Path, name: str | None, wanted: Depth | None) -> Format:
+def _format(path: Path, name: str | None, wanted: Depth | None, error: ItemError | None) -> Format:
     """The format of a source's result. Its header is read only where its depth decides."""
-    decides = wanted is None and (name is None or len(FORMATS[name].depths) < len(DEPTHS))
+    decides = error is None and wanted is None and (name is None or len(FORMATS[name].depths) < len(DEPTHS))
     source = (depth_of(path) if decides else None) or "8"  # a file without a depth fails when it is read
     try:
         return choose_format(name, source, wanted)
@@ -154,15 +155,16 @@ def _files(folder: Path, name: str, task: str, row: Format) -> tuple[tuple[Path,
     return tuple(folder / f"{i:02}_{layer}{suffix}" for i, layer in enumerate(layers)), folder / MANIFEST
 
 
-def _missing(path: Path) -> ItemError | None:
-    if path.exists():
-        return None
-    broken = path.is_symlink()
-    return ItemError("missing", f"{path} {'is a link to a file that is not there' if broken else 'does not exist'}")
+def _unusable(path: Path) -> ItemError | None:
+    try:
+        check_file(path)
+    except ItemError as error:
+        return error
+    return None
 
 
 def _check_output(output: Path) -> None:
-    if output.exists() and not output.is_dir():
+    if exists(output) and not is_folder(output):
         raise UsageError(f"the output {output} is a file; give a folder with -o")
 
 
@@ -175,17 +177,23 @@ def _checked(items: list[Item], output: Path, template: str | None) -> list[Item
 
 
 class _Inside:
-    """Refuses output paths that leave the output folder, by `..`, by an absolute name, or through a link."""
+    """Refuses output paths that leave the output folder, by `..`, by an absolute name, or through a link, and names of
+    the tool's own.
+    """
 
     def __init__(self, output: Path):
-        self.lexical, self.real = absolute(output), Path(os.path.realpath(output))
+        self.lexical, self.real = absolute(output), Path(real(output))
         self.known: set[Path] = set()  # parents already found to be inside
 
     def check(self, path: Path, template: str | None) -> None:
+        if path.name.startswith(TEMPORARY):
+            raise UsageError(f"{path}: names that begin with {TEMPORARY} are for temporary files; choose another name")
         parent = absolute(path).parent
         if parent in self.known:
             return
-        for place, folder in ((parent, self.lexical), (Path(os.path.realpath(parent)), self.real)):
+        if STATE_FOLDER in parent.relative_to(self.lexical).parts if parent.is_relative_to(self.lexical) else ():
+            raise UsageError(f"{path}: folders called {STATE_FOLDER} are for journals; choose another name")
+        for place, folder in ((parent, self.lexical), (Path(real(parent)), self.real)):
             if not place.is_relative_to(folder):
                 because = "" if template is None else f"--name {template}: "
                 raise UsageError(f"{because}{path} lies outside the output folder {self.lexical}")
@@ -194,11 +202,11 @@ class _Inside:
 
 def _refuse_clashes(items: Sequence[Item]) -> None:
     """Two results under one name, also where only a file system that ignores case would see it; or an input's name."""
-    inputs = {os.path.realpath(path): path for item in items for path in item.inputs}
+    inputs = {real(path): path for item in items for path in item.inputs}
     taken: dict[str, Item] = {}
     for item in items:
         for path in item.files:
-            if source := inputs.get(os.path.realpath(path)):
+            if source := inputs.get(real(path)):
                 raise UsageError(f"{path} would overwrite the input {source}; choose another folder with -o")
             other = taken.setdefault(_key(path), item)
             if other is not item:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omnialpha_cli.hints import find_hints
 from omnialpha_cli.inputs import Source, absolute, find_inputs, read_list
 from omnialpha_cli.plan import plan
 from omnialpha_cli.status import UsageError
@@ -222,3 +223,90 @@ class TestRefusals:
             return
         assert absolute(item.outputs[0]).is_relative_to(Path("out").absolute())
         assert absolute(item.outputs[0]) != Path("out").absolute()
+
+
+LONG = "x" * 300 + ".png"
+
+
+class TestNamesThatTheSystemRefuses:
+    """They are failed items, with what is wrong with them; the others go on."""
+
+    @pytest.mark.parametrize(
+        ("name", "fault"), [(LONG, "too long"), ("a\0b.png", "NUL"), (f"{LONG}/a.png", "too long")]
+    )  # fmt: skip
+    @pytest.mark.parametrize("listed", [True, False])
+    def test_in_a_list_and_on_the_command_line(self, name, fault, listed):
+        touch("a.png")
+        names = [name, "a.png"]
+        sources = find_inputs([] if listed else names, names if listed else [], output=Path("out")).sources
+        one, other = plan(sources, TASK, output=Path("out"))
+        assert one.error and one.error.code == "missing"
+        assert fault in str(one.error)
+        assert other.error is None
+
+    def test_as_a_hint(self):
+        touch("a.png")
+        sources = find_inputs(["a.png"], output=Path("out")).sources
+        for place in (LONG, "a\0b.png"):
+            with pytest.raises(UsageError, match="does not exist"):
+                find_hints(place, "--mask", sources)
+        (hint,) = find_hints("x" * 290 + "{stem}.png", "--mask", sources).values()
+        assert "does not exist" in str(hint)
+
+
+class TestWhatIsNoRegularFile:
+    def test_a_fifo_with_the_name_of_a_picture_is_a_failed_item(self):
+        touch("in/b.png")
+        os.mkfifo("in/a.png")
+        one, other = plan(find_inputs(["in"], output=Path("out")).sources, TASK, output=Path("out"))
+        assert "not a regular file" in str(one.error)
+        assert other.error is None
+
+    def test_a_hint_that_is_a_fifo(self):
+        touch("a.png")
+        os.mkfifo("m.png")
+        sources = find_inputs(["a.png"], output=Path("out")).sources
+        hints = find_hints("m.png", "--mask", sources)
+        (item,) = plan(sources, "matte.mask", output=Path("out"), hints=hints)
+        assert "m.png is not a regular file" in str(item.error)
+
+
+class TestNamesOfTheToolsOwn:
+    def test_temporary_files_are_no_inputs(self):
+        touch("in/.omnialpha-0-of-1-00.png", "in/a.png")
+        assert found("in") == found("in/*.png") == ["in/a.png"]
+        (item,) = plan(find_inputs(["in/.omnialpha-0-of-1-00.png"], output=Path("out")).sources, TASK,
+                       output=Path("out"), template="{frame}a")  # fmt: skip
+        assert "names that begin with .omnialpha- are for temporary files" in str(item.error)
+
+    @pytest.mark.parametrize("template", [".omnialpha-{stem}", ".omnialpha/{stem}", "a/.omnialpha/{stem}"])
+    def test_no_result_is_called_so(self, template):
+        touch("a.png")
+        with pytest.raises(UsageError, match=r"\.omnialpha"):
+            outputs("a.png", template=template)
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_and_told(monkeypatch):
+    touch("in/a.png", "in/closed/b.png")
+    real = Path.iterdir
+
+    def refuse(path):
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    result = find_inputs(["in"], output=Path("out"), recursive=True)
+    assert [str(source.path) for source in result.sources] == ["in/a.png"]
+    assert "in/closed cannot be read, and was left out: Permission denied" in result.remarks[0]
+
+
+@pytest.mark.parametrize("template", ["{index:0999999999}", "{stem:>999999999999999999999}", "{stem:{index}}"])
+def test_templates_have_a_width(template):
+    touch("a.png")
+    with pytest.raises(UsageError, match="wider than 255"):
+        outputs("a.png", template=template)
+
+
+def test_a_frame_number_has_a_width():
+    assert found("shot.%0999999999d.png") == ["shot.%0999999999d.png"]  # a name like any other

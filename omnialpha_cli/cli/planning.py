@@ -13,6 +13,8 @@ from ..status import NoInputsError, UsageError
 from ..tasks import Command, find_task
 from .options import HintOptions, InputOptions, Options
 
+LIST_BYTES = 512 * 2**20  # of a list of names or prompts: some millions
+
 
 def choose_task(command: Command, hints: HintOptions) -> tuple[str, str]:
     """The task of a command with at most one hint, and what was given with its option, empty without a hint."""
@@ -79,12 +81,18 @@ def check_formats(items: Sequence[Item], options: Options, alpha_only: bool, ste
 
 def read_option_file(path: Path, option: str) -> bytes:
     """The content of a file given with an option; `-` is standard input. Raises UsageError."""
-    if str(path) == "-":
-        return sys.stdin.buffer.read()
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{option} {path}: {error.strerror}") from error
+        if str(path) == "-":
+            data = sys.stdin.buffer.read(LIST_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(LIST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{option} {path}: {reason}") from error
+    if len(data) > LIST_BYTES:
+        raise UsageError(f"{option} {path}: longer than {LIST_BYTES >> 20} MiB; make several runs of it")
+    return data
 
 
 def _find(names: Sequence[str], finding: InputOptions, output: Path) -> Found:

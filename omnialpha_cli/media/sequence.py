@@ -12,6 +12,7 @@ from ..status import UsageError
 
 # One # a digit, as in Nuke; or a printf field.
 NUMBER = re.compile(r"#+|%(?:0\d+)?d")
+WIDTH = 64  # digits of a frame number, at most
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Frame:
 
 def is_pattern(name: str) -> bool:
     """Whether a file name has exactly one place for a frame number."""
-    return len(NUMBER.findall(Path(name).name)) == 1
+    fields = NUMBER.findall(Path(name).name)
+    return len(fields) == 1 and (fields[0].startswith("#") or int(fields[0][1:-1][:9] or 1) <= WIDTH)
 
 
 def spelt(pattern: str, number: int) -> Path:
@@ -61,10 +63,12 @@ def _width(pattern: str) -> int:
 
 def _numbers_there(folder: Path, before: str, after: str, width: int) -> list[int]:
     """Numbers of the files of a folder, in order, that are spelt with exactly so many digits or need more."""
-    if not folder.is_dir():
-        return []
+    try:
+        files = [file.name for file in folder.iterdir()]
+    except (OSError, ValueError):
+        return []  # not there, or not for us: no frame is found
     name = re.compile(re.escape(before) + r"(-?\d+)" + re.escape(after), re.DOTALL | re.ASCII)
-    numbers = (match[1] for file in folder.iterdir() if (match := name.fullmatch(file.name)))
+    numbers = (match[1] for file in files if (match := name.fullmatch(file)))
     return sorted(int(number) for number in numbers if number == str(int(number)).zfill(width))
 
 

@@ -1,8 +1,10 @@
 """What kind of file it is, by its first bytes; its name is not trusted."""
 
+import errno
 import stat
 from pathlib import Path
 
+from ..files import TEMPORARY, open_regular
 from ..status import ItemError
 
 # What is read; some others have a signature too, so that the message can name them.
@@ -50,20 +52,40 @@ def recognise(path: Path) -> str:
 
 def read_head(path: Path) -> bytes:
     """The first bytes of a regular file. Raises `ItemError`: `missing`, `unreadable`."""
+    check_file(path)
+    try:
+        with open_regular(path) as file:
+            return file.read(HEAD)
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def check_file(path: Path) -> None:
+    """Raise `ItemError` `missing` or `unreadable` unless a path leads to a regular file; it is not opened."""
+    if path.name.startswith(TEMPORARY):
+        raise ItemError("unreadable", f"{path}: names that begin with {TEMPORARY} are for temporary files: rename it")
     try:
         mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ItemError("unreadable", f"{path} is a folder: give the files in it")
-        if not stat.S_ISREG(mode):
-            raise ItemError("unreadable", f"{path} is not a regular file: copy its content to one")
-        with path.open("rb") as file:
-            return file.read(HEAD)
-    except FileNotFoundError:
-        raise ItemError("missing", f"{path} does not exist: check its name") from None
-    except PermissionError:
-        raise ItemError("unreadable", f"{path} may not be read: give yourself permission (chmod u+r)") from None
-    except OSError as error:
-        raise ItemError("unreadable", f"{path} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise _refused(path, error) from None
+    if stat.S_ISDIR(mode):
+        raise ItemError("unreadable", f"{path} is a folder: give the files in it")
+    if not stat.S_ISREG(mode):
+        raise ItemError("unreadable", f"{path} is not a regular file: copy its content to one")
+
+
+def _refused(path: Path, error: OSError | ValueError) -> ItemError:
+    """The item's error for the system's."""
+    if isinstance(error, ValueError):
+        return ItemError("missing", f"{path} does not exist: there is a NUL in its name")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        what = "is a link to a file that is not there" if path.is_symlink() else "does not exist"
+        return ItemError("missing", f"{path} {what}: check its name")
+    if error.errno == errno.ENAMETOOLONG:
+        return ItemError("missing", f"{path} does not exist: its name is too long for the file system")
+    if isinstance(error, PermissionError):
+        return ItemError("unreadable", f"{path} may not be read: give yourself permission (chmod u+r)")
+    return ItemError("unreadable", f"{path} cannot be read: {error.strerror}")
 
 
 def kind_of(head: bytes, suffix: str) -> str | None:

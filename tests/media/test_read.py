@@ -179,7 +179,7 @@ def test_no_permission(tmp_path, monkeypatch):
     def refuse(*_args, **_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)  # chmod does not bind the superuser, who runs many test machines
+    monkeypatch.setattr(os, "open", refuse)  # chmod does not bind the superuser, who runs many test machines
     assert_refused(tmp_path / "a.png", "unreadable", "permission")
 
 

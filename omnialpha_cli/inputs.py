@@ -8,9 +8,10 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from .files import TEMPORARY, is_folder, real
+from .files import TEMPORARY, Resolver, is_folder, real, spelled_out
 from .media.sequence import Frame, find_frames, is_pattern
 from .status import UsageError
 
@@ -33,6 +34,11 @@ class Source:
     walked: bool = False
     frame: Frame | None = None
 
+    @cached_property
+    def spelled_out(self) -> str:
+        """The absolute path, links not followed."""
+        return spelled_out(self.path)
+
     @property
     def fields(self) -> dict[str, str]:
         """What templates may use of it: `frame` is empty for a still, `stem` without the number for a frame."""
@@ -40,14 +46,18 @@ class Source:
             "stem": self.frame.stem if self.frame else self.path.stem,
             "name": self.path.name,
             "ext": self.path.suffix[1:],
-            "parent": absolute(self.path).parent.name,
+            "parent": os.path.basename(os.path.dirname(self.spelled_out)),  # noqa: PTH119, PTH120
             "frame": self.frame.number if self.frame else "",
         }
 
     @property
     def place(self) -> Path:
         """The folder of the file, relative to the root."""
-        return absolute(self.path).parent.relative_to(absolute(self.root))
+        root = spelled_out(self.root).rstrip(os.sep) + os.sep
+        folder = os.path.dirname(self.spelled_out).rstrip(os.sep) + os.sep  # noqa: PTH120
+        if not folder.startswith(root):
+            raise ValueError(f"{self.path} is not below {self.root}")
+        return Path(folder[len(root) :])
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ def read_list(data: bytes, nul: bool) -> list[str]:
 
 def absolute(path: Path) -> Path:
     """The absolute path without `..`, by its letters alone: links are not followed, so that trees mirror as seen."""
-    return Path(os.path.normpath(Path.cwd() / path))
+    return Path(spelled_out(path))
 
 
 def find_inputs(
@@ -115,13 +125,15 @@ def find_inputs(
         raise UsageError("--frames needs a sequence among the inputs, named by a pattern such as shot.####.exr")
 
     common = _common_parent([path for path, root, _ in found if root is None])
-    sources: dict[Path, Source] = {}
+    around = below(output, common)  # else nothing that is listed is in it
+    inside = Resolver()
+    sources: dict[str, Source] = {}
     for path, known_root, frame in found:
-        if known_root is None and below(path, output) and below(output, common):
+        if known_root is None and around and inside.is_below(path, output):
             remarks.append(f"{path} is in the output folder, and was left out")
             continue
         source = Source(path, known_root or common, known_root is not None, frame)
-        sources.setdefault(absolute(path), source)
+        sources.setdefault(source.spelled_out, source)
     return Found(tuple(sources.values()), tuple(remarks))
 
 
@@ -132,7 +144,7 @@ def same(a: Path, b: Path) -> bool:
 
 def below(path: Path, folder: Path) -> bool:
     """Whether a path leads to a place inside a folder, at any depth."""
-    return real(path).startswith(real(folder).rstrip(os.sep) + os.sep)
+    return Resolver().is_below(path, folder)
 
 
 def _walk(
@@ -184,7 +196,7 @@ def _is_output(file: Path, root: Path, output: Path) -> bool:
 
 
 def _common_parent(files: Sequence[Path]) -> Path:
-    parents = {absolute(file).parent for file in files}
+    parents = {str(Path(folder)) for folder in {os.path.dirname(spelled_out(file)) for file in files}}  # noqa: PTH120
     try:
         return Path(os.path.commonpath(parents)) if parents else Path()
     except ValueError as error:  # Windows: files on two drives

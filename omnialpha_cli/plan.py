@@ -5,12 +5,13 @@
 `media.formats`.
 """
 
+import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .files import TEMPORARY, exists, is_folder, real
+from .files import TEMPORARY, Resolver, exists, is_folder, real, spelled_out
 from .inputs import STATE_FOLDER, Source, absolute
 from .media.depth import depth_of
 from .media.formats import DEPTHS, FORMATS, Depth, Format, choose_format
@@ -183,35 +184,38 @@ class _Inside:
 
     def __init__(self, output: Path):
         self.lexical, self.real = absolute(output), Path(real(output))
-        self.known: set[Path] = set()  # parents already found to be inside
+        self.known: set[str] = set()  # parents already found to be inside
 
     def check(self, path: Path, template: str | None) -> None:
         if path.name.startswith(TEMPORARY):
             raise UsageError(f"{path}: names that begin with {TEMPORARY} are for temporary files; choose another name")
-        parent = absolute(path).parent
-        if parent in self.known:
+        folder = os.path.dirname(spelled_out(path))  # noqa: PTH120
+        if folder in self.known:
             return
+        parent = Path(folder)
         if STATE_FOLDER in parent.relative_to(self.lexical).parts if parent.is_relative_to(self.lexical) else ():
             raise UsageError(f"{path}: folders called {STATE_FOLDER} are for journals; choose another name")
-        for place, folder in ((parent, self.lexical), (Path(real(parent)), self.real)):
-            if not place.is_relative_to(folder):
+        for place, inside in ((parent, self.lexical), (Path(real(parent)), self.real)):
+            if not place.is_relative_to(inside):
                 because = "" if template is None else f"--name {template}: "
                 raise UsageError(f"{because}{path} lies outside the output folder {self.lexical}")
-        self.known.add(parent)
+        self.known.add(folder)
 
 
 def _refuse_clashes(items: Sequence[Item]) -> None:
     """Two results under one name, also where only a file system that ignores case would see it; or an input's name."""
-    inputs = {real(path): path for item in items for path in item.inputs}
+    places = Resolver()
+    inputs = {places.real(path): path for item in items for path in item.inputs}
     taken: dict[str, Item] = {}
     for item in items:
         for path in item.files:
-            if source := inputs.get(real(path)):
+            if source := inputs.get(places.real(path)):
                 raise UsageError(f"{path} would overwrite the input {source}; choose another folder with -o")
             other = taken.setdefault(_key(path), item)
             if other is not item:
                 raise UsageError(_clash(other, item, path))
-    folders = {parent for item in items for parent in item.outputs[0].parents}
+    lowest = {os.path.dirname(item.outputs[0]) for item in items}  # noqa: PTH120
+    folders = {parent for folder in lowest for parent in (Path(folder), *Path(folder).parents)}
     for folder in folders:
         if file := taken.get(_key(folder)):
             item = next(item for item in items if folder in item.outputs[0].parents)
@@ -220,7 +224,7 @@ def _refuse_clashes(items: Sequence[Item]) -> None:
 
 
 def _key(path: Path) -> str:
-    return unicodedata.normalize("NFC", str(absolute(path))).casefold()
+    return unicodedata.normalize("NFC", spelled_out(path)).casefold()
 
 
 def _clash(one: Item, other: Item, path: Path) -> str:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ..files import TEMPORARY, create_beside, is_free, open_regular, sync_folder
+from ..files import TEMPORARY, create_beside, is_free, open_regular, spelled_out, sync_folder
 from ..inputs import STATE_FOLDER, absolute
 from ..plan import Item
 from ..status import ItemError, UsageError
@@ -98,7 +98,10 @@ class Entry:
 
 def key_of(path: Path, output: Path) -> str:
     """An output's path relative to the output folder, with forward slashes on every system."""
-    return absolute(path).relative_to(absolute(output)).as_posix()
+    place, folder = spelled_out(path), spelled_out(output).rstrip(os.sep) + os.sep
+    if not place.startswith(folder):
+        raise ValueError(f"{path} is not below {output}")
+    return place[len(folder) :].replace(os.sep, "/")
 
 
 def source_of(item: Item, output: Path) -> str | None:

@@ -56,6 +56,8 @@ class Shard:
 
     def select(self, items: Sequence[Item], output: Path) -> list[Item]:
         """The items of this share, in order. Frames that build on one another stay together."""
+        if self.count == 1:
+            return list(items)
         firsts: dict[Path, Path] = {}  # a result → that of the first frame of its sequence
         for item in items:
             firsts[item.outputs[0]] = firsts[item.previous] if item.previous else item.outputs[0]

@@ -15,8 +15,7 @@ from .media.image import Depth, Image, from_array
 from .media.read import read_image
 from .media.samples import quantise
 from .model import omnialpha
-from .model.memory import Wanted
-from .model.quantise import Kind
+from .model.load_options import LoadOptions
 from .picture.effects import find_effects
 from .picture.finish import finish
 from .picture.load import load_model
@@ -24,7 +23,7 @@ from .picture.passes import second_pass
 from .picture.prepare import prepare
 from .picture.settings import Refine, Screen, Settings
 from .status import UsageError
-from .tasks import TASKS, Task, find_task, passes, with_layers
+from .tasks import TASKS, Task, passes, with_layers
 from .weights import store
 
 Picture = Any  # a path, a PIL image, or an array as `media.image.from_array` takes
@@ -75,33 +74,18 @@ class OmniAlpha(omnialpha.OmniAlpha):
         name_or_folder: str | Path = store.EMBEDDED,
         device: str | torch.device = "auto",
         dtype: torch.dtype | None = None,
-        *,
-        loras: Sequence[tuple[Path, float]] = (),
-        merge_loras: bool = True,
-        distilled_lora: Path | None = None,
-        memory: Wanted = "auto",
-        quantize: Kind = "none",
-        compile_blocks: bool = False,
+        options: LoadOptions | None = None,
+        **single: Any,
     ) -> Self:
         """Load weights by a name in weights.lock, whose files are verified first, or from a folder.
 
-        The rest is as in `model.omnialpha.OmniAlpha.load`. Raises `status.WeightsError` or `status.DeviceError`; warns
-        where the LoRA of published weights is missing.
+        `options` may be given whole, or `single` ones by the names of its fields. Raises `status.WeightsError` or
+        `status.DeviceError`; warns where the LoRA of published weights is missing.
         """
-        if not loras and (caution := store.find(str(name_or_folder)).caution):
+        options = replace(options or LoadOptions(), **single)
+        if not options.loras and (caution := store.find(str(name_or_folder)).caution):
             warnings.warn(caution, stacklevel=2)
-        return load_model(
-            super().load,
-            name_or_folder,
-            device,
-            dtype=dtype,
-            loras=loras,
-            merge_loras=merge_loras,
-            distilled_lora=distilled_lora,
-            memory=memory,
-            quantize=quantize,
-            compile_blocks=compile_blocks,
-        )
+        return load_model(super().load, name_or_folder, device, dtype, options)
 
     def matte(self, image: Picture, *, background: Picture | None = None, **options: Unpack[MatteOptions]) -> Pixels:
         """Cut the foreground out of one picture; `background` is a clean plate, the same picture without the object.
@@ -135,14 +119,15 @@ class OmniAlpha(omnialpha.OmniAlpha):
         """
         width, height = size or (None, None)
         settings = Settings(**sampling, text=prompt, width=width, height=height)
-        (picture,) = self._run(find_task("generate.scene" if scene else "generate.foreground"), [], settings)
+        (picture,) = self._run(TASKS["generate.scene" if scene else "generate.foreground"], [], settings)
         return picture
 
     def complete(self, image: Picture, prompt: str, *, given: str, want: str, **sampling: Unpack[Sampling]) -> Pixels:
         """Make what is missing to a foreground or background: `given` and `want` as of the command. As of `matte`."""
-        if (name := f"complete.{given}-{want}") not in TASKS:
+        task = TASKS.get(f"complete.{given}-{want}")
+        if task is None:
             raise UsageError(f"given {given}, want {want}: there is nothing to complete")
-        (picture,) = self._run(find_task(name), [_picture(image)], Settings(**sampling, text=prompt))
+        (picture,) = self._run(task, [_picture(image)], Settings(**sampling, text=prompt))
         return picture
 
     def _make(self, command: str, image: Picture, options: Mapping[str, Any], layers: int = 2) -> list[Pixels]:
@@ -151,7 +136,7 @@ class OmniAlpha(omnialpha.OmniAlpha):
         if len(hints) > 1:
             raise UsageError(f"{' and '.join(hints)} exclude each other; give one")
         hint = next(iter(hints), "auto")
-        task = find_task(with_layers(f"{command}.{hint.replace('_', '-')}", layers))
+        task = with_layers(TASKS[f"{command}.{hint.replace('_', '-')}"], layers)
         text = hints.pop("text", None)
         others = {name: value for name, value in options.items() if name not in HINTS}
         pictures = [_picture(one) for one in (image, *hints.values())]

@@ -17,13 +17,13 @@ from .media.depth import depth_of
 from .media.formats import DEPTHS, FORMATS, Depth, Format, choose_format
 from .media.signatures import check_file
 from .status import ItemError, UsageError
-from .tasks import find_task
+from .tasks import TASKS, Task
 from .template import check_template, fields_of
 
 NAME_FIELDS = ("stem", "name", "ext", "parent", "frame", "index")
 PROMPT_FIELDS = ("index", "seed")
 MANIFEST = "layers.json"
-STEADY_TASK = "matte.rough-mask"
+STEADY_TASK = TASKS["matte.rough-mask"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Item:
     it takes several layers in one file, there is one output.
     """
 
-    task: str
+    task: Task
     inputs: tuple[Path, ...]
     outputs: tuple[Path, ...]
     error: ItemError | None = None
@@ -65,7 +65,7 @@ class Item:
 
 def plan(
     sources: Iterable[Source],
-    task: str,
+    task: Task,
     *,
     output: Path,
     template: str | None = None,
@@ -105,7 +105,7 @@ def plan(
 
 def plan_prompts(
     prompts: Sequence[str],
-    task: str,
+    task: Task,
     *,
     output: Path,
     template: str | None = None,
@@ -126,8 +126,8 @@ def plan_prompts(
     return _checked(items, output, template)
 
 
-def _default_template(source: Source, task: str) -> str:
-    return f"{{stem}}_{find_task(task).command}.{{frame}}" if source.frame else "{stem}"
+def _default_template(source: Source, task: Task) -> str:
+    return f"{{stem}}_{task.command}.{{frame}}" if source.frame else "{stem}"
 
 
 def _fill(template: str, fields: Mapping[str, str | int]) -> str:
@@ -147,9 +147,9 @@ def _format(path: Path, name: str | None, wanted: Depth | None, error: ItemError
         raise UsageError(f"{path}: {error}") from None
 
 
-def _files(folder: Path, name: str, task: str, row: Format) -> tuple[tuple[Path, ...], Path | None]:
+def _files(folder: Path, name: str, task: Task, row: Format) -> tuple[tuple[Path, ...], Path | None]:
     """Output files and manifest of a result called `name`: one file, or a folder with a file a layer, bottom first."""
-    layers, suffix = find_task(task).outputs, row.suffix
+    layers, suffix = task.outputs, row.suffix
     if len(layers) == 1 or row.several == "file":
         return (folder / (name if name.lower().endswith(suffix) else name + suffix),), None
     folder = folder / name

@@ -136,16 +136,9 @@ def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
     return tuple(TASKS[name] for name in way) if all(name in known for name in way) else ()
 
 
-def find_task(name: str) -> Task:
-    """A row by its name. `decompose.auto/3` is `decompose.auto` with three layers: a background and two foregrounds."""
-    base, _, layers = name.partition("/")
-    task = TASKS[base]
-    if not layers:
+def with_layers(task: Task, layers: int) -> Task:
+    """Return a decomposition into so many layers: the task itself for 2, else one named like `decompose.auto/3`."""
+    if layers == 2:
         return task
-    foregrounds: list[Role] = ["foreground"] * (int(layers) - 1)
-    return replace(task, name=name, outputs=("background", *foregrounds))
-
-
-def with_layers(name: str, layers: int) -> str:
-    """The name of a decomposition into so many layers, from 2, which is the task itself."""
-    return name if layers == 2 else f"{name}/{layers}"
+    foregrounds: list[Role] = ["foreground"] * (layers - 1)
+    return replace(task, name=f"{task.name}/{layers}", outputs=("background", *foregrounds))

@@ -12,8 +12,9 @@ from omnialpha_cli.hints import find_hints
 from omnialpha_cli.inputs import Source, absolute, find_inputs, read_list
 from omnialpha_cli.plan import plan
 from omnialpha_cli.status import UsageError
+from omnialpha_cli.tasks import TASKS
 
-TASK = "matte.auto"
+TASK = TASKS["matte.auto"]
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,11 @@ import numpy as np
 
 from ..plan import Item
 from ..status import UsageError
+from .job import Job
 from .journal import Journal
 from .result import Result
 from .schedule import Schedule
-from .worker import Job, Worker
+from .worker import Worker
 
 LOCAL = "local"  # the address that stands for a cluster of this machine alone, started and ended with the run
 BLOCKS = 4  # a worker: few enough to fill batches, enough to share the work evenly

@@ -27,7 +27,7 @@ from ..picture.prepare import Prepared, prepare
 from ..picture.settings import FileOptions, Settings
 from ..plan import Item
 from ..status import ItemError
-from ..tasks import find_task, passes
+from ..tasks import passes
 from .admission import Admission
 from .batching import Buckets, in_fitting_parts
 from .journal import Fingerprint, Journal
@@ -151,8 +151,8 @@ class Pipeline:
         with self.times.measure("read") as reading:
             images, made_from = self._read_unchanged(item)
         with self.times.measure("prepare") as preparing:
-            settings, task = self.settings.for_item(item), find_task(item.task)
-            prepared = prepare(task, images, self.model.defaults, settings, passes(task, self.model.tasks))
+            settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
+            prepared = prepare(item.task, images, self.model.defaults, settings, way)
         return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
 
     def _read_unchanged(self, item: Item) -> tuple[list[Image], Fingerprint]:
@@ -178,7 +178,7 @@ class Pipeline:
 
     def _pictures(self, item: Item) -> list[Image]:
         """Read the item's pictures, overscan too. Raises ItemError."""
-        limit, is_data = self.files.max_pixels, find_task(item.task).hint != "background"
+        limit, is_data = self.files.max_pixels, item.task.hint != "background"
         return [read_image(path, limit, data=is_data and i > 0, overscan=True) for i, path in enumerate(item.inputs)]
 
     def _infer(self) -> None:

@@ -19,10 +19,11 @@ from typing import Any
 
 from ..plan import Item
 from ..status import DeviceError, ItemError
+from .job import Job
 from .journal import Journal
 from .result import Result
 from .schedule import Schedule
-from .worker import Job, Worker
+from .worker import Worker
 
 WAKE_SECONDS = 0.2  # between looks at whether the run was stopped
 DEATHS = 6  # after so many without a result in between a worker is not started again; an item that kills takes two

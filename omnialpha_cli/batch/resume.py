@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..picture.settings import Settings
 from ..plan import STEADY_TASK, Item
@@ -26,7 +25,7 @@ class Choice:
 def fingerprint(item: Item, settings: Settings, weights: str) -> Fingerprint:
     """The fingerprint of an item now; reads all its inputs, hints too. `weights` is their identity. Raises OSError."""
     inputs = tuple(Seal.of(path) for path in item.inputs)
-    return Fingerprint(inputs, item.task, asdict(settings.for_item(item)), weights)
+    return Fingerprint(inputs, item.task.name, settings.for_item(item).recorded(), weights)
 
 
 def choose(
@@ -97,9 +96,10 @@ def _same_inputs(made: Fingerprint, item: Item) -> bool:
 
 def _difference(made: Fingerprint, item: Item, settings: Settings, weights: str) -> str:
     """What decides about pixels, other than inputs, and differs; empty if nothing does."""
-    task = made.task if item.previous and made.task == STEADY_TASK else item.task
-    now: dict[str, Any] = {"task": task, **asdict(settings.for_item(item))}
-    then: dict[str, Any] = {"task": made.task, **made.settings}
+    steady = item.previous and made.task == STEADY_TASK.name
+    now = {"task": made.task if steady else item.task.name, **settings.for_item(item).recorded()}
+    # A journal of an earlier version lacks what it had no option for: that was as is the default.
+    then = {"task": made.task, **type(settings)().recorded(), **made.settings}
     names = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
     differences = [f"{name} {then.get(name)} (now {now.get(name)})" for name in names]
     if made.weights != weights:

@@ -1,6 +1,5 @@
 """How torch, decoding and encoding share the cores."""
 
-import os
 from dataclasses import dataclass
 
 import OpenImageIO as oiio
@@ -17,13 +16,6 @@ class Threads:
 
     def __str__(self) -> str:
         return f"{self.read} reading, {self.torch} computing, {self.write} finishing and writing"
-
-
-def count_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def share_cores(cores: int, items: int, accelerated: bool = False) -> Threads:

@@ -14,7 +14,6 @@ from ..media.target import Compression, Target
 from ..media.write import complete, naming, write_grey, write_layers, write_picture
 from ..picture.prepare import Prepared
 from ..plan import Item
-from ..tasks import find_task
 from .journal import Fingerprint, Journal
 
 
@@ -40,7 +39,7 @@ def write(
         for temporary, path in zip(temporaries, item.outputs, strict=False):
             with complete(temporary, path):
                 if len(item.outputs) < len(layers):
-                    names = _distinct(find_task(item.task).outputs)
+                    names = _distinct(item.task.outputs)
                     write_layers(temporary, [Layer(*layer) for layer in zip(names, pictures, strict=True)], target)
                 else:
                     _write_picture(temporary, pictures[item.outputs.index(path)], prepared, alpha_only, target)
@@ -70,10 +69,10 @@ def _write_picture(path: Path, rgba: Floats, prepared: Prepared, alpha_only: boo
 
 def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint) -> None:
     origin = {
-        "task": item.task,
+        "task": item.task.name,
         "source": str(item.label),
         "seed": made_from.settings["seed"],
         "weights": made_from.weights,
     }
     names = [output.name for output in item.outputs]
-    write_manifest(path, names, find_task(item.task).outputs, (layer.shape[1], layer.shape[2]), origin)
+    write_manifest(path, names, item.task.outputs, (layer.shape[1], layer.shape[2]), origin)

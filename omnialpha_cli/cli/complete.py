@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..picture.settings import Settings
 from ..status import UsageError
 from ..tasks import TASKS
 from .options import INPUTS, InputOptions, Inputs, Options, option, takes_options
@@ -28,10 +29,10 @@ def complete(
     from .execute import execute
     from .planning import plan_pictures
 
-    task = f"complete.{given}-{want}"
-    if task not in TASKS:
+    task = TASKS.get(f"complete.{given}-{want}")
+    if task is None:
         raise UsageError(f"--given {given} --want {want}: there is nothing to complete")
     if not prompt.strip():
         raise UsageError("--prompt is empty")
-    items, remarks = plan_pictures(task, inputs or [], options, finding, prompt)
-    raise typer.Exit(execute(task, items, options, remarks=remarks, max_pixels=finding.max_pixels))
+    order = plan_pictures(task, inputs or [], options, finding, prompt)
+    raise typer.Exit(execute(order, options, Settings.of(options)))

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from ..picture.settings import MatteFinish, Settings
 from ..tasks import with_layers
-from .options import OUTPUT, FinishOptions, HintOptions, InputOptions, Inputs, Options, option, takes_options
+from .options import OUTPUT, HintOptions, InputOptions, Inputs, Options, option, takes_options
 
 EXAMPLES = """Examples:
 
@@ -19,7 +20,7 @@ def decompose(
     options: Options,
     finding: InputOptions,
     hints: HintOptions,
-    finishing: FinishOptions,
+    finishing: MatteFinish,
     inputs: Inputs = None,
     layers: Annotated[
         int, option("--layers", panel=OUTPUT, min=2, max=9, help="Layers, the background being one of them.")
@@ -34,7 +35,5 @@ def decompose(
     from .planning import choose_task, plan_pictures
 
     task, given = choose_task("decompose", hints)
-    task = with_layers(task, layers)
-    items, remarks = plan_pictures(task, inputs or [], options, finding, given)
-    status = execute(task, items, options, finishing=finishing, remarks=remarks, max_pixels=finding.max_pixels)
-    raise typer.Exit(status)
+    order = plan_pictures(with_layers(task, layers), inputs or [], options, finding, given)
+    raise typer.Exit(execute(order, options, Settings.of(options, finishing)))

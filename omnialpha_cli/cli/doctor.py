@@ -48,7 +48,7 @@ def _machine() -> Iterator[Finding]:
     import os
 
     try:
-        from ..batch.threads import count_cores
+        from ..batch.job import count_cores
         from ..picture.devices import describe_devices
     except ImportError:
         return  # already told

@@ -2,51 +2,37 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
+from ..batch.job import Job
 from ..batch.journal import Journal, read_history
 from ..batch.result import Result
 from ..batch.resume import Choice, choose
 from ..batch.shard import Shard
+from ..model.load_options import LoadOptions
 from ..model.published import distilled
 from ..picture.settings import FileOptions, Settings
-from ..plan import STEADY_TASK, Item
+from ..plan import STEADY_TASK
 from ..status import ExitStatus, UsageError
-from ..tasks import find_task, passes
+from ..tasks import Task, passes
 from ..weights import adapters, store
+from ..weights.store import Weights
 from .console import Console
 from .interrupts import Stop, interrupts
-from .options import FinishOptions, Options
-from .planning import check_formats, output_of
+from .options import Options
+from .planning import Order, check_formats, output_of
 from .previews import Previews, check_page
 
 
-def execute(
-    task: str,
-    items: Sequence[Item],
-    options: Options,
-    *,
-    remarks: Sequence[str] = (),
-    finishing: FinishOptions | None = None,
-    alpha_only: bool = False,
-    steady: bool = False,
-    effects: bool = False,
-    grow: int = 0,
-    size: tuple[int, int] | None = None,
-    max_pixels: float = 300.0,
-) -> ExitStatus:
-    """Make the items, and report.
-
-    `finishing` is for mattes, `size` (width, height) for results that have no picture to go by, `max_pixels` in
-    megapixels for the others, `steady` for items that build on one another.
-    Raises OmniAlphaError where nothing can be done at all.
-    """
+def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
+    """Make the items of an order, and report. Raises OmniAlphaError where nothing can be done at all."""
+    task = order.task
     batch_size = _batch_size(options.batch_size)
-    check_formats(items, options, alpha_only, steady)
-    files = FileOptions(options.compression, round(max_pixels * 1e6))
+    check_formats(order.items, settings)
+    files = FileOptions(options.compression, order.max_pixels)
     shard = Shard.parse(options.shard)
     output = output_of(task, options)
     weights = store.find(options.model)
@@ -55,34 +41,23 @@ def execute(
     if options.preview_html:
         check_page(options.preview_html)
     if not options.untrained:
-        for needed in {task, *(STEADY_TASK for item in items if item.previous)}:
+        for needed in (task, STEADY_TASK) if any(item.previous for item in order.items) else (task,):
             _refuse_untrained(needed, weights)
-    items = shard.select(items, output)
-    width, height = size or (None, None)
-    first, *_ = passes(find_task(task), weights.tasks) or [find_task(task)]
-    defaults = weights.defaults(first.name)
-    loras = [adapters.parse(text) for text in options.lora or ()]
-    if options.distilled:
-        loras.append(adapters.parse(str(options.distilled)))
-        defaults |= distilled.defaults(options.distilled)
-    settings = Settings(
-        options.seed, options.steps, options.guidance, options.canvas, alpha_only,
-        defaults["dtype"] if options.dtype == "auto" else options.dtype, width, height,
-        steady=steady, effects=effects, grow=grow, depth=options.depth,
-        premultiplied=options.premultiplied, exr_parts=options.exr_parts,
-        **(asdict(finishing) if finishing else {}),
-        adapters=adapters.identity(loras),
-        quantize=None if options.quantize == "none" else options.quantize,
-    ).resolved(defaults)  # fmt: skip
-    _refuse_missing(settings)
+    items = shard.select(order.items, output)
+    loading = _loading(options)
+    settings = _resolved(settings, task, options, loading, weights)
     choice = choose(items, read_history(output), output, settings, weights.identity, options.overwrite)
+    job = Job(
+        options.model, weights.identity, settings, output, str(shard), len(items), batch_size=batch_size, files=files,
+        device="cpu" if options.memory == "cpu" else options.device, loading=loading,
+    )  # fmt: skip
 
     with ExitStack() as stack:
         report = stack.enter_context(_open_report(options.report)) if options.report else None
         console = stack.enter_context(
             Console(json=options.json, report=report, seed=options.seed, quiet=options.quiet, verbose=options.verbose)
         )
-        for remark in remarks:
+        for remark in order.remarks:
             console.warn(remark)
         if weights.caution and not options.lora:
             console.warn(weights.caution)
@@ -97,8 +72,10 @@ def execute(
             result = Result(item, "skipped")
             console.item(result)
             previews.add(result)
+        if choice.todo:
+            console.note(f"weights {weights.name} in {weights.folder}")
         failed = []
-        for result in _results(choice, settings, files, output, shard, weights, options, batch_size, stop, console):
+        for result in _results(choice, job, options, stop, console):
             console.item(result)
             previews.add(result)
             if result.error:
@@ -111,10 +88,7 @@ def execute(
     return status
 
 
-def _results(
-    choice: Choice, settings: Settings, files: FileOptions, output: Path, shard: Shard, weights: store.Weights,
-    options: Options, batch_size: int | None, stop: Stop, console: Console,
-) -> Iterator[Result]:  # fmt: skip
+def _results(choice: Choice, job: Job, options: Options, stop: Stop, console: Console) -> Iterator[Result]:
     """Make what is to be made. Nothing heavy is imported, and no weights are read, if there is nothing."""
     hopeless = [item for item in choice.todo if item.error]
     yield from (Result(item, "failed", error=item.error) for item in hopeless)
@@ -122,7 +96,7 @@ def _results(
     if not todo and not choice.adopted:
         return
     folders = {path.parent for item in todo for path in item.outputs}
-    with Journal(output, str(shard)) as journal:
+    with Journal(job.output, job.shard) as journal:
         journal.remove_leftovers(folders)
         for item, entry in choice.adopted:
             journal.done(item, {name: seal.sha256 for name, seal in entry.outputs.items()})
@@ -130,16 +104,10 @@ def _results(
             return
         from ..batch.pool import Pool
         from ..batch.schedule import Schedule
-        from ..batch.threads import count_cores
-        from ..batch.worker import Job, Worker
+        from ..batch.worker import Worker
         from ..picture.devices import list_devices
 
-        job = Job(
-            model=options.model, weights=weights.identity, settings=settings, output=output, shard=str(shard),
-            items=len(todo), cores=count_cores(), batch_size=batch_size, files=files,
-            device="cpu" if options.memory == "cpu" else options.device, loading=_loading(options),
-        )  # fmt: skip
-        console.note(f"weights {weights.name} in {weights.folder}")
+        job = replace(job, items=len(todo))
         if options.devices is not None:
             yield from Pool(job.shared_by(list_devices(options.devices)), todo, stop.event, console.note)
             journal.remove_leftovers(folders)  # of workers that died
@@ -155,15 +123,33 @@ def _results(
             console.note(f"busy: {worker.times}")
 
 
-def _loading(options: Options) -> dict[str, Any]:
-    """How the model is loaded, as `api.OmniAlpha.load` takes it."""
-    return {
-        "loras": [(adapter.path, adapter.strength) for adapter in map(adapters.parse, options.lora or ())],
-        "distilled_lora": options.distilled,
-        "memory": options.memory,
-        "quantize": options.quantize,
-        "compile_blocks": options.compile,
-    }
+def _loading(options: Options) -> LoadOptions:
+    """Return how the weights are to be loaded. Raises UsageError for a LoRA that cannot be."""
+    loras = [adapters.parse(text) for text in options.lora or ()]
+    if options.distilled:
+        adapters.parse(str(options.distilled))
+    return LoadOptions(
+        [(lora.path, lora.strength) for lora in loras], True, options.distilled,
+        options.memory, options.quantize, options.compile,
+    )  # fmt: skip
+
+
+def _resolved(settings: Settings, task: Task, options: Options, loading: LoadOptions, weights: Weights) -> Settings:
+    """Return the settings with what the weights, and the options of the model, say of them. Raises UsageError."""
+    first, *_ = passes(task, weights.tasks) or [task]
+    defaults = weights.defaults(first.name)
+    loras = [adapters.Adapter(path, strength) for path, strength in loading.loras]
+    if loading.distilled_lora:
+        loras.append(adapters.Adapter(loading.distilled_lora))
+        defaults |= distilled.defaults(loading.distilled_lora)
+    if settings.refine == "laplacian" and not find_spec("pymatting"):
+        raise UsageError('--refine laplacian needs pymatting; get it with: pip install "omnialpha[refine]"')
+    return replace(
+        settings,
+        dtype=defaults["dtype"] if options.dtype == "auto" else options.dtype,
+        adapters=adapters.identity(loras),
+        quantize=None if options.quantize == "none" else options.quantize,
+    ).resolved(defaults)
 
 
 def _foresee(choice: Choice, console: Console) -> ExitStatus:
@@ -185,12 +171,14 @@ def _status(failed: Sequence[Result], items: int, stop: Stop) -> ExitStatus:
     return ExitStatus.FAILED if failed else ExitStatus.OK
 
 
-def _refuse_untrained(task: str, weights: store.Weights) -> None:
-    if not passes(find_task(task), weights.tasks):
-        command = find_task(task).command
-        same = [known for known in weights.tasks if find_task(known).command == command]
-        known = ", ".join(same or sorted({find_task(known).command for known in weights.tasks})) or "nothing"
-        raise UsageError(f"weights {weights.name} were trained on {known}, not on {task}; --untrained runs it anyway")
+def _refuse_untrained(task: Task, weights: Weights) -> None:
+    if not passes(task, weights.tasks):
+        commands = {name: name.partition(".")[0] for name in weights.tasks}
+        same = [name for name, command in commands.items() if command == task.command]
+        known = ", ".join(same or sorted(set(commands.values()))) or "nothing"
+        raise UsageError(
+            f"weights {weights.name} were trained on {known}, not on {task.name}; --untrained runs it anyway"
+        )
 
 
 def _refuse_several_places(options: Options) -> None:
@@ -199,11 +187,6 @@ def _refuse_several_places(options: Options) -> None:
     given = [name for name, is_given in places.items() if is_given]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one")
-
-
-def _refuse_missing(settings: Settings) -> None:
-    if settings.refine == "laplacian" and not find_spec("pymatting"):
-        raise UsageError('--refine laplacian needs pymatting; get it with: pip install "omnialpha[refine]"')
 
 
 def _batch_size(text: str) -> int | None:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from ..picture.settings import Settings
 from ..status import NoInputsError, UsageError
+from ..tasks import TASKS
 from .options import INPUTS, OUTPUT, Options, Prompts, option, takes_options
 
 EXAMPLES = """Examples:
@@ -47,9 +49,10 @@ def generate(
     from .execute import execute
     from .planning import plan_words
 
-    task = "generate.scene" if scene else "generate.foreground"
-    items = plan_words(task, _prompts(prompts or [], source), options, count)
-    raise typer.Exit(execute(task, items, options, size=_size(size)))
+    task = TASKS["generate.scene" if scene else "generate.foreground"]
+    order = plan_words(task, _prompts(prompts or [], source), options, count)
+    width, height = _size(size) or (None, None)
+    raise typer.Exit(execute(order, options, Settings.of(options, width=width, height=height)))
 
 
 def _prompts(given: list[str], source: Path | None) -> list[str]:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from ..picture.settings import MatteFinish, Settings
 from ..status import UsageError
-from ..tasks import find_task
-from .options import INPUTS, OUTPUT, FinishOptions, InputOptions, Inputs, MatteHints, Options, option, takes_options
+from .options import INPUTS, OUTPUT, InputOptions, Inputs, MatteHints, Options, option, takes_options
 
 EXAMPLES = """Examples:
 
@@ -20,7 +20,7 @@ def matte(
     options: Options,
     finding: InputOptions,
     hints: MatteHints,
-    finishing: FinishOptions,
+    finishing: MatteFinish,
     inputs: Inputs = None,
     steady: Annotated[
         bool,
@@ -38,11 +38,8 @@ def matte(
     from .planning import choose_task, plan_pictures
 
     task, given = choose_task("matte", hints)
-    if steady and task != "matte.auto":
-        raise UsageError(f"--steady makes its own hints; leave --{find_task(task).hint} out")
-    items, remarks = plan_pictures(task, inputs or [], options, finding, given, steady)
-    status = execute(
-        task, items, options, finishing=finishing,
-        remarks=remarks, alpha_only=alpha_only, steady=steady, max_pixels=finding.max_pixels,
-    )  # fmt: skip
-    raise typer.Exit(status)
+    if steady and task.hint != "none":
+        raise UsageError(f"--steady makes its own hints; leave --{task.hint} out")
+    order = plan_pictures(task, inputs or [], options, finding, given, steady)
+    settings = Settings.of(options, finishing, alpha_only=alpha_only, steady=steady)
+    raise typer.Exit(execute(order, options, settings))

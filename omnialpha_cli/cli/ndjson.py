@@ -186,7 +186,7 @@ def line(event: str, record: Mapping[str, Any]) -> str:
 def _files(result: "Result") -> dict[str, Any]:
     item = result.item
     inputs, outputs = (list(map(str, paths)) for paths in (item.inputs, item.outputs))
-    return {"task": item.task, "inputs": inputs, "text": item.text, "outputs": outputs}
+    return {"task": item.task.name, "inputs": inputs, "text": item.text, "outputs": outputs}
 
 
 def _error(result: "Result") -> dict[str, str] | None:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from ..picture.settings import Refine, Screen
+from ..picture.settings import OutputOptions, Sampling
 
 PANELS = INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
 
@@ -86,22 +86,45 @@ class MatteHints(HintOptions):
         help="Clean plates: the same pictures without the object; as for --trimap.")] = None
 
 
-@dataclass(frozen=True)
-class FinishOptions:
-    """How a matte is brought to the picture's size."""
-
-    refine: Annotated[Refine, option(
+# Options of settings: their types and defaults are those of `picture.settings`, whose groups a command takes whole.
+SETTINGS = {
+    "format": option(
+        "--format", panel=OUTPUT, show_default=False,
+        help="File format; by default exr for half and float sources, else png. Layers go into one file, but for png "
+             "and webp into a folder."),
+    "depth": option(
+        "--depth", panel=OUTPUT, show_default=False, help="Bits a channel; by default the source's."),
+    "premultiplied": option(
+        "--premultiplied", panel=OUTPUT, help="Write TIFF files with premultiplied alpha; EXR always has it."),
+    "exr_parts": option(
+        "--exr-parts", panel=OUTPUT, help="Layers in EXR as parts of the file, not as groups of channels."),
+    "seed": option(
+        "--seed", panel=MODEL, min=0, help="Seed of the noise, the same for every item."),
+    "steps": option(
+        "--steps", panel=MODEL, min=1, help="Sampling steps; by default the weights' own."),
+    "guidance": option(
+        "--guidance", panel=MODEL, min=0.0, help="Guidance scale; by default the weights' own."),
+    "canvas": option(
+        "--canvas", panel=MODEL, min=64, metavar="PIXELS",
+        help="Side of the square whose area the network works at; by default the weights' own."),
+    "refine": option(
         "--refine", panel=OUTPUT,
         help="How soft edges come to full size: guided by the picture, by its matting laplacian (slower, for stills "
-             "with hair; needs the extra refine), or not at all, none.")] = "guided"
-    despill: Annotated[Screen | None, option(
+             "with hair; needs the extra refine), or not at all, none."),
+    "despill": option(
         "--despill", panel=OUTPUT, show_default=False,
         help="Take the light of a green or blue screen out of the foreground's colours; auto does so where there is "
-             "a screen.")] = None
+             "a screen."),
+    "effects": option(
+        "--effects", panel=OUTPUT, help="Take out the object's shadows and reflections, too, outside of the mask."),
+    "grow": option(
+        "--grow", panel=OUTPUT, min=0, metavar="PIXELS",
+        help="Reach so many pixels beyond the object: a mask that is cut sharply leaves its soft rim behind."),
+}
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Sampling, OutputOptions):
     """What every command that makes pictures takes."""
 
     output: Annotated[Path | None, option(
@@ -111,16 +134,6 @@ class Options:
         "--name", panel=OUTPUT, metavar="TEMPLATE", show_default=False,
         help="Name of a result, from {stem}, {name}, {ext}, {parent}, {frame} and {index}; of what is made from words "
              "alone, from {index} and {seed}.")] = None
-    format: Annotated[Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp"] | None, option(
-        "--format", panel=OUTPUT, show_default=False,
-        help="File format; by default exr for half and float sources, else png. Layers go into one file, but for png "
-             "and webp into a folder.")] = None
-    depth: Annotated[Literal["8", "16", "half", "float"] | None, option(
-        "--depth", panel=OUTPUT, show_default=False, help="Bits a channel; by default the source's.")] = None
-    premultiplied: Annotated[bool, option(
-        "--premultiplied", panel=OUTPUT, help="Write TIFF files with premultiplied alpha; EXR always has it.")] = False
-    exr_parts: Annotated[bool, option(
-        "--exr-parts", panel=OUTPUT, help="Layers in EXR as parts of the file, not as groups of channels.")] = False
     compression: Annotated[Literal["none", "fast", "small"], option(
         "--compression", panel=OUTPUT, help="Lossless all three; small takes much longer.")] = "fast"
     overwrite: Annotated[bool, option(
@@ -150,15 +163,6 @@ class Options:
     distilled: Annotated[Path | None, option(
         "--distilled", panel=MODEL, metavar="PATH", show_default=False,
         help="A distillation LoRA of the Lightning kind, with its schedule: 4 or 8 steps, no guidance.")] = None
-    seed: Annotated[int, option(
-        "--seed", panel=MODEL, min=0, help="Seed of the noise, the same for every item.")] = 0
-    steps: Annotated[int | None, option(
-        "--steps", panel=MODEL, min=1, help="Sampling steps; by default the weights' own.")] = None
-    guidance: Annotated[float | None, option(
-        "--guidance", panel=MODEL, min=0.0, help="Guidance scale; by default the weights' own.")] = None
-    canvas: Annotated[int | None, option(
-        "--canvas", panel=MODEL, min=64, metavar="PIXELS",
-        help="Side of the square whose area the network works at; by default the weights' own.")] = None
 
     memory: Annotated[Literal["auto", "resident", "stream", "cpu"], option(
         "--memory", panel=RUN,
@@ -209,7 +213,7 @@ def takes_options(command: F) -> F:
                 f.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=inspect.Parameter.empty if f.default is MISSING else f.default,
-                annotation=hints[f.name],
+                annotation=_annotated(f.name, hints[f.name]),
             )
             for f in fields(group)
         ]
@@ -224,6 +228,11 @@ def takes_options(command: F) -> F:
     expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     expanded.__annotations__ = {p.name: p.annotation for p in parameters}
     return expanded  # type: ignore[return-value]
+
+
+def _annotated(name: str, hint: Any) -> Any:
+    """Return the type of an option with what the terminal says of it: its own, or that of a setting."""
+    return hint if get_origin(hint) is Annotated else Annotated[hint, SETTINGS[name]]
 
 
 def _place(parameter: inspect.Parameter) -> int:

@@ -2,22 +2,33 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..hints import Hints, find_hints, leave_out_hints
 from ..inputs import Found, Source, find_inputs, read_list
 from ..media.formats import FORMATS
+from ..picture.settings import FileOptions, Settings
 from ..plan import Item, plan, plan_prompts
 from ..status import NoInputsError, UsageError
-from ..tasks import Command, find_task
+from ..tasks import TASKS, Command, Task
 from .options import HintOptions, InputOptions, Options
 
 LIST_BYTES = 512 * 2**20  # of a list of names or prompts: some millions
 
 
-def choose_task(command: Command, hints: HintOptions) -> tuple[str, str]:
-    """The task of a command with at most one hint, and what was given with its option, empty without a hint."""
+@dataclass(frozen=True)
+class Order:
+    """What is to be made: items of one task, remarks for the user, and the pixels above which a picture is refused."""
+
+    task: Task
+    items: list[Item]
+    remarks: tuple[str, ...] = ()
+    max_pixels: int = FileOptions.max_pixels
+
+
+def choose_task(command: Command, hints: HintOptions) -> tuple[Task, str]:
+    """Return the task of a command with at most one hint, and what was given with its option, empty without a hint."""
     given = {f.name.replace("_", "-"): value for f in fields(hints) if (value := getattr(hints, f.name)) is not None}
     if len(given) > 1:
         names = " and ".join(f"--{name}" for name in given)
@@ -25,57 +36,58 @@ def choose_task(command: Command, hints: HintOptions) -> tuple[str, str]:
     for hint, value in given.items():
         if not value.strip():
             raise UsageError(f"--{hint} is empty")
-        return f"{command}.{hint}", value
-    return f"{command}.auto", ""
+        return TASKS[f"{command}.{hint}"], value
+    return TASKS[f"{command}.auto"], ""
 
 
-def output_of(task: str, options: Options) -> Path:
+def output_of(task: Task, options: Options) -> Path:
     """The output folder: as given, or named after the command."""
-    return options.output or Path(find_task(task).command)
+    return options.output or Path(task.command)
 
 
 def plan_pictures(
-    task: str, names: Sequence[str], options: Options, finding: InputOptions, given: str, steady: bool = False
-) -> tuple[list[Item], tuple[str, ...]]:
-    """Items for the pictures named, and remarks. `given` is the text of a task that needs one, or where its hints are.
+    task: Task, names: Sequence[str], options: Options, finding: InputOptions, given: str, steady: bool = False
+) -> Order:
+    """Plan the items for the pictures named. `given` is the text of a task that needs one, or where its hints are.
 
     Raises UsageError, or NoInputsError if there is no picture.
     """
     output = output_of(task, options)
     found = _find(names, finding, output)
     sources, hints = found.sources, None
-    if len(find_task(task).inputs) > 1:
+    if len(task.inputs) > 1:
         sources, hints = _hints(task, given, found)
-    text = given if find_task(task).needs_text else None
+    text = given if task.needs_text else None
     if steady and not any(source.frame for source in sources):
         raise UsageError("--steady needs a sequence among the inputs, named by a pattern such as shot.####.exr")
     items = plan(
         sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady,
         format=options.format, depth=options.depth,
     )  # fmt: skip
-    return items, found.remarks
+    return Order(task, items, found.remarks, round(finding.max_pixels * 1e6))
 
 
-def plan_words(task: str, prompts: Sequence[str], options: Options, count: int) -> list[Item]:
-    """Items for the prompts, each with `count` seeds that follow one another. Raises UsageError."""
+def plan_words(task: Task, prompts: Sequence[str], options: Options, count: int) -> Order:
+    """Plan the items for the prompts, each with `count` seeds that follow one another. Raises UsageError."""
     seeds = range(options.seed, options.seed + count)
-    return plan_prompts(
+    items = plan_prompts(
         prompts, task, output=output_of(task, options), template=options.name, seeds=seeds,
         format=options.format, depth=options.depth,
     )  # fmt: skip
+    return Order(task, items)
 
 
-def check_formats(items: Sequence[Item], options: Options, alpha_only: bool, steady: bool = False) -> None:
+def check_formats(items: Sequence[Item], settings: Settings) -> None:
     """Raise UsageError where an option is not for the format of any result."""
     rows = [FORMATS[name] for name in sorted({item.format for item in items})]
     for row in rows:
-        if alpha_only and not row.grey:
+        if settings.alpha_only and not row.grey:
             raise UsageError(f"--alpha-only: --format {row.name} holds no pictures of one channel; give another")
-        if steady and not row.readable:
+        if settings.steady and not row.readable:
             raise UsageError(f"--steady: results of --format {row.name} cannot be read back; give another")
-    if options.premultiplied and all(row.alpha == "straight" for row in rows):
+    if settings.premultiplied and all(row.alpha == "straight" for row in rows):
         raise UsageError("--premultiplied is for --format tiff; exr always is, and other formats never are")
-    if options.exr_parts and all(row.name != "exr" for row in rows):
+    if settings.exr_parts and all(row.name != "exr" for row in rows):
         raise UsageError("--exr-parts is for --format exr")
 
 
@@ -108,8 +120,8 @@ def _find(names: Sequence[str], finding: InputOptions, output: Path) -> Found:
     return found
 
 
-def _hints(task: str, place: str, found: Found) -> tuple[tuple[Source, ...], Hints]:
-    option = f"--{find_task(task).hint}"
+def _hints(task: Task, place: str, found: Found) -> tuple[tuple[Source, ...], Hints]:
+    option = f"--{task.hint}"
     hints = find_hints(place, option, found.sources)
     sources = leave_out_hints(place, found.sources, hints)
     if not sources:

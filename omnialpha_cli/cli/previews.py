@@ -54,7 +54,7 @@ class Previews:
         self._dropped = False
         self._threads: list[threading.Thread] = []
         if sheets or page:
-            from ..batch.threads import count_cores
+            from ..batch.job import count_cores
 
             count = max(1, count_cores() // 4)
             self._threads = [threading.Thread(target=self._draw_all, daemon=True) for _ in range(count)]

@@ -1,10 +1,9 @@
 """`omnialpha remove`."""
 
-from typing import Annotated
-
 import typer
 
-from .options import OUTPUT, HintOptions, InputOptions, Inputs, Options, option, takes_options
+from ..picture.settings import RemovalFinish, Settings
+from .options import HintOptions, InputOptions, Inputs, Options, takes_options
 
 EXAMPLES = """Examples:
 
@@ -18,22 +17,9 @@ def remove(
     options: Options,
     finding: InputOptions,
     hints: HintOptions,
+    finishing: RemovalFinish,
     inputs: Inputs = None,
-    effects: Annotated[
-        bool,
-        option(
-            "--effects", panel=OUTPUT,
-            help="Take out the object's shadows and reflections, too, outside of the mask.",
-        ),
-    ] = False,
-    grow: Annotated[
-        int,
-        option(
-            "--grow", panel=OUTPUT, min=0, metavar="PIXELS",
-            help="Reach so many pixels beyond the object: a mask that is cut sharply leaves its soft rim behind.",
-        ),
-    ] = 0,
-) -> None:  # fmt: skip
+) -> None:
     """Take the object out of photographs: the background alone, complete, of the same size.
 
     White in a mask is what goes; outside of it the pixels are the photograph's own. Without a mask the object is what
@@ -43,6 +29,5 @@ def remove(
     from .planning import choose_task, plan_pictures
 
     task, given = choose_task("remove", hints)
-    items, remarks = plan_pictures(task, inputs or [], options, finding, given)
-    status = execute(task, items, options, remarks=remarks, effects=effects, grow=grow, max_pixels=finding.max_pixels)
-    raise typer.Exit(status)
+    order = plan_pictures(task, inputs or [], options, finding, given)
+    raise typer.Exit(execute(order, options, Settings.of(options, finishing)))

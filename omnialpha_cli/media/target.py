@@ -5,7 +5,7 @@ from typing import Literal
 
 from . import tags
 from .colour import LINEAR, SRGB, Encoding
-from .formats import FORMATS, Depth, Format
+from .formats import Depth, Format, choose_format
 from .image import Image, Metadata
 from .rest import Taken
 from .windows import Windows
@@ -57,10 +57,11 @@ def _can_tell(row: Format, depth: Depth, source: Image) -> bool:
     return kind in row.holds and (kind != "linear" or row.name == "png" or depth in ("half", "float"))
 
 
-def target_for(format: str, source: Image | None, depth: Depth | None) -> Target:
-    """The target of a result in a format, in the depth wanted, by default its source's. Raises UsageError."""
-    row = FORMATS[format]
-    chosen = row.depth_for("8" if source is None else source.depth, depth)
+def target_for(format: str | None, source: Image | None, depth: Depth | None) -> Target:
+    """Return the target of a result, in the format and depth wanted, by default its source's. Raises UsageError."""
+    own: Depth = "8" if source is None else source.depth
+    row = choose_format(format, own, depth)
+    chosen = row.depth_for(own, depth)
     metadata: Metadata = {} if source is None else source.metadata
     windows = None if source is None else source.windows
-    return Target(format, chosen, encoding_for(row, chosen, source), metadata, windows=windows)
+    return Target(row.name, chosen, encoding_for(row, chosen, source), metadata, windows=windows)

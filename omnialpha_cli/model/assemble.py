@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from . import lora
-from .memory import Plan, Wanted, free_memory, plan
+from .load_options import LoadOptions
+from .memory import Plan, free_memory, plan
 from .mini import load as embedded
 from .parts import Parts
 from .published import distilled
 from .published import load as published
 from .published.folders import is_published
-from .quantise import BYTES, Kind, quantise_blocks
+from .quantise import BYTES, quantise_blocks
 from .streaming import BlockStream
 
 
@@ -29,34 +30,27 @@ class Assembled:
     plan: Plan
 
 
-def assemble(
-    folder: Path,
-    device: torch.device,
-    dtype: torch.dtype | None,
-    *,
-    loras: Sequence[tuple[Path, float]],
-    merge_loras: bool,
-    distilled_lora: Path | None,
-    memory: Wanted,
-    quantize: Kind,
-    compile_blocks: bool,
-) -> Assembled:
-    """See `omnialpha.OmniAlpha.load`."""
-    device = torch.device("cpu") if memory == "cpu" else device
+def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, options: LoadOptions) -> Assembled:
+    """Load the networks of a weights folder, change them as `options` say, and bring them to where they wait.
+
+    Raises as `omnialpha.OmniAlpha.load` does.
+    """
+    device = torch.device("cpu") if options.memory == "cpu" else device
     config = published.read_config(folder)
     layout = published if is_published(folder) else embedded
     dtype = dtype or getattr(torch, config.get("defaults", {}).get("dtype", "float32"))
     needs = layout.needs(folder, dtype)
-    if quantize != "none":
-        needs = replace(needs, transformer=round(needs.transformer * BYTES[quantize] / dtype.itemsize))
-    chosen = plan(memory, needs, free_memory(device))
-    parts = layout.load_parts(folder, config, chosen.placement(device, quantize != "none"), dtype)
-    if distilled_lora:
-        loras = (*loras, (distilled_lora, 1.0))
-        config = {**config, "defaults": {**config.get("defaults", {}), **distilled.defaults(distilled_lora)}}
+    if options.quantize != "none":
+        needs = replace(needs, transformer=round(needs.transformer * BYTES[options.quantize] / dtype.itemsize))
+    chosen = plan(options.memory, needs, free_memory(device))
+    parts = layout.load_parts(folder, config, chosen.placement(device, options.quantize != "none"), dtype)
+    loras = list(options.loras)
+    if options.distilled_lora:
+        loras.append((options.distilled_lora, 1.0))
+        config = {**config, "defaults": {**config.get("defaults", {}), **distilled.defaults(options.distilled_lora)}}
         parts = replace(parts, schedule=replace(parts.schedule, **distilled.SCHEDULE))
-    _adapt(parts, loras, merge_loras)
-    _settle(parts, chosen, device, quantize, compile_blocks)
+    _adapt(parts, loras, options.merge_loras)
+    _place(parts, chosen, device, options)
     return Assembled(parts, config, device, dtype, chosen)
 
 
@@ -69,16 +63,16 @@ def _adapt(parts: Parts, loras: Sequence[tuple[Path, float]], merge: bool) -> No
         lora.attach(parts.transformer, adapters)
 
 
-def _settle(parts: Parts, chosen: Plan, device: torch.device, quantize: Kind, compile_blocks: bool) -> None:
+def _place(parts: Parts, chosen: Plan, device: torch.device, options: LoadOptions) -> None:
     """Quantise the transformer's blocks and bring the transformer to where it waits."""
     transformer = parts.transformer
-    quantise_blocks(transformer.transformer_blocks, quantize, device, leave=chosen.mode == "resident")
+    quantise_blocks(transformer.transformer_blocks, options.quantize, device, leave=chosen.mode == "resident")
     if chosen.mode != "staged":
         for name, child in transformer.named_children():
             if name != "transformer_blocks":
                 child.to(device)
     if chosen.mode == "stream":
         transformer.stream = BlockStream(transformer.transformer_blocks, device)
-    if compile_blocks:
+    if options.compile_blocks:
         for block in transformer.stream.places if transformer.stream else transformer.transformer_blocks:
             block.compile()

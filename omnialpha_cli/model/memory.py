@@ -13,8 +13,9 @@ from typing import Any, Literal, cast
 import torch
 from torch import nn
 
+from .load_options import Memory
+
 Mode = Literal["resident", "staged", "stream"]
-Wanted = Literal["auto", "resident", "stream", "cpu"]
 
 # Bytes for activations, estimated: of the transformer (a batch that needs more is halved by the runner), and of the
 # context encoder, which sees one item at a time.
@@ -71,7 +72,7 @@ class Plan:
 RESIDENT = Plan("resident")
 
 
-def plan(wanted: Wanted, needs: Needs, free: int | None) -> Plan:
+def plan(wanted: Memory, needs: Needs, free: int | None) -> Plan:
     """Choose how to use `free` bytes of the device; None where the device is the host itself, or does not tell.
 
     `auto` takes the fastest that fits. `resident` never streams.

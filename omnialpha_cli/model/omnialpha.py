@@ -9,7 +9,7 @@ Requests of one call may differ in everything: they are grouped by their exact `
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -19,7 +19,8 @@ from . import sampler
 from .assemble import assemble
 from .config import FromDict, by_task
 from .context import Context, join
-from .memory import RESIDENT, Plan, Wanted, present
+from .load_options import LoadOptions
+from .memory import RESIDENT, Plan, present
 from .mini.context import MiniContext
 from .mini.detail import Detail
 from .mini.effects import Effects
@@ -27,7 +28,6 @@ from .mini.generator import Generator
 from .mini.inpainter import Inpainter
 from .parts import VAE, ContextEncoder
 from .positions import Layout
-from .quantise import Kind
 from .request import Request, by_layout, mean_of_mirrored
 from .transformer import Prepared, Transformer, pack, unpack
 
@@ -91,34 +91,17 @@ class OmniAlpha:
         folder: str | Path,
         device: str | torch.device = "cpu",
         dtype: torch.dtype | None = None,
-        *,
-        loras: Sequence[tuple[Path, float]] = (),
-        merge_loras: bool = True,
-        distilled_lora: Path | None = None,
-        memory: Wanted = "auto",
-        quantize: Kind = "none",
-        compile_blocks: bool = False,
+        options: LoadOptions | None = None,
+        **single: Any,
     ) -> Self:
         """Load a weights folder, embedded (`config.json`, `*.safetensors`) or in the published layout.
 
-        A dtype of None is the one that the weights are meant for. `loras` are files with their strengths, put into the
-        weights, before they are quantised, or, without `merge_loras`, beside them: for whoever changes or trains them.
-        Merged they cost nothing, fit every way of streaming, and are as exact, quantised too. `distilled_lora` is one
-        for few steps, which brings its schedule. `memory` and `quantize` are explained in the modules of these names;
-        `compile_blocks` compiles the transformer's blocks, which takes a while at first. Raises OSError, KeyError,
-        ValueError, RuntimeError or ImportError when something is missing or does not fit.
+        A dtype of None is the one that the weights are meant for. `options` may be given whole, or `single` ones by the
+        names of its fields. Raises OSError, KeyError, ValueError, RuntimeError or ImportError when something is missing
+        or does not fit.
         """
-        loaded = assemble(
-            Path(folder),
-            torch.device(device),
-            dtype,
-            loras=loras,
-            merge_loras=merge_loras,
-            distilled_lora=distilled_lora,
-            memory=memory,
-            quantize=quantize,
-            compile_blocks=compile_blocks,
-        )
+        options = replace(options or LoadOptions(), **single)
+        loaded = assemble(Path(folder), torch.device(device), dtype, options)
         config = loaded.config
         return cls(
             loaded.parts.transformer,

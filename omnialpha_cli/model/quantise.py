@@ -5,13 +5,12 @@ multiply weights as they are stored are made for a token at a time (torchao's of
 bfloat16 on an H200). Only fp8 is multiplied as such, where the device can: then activations are in it, too.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Kind = Literal["none", "int8", "int4", "fp8"]
+from .load_options import Quantize
+
 GROUP = 128  # weights that share two numbers in int4
 LEVELS = 15  # steps from the smallest of them to the largest
 FP8 = torch.float8_e4m3fn
@@ -130,7 +129,7 @@ LAYERS: dict[str, type[Int8Linear | Fp8Linear | Int4Linear]] = {
 }  # fmt: skip
 
 
-def quantise_blocks(blocks: nn.ModuleList, kind: Kind, device: torch.device, leave: bool) -> None:
+def quantise_blocks(blocks: nn.ModuleList, kind: Quantize, device: torch.device, leave: bool) -> None:
     """Quantise every linear layer, block by block on `device`, and `leave` the blocks there or bring them back.
 
     So no more than one block is there in full precision. In int4 layers stay whole whose inputs do not make groups.

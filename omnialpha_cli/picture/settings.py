@@ -1,7 +1,7 @@
-"""What a run is asked to compute. No torch: planning and the journal need it too."""
+"""What a run is asked to compute, as values that pass whole from the terminal to where they are used. No torch here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from ..media.formats import Depth
@@ -9,57 +9,97 @@ from ..plan import Item
 
 Refine = Literal["guided", "laplacian", "none"]
 Screen = Literal["green", "blue", "auto"]
-MAX_PIXELS = 300_000_000
+FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp"]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything but inputs, task and weights that changes pixels. None: as the weights' own defaults say.
+class Sampling:
+    """How the model draws a result; None is the weights' own setting.
 
-    `canvas` is the side in pixels of the square whose area the model works at, `dtype` the network's number type,
-    `width` and `height` the size in pixels of what is made without a picture to go by, `text` the user's words;
-    `steady` means that frames build on one another. `refine` is the way of alpha to full size, `despill` the screen
-    whose light is taken out of the foreground's colours. `format` names a row of `media.formats`, `depth` None is the
-    source's, `premultiplied` is for TIFF, `exr_parts` for layers in EXR. `effects` takes shadows and reflections out
-    outside of a mask too, and by `grow` pixels a removal reaches beyond it. `adapters` stands for the LoRAs added to
-    the weights, `quantize` for the number type of the transformer's weights.
+    `canvas` is the side in pixels of the square whose area the model works at.
     """
 
     seed: int = 0
     steps: int | None = None
     guidance: float | None = None
     canvas: int | None = None
+
+
+@dataclass(frozen=True)
+class MatteFinish:
+    """How a matte comes to full size: the way of its alpha, and the screen whose light its colours lose."""
+
+    refine: Refine = "guided"
+    despill: Screen | None = None
+
+
+@dataclass(frozen=True)
+class RemovalFinish:
+    """How a removal comes to full size.
+
+    `effects` takes shadows and reflections out outside of the mask too; by `grow` pixels it reaches beyond the mask.
+    """
+
+    effects: bool = False
+    grow: int = 0
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What a result's file holds: a row of `media.formats` and a depth, by default chosen by the source's depth.
+
+    `premultiplied` is for TIFF, `exr_parts` for layers in EXR.
+    """
+
+    format: FormatName | None = None
+    depth: Depth | None = None
+    premultiplied: bool = False
+    exr_parts: bool = False
+
+
+@dataclass(frozen=True)
+class Settings(Sampling, MatteFinish, RemovalFinish, OutputOptions):
+    """Everything but inputs, task and weights that changes pixels: the groups above, and what single commands add.
+
+    `width` and `height` are the size in pixels of what is made without a picture to go by, `text` the user's words;
+    with `steady` frames build on one another. `dtype` is the network's number type, `quantize` that of the
+    transformer's weights, and `adapters` stands for the LoRAs added to them.
+    """
+
     alpha_only: bool = False
     dtype: str = "float32"
     width: int | None = None
     height: int | None = None
     text: str | None = None
     steady: bool = False
-    refine: Refine = "guided"
-    despill: Screen | None = None
-    format: str = "png"
-    depth: Depth | None = None
-    premultiplied: bool = False
-    exr_parts: bool = False
-    effects: bool = False
-    grow: int = 0
     adapters: str | None = None
     quantize: str | None = None
 
+    @classmethod
+    def of(cls, *groups: Sampling | MatteFinish | RemovalFinish | OutputOptions, **more: Any) -> Self:
+        """Put groups of settings, and single ones, together; what a group has beside settings is left out."""
+        known = {field.name for field in fields(cls)}
+        values = {name: value for group in groups for name, value in vars(group).items() if name in known}
+        return cls(**values | more)
+
     def resolved(self, defaults: Mapping[str, Any]) -> Self:
-        """The same with every None replaced by the value of that name in `defaults`, if it has one."""
+        """Replace every None by the value of that name in `defaults`, if it has one."""
         unset = [field.name for field in fields(self) if getattr(self, field.name) is None]
         return replace(self, **{name: defaults[name] for name in unset if name in defaults})
 
     def for_item(self, item: Item) -> Self:
-        """The same for one item: with its words and format, and with its own seed if it has one."""
+        """Return the settings of one item: with its words and format, and with its own seed if it has one."""
         seed = self.seed if item.seed is None else item.seed
         return replace(self, text=item.text, format=item.format, seed=seed)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings by name, as a journal keeps them."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
 class FileOptions:
-    """What changes how files are read and written, and no pixel: `max_pixels` refuses larger pictures."""
+    """What changes how files are read and written, and no pixel: larger pictures than `max_pixels` are refused."""
 
     compression: Literal["none", "fast", "small"] = "fast"
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int = 300_000_000

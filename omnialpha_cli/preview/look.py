@@ -15,7 +15,6 @@ from ..media.image import Image
 from ..media.layered import read_layers
 from ..media.read import read_image
 from ..plan import Item
-from ..tasks import find_task
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,7 @@ def look(item: Item, side: int, max_pixels: int) -> Look:
     Raises ItemError.
     """
     before = _small(read_image(item.inputs[0], max_pixels), side) if item.inputs else None
-    roles = find_task(item.task).outputs
+    roles = item.task.outputs
     titles = [role if roles.count(role) == 1 else f"{role} {roles[:i].count(role) + 1}" for i, role in enumerate(roles)]
     layers = [_small(image, side) for image in _results(item, max_pixels)]
     return Look(before, tuple(zip(titles, layers, strict=True)))
@@ -70,7 +69,7 @@ def look(item: Item, side: int, max_pixels: int) -> Look:
 
 def _results(item: Item, max_pixels: int) -> Iterator[Image]:
     row = FORMATS[item.format]
-    if len(item.outputs) == len(find_task(item.task).outputs) and row.readable:
+    if len(item.outputs) == len(item.task.outputs) and row.readable:
         for path in item.outputs:
             yield read_image(path, max_pixels)
     else:

@@ -15,8 +15,9 @@ from omnialpha_cli.batch.resume import choose, fingerprint
 from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.plan import Item
 from omnialpha_cli.status import ItemError, UsageError
+from omnialpha_cli.tasks import TASKS
 
-SETTINGS = Settings(steps=4, guidance=1.0, canvas=256)
+SETTINGS = Settings(format="png", steps=4, guidance=1.0, canvas=256)
 WEIGHTS = "a" * 64
 
 
@@ -34,7 +35,9 @@ def item(tmp_path: Path, output: Path) -> Item:
     source = tmp_path / "a.jpg"
     source.write_bytes(b"input")
     folder = output / "deep"
-    return Item("decompose.auto", (source,), (folder / "a0.png", folder / "a1.png"), manifest=folder / "layers.json")
+    return Item(
+        TASKS["decompose.auto"], (source,), (folder / "a0.png", folder / "a1.png"), manifest=folder / "layers.json"
+    )
 
 
 def make(journal: Journal, item: Item, settings: Settings = SETTINGS, content: bytes = b"") -> None:
@@ -86,7 +89,7 @@ class TestMade:
         assert chosen(item, output) == "todo"
 
     def test_changed_settings_are_refused_and_named(self, item, output):
-        settings = Settings(seed=7, steps=4, guidance=1.0, canvas=256)
+        settings = Settings(format="png", seed=7, steps=4, guidance=1.0, canvas=256)
         assert "made with seed 0 (now 7)" in chosen(item, output, settings)
         assert chosen(item, output, settings, overwrite=True) == "todo"
 
@@ -216,7 +219,7 @@ def test_a_fingerprint_holds_the_bytes_of_all_inputs(tmp_path, output):
     paths = [tmp_path / name for name in "ab"]
     for path in paths:
         path.write_bytes(path.name.encode())
-    made = fingerprint(Item("matte.mask", tuple(paths), (output / "a.png",)), SETTINGS, WEIGHTS)
+    made = fingerprint(Item(TASKS["matte.mask"], tuple(paths), (output / "a.png",)), SETTINGS, WEIGHTS)
     assert made == Fingerprint(tuple(map(Seal.of, paths)), "matte.mask", vars(SETTINGS), WEIGHTS)
 
 

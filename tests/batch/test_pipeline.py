@@ -67,7 +67,7 @@ def run(tmp_path, picture):
         sizes = sizes or [(96, 64)] * count
         paths = [picture(tmp_path / "in" / f"{i}.png", size, seed=i) for i, size in enumerate(sizes)]
         sources = [Source(path, tmp_path / "in") for path in paths]
-        items = items or plan(sources, "matte.auto", output=tmp_path / "out")
+        items = items or plan(sources, TASKS["matte.auto"], output=tmp_path / "out")
         with Journal(tmp_path / "out") as journal:
             line = Pipeline(
                 schedule(items), model, settings or Settings(), journal,
@@ -117,9 +117,9 @@ def test_a_bad_file_is_one_failed_item(run, tmp_path, picture):
     picture(tmp_path / "in" / "good.png")
     (tmp_path / "in" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     outputs = {name: (tmp_path / "out" / f"{name}.png",) for name in ("good", "bad", "gone")}
-    items = [Item("matte.auto", (tmp_path / "in" / f"{name}.png",), outputs[name]) for name in ("bad", "good")]
+    items = [Item(TASKS["matte.auto"], (tmp_path / "in" / f"{name}.png",), outputs[name]) for name in ("bad", "good")]
     missing = ItemError("missing", "gone.png is not there")
-    items.append(Item("matte.auto", (Path("gone.png"),), outputs["gone"], missing))
+    items.append(Item(TASKS["matte.auto"], (Path("gone.png"),), outputs["gone"], missing))
     results = run(FakeModel(), items=items)
     assert statuses(results) == {"good": "done", "bad": "failed", "gone": "failed"}
     assert results["bad"].error.code == "unreadable" and "bad.png" in str(results["bad"].error)
@@ -260,7 +260,7 @@ def test_all_threads_have_ended_with_the_run(run):
 def test_leaving_early_ends_all_threads_too(tmp_path, picture):
     before = threading.active_count()
     paths = [picture(tmp_path / "in" / f"{i}.png", seed=i) for i in range(20)]
-    items = plan([Source(path, tmp_path / "in") for path in paths], "matte.auto", output=tmp_path / "out")
+    items = plan([Source(path, tmp_path / "in") for path in paths], TASKS["matte.auto"], output=tmp_path / "out")
     with Journal(tmp_path / "out") as journal:
         line = Pipeline(
             Schedule(items), FakeModel(), Settings(), journal, weights="w", batch_size=1, threads=Threads(2, 1, 2)

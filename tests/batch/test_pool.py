@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from omnialpha_cli.batch.job import Job
 from omnialpha_cli.batch.journal import read_history
 from omnialpha_cli.batch.pool import Parent, Pool, serve
 from omnialpha_cli.batch.result import Result
-from omnialpha_cli.batch.worker import Job
 from omnialpha_cli.inputs import Source
 from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.plan import Item, plan
 from omnialpha_cli.status import DeviceError, WeightsError
+from omnialpha_cli.tasks import TASKS
 
 
 def stand_in(job: Job, channel: Connection, control: Connection) -> None:
@@ -54,7 +55,7 @@ def alone(job: Job, channel: Connection, control: Connection) -> None:
 
 
 def items(*names: str) -> list[Item]:
-    return [Item("matte.auto", (Path(f"{name}.jpg"),), (Path(f"{name}.png"),)) for name in names]
+    return [Item(TASKS["matte.auto"], (Path(f"{name}.jpg"),), (Path(f"{name}.png"),)) for name in names]
 
 
 def job(**more) -> Job:
@@ -110,7 +111,7 @@ def test_a_stopped_run_begins_nothing_more():
 def real(tmp_path, picture, tiny_weights):
     """A plan of eight pictures, and what makes it with real workers of the tiny model."""
     paths = [picture(tmp_path / "in" / f"{i}.png", seed=i) for i in range(8)]
-    todo = plan([Source(path, tmp_path / "in") for path in paths], "matte.auto", output=tmp_path / "out")
+    todo = plan([Source(path, tmp_path / "in") for path in paths], TASKS["matte.auto"], output=tmp_path / "out")
     one = Job(
         model=str(tiny_weights), weights="w", settings=Settings(dtype="float32"), output=tmp_path / "out",
         shard="0-of-1", items=8, cores=2, device="cpu", batch_size=1,

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from omnialpha_cli.batch.schedule import Schedule
 from omnialpha_cli.plan import Item
+from omnialpha_cli.tasks import TASKS
 
 GO = threading.Event()
 
 
 def item(name: str, previous: str | None = None) -> Item:
     before = Path(f"{previous}.png") if previous else None
-    return Item("matte.auto", (Path(f"{name}.jpg"),), (Path(f"{name}.png"),), previous=before)
+    return Item(TASKS["matte.auto"], (Path(f"{name}.jpg"),), (Path(f"{name}.png"),), previous=before)
 
 
 def names(*items: Item | None) -> list[str | None]:

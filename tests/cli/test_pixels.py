@@ -397,8 +397,9 @@ class TestRefusals:
     def test_planning_imports_no_torch(self, run, monkeypatch):
         exr("a.exr", smooth())
         program = "import sys; from omnialpha_cli.inputs import find_inputs; from omnialpha_cli.plan import plan; " \
+                  "from omnialpha_cli.tasks import TASKS; " \
                   "from pathlib import Path; found = find_inputs(['a.exr'], output=Path('o')).sources; " \
-                  "items = plan(found, 'matte.auto', output=Path('o')); " \
+                  "items = plan(found, TASKS['matte.auto'], output=Path('o')); " \
                   "print(items[0].outputs[0], 'torch' in sys.modules)"  # fmt: skip
         monkeypatch.setenv("PYTHONPATH", str(Path(sys.modules["omnialpha_cli"].__file__).parents[1]))
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

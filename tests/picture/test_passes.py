@@ -18,7 +18,7 @@ from omnialpha_cli.model.omnialpha import Request
 from omnialpha_cli.picture.passes import second_pass
 from omnialpha_cli.picture.prepare import prepare
 from omnialpha_cli.picture.settings import Settings
-from omnialpha_cli.tasks import TASKS, find_task, passes
+from omnialpha_cli.tasks import TASKS, passes
 
 KNOWN = ("matte.auto", "matte.text", "matte.trimap", "remove.mask")
 
@@ -39,7 +39,7 @@ KNOWN = ("matte.auto", "matte.text", "matte.trimap", "remove.mask")
     ],
 )
 def test_a_way_is_a_matte_and_then_a_removal(task, way):
-    assert [one.name for one in passes(find_task(task), KNOWN)] == way
+    assert [one.name for one in passes(TASKS[task], KNOWN)] == way
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_way_is_a_matte_and_then_a_removal(task, way):
 )
 def test_words_choose_from_the_automatic_matte_where_mattes_by_words_are_not_known(task, second):
     known = ("matte.auto", "matte.rough-mask", "remove.mask")
-    assert [one.name for one in passes(find_task(task), known)] == ["matte.auto", second]
+    assert [one.name for one in passes(TASKS[task], known)] == ["matte.auto", second]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_words_choose_from_the_automatic_matte_where_mattes_by_words_are_not_kno
     ],
 )
 def test_what_a_completion_lacks_is_made_from_words_alone(task, way):
-    assert [one.name for one in passes(find_task(task), ("generate.foreground", "generate.background"))] == way
-    assert not passes(find_task(task), ("matte.auto",))
+    assert [one.name for one in passes(TASKS[task], ("generate.foreground", "generate.background"))] == way
+    assert not passes(TASKS[task], ("matte.auto",))
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_who_was_trained_on_a_task_does_it_at_once(task):
-    assert passes(find_task(task), tuple(TASKS)) == (find_task(task),)
+    assert passes(TASKS[task], tuple(TASKS)) == (TASKS[task],)
 
 
 class Recorder(OmniAlpha):
@@ -172,7 +172,7 @@ def test_it_is_told_where_nothing_looks_like_what_the_words_name(photo, logit, t
 
     model = Sure(fill=True)
     model.tasks = ("matte.auto", "matte.rough-mask")
-    task, settings = find_task("matte.text"), Settings(text="red cat")
+    task, settings = TASKS["matte.text"], Settings(text="red cat")
     prepared = prepare(task, [from_array(photo)], model.defaults, settings, passes(task, model.tasks))
     ((after, _),) = second_pass(model, [(prepared, model.run([prepared.request])[0])], settings)
     assert any("nothing in it looks like 'red cat'" in warning for warning in after.warnings) == told

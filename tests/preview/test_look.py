@@ -11,10 +11,11 @@ from omnialpha_cli.media.write import write_picture
 from omnialpha_cli.plan import Item
 from omnialpha_cli.preview.look import look
 from omnialpha_cli.status import ItemError
+from omnialpha_cli.tasks import TASKS
 
 
 def item(path: Path, format: str = "png") -> Item:
-    return Item("generate.foreground", (), (path,), format=format)
+    return Item(TASKS["generate.foreground"], (), (path,), format=format)
 
 
 def test_longer_sides_are_bounded_and_nothing_is_enlarged(tmp_path, picture):

@@ -67,14 +67,14 @@ def _write(picture: "torch.Tensor", height: int, width: int, path: Path) -> None
 
 def load_worker(model: str, device: str, output: Path, items: int, steady: bool = False) -> "Worker":
     """What `omnialpha matte` would work with for so many items."""
-    from ...batch.threads import count_cores
-    from ...batch.worker import Job, Worker
+    from ...batch.job import Job
+    from ...batch.worker import Worker
     from ...picture.settings import Settings
     from ...weights import store
 
     weights = store.find(model)
     settings = Settings(steady=steady).resolved(weights.defaults("matte.auto"))
-    return Worker(Job(model, weights.identity, settings, output, "0-of-1", items, count_cores(), device))
+    return Worker(Job(model, weights.identity, settings, output, "0-of-1", items, device=device))
 
 
 def make_all(worker: "Worker", items: "Sequence[Item]", output: Path) -> None:

@@ -61,6 +61,7 @@ def _measure(
     from ...media.read import read_image
     from ...media.write import write_png
     from ...plan import plan
+    from ...tasks import TASKS
     from ..evaluate.moving import moving_shot, steadiness
     from ..evaluate.scenes import hair_scene
     from .pictures import load_worker, make_all
@@ -85,7 +86,7 @@ def _measure(
     for is_steady in (False, True):
         output = folder / f"steady-{is_steady}"
         sources = find_inputs([str(folder / "shot.####.png")], output=output).sources
-        items = plan(sources, "matte.auto", output=output, steady=is_steady)
+        items = plan(sources, TASKS["matte.auto"], output=output, steady=is_steady)
         make_all(load_worker(model, device, output, len(items), is_steady), items, output)
         found = [read_image(item.outputs[0]).alpha for item in items]
         results[is_steady] = steadiness([torch.from_numpy(alpha) for alpha in found if alpha is not None], true)

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...model.config import TransformerConfig
+from ...model.load_options import Quantize
 from ...model.positions import Layout
-from ...model.quantise import Kind, quantise_blocks
+from ...model.quantise import quantise_blocks
 from ...model.streaming import BlockStream
 from ...model.transformer import Block, Prepared, Transformer
 from ...picture.devices import peak_memory
@@ -56,7 +57,7 @@ def measure(
     rounds: int,
     device: torch.device,
     dtype: torch.dtype,
-    quantize: Kind = "none",
+    quantize: Quantize = "none",
     streamed: bool = False,
     compiled: bool = False,
 ) -> Speed:
@@ -126,7 +127,7 @@ def _material(
 
 def _time(
     config: TransformerConfig, layers: int, layout: Layout, context: int, batch: int, rounds: int,
-    device: torch.device, dtype: torch.dtype, quantize: Kind, streamed: bool, compiled: bool,
+    device: torch.device, dtype: torch.dtype, quantize: Quantize, streamed: bool, compiled: bool,
 ) -> tuple[float, int]:  # fmt: skip
     """Seconds of a step, and the most memory so far."""
     waits = streamed or quantize != "none"  # whole blocks would count in the memory

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ...model.config import TransformerConfig, VAEConfig
+from ...model.load_options import LoadOptions
 from ...model.mini.context import TOKENIZER_FILE, MiniContext, MiniContextConfig
 from ...model.mini.detail import Detail
 from ...model.mini.effects import Effects
@@ -67,7 +68,7 @@ def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], d
     theirs. Weights that stay frozen beside adapters keep their own dtype, others are float32.
     """
     dtype = None if recipe.lora else torch.float32
-    model = load_model(OmniAlpha.load, str(recipe.start), "cpu", dtype=dtype, loras=loras, memory="resident")
+    model = load_model(OmniAlpha.load, str(recipe.start), "cpu", dtype, LoadOptions(loras, memory="resident"))
     if isinstance(model.vae, published.RGBVAE):
         raise UsageError(f"{recipe.start} knows no alpha: put a trained rgba_vae/ into it (omnialpha train vae)")
     if isinstance(model.context_encoder, MiniContext) and (folder / "relevance.pt").exists():

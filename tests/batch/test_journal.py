@@ -300,7 +300,7 @@ class TestTakenAwayWhileItIsOpen:
         items = []
         for name in "abc":
             (tmp_path / f"{name}.jpg").write_bytes(name.encode())
-            items.append(Item("matte.auto", (tmp_path / f"{name}.jpg",), (output / f"{name}.png",)))
+            items.append(Item(TASKS["matte.auto"], (tmp_path / f"{name}.jpg",), (output / f"{name}.png",)))
         with Journal(output) as journal:
             make(journal, items[0])
         with Journal(output) as journal:

@@ -99,9 +99,10 @@ def _report(record: dict[str, Any], races: list[Race], worker: str, rounds: int,
 
 def _batch(worker: Any, pictures: list[Path], outputs: Path) -> None:
     from ...plan import Item
+    from ...tasks import TASKS
     from .pictures import make_all
 
-    items = [Item("matte.auto", (path,), (outputs / "batch" / f"{path.stem}.png",)) for path in pictures]
+    items = [Item(TASKS["matte.auto"], (path,), (outputs / "batch" / f"{path.stem}.png",)) for path in pictures]
     make_all(worker, items, outputs / "batch")
 
 

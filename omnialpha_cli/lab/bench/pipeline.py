@@ -33,13 +33,14 @@ def pipeline(
 
     from ...picture.devices import peak_memory
     from ...plan import Item
+    from ...tasks import TASKS
     from .pictures import load_worker, make_all
 
     width, height = parse_size(size)
     with TemporaryDirectory(prefix="omnialpha-bench-") as folder:
         pictures = write_pictures(files or [], count, height, width, Path(folder))
         output = Path(folder) / "out"
-        items = [Item("matte.auto", (path,), (output / f"{path.stem}.png",)) for path in pictures]
+        items = [Item(TASKS["matte.auto"], (path,), (output / f"{path.stem}.png",)) for path in pictures]
         begun = time.perf_counter()
         worker = load_worker(model, device, output, count)
         loaded = time.perf_counter()

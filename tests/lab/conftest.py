@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from training_packs import disc, encoded, index, write_tar
 
-from omnialpha_cli.lab.train.examples import Material, make_material
+from omnialpha_cli.lab.train.material import Material, make_material
 from omnialpha_cli.lab.train.packs import read_packs
 
 

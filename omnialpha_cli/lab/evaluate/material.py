@@ -15,8 +15,8 @@ from torch import Tensor
 from ...imaging.composite import over
 from ..data.effects import drop_shadow
 from ..train.augment import Geometry, blur, choice, extend_colours, uniform, view
-from ..train.examples import crop_to_subject
 from ..train.hints import drawn_mask, trimap
+from ..train.material import crop_to_subject
 from ..train.packs import Picture
 
 Bytes = NDArray[np.uint8]

@@ -16,7 +16,7 @@ from .options import SEVERAL, Backbone, Loras, Lpips, MaterialOptions, RecipeFil
 from .progress import TrainingProgress
 
 if TYPE_CHECKING:
-    from .examples import Material
+    from .material import Material
     from .stages import Run
 
 app = typer.Typer(no_args_is_help=True, help="Train the networks of a recipe, one after another, and export them.")
@@ -263,7 +263,7 @@ def _run(
 def _material(options: MaterialOptions, training: "Run") -> tuple["Material", "Material | None"]:
     """To train on, and held out for the validation pictures."""
     from ..data.shards import Shards
-    from .examples import make_material
+    from .material import make_material
     from .packs import read_packs
 
     if not options.photos and options.triplets is None:

@@ -16,9 +16,11 @@ from ...imaging.matte.known import alpha_in_band
 from ...model.mini.detail import open_places
 from ...model.omnialpha import OmniAlpha, Request
 from .augment import chance, choice, uniform
-from .examples import Material, Mix, draw_example, draw_task, photo_of_shape
+from .examples import draw_example, draw_task
 from .image_encoder import CanvasOf
 from .loop import Objective, Schedule, step_generator
+from .material import Material, photo_of_shape
+from .triplets import Mix
 
 TASKS = {"matte.trimap": 0.4, "matte.auto": 0.3, "matte.rough-mask": 0.2, "matte.mask": 0.1}
 # A photograph's labels are not sure where it is soft; what is composed is.

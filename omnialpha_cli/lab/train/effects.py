@@ -7,9 +7,11 @@ from torch import Tensor, nn
 
 from ...model.mini.effects import Effects
 from ...tasks import TASKS
-from .examples import Material, Mix, draw_example, photo_of_shape
+from .examples import draw_example
 from .image_encoder import CanvasOf
 from .loop import Objective, Schedule
+from .material import Material, photo_of_shape
+from .triplets import Mix
 
 MIX = Mix()
 TASK = TASKS["remove.mask"]

@@ -25,11 +25,11 @@ from ...tasks import TASKS
 from ..data.captions import named
 from . import crops
 from .augment import Geometry, chance, choice, view
-from .examples import ALONE
 from .loop import Objective, Schedule
 from .packs import Picture
 from .pictures import sheet
 from .sft import MAX_WEIGHT, Flow, draw_sigma
+from .triplets import ALONE
 
 OBJECT, BACKGROUND = TASKS["generate.foreground"], TASKS["generate.background"]
 FLOW = Flow(at_one=0.1, logit_mean=0.5, prompt_dropout=0.1)

@@ -18,10 +18,11 @@ from ...model.omnialpha import OmniAlpha, Request
 from ...model.sampler import Schedule as Sigmas
 from ...model.sampler import schedule as sigmas_of
 from ...status import UsageError
-from .examples import Example, Material, canvas_side, draw_example, draw_task, shape
+from .examples import Example, canvas_side, draw_example, draw_task, shape
 from .image_encoder import CanvasOf
 from .loop import Objective, Schedule
 from .lora import Adapted, without_adapters
+from .material import Material
 from .pictures import validation_sheet
 from .rewards import TERMS, advantages, used
 from .sde import Trajectory, log_density, roll_out, transition

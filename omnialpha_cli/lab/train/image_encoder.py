@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...model.mini.image_encoder import NECK, ImageEncoder
-from .examples import Material, Mix, draw_triplet, photo_of_shape
 from .loop import Objective, Schedule
+from .material import Material, photo_of_shape
+from .triplets import Mix, draw_triplet
 
 MIX = Mix(photo=0.7, recomposed=0.22, cutout=0.08)
 SSIM_WINDOW = 11

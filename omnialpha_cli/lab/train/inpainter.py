@@ -20,8 +20,8 @@ from ...model.mini.inpainter import MULTIPLE
 from ...status import UsageError
 from ..data.effects import drop_shadow
 from .augment import LUMA, choice, uniform
-from .examples import Material
 from .loop import Objective, Schedule
+from .material import Material
 
 LONG = 0.35  # ± log of a canvas's proportions
 MARGINS = 1, 3  # pixels by which holes are larger than objects

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ...imaging.composite import opaque
 from ...model.mini.light_vae import Z_DIM, LightVAE, LightVAEConfig
-from .examples import Material, Mix, draw_triplet
 from .loop import Objective, Schedule
+from .material import Material
+from .triplets import Mix, draw_triplet
 
 LATENT_NOISE = 0.15
 ALPHA_WEIGHT = 1.0

@@ -27,7 +27,7 @@ from ...status import UsageError
 from ...tasks import TASKS
 from ...weights.store import find
 from . import image_encoder, light_vae, lora, sft
-from .examples import Material
+from .material import Material
 from .recipe import Recipe
 from .words import prune
 

@@ -9,8 +9,10 @@ from torch import Tensor
 from ...imaging.composite import checkerboard, over
 from ...model.omnialpha import OmniAlpha, Request
 from ...tasks import TASKS
-from .examples import Material, Mix, canvas_side, draw_example, shape
+from .examples import canvas_side, draw_example, shape
 from .image_encoder import CanvasOf
+from .material import Material
+from .triplets import Mix
 
 ROWS = 6  # tasks in a sheet, the heaviest
 SEED = 20_251_120

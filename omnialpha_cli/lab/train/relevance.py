@@ -15,9 +15,10 @@ from torch.nn import functional as F
 from ...model.mini.image_encoder import fold_head, fold_published
 from ...model.mini.relevance import CLASSES, Relevance
 from ...status import UsageError
-from .examples import Material, draw_pair, photo_of_shape
 from .image_encoder import CanvasOf
 from .loop import Objective, Schedule
+from .material import Material, photo_of_shape
+from .triplets import draw_pair
 
 MATCH = 0.3  # weight of the map beside that of the choice
 

@@ -17,10 +17,12 @@ from ...model.mini.context import PATCH, MiniContext
 from ...model.omnialpha import OmniAlpha, Request
 from ...model.timestep import rounded
 from ...model.transformer import Transformer, pack
-from .examples import Example, Material, Mix, as_bytes, as_floats, canvas_side, draw_example, draw_task, shape
+from .examples import Example, as_bytes, as_floats, canvas_side, draw_example, draw_task, shape
 from .image_encoder import EPSILON, CanvasOf
 from .loop import Objective, Schedule
+from .material import Material
 from .pictures import validation_sheet
+from .triplets import Mix
 
 MIX = Mix()
 CELL = 4  # the auxiliary alpha of a stride-16 token has CELL × CELL values

@@ -42,11 +42,11 @@ from . import (
 )
 from . import vae as alpha_vae
 from .distributed import ALONE, Group
-from .examples import Material, make_material
 from .export import write_alpha_vae, write_transformer, write_weights
 from .log import Report
 from .loop import Objective, train
 from .loop import Schedule as Stage
+from .material import Material, make_material
 from .packs import Packs
 from .perceptual import load_distance
 from .recipe import Recipe

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from ...imaging.composite import opaque
 from ...model.vae import AlphaVAE
 from .augment import chance, choice
-from .examples import Material, Mix, draw_triplet
 from .loop import Objective, Schedule
+from .material import Material
 from .patch_gan import PatchGAN, adaptive_weight, discriminator_loss, generator_loss
 from .perceptual import Distance
 from .pictures import SEED, sheet
+from .triplets import Mix, draw_triplet
 from .vae_losses import Posterior, composite, expected_error, kl_between, kl_to_normal, perceptual_error
 
 MIX = Mix(photo=0.5, recomposed=0.25, cutout=0.25)

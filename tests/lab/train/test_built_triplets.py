@@ -10,8 +10,10 @@ from training_packs import WORDS, triplet
 from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.lab.data.captions import Captions
 from omnialpha_cli.lab.data.shards import Sample, Shards, write_shard
-from omnialpha_cli.lab.train.examples import Mix, draw_example, draw_triplet, make_material, photo_of_shape
+from omnialpha_cli.lab.train.examples import draw_example
+from omnialpha_cli.lab.train.material import make_material, photo_of_shape
 from omnialpha_cli.lab.train.packs import Packs
+from omnialpha_cli.lab.train.triplets import Mix, draw_triplet
 from omnialpha_cli.status import UsageError
 from omnialpha_cli.tasks import TASKS
 

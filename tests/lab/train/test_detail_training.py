@@ -6,8 +6,8 @@ from training_packs import triplet
 
 from omnialpha_cli.lab.data.shards import Shards, write_shard
 from omnialpha_cli.lab.train import detail
-from omnialpha_cli.lab.train.examples import make_material
 from omnialpha_cli.lab.train.loop import Schedule
+from omnialpha_cli.lab.train.material import make_material
 from omnialpha_cli.lab.train.packs import Packs
 from omnialpha_cli.lab.train.stages import canvas_size
 from omnialpha_cli.model.mini.detail import Detail

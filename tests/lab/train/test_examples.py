@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from omnialpha_cli.lab.train.examples import Mix, crop_to_subject, draw_example, draw_task, draw_triplet, shape
+from omnialpha_cli.lab.train.examples import draw_example, draw_task, shape
 from omnialpha_cli.lab.train.hints import rough_mask, trimap
+from omnialpha_cli.lab.train.material import crop_to_subject
 from omnialpha_cli.lab.train.packs import read_packs
+from omnialpha_cli.lab.train.triplets import Mix, draw_triplet
 from omnialpha_cli.tasks import TASKS
 
 SIZE = (64, 96)

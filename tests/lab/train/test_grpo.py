@@ -11,10 +11,11 @@ from torch.nn import functional as F
 from training_runs import Told
 
 from omnialpha_cli.lab.train import grpo, lora, sft
-from omnialpha_cli.lab.train.examples import Mix, draw_example
+from omnialpha_cli.lab.train.examples import draw_example
 from omnialpha_cli.lab.train.grpo import GRPO, Part, clipped_surrogate, policy_loss, sample_group
 from omnialpha_cli.lab.train.loop import Schedule, train
 from omnialpha_cli.lab.train.sde import roll_out
+from omnialpha_cli.lab.train.triplets import Mix
 from omnialpha_cli.model.request import Request
 from omnialpha_cli.status import UsageError
 from omnialpha_cli.tasks import TASKS

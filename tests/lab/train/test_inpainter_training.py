@@ -5,8 +5,8 @@ import torch
 
 from omnialpha_cli.imaging.removal.fill import fill_holes
 from omnialpha_cli.lab.train import inpainter
-from omnialpha_cli.lab.train.examples import make_material
 from omnialpha_cli.lab.train.loop import Schedule
+from omnialpha_cli.lab.train.material import make_material
 from omnialpha_cli.lab.train.packs import Packs
 from omnialpha_cli.model.mini.inpainter import MULTIPLE, Inpainter
 from omnialpha_cli.status import UsageError

@@ -8,9 +8,10 @@ import torch
 from training_packs import disc, encoded, index, write_tar
 
 from omnialpha_cli.lab.data.sources import MASK_BAND_WEIGHT, is_hard_mask, mask_weights
-from omnialpha_cli.lab.train.examples import Mix, draw_triplet, make_material
 from omnialpha_cli.lab.train.image_encoder import alpha_loss
+from omnialpha_cli.lab.train.material import make_material
 from omnialpha_cli.lab.train.packs import Packs, read_held_out, read_packs
+from omnialpha_cli.lab.train.triplets import Mix, draw_triplet
 from omnialpha_cli.status import UsageError
 
 

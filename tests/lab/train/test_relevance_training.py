@@ -9,10 +9,10 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import Whitespace
 
-from omnialpha_cli.lab.train.examples import draw_pair
 from omnialpha_cli.lab.train.loop import Schedule
 from omnialpha_cli.lab.train.relevance import named_classes, objective, train_words_alone, word_ids
 from omnialpha_cli.lab.train.stages import canvas_size
+from omnialpha_cli.lab.train.triplets import draw_pair
 from omnialpha_cli.status import UsageError
 
 NAMES = [f"n{i}" for i in range(1000)]

@@ -6,9 +6,10 @@ import torch
 
 from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.lab.evaluate import metrics
-from omnialpha_cli.lab.train.examples import Mix, draw_example
+from omnialpha_cli.lab.train.examples import draw_example
 from omnialpha_cli.lab.train.perceptual import load_distance
 from omnialpha_cli.lab.train.rewards import advantages, alpha_error, likeness, score, ssim, used
+from omnialpha_cli.lab.train.triplets import Mix
 from omnialpha_cli.tasks import TASKS
 
 SIZE = (64, 96)

@@ -12,7 +12,7 @@ import typer
 from ...cli.console import say
 from ...cli.options import INPUTS, OUTPUT, option, takes_options
 from ...status import UsageError
-from .options import SEVERAL, Backbone, Loras, Lpips, MaterialOptions, RecipeFile, RunOptions, Start, Words
+from .options import SEVERAL, Backbone, Lite2, Loras, Lpips, MaterialOptions, RecipeFile, RunOptions, Start, Words
 from .progress import TrainingProgress
 
 if TYPE_CHECKING:
@@ -57,6 +57,28 @@ def image_encoder(
 
     with _run(recipe, run) as training:
         stages.train_image_encoder(training, _material(material, training)[0], backbone)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "omnialpha train segmenter mini.toml --photos photo-masks.tar --photos photo-mattes.tar "
+    "--backbone efficientnet-lite2.pth\n\n"
+    "omnialpha train segmenter mini.toml --photos photos.tar --cutouts cutouts.tar --backgrounds backgrounds.tar "
+    "--backgrounds scenes.tar --backbone efficientnet-lite2.pth"
+)
+@takes_options
+def segmenter(
+    recipe: RecipeFile,
+    material: MaterialOptions,
+    run: RunOptions,
+    *,
+    backbone: Lite2,
+) -> None:
+    """Teach the embedded weights which pixels belong to the subject of a picture."""
+    from . import stages
+
+    with _run(recipe, run) as training:
+        stages.train_segmenter(training, _material(material, training)[0], backbone)
 
 
 @app.command(

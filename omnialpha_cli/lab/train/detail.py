@@ -4,7 +4,8 @@ The model sees each example once, before the training: what a step costs is the 
 random parts of them, turned and mirrored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +16,12 @@ from ...imaging.colour.spread import seen_colours
 from ...imaging.matte.known import alpha_in_band
 from ...model.mini.detail import open_places
 from ...model.omnialpha import OmniAlpha, Request
+from . import checkpoint
 from .augment import chance, choice, uniform
+from .distributed import Group
 from .examples import draw_example, draw_task
 from .image_encoder import CanvasOf
+from .log import Report
 from .loop import Objective, Schedule, step_generator
 from .material import Material, photo_of_shape
 from .triplets import Mix
@@ -29,6 +33,7 @@ MIX = Mix(photo=0.25, recomposed=0.35, cutout=0.1, built=0.3)
 FINE = Mix(photo=0.0, recomposed=0.0, cutout=0.0, built=1.0)
 FINER = 5 / 3
 SHARE_FINE = 0.4
+A_FILE = 100  # examples of those that the model saw
 EXAMPLES = 2000  # that the model sees, unless the recipe says otherwise
 PART = 128  # side of what a step sees of an example, pixels
 LEAST = 100  # open pixels that a part is taken to have
@@ -65,6 +70,21 @@ def see(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, numbe
     weight = example.weight.to(device)
     whole = torch.cat((plate, truth, trimap[None], resample(found[None], height, width), weight))
     return (whole * 255).round().clamp(0, 255).byte().cpu()
+
+
+def read_seen(see: Callable[[int], Tensor], count: int, folder: Path, group: Group, report: Report) -> list[Tensor]:
+    """Return what the model makes of so many examples, by `see`; files of them in the run's folder are read again."""
+    seen: list[Tensor] = []
+    for first in range(0, count, A_FILE):
+        file = folder / f"detail-examples-{first}.pt"
+        if not file.exists():
+            new = []
+            for number in range(first, min(first + A_FILE, count)):
+                new.append(see(number))
+                report.progress("examples seen", number + 1, count)
+            checkpoint.write(new, file, group)
+        seen += torch.load(file, map_location="cpu", weights_only=True)
+    return seen
 
 
 def part(seen: Tensor, g: torch.Generator) -> Tensor:

@@ -4,12 +4,14 @@ The head exists in training alone: the transformer reads the neck's features, an
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...model.mini.image_encoder import NECK, ImageEncoder
+from ...model.mini.image_encoder import NECK, Backbone, ImageEncoder, Variant, fold_published
+from ...status import UsageError
 from .loop import Objective, Schedule
 from .material import Material, photo_of_shape
 from .triplets import Mix, draw_triplet
@@ -35,6 +37,16 @@ class MattingEncoder(nn.Module):
         """→ (B, 1, H/2, W/2), (B, 1, H/16, W/16)."""
         features = self.encoder(rgb)
         return self.fine(features.s4), self.coarse(features.s16)
+
+
+def load_pretrained(backbone: Backbone, file: Path, variant: Variant) -> None:
+    """Load the published state dict of an EfficientNet-Lite into a backbone. Raises UsageError for any other file."""
+    published = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        backbone.load_state_dict(fold_published(published, variant))
+    except (KeyError, RuntimeError) as error:
+        name = variant.capitalize()
+        raise UsageError(f"{file} is not EfficientNet-{name}: give the state dict that is published of it") from error
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
@@ -90,11 +102,13 @@ def scenes(
     return scene, alpha, weight
 
 
-def objective(material: Material, schedule: Schedule, canvas: CanvasOf, device: torch.device) -> Objective:
-    """What `loop.train` optimises."""
+def objective(
+    material: Material, schedule: Schedule, canvas: CanvasOf, device: torch.device, mix: Mix = MIX
+) -> Objective:
+    """What `loop.train` optimises, of any network that gives logits of alpha at two strides."""
 
     def draw(step: int, micro: int, g: torch.Generator) -> tuple[int, Tensor, Tensor, Tensor]:
-        return int(torch.randint(2**31, (), generator=g)), *scenes(material, MIX, schedule, canvas, g)
+        return int(torch.randint(2**31, (), generator=g)), *scenes(material, mix, schedule, canvas, g)
 
     def ready(drawn: tuple[int, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         seed, rgb, alpha, weight = drawn

@@ -23,6 +23,9 @@ Loras = Annotated[
 Backbone = Annotated[
     Path, option("--backbone", panel=INPUTS, help="EfficientNet-Lite0 state dict.", exists=True, dir_okay=False)
 ]
+Lite2 = Annotated[
+    Path, option("--backbone", panel=INPUTS, help="EfficientNet-Lite2 state dict.", exists=True, dir_okay=False)
+]
 Words = Annotated[
     Path | None,
     option("--words", panel=INPUTS, exists=True, file_okay=False,

@@ -13,7 +13,7 @@ from .lora import LoRA
 from .sft import Flow
 from .vae import Weights
 
-PARTS = ("vae", "image_encoder", "relevance", "effects", "inpainter", "generator", "transformer", "detail")
+PARTS = ("vae", "image_encoder", "segmenter", "relevance", "effects", "inpainter", "generator", "transformer", "detail")
 RECIPES = Path(__file__).with_name("recipes")  # those that come with the package
 
 T = TypeVar("T")
@@ -39,6 +39,7 @@ class Recipe:
     tasks: dict[str, float]
     vae: Part
     image_encoder: Part
+    segmenter: Part
     relevance: Part
     effects: Part
     inpainter: Part

@@ -1,5 +1,5 @@
-"""The trainings in order: `vae`, `image-encoder`, `relevance`, `effects`, `inpainter`, `generator`, `sft`, `grpo`,
-`detail`; then `export`, if embedded.
+"""The trainings in order: `vae`, `image-encoder`, `segmenter`, `relevance`, `effects`, `inpainter`, `generator`, `sft`,
+`grpo`, `detail`; then `export`, if embedded.
 
 Each keeps its checkpoints and logs below the run's folder and leaves its averaged weights there as `NAME.pt`; what is
 for the published layout lies ready in a folder of its name. A stage that was interrupted goes on where its last
@@ -13,17 +13,16 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...imaging.canvas import choose_canvas
 from ...model.mini.context import TOKENIZER_FILE, MiniContext, load_tokenizer
 from ...model.mini.detail import Detail
 from ...model.mini.effects import Effects
-from ...model.mini.image_encoder import fold_published
 from ...model.mini.inpainter import Inpainter
 from ...model.mini.light_vae import LightVAEConfig
 from ...model.mini.load import BESIDE
-from ...model.omnialpha import OmniAlpha
+from ...model.mini.segmenter import Segmenter
 from ...status import UsageError
 from . import (
     checkpoint,
@@ -38,6 +37,7 @@ from . import (
     networks,
     relevance,
     rewards,
+    segmenter,
     sft,
 )
 from . import vae as alpha_vae
@@ -49,9 +49,8 @@ from .loop import Schedule as Stage
 from .material import Material, make_material
 from .packs import Packs
 from .perceptual import load_distance
-from .recipe import Recipe
+from .recipe import Part, Recipe
 
-SEEN_A_FILE = 100  # examples that the detail learns from
 NO_WORDS = "--words is needed, unless the recipe starts from weights"
 
 
@@ -103,10 +102,20 @@ def train_image_encoder(run: Run, material: Material, backbone: Path) -> None:
     """Adapt the pretrained `backbone` (the published EfficientNet-Lite0 state dict) to matting."""
     torch.manual_seed(0)
     model = image_encoder.MattingEncoder(**run.recipe.image_encoder.network)
-    published = torch.load(backbone, map_location="cpu", weights_only=True)
-    model.encoder.backbone.load_state_dict(fold_published(published))
+    image_encoder.load_pretrained(model.encoder.backbone, backbone, "lite0")
     objective = partial(image_encoder.objective, material, canvas=canvas_size, device=run.group.device)
     _train_stages(run, "image-encoder", model, run.recipe.image_encoder.stages, objective)
+
+
+def train_segmenter(run: Run, material: Material, backbone: Path) -> None:
+    """Teach which pixels belong to a subject, from the `backbone`, the published EfficientNet-Lite2 state dict."""
+    part = run.recipe.segmenter
+    torch.manual_seed(0)
+    model = Segmenter(float(part.network.get("drop_path", 0.0)))
+    image_encoder.load_pretrained(model.backbone, backbone, "lite2")
+    sources = dict(part.network.get("sources", {}))
+    objective = partial(segmenter.objective_of, material, sources, canvas_size, run.group.device)
+    _train_stages(run, "segmenter", model, part.stages, objective)
 
 
 def train_relevance(run: Run, material: Material, backbone: Path, class_names: Path, words: Path | None = None) -> None:
@@ -135,22 +144,14 @@ def train_relevance(run: Run, material: Material, backbone: Path, class_names: P
 
 def train_effects(run: Run, material: Material) -> None:
     """Teach what shadows and reflections an object casts beside its mask."""
-    recipe, device = run.recipe, run.group.device
-    torch.manual_seed(0)
-    known = networks.started(recipe, run.folder, run.loras, device).effects if recipe.start else None
-    network = (known or Effects()).requires_grad_(True)
-    objective = partial(effects.objective, material, canvas=canvas_size, device=device)
-    _train_stages(run, "effects", network, recipe.effects.stages, objective)
+    objective = partial(effects.objective, material, canvas=canvas_size, device=run.group.device)
+    _train_beside(run, Effects, "effects", run.recipe.effects, objective)
 
 
 def train_inpainter(run: Run, material: Material) -> None:
     """Teach what is likely to be behind an object."""
-    recipe, device = run.recipe, run.group.device
-    torch.manual_seed(0)
-    known = networks.started(recipe, run.folder, run.loras, device).inpainter if recipe.start else None
-    network = (known or Inpainter()).requires_grad_(True)
-    objective = partial(inpainter.objective, material, device=device)
-    _train_stages(run, "inpainter", network, recipe.inpainter.stages, objective)
+    objective = partial(inpainter.objective, material, device=run.group.device)
+    _train_beside(run, Inpainter, "inpainter", run.recipe.inpainter, objective)
 
 
 def train_generator(run: Run, packs: Packs) -> None:
@@ -226,23 +227,10 @@ def train_detail(run: Run, material: Material) -> None:
     model = networks.started(recipe, run.folder, run.loras, device)
     network = (model.detail or Detail()).requires_grad_(True)
     model.transformer.to(device)
-    seen = _seen(run, material, model, int(recipe.detail.network.get("examples", detail.EXAMPLES)))
+    count, size = int(recipe.detail.network.get("examples", detail.EXAMPLES)), recipe.detail.stages[0].size
+    see = partial(detail.see, material, model, canvas_size, size)
+    seen = detail.read_seen(see, count, run.folder, run.group, run.report)
     _train_stages(run, "detail", network, recipe.detail.stages, lambda stage: detail.objective(seen, stage, device))
-
-
-def _seen(run: Run, material: Material, model: OmniAlpha, count: int) -> list[Tensor]:
-    """What the model makes of so many examples; files of them that are there are kept."""
-    seen: list[Tensor] = []
-    for first in range(0, count, SEEN_A_FILE):
-        file = run.folder / f"detail-examples-{first}.pt"
-        if not file.exists():
-            new, size = [], run.recipe.detail.stages[0].size
-            for number in range(first, min(first + SEEN_A_FILE, count)):
-                new.append(detail.see(material, model, canvas_size, size, number))
-                run.report.progress("examples seen", number + 1, count)
-            checkpoint.write(new, file, run.group)
-        seen += torch.load(file, map_location="cpu", weights_only=True)
-    return seen
 
 
 def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
@@ -275,6 +263,17 @@ def _write(run: Run, name: str, trained: sft.Trained) -> None:
         lora.save(trained.transformer, run.recipe.lora, run.folder / name / lora.FILE, run.group)
     elif trained.context is None and name == "sft":
         write_transformer(trained.transformer, run.folder / name / "transformer", run.group)
+
+
+def _train_beside(
+    run: Run, kind: Callable[[], nn.Module], name: str, part: Part, objective: Callable[[Stage], Objective]
+) -> None:
+    """Train a network beside the transformer, from that of the weights that the recipe starts from, or anew."""
+    torch.manual_seed(0)
+    recipe = run.recipe
+    started = networks.started(recipe, run.folder, run.loras, run.group.device) if recipe.start else None
+    network = (getattr(started, name, None) or kind()).requires_grad_(True)
+    _train_stages(run, name, network, part.stages, objective)
 
 
 def _train_stages(

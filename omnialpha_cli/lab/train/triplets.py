@@ -3,9 +3,12 @@
 A photograph with a matte gives a triplet without a background; a foreground put over another picture gives all three.
 """
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,6 +59,10 @@ class Mix:
     shadow: float = 0.4  # chance that an object that is put over a picture casts one
     degraded: bool = True  # scenes may be soft or noisy
     effects: bool = True  # a built triplet's scene has the object's shadow and reflection
+    close: float = 0.0  # chance that a photograph is shown so close that the frame cuts its subject
+    both: float = 0.0  # chance that another object stands beside it, and belongs to the foreground as well
+    plain: float = 0.0  # chance that an object is put before a wall or on a table, not over a picture
+    sources: tuple[tuple[str, float], ...] = ()  # how often a source's photographs are drawn, by default 1
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,9 @@ class Pair:
 
 PHOTO = Geometry(scale=(0.8, 1.5), shift=0.06)
 ALONE = Geometry(scale=(0.92, 0.92), aspect=0.0, rotation=0.0, shift=0.0, slack=0.0, flip=0.0)  # a cut-out on nothing
+CLOSE = Geometry(scale=(1.0, 1.0), rotation=12.0, shift=0.0)
+CLOSE_ZOOM = (1.3, 2.2)
+CLOSE_SHARE, CLOSE_TRIES = (0.02, 0.93), 4  # of a close-up, what its subject may cover
 PLACED = Geometry(scale=(0.4, 1.1), rotation=15.0, shift=0.1)
 BESIDE = Geometry(scale=(0.35, 0.6), rotation=15.0, shift=0.0)  # one of two
 
@@ -82,7 +92,7 @@ def draw_triplet(material: Material, mix: Mix, size: tuple[int, int], g: torch.G
     if kind == "built":
         triplet = _built(material, mix, size, g)
     else:
-        triplet = _photo(material, size, g) if kind == "photo" else _composite(material, kind, mix, size, g)
+        triplet = _photo(material, mix, size, g) if kind == "photo" else _composite(material, kind, mix, size, g)
     colour = draw_colour(g)
     foreground = torch.cat((colour(triplet.foreground[:3]), triplet.foreground[3:]))
     background = colour(triplet.background) if triplet.background is not None else None
@@ -91,13 +101,45 @@ def draw_triplet(material: Material, mix: Mix, size: tuple[int, int], g: torch.G
     return replace(triplet, foreground=foreground, scene=scene, background=background)
 
 
-def _photo(material: Material, size: tuple[int, int], g: torch.Generator) -> Triplet:
+def _photo(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
     wanted = size[0] / size[1]
     # Of a few, the photograph whose shape is nearest to the canvas: seen as the product would show it.
-    picks = [material.photos[choice(g, len(material.photos))] for _ in range(4)]
+    picks = [_pick(material.photos, dict(mix.sources), g) for _ in range(4)]
     picture = min(picks, key=lambda p: abs(p.rgba.shape[0] / p.rgba.shape[1] - wanted))
-    planes = view(picture.planes(), size, PHOTO, g, fit="stretch")  # (5, h, w)
+    if chance(g, mix.close):
+        planes = view(close_up(picture.planes(), g), size, CLOSE, g, fit="stretch")  # (5, h, w)
+    else:
+        planes = view(picture.planes(), size, PHOTO, g, fit="stretch")
     return Triplet(planes[:4], planes[:3], None, picture.label, planes[4:])
+
+
+def _pick(pictures: Sequence[Picture], sources: Mapping[str, float], g: torch.Generator) -> Picture:
+    """Draw a picture, by how often those of its source are to be drawn."""
+    most = max([1.0, *sources.values()])
+    while True:
+        picture = pictures[choice(g, len(pictures))]
+        if not sources or chance(g, sources.get(picture.source, 1.0) / most):
+            return picture
+
+
+def close_up(planes: np.ndarray, g: torch.Generator) -> np.ndarray:
+    """Cut out a part around some place in the subject of a picture's planes, uint8 (H, W, 5) → (H', W', 5).
+
+    Its sides are 1.3 to 2.2 times smaller. It is taken again, a few times, where it shows the subject alone, or nothing
+    of it.
+    """
+    height, width = planes.shape[:2]
+    inside = np.argwhere(planes[..., 3] > 127)
+    part = planes
+    for _ in range(CLOSE_TRIES if len(inside) else 0):
+        zoom = math.exp(uniform(g, *map(math.log, CLOSE_ZOOM)))
+        h, w = round(height / zoom), round(width / zoom)
+        y, x = inside[choice(g, len(inside))]
+        top, left = min(max(0, int(y) - h // 2), height - h), min(max(0, int(x) - w // 2), width - w)
+        part = planes[top : top + h, left : left + w]
+        if CLOSE_SHARE[0] < (part[..., 3] > 127).mean() < CLOSE_SHARE[1]:
+            break
+    return part
 
 
 def _built(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
@@ -135,6 +177,8 @@ def _composite(material: Material, kind: str, mix: Mix, size: tuple[int, int], g
         second = _subject(other, beside, size, g)
         backdrop = over(second, _shadow(backdrop, second[3:], g) if chance(g, 0.4) else backdrop)
     foreground = _subject(picture, place, size, g)
+    if chance(g, mix.both):
+        foreground = _joined(foreground, _subject(sources[choice(g, len(sources))], PLACED, size, g))
     alpha = foreground[3:]
     shadowed = _shadow(backdrop, alpha, g) if chance(g, mix.shadow) else backdrop
     if chance(g, 0.3):  # harmonise: pull the foreground's mean towards the backdrop's
@@ -142,6 +186,13 @@ def _composite(material: Material, kind: str, mix: Mix, size: tuple[int, int], g
         shift = (backdrop.mean((1, 2)) - mean) * uniform(g, 0.1, 0.4)
         foreground = torch.cat(((foreground[:3] + shift[:, None, None]).clamp(0, 1), alpha))
     return Triplet(foreground, over(foreground, shadowed), backdrop, picture.label, torch.ones_like(alpha))
+
+
+def _joined(front: Tensor, back: Tensor) -> Tensor:
+    """Two straight RGBA layers (4, h, w) as one."""
+    behind = back[3:] * (1 - front[3:])
+    alpha = front[3:] + behind
+    return torch.cat(((front[:3] * front[3:] + back[:3] * behind) / alpha.clamp(min=1e-4), alpha))
 
 
 def draw_pair(material: Material, size: tuple[int, int], g: torch.Generator) -> Pair:
@@ -166,6 +217,8 @@ def _subject(picture: Picture, place: Geometry, size: tuple[int, int], g: torch.
 
 
 def _backdrop(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Tensor:
+    if chance(g, mix.plain):
+        return _plain(size, g)
     use_landscape = bool(material.backgrounds) and chance(g, 0.5)
     pictures = material.backgrounds if use_landscape else material.photos
     backdrop = view(pictures[choice(g, len(pictures))].rgba, size, BACKDROP, g, fit="stretch")[:3]
@@ -174,6 +227,16 @@ def _backdrop(material: Material, mix: Mix, size: tuple[int, int], g: torch.Gene
     if not use_landscape and not mix.sharp:
         return blur(backdrop, uniform(g, 4, 12))
     return blur(backdrop, uniform(g, 1.5, 5)) if chance(g, 0.3) else backdrop
+
+
+def _plain(size: tuple[int, int], g: torch.Generator) -> Tensor:
+    """A wall, a table or a sheet of paper: one colour that goes over into another, often light, with a little grain."""
+    h, w = size
+    first = torch.rand(3, generator=g) if chance(g, 0.5) else torch.full((3,), uniform(g, 0.7, 1))
+    second = (first + torch.randn(3, generator=g) * 0.12).clamp(0, 1)
+    ramp = torch.linspace(0, 1, h)[:, None].expand(h, w) if chance(g, 0.6) else torch.linspace(0, 1, w).expand(h, w)
+    colour = torch.lerp(first[:, None, None], second[:, None, None], ramp[None].contiguous())  # (3, h, w)
+    return (colour + torch.randn(3, h, w, generator=g) * uniform(g, 0, 0.02)).clamp(0, 1)
 
 
 def _other(material: Material, picture: Picture, g: torch.Generator) -> Picture | None:

@@ -19,7 +19,7 @@ from omnialpha_cli.lab.train.recipe import read_recipe
 from omnialpha_cli.lab.train.save import save_tensors
 from omnialpha_cli.lab.train.words import TABLE_KEY, prune
 from omnialpha_cli.model.mini.detail import Detail
-from omnialpha_cli.model.mini.image_encoder import LITE0, Backbone, fold_published
+from omnialpha_cli.model.mini.image_encoder import STAGES, Backbone, Variant, fold_published
 from omnialpha_cli.model.mini.load import per_row, read_tensors
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 
@@ -79,7 +79,7 @@ lr = 1e-3
 """
 
 
-def published_backbone() -> dict[str, torch.Tensor]:
+def published_backbone(variant: Variant = "lite0") -> dict[str, torch.Tensor]:
     """A random state dict with the names and shapes of the published EfficientNet-Lite0."""
     torch.manual_seed(0)
     state: dict[str, torch.Tensor] = {}
@@ -91,7 +91,7 @@ def published_backbone() -> dict[str, torch.Tensor]:
 
     add("_conv_stem", "_bn0", torch.randn(32, 3, 3, 3))
     channels, number = 32, 0
-    for expansion, kernel, _, out, count in LITE0:
+    for expansion, kernel, _, out, count in STAGES[variant]:
         for _ in range(count):
             hidden = channels * expansion
             if expansion > 1:
@@ -99,7 +99,7 @@ def published_backbone() -> dict[str, torch.Tensor]:
             add(f"_blocks.{number}._depthwise_conv", f"_blocks.{number}._bn1", torch.randn(hidden, 1, kernel, kernel))
             add(f"_blocks.{number}._project_conv", f"_blocks.{number}._bn2", torch.randn(out, hidden, 1, 1))
             channels, number = out, number + 1
-    add("_conv_head", "_bn1", torch.randn(1280, 320, 1, 1))
+    add("_conv_head", "_bn1", torch.randn(1280, channels, 1, 1))
     return state | {"_fc.weight": torch.randn(1000, 1280) * 0.01, "_fc.bias": torch.zeros(1000)}
 
 

@@ -180,7 +180,7 @@ def _gradient(alpha: Array) -> Array:
     # Where the Gaussian has fallen to 0.01, as in the evaluation code.
     radius = int(np.ceil(GRADIENT_SIGMA * np.sqrt(-2 * np.log(np.sqrt(2 * np.pi) * GRADIENT_SIGMA * 0.01))))
     smooth = _gaussian(GRADIENT_SIGMA, radius)
-    slope = smooth * np.arange(-radius, radius + 1)
+    slope = smooth * np.arange(-radius, radius + 1, dtype=np.float64)
     smooth, slope = smooth / np.linalg.norm(smooth), slope / np.linalg.norm(slope)
 
     def magnitude(alpha: Array) -> Array:

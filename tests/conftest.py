@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# One thread a worker of pytest-xdist, and a process that one starts: read when torch is imported.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# One thread for each worker of pytest-xdist and each process that it starts, read when torch is imported: networks this
+# small only wait for more. numba, which pymatting brings, would set the number of torch's threads to that of the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -33,6 +33,8 @@ PRIMARIES: dict[str, Chromaticities] = {
 WORST_CONDITION = 1e5  # of the matrix of primaries; wide ones have 10
 CLOSE = 1e-3  # chromaticities that differ by less are the same
 
+BEYOND_WHITE = 1.5  # times the white of a display
+
 PQ_WHITE, HLG_WHITE = 203.0, 0.75  # diffuse white in cd/m² and as HLG signal (ITU-R BT.2408)
 
 
@@ -40,17 +42,25 @@ PQ_WHITE, HLG_WHITE = 203.0, 0.75  # diffuse white in cd/m² and as HLG signal (
 class Encoding:
     """How numbers encode colour: by a profile, if there is one, else by a transfer curve and primaries.
 
-    `primaries` None are those of Rec. 709.
+    `primaries` None are those of Rec. 709. A `space` is one of OpenColorIO's, by its name, and stands for all three.
     """
 
     transfer: Transfer = "srgb"
     primaries: Chromaticities | None = None
     icc: bytes | None = None
+    space: str | None = None
 
     @property
     def is_linear(self) -> bool:
         """Whether the numbers are proportional to light."""
-        return self.icc is None and self.transfer == "linear"
+        return self.icc is None and self.space is None and self.transfer == "linear"
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the numbers, up to 1, reach far beyond the white of a display: those of film scans and cameras."""
+        if self.space is None:
+            return self.icc is None and self.transfer == "cineon"
+        return bool(to_linear(np.ones((1, 3), np.float32), self).max() > BEYOND_WHITE)
 
 
 SRGB, LINEAR = Encoding(), Encoding("linear")
@@ -60,8 +70,8 @@ def convert(rgb: Floats, source: Encoding, target: Encoding) -> Floats:
     """Colours (…, 3) of one encoding in another; the same array if they are the same."""
     if source == target:
         return rgb
-    if source == replace(target, transfer=source.transfer) and source.icc is None:  # the primaries stay
-        decode, _ = _curve(source.transfer)
+    if source == replace(target, transfer=source.transfer) and source.icc is None and source.space is None:
+        decode, _ = _curve(source.transfer)  # the primaries stay
         _, encode = _curve(target.transfer)
         return encode(decode(rgb))
     return from_linear(to_linear(rgb, source), target)
@@ -69,6 +79,10 @@ def convert(rgb: Floats, source: Encoding, target: Encoding) -> Floats:
 
 def to_linear(rgb: Floats, source: Encoding) -> Floats:
     """Colours (…, 3) in linear light with the primaries of Rec. 709."""
+    if source.space is not None:
+        from .ocio import space_to_linear
+
+        return space_to_linear(rgb, source.space)
     if source.icc is None:
         decode, _ = _curve(source.transfer)
         return _times(decode(rgb), np.linalg.inv(_to_xyz(REC709)) @ _to_xyz(source.primaries or REC709))
@@ -81,6 +95,10 @@ def to_linear(rgb: Floats, source: Encoding) -> Floats:
 
 def from_linear(light: Floats, target: Encoding) -> Floats:
     """The reverse of `to_linear`."""
+    if target.space is not None:
+        from .ocio import linear_to_space
+
+        return linear_to_space(light, target.space)
     if target.icc is None:
         _, encode = _curve(target.transfer)
         return encode(_times(light, np.linalg.inv(_to_xyz(target.primaries or REC709)) @ _to_xyz(REC709)))

@@ -1,9 +1,9 @@
 """The record of a picture: its pixels as float32, and what its file was."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,10 +60,11 @@ class Image:
     `rgb` (H, W, 3) is float32 as the file encodes colour, 1 being the white of integer formats; half and float files
     may go beyond [0, 1], and may hold NaN and infinities. `alpha` (H, W) is float32 in [0, 1], or None if the file has
     none. `depth`, `transfer`, `primaries`, `icc` (a profile for RGB), `alpha_kind` and `orientation` (EXIF's) are those
-    of the file. Where a premultiplied file has alpha 0, `rgb` is what it holds there: light without coverage.
-    `metadata` is what the writer gives back under the same names, `notes` what the user should be told about the file,
-    one line each. `windows` are those of an EXR file where `rgb` is its data window and not just the display window.
-    `part` and `channels` are what was taken of a file that has several, `left_out` the names of its other channels.
+    of the file; `space` is what the user calls its colours. Where a premultiplied file has alpha 0, `rgb` is what it
+    holds there: light without coverage. `metadata` is what the writer gives back under the same names, `notes` what the
+    user should be told about the file, one line each. `windows` are those of an EXR file where `rgb` is its data window
+    and not just the display window. `part` and `channels` are what was taken of a file that has several, `left_out` the
+    names of its other channels.
     """
 
     rgb: Floats
@@ -81,6 +82,7 @@ class Image:
     part: int = 0
     channels: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
+    space: str | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -90,7 +92,13 @@ class Image:
     @property
     def encoding(self) -> Encoding:
         """What the numbers in `rgb` stand for."""
-        return Encoding(self.transfer, self.primaries, self.icc)
+        return Encoding(self.transfer, self.primaries, self.icc, self.space)
+
+    def encoded(self, encoding: Encoding) -> Self:
+        """Return the same numbers, taken for an encoding that the user knows better than the file."""
+        return replace(
+            self, transfer=encoding.transfer, primaries=encoding.primaries, icc=encoding.icc, space=encoding.space
+        )
 
 
 def from_array(picture: Any) -> Image:

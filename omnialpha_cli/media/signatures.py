@@ -8,7 +8,8 @@ from ..files import TEMPORARY, open_regular
 from ..status import ItemError
 
 # What is read; some others have a signature too, so that the message can name them.
-READ = ("JPEG", "PNG", "WebP", "TIFF", "OpenEXR", "BMP", "TGA", "DPX", "GIF", "AVIF", "HEIC")
+READ = ("JPEG", "PNG", "WebP", "TIFF", "OpenEXR", "BMP", "TGA", "DPX", "Cineon", "Radiance HDR", "PSD", "GIF", "AVIF",
+        "HEIC")  # fmt: skip
 HEAD = 64  # bytes that are looked at
 
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
@@ -26,6 +27,9 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF8", "GIF"),
     (0, b"8BPS", "PSD"),
     (0, b"#?RADIANCE", "Radiance HDR"),
+    (0, b"#?RGBE", "Radiance HDR"),
+    (0, b"\x80\x2a\x5f\xd7", "Cineon"),
+    (0, b"\xd7\x5f\x2a\x80", "Cineon"),
     (0, b"\xff\x0a", "JPEG XL"),
     (4, b"JXL ", "JPEG XL"),
     (4, b"jP  ", "JPEG 2000"),

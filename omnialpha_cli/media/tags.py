@@ -24,6 +24,8 @@ def encoding_of(attributes: Mapping[str, Any], kind: str, depth: Depth) -> Encod
     if kind == "OpenEXR":
         told = attributes.get("chromaticities")
         return Encoding("linear", primaries_of(tuple(told)) if told is not None and len(told) == 8 else None)
+    if kind == "Cineon":
+        return Encoding("cineon")
     profile = attributes.get("ICCProfile")
     if profile is not None and (icc := rgb_profile(bytes(profile))):
         return Encoding(icc=icc)
@@ -42,7 +44,7 @@ def encoding_of(attributes: Mapping[str, Any], kind: str, depth: Depth) -> Encod
 
 def cicp_of(encoding: Encoding) -> tuple[int, int, int, int] | None:
     """The numbers of PNG's cICP chunk that tell an encoding, or None if there are none."""
-    if encoding.icc is not None:
+    if encoding.icc is not None or encoding.space is not None:
         return None
     primaries = next((number for number, name in CICP_PRIMARIES.items()
                       if primaries_of(PRIMARIES[name]) == encoding.primaries), None)  # fmt: skip

@@ -1,0 +1,109 @@
+"""Colour spaces by name, with OpenColorIO, which OpenImageIO brings: those of $OCIO, else of its studio configuration."""
+
+import difflib
+import os
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ..status import UsageError
+from .colour import LINEAR, PRIMARIES, REC709, SRGB, Chromaticities, Encoding, convert, primaries_of
+from .floats import Floats
+
+STUDIO = "ocio://studio-config-latest"
+# Scene-linear spaces that configurations have, by name or alias, and their primaries: one is where all spaces meet.
+MEETINGS: tuple[tuple[str, Chromaticities], ...] = (
+    ("Linear Rec.709 (sRGB)", REC709),
+    ("lin_rec709_scene", REC709),
+    ("lin_rec709", REC709),
+    ("Utility - Linear - sRGB", REC709),
+    ("Utility - Linear - Rec.709", REC709),
+    ("lin_ap1", PRIMARIES["ap1"]),
+    ("ACES - ACEScg", PRIMARIES["ap1"]),
+    ("ACES2065-1", PRIMARIES["ap0"]),
+    ("aces_interchange", PRIMARIES["ap0"]),
+)
+CLOSE = 2e-3  # encodings that differ by less are the same
+NEAR = 5  # names that are shown in place of a wrong one
+
+
+@cache
+def find_space(name: str) -> Encoding:
+    """Return the encoding of a space by its name, alias or role. Raises UsageError, which lists the near ones.
+
+    Scene-linear spaces with known primaries, and sRGB, are encodings that files can tell of without a name.
+    """
+    config = _config()
+    if config.getColorSpaceIndex(name) < 0 and not config.getColorSpaceNameByRole(name):
+        raise UsageError(f"no colour space is called {name}: {_near(name)}")
+    encoding = Encoding(space=name)
+    colours = np.concatenate([np.eye(3), np.linspace(0, 1, 16)[:, None].repeat(3, 1)]).astype(np.float32)  # (19, 3)
+    meant = space_to_linear(colours, name)
+    known = [Encoding("linear", primaries_of(primaries)) for primaries in PRIMARIES.values()]
+    for other in (SRGB, *known):
+        if np.allclose(convert(colours, other, LINEAR), meant, atol=CLOSE):
+            return other
+    return encoding
+
+
+def space_to_linear(rgb: Floats, space: str) -> Floats:
+    """Convert colours (…, 3) of a space to linear light with the primaries of Rec. 709."""
+    meeting, primaries = _meeting()
+    return convert(_convert(rgb, space, meeting), Encoding("linear", primaries_of(primaries)), LINEAR)
+
+
+def linear_to_space(light: Floats, space: str) -> Floats:
+    """Convert linear light (…, 3) with the primaries of Rec. 709 to colours of a space."""
+    meeting, primaries = _meeting()
+    return _convert(convert(light, LINEAR, Encoding("linear", primaries_of(primaries))), meeting, space)
+
+
+def _convert(rgb: Floats, source: str, target: str) -> Floats:
+    import OpenImageIO as oiio
+
+    pixels = np.ascontiguousarray(rgb, np.float32).reshape(1, -1, 3) if rgb.ndim != 3 else np.ascontiguousarray(rgb)
+    buffer = oiio.ImageBuf(pixels)
+    options: dict[str, Any] = {"unpremult": False, "colorconfig": _name_of_config(), "nthreads": 1}
+    result = oiio.ImageBufAlgo.colorconvert(buffer, source, target, **options)
+    if result.has_error:
+        fault = " ".join(result.geterror().split())
+        raise UsageError(f"{source} cannot be converted to {target}: {fault}")
+    converted: Floats = result.get_pixels(oiio.FLOAT)
+    return converted.reshape(rgb.shape)
+
+
+@cache
+def _meeting() -> tuple[str, Chromaticities]:
+    """The scene-linear space of the configuration by which colours come and go, and its primaries."""
+    config = _config()
+    for name, primaries in MEETINGS:
+        if config.getColorSpaceIndex(name) >= 0 or config.getColorSpaceNameByRole(name):
+            return name, primaries
+    raise UsageError(f"{_name_of_config()} has no linear space whose primaries are known: ACES2065-1 or the role "
+                     "aces_interchange")  # fmt: skip
+
+
+def _name_of_config() -> str:
+    return os.environ.get("OCIO") or STUDIO
+
+
+@cache
+def _config() -> Any:
+    import OpenImageIO as oiio
+
+    config = oiio.ColorConfig(_name_of_config())
+    if fault := config.geterror():
+        raise UsageError(f"the OCIO configuration {_name_of_config()} cannot be read: {' '.join(fault.split())}")
+    return config
+
+
+def _near(name: str) -> str:
+    config = _config()
+    names = list(config.getColorSpaceNames())
+    spelt = {alias.casefold(): known for known in names for alias in (known, *config.getAliases(known))}
+    wanted = name.casefold()
+    containing = [known for known in names if wanted in known.casefold()]
+    close = [spelt[one] for one in difflib.get_close_matches(wanted, spelt, NEAR, 0.4)]
+    shown = list(dict.fromkeys([*containing, *close]))[:NEAR] or names[:NEAR]
+    return f"{_name_of_config()} has {', '.join(shown)}{', …' if len(shown) < len(names) else ''}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .files import exists, is_folder, real
 from .inputs import PICTURE_SUFFIXES, Source, below, same
-from .media.sequence import is_pattern, spelt
+from .media.sequence import is_pattern, spelt, without_range
 from .status import ItemError, UsageError
 from .template import check_template, is_template
 
@@ -23,6 +23,8 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
     exist, or one file for several inputs other than the frames of one sequence.
     """
     path = Path(place)
+    if not os.path.lexists(place):
+        place, _ = without_range(place)
     if is_folder(path):
         if any(same(source.root, path) for source in sources):
             raise UsageError(f"{option} {place} is the folder of the inputs; give hints a folder of their own, or a "

@@ -6,19 +6,21 @@ sequences, their common parent.
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from .files import TEMPORARY, Resolver, is_folder, real, spelled_out
-from .media.sequence import Frame, find_frames, is_pattern
+from .media.sequence import Frame, find_frames, is_pattern, without_range
+from .media.signatures import FILM_SUFFIXES, frames_of_film
 from .status import UsageError
 
 # What a walk through a folder picks up. Formats that cannot be read are here too: a picture that cannot be done
 # is a failed item with its reason, never silently left out.
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".exr", ".hdr",
-                    ".dpx", ".tga", ".jp2", ".psd", ".heic", ".heif", ".avif")  # fmt: skip
+                    ".dpx", ".cin", ".tga", ".jp2", ".psd", ".heic", ".heif", ".avif")  # fmt: skip
 STATE_FOLDER = ".omnialpha"  # an output folder is known by it; what is in there is no result
 
 
@@ -104,11 +106,15 @@ def find_inputs(
             if same(path, output):
                 remarks.append(f"{name} is the output folder, and was left out")
                 continue
-            found += [(file, path, None) for file in _walk(path, output, recursive, remarks)]
+            others: Counter[str] = Counter()
+            found += [(file, path, None) for file in _walk(path, output, recursive, remarks, others)]
+            if others:
+                remarks.append(f"{name}: {_told(others)} are no pictures, and were left out")
         elif os.path.lexists(name):
             found.append((path, None, None))
-        elif is_pattern(name):
-            sequence, holes = find_frames(name, frames)
+        elif is_pattern(without_range(name)[0]):
+            name, ranges = without_range(name)
+            sequence, holes = find_frames(name, frames or ranges)
             found += [(frame.path, None, frame) for frame in sequence]
             if holes or not sequence:
                 remarks.append(f"{name}: frames {holes} are missing" if holes else f"no frame of {name} is there")
@@ -148,9 +154,17 @@ def below(path: Path, folder: Path) -> bool:
 
 
 def _walk(
-    folder: Path, output: Path, recursive: bool, remarks: list[str], above: frozenset[str] = frozenset()
+    folder: Path,
+    output: Path,
+    recursive: bool,
+    remarks: list[str],
+    others: Counter[str],
+    above: frozenset[str] = frozenset(),
 ) -> Iterator[Path]:
-    """Pictures of a folder in the order of their names, then those of its folders; links that lead back up end."""
+    """Pictures of a folder in the order of their names, then those of its folders; links that lead back up end.
+
+    What macOS puts beside files is passed over; in `others` the files that are no pictures are counted by suffix.
+    """
     here = real(folder)
     if here in above:
         return
@@ -160,22 +174,38 @@ def _walk(
     except OSError as error:
         remarks.append(f"the folder {folder} cannot be read, and was left out: {error.strerror}")
         return
-    yield from (entry for entry in entries if _is_picture(entry.name) and entry not in folders)
+    for entry in entries:
+        if entry in folders or _is_of_macos(entry) or entry.name.startswith(TEMPORARY):
+            continue
+        if entry.suffix.lower() in PICTURE_SUFFIXES:
+            yield entry
+        elif not entry.name.startswith("."):
+            others[entry.suffix.lower() or "without a suffix"] += 1
     if recursive:
         for entry in entries:
-            if entry in folders and entry.name != STATE_FOLDER and not _holds_outputs(entry, output):
-                yield from _walk(entry, output, recursive, remarks, above | {here})
+            if entry not in folders or entry.name == STATE_FOLDER or _is_of_macos(entry):
+                continue
+            if not _holds_outputs(entry, output):
+                yield from _walk(entry, output, recursive, remarks, others, above | {here})
 
 
-def _is_picture(name: str) -> bool:
-    """By its name; temporary files, of runs at work or dead, are none."""
-    return Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith(TEMPORARY)
+def _is_of_macos(path: Path) -> bool:
+    """Whether it is what macOS keeps of a file's attributes on other file systems and in archives."""
+    return path.name.startswith("._") or "__MACOSX" in path.parts
+
+
+def _told(others: Counter[str]) -> str:
+    """Kinds of files and how many there are of each; of films, how pictures are made of them."""
+    kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
+    films = [suffix for suffix in sorted(others) if suffix in FILM_SUFFIXES]
+    return kinds + (f" (frames of a film: {frames_of_film(f'film{films[0]}')})" if films else "")
 
 
 def _expand(pattern: str) -> list[Path]:
     """Files that match a glob (`**` crosses folders), in the order of their names."""
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob would match hidden files too)
-    return [path for path in map(Path, matches) if not (is_folder(path) or path.name.startswith(TEMPORARY))]
+    paths = (path for path in map(Path, matches) if not _is_of_macos(path))
+    return [path for path in paths if not (is_folder(path) or path.name.startswith(TEMPORARY))]
 
 
 def _fixed_prefix(pattern: str) -> Path:

@@ -94,6 +94,8 @@ def plan(
         name = _fill(template or _default_template(source, task), {**source.fields, "index": index})
         if template is not None and source.frame and "frame" not in fields_of(template):
             name += f".{source.frame.number}"  # it stays last
+        if source.frame:
+            name += source.frame.suffix  # and what follows it stays behind it
         row = _format(source.path, format, depth, error)
         outputs, manifest = _files(output / source.place, name, task, row)
         sequence = source.frame.pattern if steady and source.frame else ""

@@ -1,4 +1,4 @@
-"""Colour spaces by name, with OpenColorIO, which OpenImageIO brings: those of $OCIO, else of its studio configuration."""
+"""Colour spaces by name, with OpenColorIO: those of $OCIO, else of the studio configuration of OpenImageIO."""
 
 import difflib
 import os
@@ -69,8 +69,8 @@ def _convert(rgb: Floats, source: str, target: str) -> Floats:
     if result.has_error:
         fault = " ".join(result.geterror().split())
         raise UsageError(f"{source} cannot be converted to {target}: {fault}")
-    converted: Floats = result.get_pixels(oiio.FLOAT)
-    return converted.reshape(rgb.shape)
+    converted: Any = result.get_pixels(oiio.FLOAT)
+    return np.asarray(converted, np.float32).reshape(rgb.shape)
 
 
 @cache

@@ -20,6 +20,7 @@ from .metadata import attributes, kept
 from .names import spelled
 from .notes import RunNote
 from .opening import open_file
+from .photoshop import check_composite
 from .pillow import check_size, damaged, read_cmyk, read_heif
 from .signatures import recognise
 from .tags import encoding_of
@@ -53,6 +54,8 @@ def read_image(
     check_header(path, kind)
     if kind in ("AVIF", "HEIC"):
         return read_heif(path, kind, max_pixels)
+    if kind == "PSD":
+        check_composite(path)
     with spelled(path) as name:
         try:
             image = _decode(path, name, kind, max_pixels, data, pick)
@@ -75,7 +78,8 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool, pick:
         check_size(path, spec.full_width, spec.full_height, max_pixels)
         check_size(path, spec.width, spec.height, max_pixels)
         samples = _samples(path, reader, channels.part, channels.indices)  # (H, W, channels)
-        several = kind != "OpenEXR" and (bool(spec.get_int_attribute("oiio:Movie")) or reader.seek_subimage(1, 0))
+        is_film = bool(spec.get_int_attribute("oiio:Movie"))
+        several = kind not in ("OpenEXR", "PSD") and (is_film or reader.seek_subimage(1, 0))
         complaint(reader)  # a failed seek leaves its complaint behind
     finally:
         reader.close()

@@ -10,27 +10,37 @@ from pathlib import Path
 
 from ..status import UsageError
 
-# One # a digit, as in Nuke; or a printf field.
-NUMBER = re.compile(r"#+|%(?:0\d+)?d")
+# One # or @ a digit, as in Nuke and RV; a printf field; Houdini's $F4; tiles of textures, which have four digits.
+NUMBER = re.compile(r"#+|%(?:0\d+)?d|@{2,}|(?<=[._])@(?=[._])|\$F\d?|<UDIM>|<udim>")
 WIDTH = 64  # digits of a frame number, at most
+TILE_DIGITS = 4
+RANGED = re.compile(r"(.*\S)\s+(-?\d[-\d,x:]*)", re.DOTALL)  # Nuke's way: shot.####.exr 1001-1100
 
 
 @dataclass(frozen=True)
 class Frame:
     """One file of a sequence: `pattern` names the sequence, `stem` is what comes before the number in its name, or,
-    with nothing before it, the name of its folder; `number` is spelt as in the file name.
+    with nothing before it, the name of its folder; `number` is spelt as in the file name, and `suffix` is what follows
+    it before the extension, such as the view in `shot.1001.left.exr`.
     """
 
     path: Path
     pattern: str
     stem: str
     number: str
+    suffix: str = ""
 
 
 def is_pattern(name: str) -> bool:
     """Whether a file name has exactly one place for a frame number."""
     fields = NUMBER.findall(Path(name).name)
-    return len(fields) == 1 and (fields[0].startswith("#") or int(fields[0][1:-1][:9] or 1) <= WIDTH)
+    return len(fields) == 1 and (fields[0][0] != "%" or int(fields[0][1:-1][:9] or 1) <= WIDTH)
+
+
+def without_range(name: str) -> tuple[str, str | None]:
+    """Split a pattern from the ranges of frames that follow it in Nuke's way; None where there are none."""
+    ranged = RANGED.fullmatch(name)
+    return (ranged[1], ranged[2]) if ranged and is_pattern(ranged[1]) else (name, None)
 
 
 def spelt(pattern: str, number: int) -> Path:
@@ -51,14 +61,17 @@ def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], s
     width = _width(pattern)
     stem = before.rstrip("._- ") or path.absolute().parent.name or "frame"
     numbers = _numbers_there(path.parent, before, after, width) if wanted is None else read_ranges(wanted)
-    frames = [Frame(spelt(pattern, number), pattern, stem, str(number).zfill(width)) for number in numbers]
+    suffix = after.removesuffix(Path(f"x{after}").suffix)
+    frames = [Frame(spelt(pattern, number), pattern, stem, str(number).zfill(width), suffix) for number in numbers]
     return frames, _holes(numbers) if wanted is None else ""
 
 
 def _width(pattern: str) -> int:
     """Digits of a frame number, at least."""
     field = NUMBER.findall(Path(pattern).name)[0]
-    return len(field) if field.startswith("#") else int(field[1:-1] or 1)
+    if field[0] in "#@":
+        return len(field)
+    return TILE_DIGITS if field[0] == "<" else int("".join(c for c in field if c.isdigit()) or 1)
 
 
 def _numbers_there(folder: Path, before: str, after: str, width: int) -> list[int]:

@@ -1,6 +1,7 @@
 """What kind of file it is, by its first bytes; its name is not trusted."""
 
 import errno
+import shlex
 import stat
 from pathlib import Path
 
@@ -35,6 +36,14 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (4, b"jP  ", "JPEG 2000"),
     (0, b"%PDF", "PDF"),
 )
+FILM = "a film"
+FILMS: tuple[tuple[int, bytes], ...] = (  # Matroska, AVI, MXF, MPEG, Flash, Ogg, ASF, R3D, QuickTime
+    (0, b"\x1a\x45\xdf\xa3"), (8, b"AVI "), (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01"), (0, b"\0\0\x01\xba"),
+    (0, b"FLV"), (0, b"OggS"), (0, b"0&\xb2u"), (4, b"RED1"), (4, b"RED2"),
+    (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), (4, b"skip"), (4, b"pnot"),
+)  # fmt: skip
+FILM_SUFFIXES = (".mov", ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".ts", ".mts", ".r3d",
+                 ".braw")  # fmt: skip
 BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC",
           b"hevc": "HEIC", b"hevx": "HEIC"}  # fmt: skip
 TGA_SUFFIXES = (".tga", ".targa", ".vda", ".icb", ".vst")  # this format has no signature
@@ -49,9 +58,17 @@ def recognise(path: Path) -> str:
     kind = kind_of(head, path.suffix)
     if kind is None:
         raise ItemError("unreadable", f"{path} is not an image: expected {', '.join(READ[:-1])} or {READ[-1]}")
+    if kind == FILM:
+        raise ItemError("unsupported", f"{path} is a film: make frames of it first: {frames_of_film(path)}")
     if kind not in READ:
         raise ItemError("unsupported", f"{path} is {kind}: convert it to PNG, TIFF or JPEG first")
     return kind
+
+
+def frames_of_film(path: str | Path) -> str:
+    """Return the command that makes numbered frames of a film, to be matted as a sequence."""
+    frames, pattern = (shlex.quote(f"{Path(path).stem}.{number}.png") for number in ("%04d", "####"))
+    return f"ffmpeg -i {shlex.quote(str(path))} {frames}, and give {pattern}"
 
 
 def read_head(path: Path) -> bytes:
@@ -99,7 +116,9 @@ def kind_of(head: bytes, suffix: str) -> str | None:
             return name
     if head[4:8] == b"ftyp":
         brands = [head[8:12], *(head[i : i + 4] for i in range(16, min(head[3], len(head)), 4))]
-        return next((BRANDS[brand] for brand in brands if brand in BRANDS), "a film, or an unknown kind of HEIF")
+        return next((BRANDS[brand] for brand in brands if brand in BRANDS), FILM)
+    if any(head[start : start + len(signature)] == signature for start, signature in FILMS):
+        return FILM
     if suffix.lower() in TGA_SUFFIXES and len(head) > 18 and head[1] < 2 and head[2] in TGA_KINDS:
         return "TGA"
     return None

@@ -202,7 +202,6 @@ def test_too_large_is_told_from_the_header(tmp_path):
 
 def test_unsupported_formats_and_channels(tmp_path):
     for name, head, words in (
-        ("a.psd", b"8BPS", "PSD"),
         ("a.jxl", b"\xff\x0a", "JPEG XL"),
         ("a.mp4", b"\0\0\0\x18ftypisom\0\0\0\0", "film"),
         ("a.pdf", b"%PDF-1.7", "PDF"),

@@ -1,16 +1,22 @@
 """Reading each format: floats, EXR's windows and parts, profiles, inks, film scans; other libraries wrote the files."""
 
+import struct
+
 import icc_profiles
 import numpy as np
 import OpenImageIO as oiio
 import PIL.Image
 import pytest
 import tifffile
-from picture_files import assert_refused, write_exr, write_with_oiio
+from picture_files import assert_refused, over, write_exr, write_with_oiio
 
 from omnialpha_cli.media.colour import PRIMARIES, SRGB, convert
+from omnialpha_cli.media.depth import depth_of
+from omnialpha_cli.media.encoders.layer import Layer
 from omnialpha_cli.media.image import Typed
 from omnialpha_cli.media.read import read_image
+from omnialpha_cli.media.target import Target
+from omnialpha_cli.media.write import write_layers
 from omnialpha_cli.status import ItemError
 
 RANDOM = np.random.default_rng(0)
@@ -212,6 +218,45 @@ class TestOtherFormats:
     def test_broken_heif(self, tmp_path, name):
         (tmp_path / name).write_bytes(b"\0\0\0\x18ftyp" + name[2:].encode() + bytes(100))
         assert_refused(tmp_path / name, "unreadable", "truncated or damaged")
+
+
+class TestPhotoshop:
+    def test_layers_are_read_as_their_composite(self, tmp_path):
+        back, front = RANDOM.random((12, 17, 4)).astype(np.float32), RANDOM.random((12, 17, 4)).astype(np.float32)
+        back[..., 3] = 1
+        write_layers(tmp_path / "a.psd", [Layer("back", back), Layer("front", front)], Target("psd", "8"))
+        image = read_image(tmp_path / "a.psd")
+        np.testing.assert_allclose(image.rgb, over([back, front]), atol=1.5 / 255)
+        assert image.depth == "8" and not image.notes
+
+    @pytest.mark.parametrize(("bits", "type"), [(8, ">u1"), (16, ">u2")])
+    def test_every_bit_of_the_composite_counts(self, tmp_path, bits, type):
+        planes = RANDOM.integers(0, 2**bits, (3, 12, 17)).astype(type)
+        head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 12, 17, bits, 3)
+        (tmp_path / "a.psd").write_bytes(head + bytes(12) + bytes(2) + planes.tobytes())
+        image = read_image(tmp_path / "a.psd")
+        np.testing.assert_allclose(image.rgb * (2**bits - 1), np.moveaxis(planes, 0, -1), rtol=1e-5)
+        assert image.depth == depth_of(tmp_path / "a.psd") == str(bits)
+
+    def test_a_damaged_file_is_one_clear_error(self, tmp_path):
+        (tmp_path / "a.psd").write_bytes(b"8BPS\0\1" + bytes(40))
+        assert_refused(tmp_path / "a.psd", "unreadable", "truncated or damaged")
+
+
+def test_radiance_hdr_is_scene_linear(tmp_path):
+    light = RANDOM.gamma(1, 2, (12, 17, 3)).astype(np.float32)
+    write_with_oiio(tmp_path / "a.hdr", light, straight=False)
+    image = read_image(tmp_path / "a.hdr")
+    np.testing.assert_allclose(image.rgb, light, atol=light.max() / 128)  # a shared exponent
+    assert image.depth == "float" and image.encoding.is_linear
+
+
+@pytest.mark.parametrize("head", [b"\x1a\x45\xdf\xa3", b"RIFF\0\0\0\0AVI ", b"\0\0\0\x14ftypqt  ", b"\0\0\0\x08mdat"])
+def test_a_film_is_refused_with_what_makes_frames_of_it(tmp_path, head):
+    (tmp_path / "take 1.mov").write_bytes(head + bytes(100))
+    assert_refused(
+        tmp_path / "take 1.mov", "unsupported", r"is a film: .*ffmpeg -i '.*take 1.mov' 'take 1.%04d.png', and"
+    )
 
 
 class TestPng:

@@ -3,17 +3,18 @@
 import os
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..media.notes import RunNote
-from . import ndjson
+from ..status import ExitStatus
+from . import ndjson, streams
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ..batch.result import Result
-    from ..status import ExitStatus
 
 
 def printable(text: object) -> str:
@@ -21,9 +22,13 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
-def say(message: str) -> None:
-    """One line on standard error."""
-    print(printable(message), file=sys.stderr, flush=True)
+def say(message: str) -> bool:
+    """Write one line to standard error; whether that was possible."""
+    try:
+        streams.write(sys.stderr, printable(message).encode("utf-8", "backslashreplace") + b"\n")
+    except OSError:
+        return False
+    return True
 
 
 def counted(count: int, thing: str) -> str:
@@ -34,13 +39,14 @@ def counted(count: int, thing: str) -> str:
 class Console:
     """Reports one run. `total` items were planned; `bar` is shown on a terminal, plain lines elsewhere."""
 
-    def __init__(self, *, json: bool, report: TextIO | None, seed: int, quiet: bool, verbose: bool):
+    def __init__(self, *, json: bool, report: BinaryIO | None, seed: int, quiet: bool, verbose: bool):
         self.json, self.report, self.seed = json, report, seed
         self.quiet, self.verbose = quiet, verbose
         self.counts = {"done": 0, "skipped": 0, "failed": 0}
         self.total = 0
         self.start = time.monotonic()
         self._bar: Progress | None = None
+        self._lost: dict[str, str] = {}  # streams that take no more, and why; "" for a reader that left
         self._told: set[str] = set()  # warnings, without the names of their files
 
     def __enter__(self) -> Self:
@@ -107,8 +113,15 @@ class Console:
             made_from = ", ".join(map(str, result.item.inputs)) or result.item.text
             self._message(f"{verb}: {made_from} → {', '.join(map(str, result.item.outputs))}")
 
-    def summary(self, status: "ExitStatus", dry_run: bool = False) -> None:
-        """The last record, and the last line."""
+    def absent(self, results: Iterable["Result"]) -> None:
+        """Record items of which no input exists; what is wrong is said once, for all of them."""
+        for result in results:
+            self.counts[result.status] += 1
+            self._record("item", ndjson.item_record(result, self.seed))
+        self._record("summary", ndjson.summary_record({**self.counts, "unfinished": 0}, 0.0, ExitStatus.NO_INPUTS))
+
+    def summary(self, status: ExitStatus, dry_run: bool = False) -> ExitStatus:
+        """Write the last record and the last line; returns the exit status, which lost records change."""
         if self._bar:
             self._bar.stop()
             self._bar = None
@@ -120,12 +133,16 @@ class Console:
             words = {"done": "to make", "skipped": "done already", "failed": "would fail"} if dry_run else {}
             told = [f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == "done"]
             self._message(", ".join(told) + f" in {seconds:.1f} s")
+        if faults := [f"{name} ({reason})" for name, reason in self._lost.items() if reason]:
+            say(f"omnialpha: not all could be written to {', '.join(faults)}")
+            return status or ExitStatus.FAILED
+        return status
 
     def _message(self, text: str) -> None:
         if self._bar:
             self._bar.console.out(printable(text), highlight=False)
-        else:
-            say(text)
+        elif "standard error" not in self._lost and not say(text):
+            self._lost["standard error"] = "closed or full"
 
     def _paths(self, result: "Result") -> None:
         if not self.json:
@@ -136,26 +153,28 @@ class Console:
         if self._bar and sys.stdout.isatty():
             self._bar.console.out(printable(path), highlight=False)  # above the bar, on the same terminal
             return
-        _print(os.fsencode(path) + b"\n")
+        self._write("standard output", os.fsencode(path) + b"\n")
 
     def _record(self, event: str, record: dict[str, object]) -> None:
-        text = ndjson.line(event, record)
+        line = ndjson.line(event, record).encode()
         if self.report:
-            self.report.write(text)
-            self.report.flush()
+            self._write("the report", line)
         if self.json:
-            _print(text.encode())
+            self._write("standard output", line)
 
-
-def _print(line: bytes) -> None:
-    """To standard output; where who read it has left, as `| head -1` does, the batch goes on without."""
-    try:
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    def _write(self, name: str, line: bytes) -> None:
+        """Write to a stream; where that fails, or its reader has left, as `| head -1` does, go on without it."""
+        if name in self._lost:
+            return
+        try:
+            if name == "the report" and self.report:
+                self.report.write(line)
+            else:
+                streams.write(sys.stdout, line)
+        except BrokenPipeError:
+            self._lost[name] = ""
+        except OSError as error:
+            self._lost[name] = error.strerror or str(error)
 
 
 def _progress_bar() -> "Progress":

@@ -4,19 +4,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TextIO
 
 from ..batch.job import Job
 from ..batch.journal import Journal, read_history
 from ..batch.result import Result
-from ..batch.resume import Choice, choose
+from ..batch.resume import SHOWN, Choice, choose
 from ..batch.shard import Shard
 from ..model.load_options import LoadOptions
 from ..model.published import distilled
 from ..picture.settings import FileOptions, Settings
-from ..plan import STEADY_TASK
-from ..status import ExitStatus, UsageError
+from ..plan import STEADY_TASK, Item
+from ..status import ExitStatus, NoInputsError, UsageError
 from ..tasks import Task, passes
 from ..weights import adapters, store
 from ..weights.store import Weights
@@ -25,6 +23,7 @@ from .interrupts import Stop, interrupts
 from .options import Options
 from .planning import Order, check_formats, output_of
 from .previews import Previews, check_page
+from .streams import open_report
 
 
 def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
@@ -46,18 +45,20 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
     items = shard.select(order.items, output)
     loading = _loading(options)
     settings = _resolved(settings, task, options, loading, weights)
-    choice = choose(items, read_history(output), output, settings, weights.identity, options.overwrite)
+    remarks: list[str] = []
+    choice = choose(items, read_history(output, remarks), output, settings, weights.identity, options.overwrite)
     job = Job(
         options.model, weights.identity, settings, output, str(shard), len(items), batch_size=batch_size, files=files,
         device="cpu" if options.memory == "cpu" else options.device, loading=loading,
     )  # fmt: skip
 
     with ExitStack() as stack:
-        report = stack.enter_context(_open_report(options.report)) if options.report else None
+        report = stack.enter_context(open_report(options.report)) if options.report else None
         console = stack.enter_context(
             Console(json=options.json, report=report, seed=options.seed, quiet=options.quiet, verbose=options.verbose)
         )
-        for remark in order.remarks:
+        _refuse_absent(order, items, console)
+        for remark in (*order.remarks, *remarks):
             console.warn(remark)
         if weights.caution and not options.lora:
             console.warn(weights.caution)
@@ -83,9 +84,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
                 if options.fail_fast or len(failed) == options.max_failures:
                     stop.event.set()
         previews.finish()
-        status = _status(failed, len(items), stop)
-        console.summary(status)
-    return status
+        return console.summary(_status(failed, len(items), stop))
 
 
 def _results(choice: Choice, job: Job, options: Options, stop: Stop, console: Console) -> Iterator[Result]:
@@ -159,8 +158,7 @@ def _foresee(choice: Choice, console: Console) -> ExitStatus:
     for item in choice.todo:
         console.planned(Result(item, "failed" if item.error else "done", error=item.error))
     status = ExitStatus.FAILED if any(item.error for item in choice.todo) else ExitStatus.OK
-    console.summary(status, dry_run=True)
-    return status
+    return console.summary(status, dry_run=True)
 
 
 def _status(failed: Sequence[Result], items: int, stop: Stop) -> ExitStatus:
@@ -169,6 +167,16 @@ def _status(failed: Sequence[Result], items: int, stop: Stop) -> ExitStatus:
     if failed and len(failed) == items and all(result.error and result.error.code == "memory" for result in failed):
         return ExitStatus.DEVICE
     return ExitStatus.FAILED if failed else ExitStatus.OK
+
+
+def _refuse_absent(order: Order, items: Sequence[Item], console: Console) -> None:
+    """Raise NoInputsError where not one of the inputs exists, in this share of them or another."""
+    missing = [item for item in order.items if item.error and item.error.code == "missing"]
+    if not missing or len(missing) < len(order.items):
+        return
+    console.absent(Result(item, "failed", error=item.error) for item in items)
+    more = f" (and {len(missing) - SHOWN} more)" if len(missing) > SHOWN else ""
+    raise NoInputsError("; ".join(str(item.error) for item in missing[:SHOWN]) + more)
 
 
 def _refuse_untrained(task: Task, weights: Weights) -> None:
@@ -196,10 +204,3 @@ def _batch_size(text: str) -> int | None:
     if text.isdecimal() and int(text) > 0:
         return int(text)
     raise UsageError(f"--batch-size {text}: give auto, or a number from 1")
-
-
-def _open_report(path: Path) -> TextIO:
-    try:
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--report {path}: {error.strerror}") from error

@@ -11,8 +11,8 @@ from ..lab import bench
 from ..lab.data import command as data
 from ..lab.evaluate import commands as evaluate
 from ..lab.train import command as train
-from ..status import OmniAlphaError
-from . import complete, decompose, doctor, generate, matte, remove, tasks, weights
+from ..status import ExitStatus, OmniAlphaError
+from . import complete, decompose, doctor, generate, matte, remove, streams, tasks, weights
 from .console import say
 
 app = typer.Typer(
@@ -70,11 +70,20 @@ def options(
 
 def main() -> None:
     """Run the command line and exit."""
+    streams.replace_closed()
+    status: int | str | None = 0
     try:
         app()
     except OmniAlphaError as error:
         say(f"omnialpha: {error}")
-        sys.exit(error.status)
+        status = error.status
+    except OSError as error:  # a folder or a stream that is gone, for a command that is not a batch
+        streams.drop(sys.stdout)
+        say(f"omnialpha: {error.filename or 'standard output'}: {error.strerror or error}")
+        status = ExitStatus.FAILED
+    except SystemExit as end:
+        status = end.code
+    sys.exit(status if streams.flush() else status or ExitStatus.FAILED)
 
 
 if __name__ == "__main__":

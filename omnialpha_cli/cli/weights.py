@@ -26,6 +26,8 @@ def list_() -> None:
     """List the known weights: name, size, licence, and where they are."""
     from ..weights import store
 
+    if fault := store.unreadable_home():
+        say(f"warning: {fault}")
     for one in store.known():
         locked = one.locked
         assert locked is not None

@@ -77,7 +77,7 @@ class Weights:
     @property
     def present(self) -> bool:
         """Whether the folder is there, verified or not."""
-        return any((self.folder / file).is_file() for file in LAYOUTS)
+        return any(_is_file(self.folder / file) for file in LAYOUTS)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -99,6 +99,8 @@ class Weights:
         """Raise WeightsError, with what it takes to get them, if weights that can be pulled are not there."""
         if self.locked and self.locked.sources and not self.present:
             size = f"{self.locked.size / 1e9:.1f} GB"
+            if fault := unreadable_home():
+                raise WeightsError(f"weights {self.name}: {fault}; another place can be given in OMNIALPHA_HOME")
             raise WeightsError(
                 f"weights {self.name} are not here; get them with: {self.mend} "
                 f"({size} to download, and as much disk in {self.folder})"
@@ -119,12 +121,35 @@ def home() -> Path:
     if given := os.environ.get("OMNIALPHA_HOME"):
         return Path(given)
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or _user_home() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = _user_home() / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME") or _user_home() / ".cache")
     return base / "omnialpha"
+
+
+def _user_home() -> Path:
+    return Path(os.path.expanduser("~"))  # noqa: PTH111 – that of pathlib fails for a user without a home
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; one in a folder that may not be entered is not, for us."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def unreadable_home() -> str | None:
+    """What keeps this user out of the home folder of the weights, if anything does."""
+    try:
+        home().stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"{home()} cannot be read: {error.strerror}"
+    return None
 
 
 def known() -> list[Weights]:
@@ -140,7 +165,7 @@ def known() -> list[Weights]:
 def read_recorded() -> dict[str, LockedWeights]:
     """What was pulled or imported on this machine."""
     path = home() / RECORDED
-    return read_lock(path) if path.is_file() else {}
+    return read_lock(path) if _is_file(path) else {}
 
 
 def record(locked: LockedWeights) -> Path:

@@ -1,0 +1,83 @@
+"""Standard output, standard error and a report's file: whatever becomes of them, a batch goes on."""
+
+import errno
+import io
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from ..status import UsageError
+
+NAMES = "stdin", "stdout", "stderr"
+
+
+class _Closed(io.RawIOBase):
+    """Stands for a stream that was closed before the program began."""
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        return 0
+
+    def write(self, data: object) -> int:
+        raise OSError(errno.EBADF, "it is closed")
+
+
+def replace_closed() -> None:
+    """Let no other file take the number of a standard stream that is closed: it would be given the output."""
+    for number, name in enumerate(NAMES):
+        with suppress(OSError):
+            os.fstat(number)
+            continue
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, this one
+        setattr(sys, name, None)
+    for name in NAMES:
+        if getattr(sys, name) is None:
+            raw = _Closed()
+            buffer = io.BufferedReader(raw) if name == "stdin" else io.BufferedWriter(raw, 1)
+            setattr(sys, name, io.TextIOWrapper(buffer, "utf-8", "surrogateescape", write_through=True))
+
+
+def write(stream: TextIO, data: bytes) -> None:
+    """Write at once. Raises OSError; what could not be written is not tried again."""
+    try:
+        stream.flush()
+        stream.buffer.write(data)
+        stream.buffer.flush()
+    except (OSError, ValueError) as error:  # ValueError: closed by somebody
+        drop(stream)
+        raise error if isinstance(error, OSError) else OSError(errno.EBADF, "it is closed") from error
+
+
+def drop(stream: TextIO) -> None:
+    """Send what a stream still holds, and what is written later, nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def flush() -> bool:
+    """Flush standard output at the end; whether all that was written to it could be, as far as somebody reads it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop(sys.stdout)
+    except (OSError, ValueError):
+        drop(sys.stdout)
+        return False
+    return True
+
+
+def open_report(path: Path) -> BinaryIO:
+    """Open the file of --report, without a buffer. Raises UsageError."""
+    try:
+        return path.open("wb", buffering=0)
+    except OSError as error:
+        raise UsageError(f"--report {path}: {error.strerror}") from error

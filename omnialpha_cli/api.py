@@ -16,10 +16,10 @@ from .media.read import read_image
 from .media.samples import quantise
 from .model import omnialpha
 from .model.load_options import LoadOptions
-from .picture.effects import find_effects
+from .model.request import Request
 from .picture.finish import finish
+from .picture.infer import infer
 from .picture.load import load_model
-from .picture.passes import second_pass
 from .picture.prepare import prepare
 from .picture.settings import Refine, Screen, Settings
 from .status import UsageError
@@ -65,8 +65,11 @@ class RemoveOptions(Options, total=False):
 HINTS = ("text", "trimap", "mask", "rough_mask", "background")
 
 
-class OmniAlpha(omnialpha.OmniAlpha):
-    """The model with its weights."""
+class OmniAlpha:
+    """A loaded model behind the commands, as Python functions of single pictures. `model` is what they ask."""
+
+    def __init__(self, model: omnialpha.OmniAlpha):
+        self.model = model
 
     @classmethod
     def load(
@@ -85,7 +88,13 @@ class OmniAlpha(omnialpha.OmniAlpha):
         options = replace(options or LoadOptions(), **single)
         if not options.loras and (caution := store.find(str(name_or_folder)).caution):
             warnings.warn(caution, stacklevel=2)
-        return load_model(super().load, name_or_folder, device, dtype, options)
+        return cls(load_model(name_or_folder, device, dtype, options))
+
+    def run(
+        self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
+    ) -> list[list[Tensor]]:
+        """Ask the model itself: one list of RGBA (4, H, W) in [0, 1] a request, as `model.omnialpha.OmniAlpha.run`."""
+        return self.model.run(requests, steps, guidance)
 
     def matte(self, image: Picture, *, background: Picture | None = None, **options: Unpack[MatteOptions]) -> Pixels:
         """Cut the foreground out of one picture; `background` is a clean plate, the same picture without the object.
@@ -143,15 +152,13 @@ class OmniAlpha(omnialpha.OmniAlpha):
         return self._run(task, pictures, Settings(**others, text=text))
 
     def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
-        way = passes(task, self.tasks)
-        defaults = self.defaults.of((way or [task])[0].name)
+        way = passes(task, self.model.tasks)
+        defaults = self.model.defaults.of((way or [task])[0].name)
         settings = replace(settings, format="tiff").resolved(asdict(defaults))  # it holds whatever the picture is
-        prepared = prepare(task, pictures, self.defaults, settings, way)
-        (layers,) = self.run([prepared.request], steps=settings.steps, guidance=settings.guidance)
-        made = second_pass(self, [(prepared, layers)], settings)
-        ((prepared, layers),) = find_effects(self, made, settings)
+        prepared = prepare(task, pictures, self.model.defaults, settings, way)
+        ((_, [(prepared, layers)]),) = infer(self.model, [prepared], settings)
         depth = pictures[0].depth if pictures else "8"
-        return [_pixels(layer, depth) for layer in finish(prepared, layers, settings, self.better)]
+        return [_pixels(layer, depth) for layer in finish(prepared, layers, settings, self.model)]
 
 
 def _picture(image: Picture) -> Image:

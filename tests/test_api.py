@@ -54,7 +54,7 @@ def test_the_seed_decides(model, picture, tmp_path):
 
 def test_a_command_has_the_steps_that_its_weights_want(model):
     own = {"generate": {"steps": 3, "guidance": 2.0, "canvas": 32}}
-    model = replace(model, defaults=replace(model.defaults, steps=1, commands=own))
+    model = OmniAlpha(replace(model.model, defaults=replace(model.model.defaults, steps=1, commands=own)))
     made = model.generate("a cat")
     assert made.shape == (32, 32, 4)
     assert np.array_equal(made, model.generate("a cat", steps=3, guidance=2.0))
@@ -64,12 +64,12 @@ def test_a_command_has_the_steps_that_its_weights_want(model):
 def test_a_task_may_want_something_else_than_its_command(model, picture, tmp_path):
     own = {"generate": {"canvas": 32, "steps": 3}}
     own |= {f"generate.{wide}": {"canvas": 96} for wide in ("scene", "background")}
-    model = replace(model, defaults=replace(model.defaults, steps=1, commands=own))
+    model = OmniAlpha(replace(model.model, defaults=replace(model.model.defaults, steps=1, commands=own)))
     assert model.generate("a cat").shape == (32, 32, 4)
     scene = model.generate("a cat", scene=True)
     assert scene.shape == (96, 96, 4) and np.array_equal(scene, model.generate("a cat", scene=True, steps=3))
     # A completion that is made from words alone wants what that wants.
-    model, path = replace(model, tasks=("generate.background",)), picture(tmp_path / "a.png")
+    model, path = OmniAlpha(replace(model.model, tasks=("generate.background",))), picture(tmp_path / "a.png")
     wanted = {"given": "foreground", "want": "background"}
     made = model.complete(path, "a cat", **wanted)
     assert np.array_equal(made, model.complete(path, "a cat", **wanted, canvas=96, steps=3))

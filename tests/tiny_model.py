@@ -9,7 +9,8 @@ from omnialpha_cli.api import OmniAlpha as Api
 from omnialpha_cli.model.config import TransformerConfig
 from omnialpha_cli.model.mini.context import MiniContext, MiniContextConfig
 from omnialpha_cli.model.mini.light_vae import LightVAE, LightVAEConfig
-from omnialpha_cli.model.omnialpha import Defaults, OmniAlpha, Prediction
+from omnialpha_cli.model.mini.model import Mini
+from omnialpha_cli.model.omnialpha import Defaults, Prediction
 from omnialpha_cli.model.sampler import Schedule
 from omnialpha_cli.model.transformer import Transformer
 from omnialpha_cli.tasks import TASKS
@@ -17,7 +18,7 @@ from omnialpha_cli.tasks import TASKS
 WORDS = ("[UNK]", "a", "red", "cat", "matte", "this")
 
 
-def tiny_model(prediction: Prediction = "residual", steps: int = 2) -> OmniAlpha:
+def tiny_model(prediction: Prediction = "residual", steps: int = 2) -> Mini:
     torch.manual_seed(0)
     tokenizer = Tokenizer(WordPiece({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
@@ -29,7 +30,7 @@ def tiny_model(prediction: Prediction = "residual", steps: int = 2) -> OmniAlpha
         axes_dims_rope=(4, 6, 6),
         rope_canvas=16,
     )
-    model = OmniAlpha(
+    model = Mini(
         Transformer(config),
         LightVAE(LightVAEConfig(channels=(8, 8, 8), blocks=(1, 1, 1))),
         MiniContext(MiniContextConfig(dim=24, vocabulary=len(WORDS), word_dim=8), tokenizer),
@@ -49,6 +50,6 @@ def tiny_model(prediction: Prediction = "residual", steps: int = 2) -> OmniAlpha
     return model
 
 
-def in_api(model: OmniAlpha) -> Api:
+def in_api(model: Mini) -> Api:
     """The same model behind the Python API."""
-    return Api(**{name: getattr(model, name) for name in model.__dataclass_fields__})
+    return Api(model)

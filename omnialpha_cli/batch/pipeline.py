@@ -19,10 +19,9 @@ from ..media.image import Image
 from ..media.read import read_image
 from ..media.signatures import read_head
 from ..picture.devices import is_out_of_memory
-from ..picture.effects import find_effects
 from ..picture.finish import finish
+from ..picture.infer import infer
 from ..picture.model import Model
-from ..picture.passes import second_pass
 from ..picture.prepare import Prepared, prepare
 from ..picture.settings import FileOptions, Settings
 from ..plan import Item
@@ -221,30 +220,25 @@ class Pipeline:
             self.admission.leave(work.pixels)
 
     def _compute(self, window: Sequence[Work]) -> Iterator[tuple[list[Work], list[list[Tensor]]]]:
-        """The batches of a window as they are done."""
-        requests = [work.prepared.request for work in window]
-        steps, guidance, batch_size = self.settings.steps, self.settings.guidance, self.buckets.limit
-        running = self.model.run_batches(requests, steps=steps, guidance=guidance, batch_size=batch_size)
+        """Yield the batches of a window as they are done."""
+        running = infer(self.model, [work.prepared for work in window], self.settings, self.buckets.limit)
         while True:
             with self.times.measure("infer") as inferring:
                 done = next(running, None)
             if done is None:
                 return
             batch = [window[i] for i in done[0]]
-            with self.times.measure("infer") as again:
-                made = [(work.prepared, layers) for work, layers in zip(batch, done[1], strict=True)]
-                made = find_effects(self.model, second_pass(self.model, made, self.settings), self.settings)
-            for work, (prepared, _) in zip(batch, made, strict=True):
+            for work, (prepared, _) in zip(batch, done[1], strict=True):
                 work.prepared = prepared
-                work.seconds += (inferring.seconds + again.seconds) / len(batch)
-            yield batch, [layers for _, layers in made]
+                work.seconds += inferring.seconds / len(batch)
+            yield batch, [layers for _, layers in done[1]]
 
     def _write(self) -> None:
         while inferred := self.inferred.get():
             work, layers = inferred
             try:
                 with self.times.measure("finish") as finishing:
-                    pictures = finish(work.prepared, layers, self.settings, self.model.better)
+                    pictures = finish(work.prepared, layers, self.settings, self.model)
                 with self.times.measure("write") as writing:
                     alpha_only, compression = self.settings.alpha_only, self.files.compression
                     write(work.item, pictures, work.prepared, alpha_only, compression, work.fingerprint, self.journal)

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 
-from ..model.omnialpha import OmniAlpha
 from ..picture.devices import DTYPES, choose_device
 from ..picture.load import load_model
 from .batching import default_batch_size
@@ -27,7 +26,7 @@ class Worker:
         self.threads = share_cores(job.cores, job.items, accelerated)
         self.batch_size = job.batch_size or default_batch_size(job.cores, accelerated)
         dtype = DTYPES[job.settings.dtype]
-        self.model = load_model(OmniAlpha.load, job.model, device, dtype, job.loading)
+        self.model = load_model(job.model, device, dtype, job.loading)
         self.times = StageTimes()
 
     def make(self, source: Source, journal: Journal, stop: threading.Event) -> Iterator[Result]:

@@ -1,7 +1,7 @@
 """From a weights folder to networks in their places: read, adapted by LoRAs, quantised, compiled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from . import lora
 from .load_options import LoadOptions
 from .memory import Plan, free_memory, plan
 from .mini import load as embedded
+from .mini.model import Mini
+from .omnialpha import Defaults, OmniAlpha
 from .parts import Parts
 from .published import distilled
 from .published import load as published
@@ -19,19 +21,8 @@ from .quantise import BYTES, quantise_blocks
 from .streaming import BlockStream
 
 
-@dataclass(frozen=True)
-class Assembled:
-    """The networks, what `config.json` says of their use, and where they are."""
-
-    parts: Parts
-    config: dict[str, Any]
-    device: torch.device
-    dtype: torch.dtype
-    plan: Plan
-
-
-def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, options: LoadOptions) -> Assembled:
-    """Load the networks of a weights folder, change them as `options` say, and bring them to where they wait.
+def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, options: LoadOptions) -> OmniAlpha:
+    """Return the model of a weights folder, changed as `options` say, each network where it waits.
 
     Raises as `omnialpha.OmniAlpha.load` does.
     """
@@ -51,7 +42,19 @@ def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, opti
         parts = replace(parts, schedule=replace(parts.schedule, **distilled.SCHEDULE))
     _adapt(parts, loras, options.merge_loras)
     _place(parts, chosen, device, options)
-    return Assembled(parts, config, device, dtype, chosen)
+    networks = (parts.transformer, parts.vae, parts.context_encoder)
+    settings: dict[str, Any] = {
+        "prediction": config.get("prediction", "velocity"),
+        "tasks": tuple(config.get("tasks", ())),
+        "defaults": Defaults.from_dict(config.get("defaults", {})),
+        "schedule": parts.schedule,
+        "device": device,
+        "dtype": dtype,
+        "memory": chosen,
+    }
+    if layout is embedded:
+        return Mini(*networks, **settings, specialists=dict(parts.specialists))
+    return OmniAlpha(*networks, **settings)
 
 
 def _adapt(parts: Parts, loras: Sequence[tuple[Path, float]], merge: bool) -> None:

@@ -6,33 +6,25 @@ are methods, which a runner may schedule; `run_batches` composes them, the first
 Requests of one call may differ in everything: they are grouped by their exact `Layout`, and only the context is padded.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from . import sampler
-from .assemble import assemble
 from .config import FromDict, by_task
 from .context import Context, join
 from .load_options import LoadOptions
 from .memory import RESIDENT, Plan, present
-from .mini.context import MiniContext
-from .mini.detail import Detail
-from .mini.effects import Effects
-from .mini.generator import Generator
-from .mini.inpainter import Inpainter
 from .parts import VAE, ContextEncoder
 from .positions import Layout
 from .request import Request, by_layout, mean_of_mirrored
 from .transformer import Prepared, Transformer, pack, unpack
 
 Prediction = Literal["velocity", "residual"]
-Network = Literal["transformer", "generator", "inpainter"]
 Batches = Iterator[tuple[Sequence[int], list[list[Tensor]]]]
 
 
@@ -80,10 +72,6 @@ class OmniAlpha:
     device: torch.device | str = "cpu"
     dtype: torch.dtype = torch.float32
     memory: Plan = RESIDENT
-    effects: Effects | None = None
-    detail: Detail | None = None
-    inpainter: Inpainter | None = None
-    generator: Generator | None = None
 
     @classmethod
     def load(
@@ -100,25 +88,12 @@ class OmniAlpha:
         names of its fields. Raises OSError, KeyError, ValueError, RuntimeError or ImportError when something is missing
         or does not fit.
         """
+        from .assemble import assemble  # it knows the layouts of weights, which this module does not
+
         options = replace(options or LoadOptions(), **single)
-        loaded = assemble(Path(folder), torch.device(device), dtype, options)
-        config = loaded.config
-        return cls(
-            loaded.parts.transformer,
-            loaded.parts.vae,
-            loaded.parts.context_encoder,
-            prediction=config.get("prediction", "velocity"),
-            tasks=tuple(config.get("tasks", ())),
-            defaults=Defaults.from_dict(config.get("defaults", {})),
-            schedule=loaded.parts.schedule,
-            device=loaded.device,
-            dtype=loaded.dtype,
-            memory=loaded.plan,
-            effects=loaded.parts.effects,
-            detail=loaded.parts.detail,
-            inpainter=loaded.parts.inpainter,
-            generator=loaded.parts.generator,
-        )
+        model = assemble(Path(folder), torch.device(device), dtype, options)
+        assert isinstance(model, cls)
+        return model
 
     def run(
         self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
@@ -142,57 +117,16 @@ class OmniAlpha:
         guidance: float | None = None,
         batch_size: int | None = None,
     ) -> Batches:
-        """The same, batch by batch as they are done: the places of its requests among all, and their layers.
+        """Yield batch by batch, as they are done, the places of its requests among all, and their layers.
 
         No more than `batch_size` requests go through a network together, where one is given. The context encoder and
         the VAE see all batches before the transformer sees the first, so that each comes to the device once.
         """
         steps, scale = steps or self.defaults.steps, self.defaults.guidance if guidance is None else guidance
-        networks: dict[Network, Callable[[Sequence[Request]], Batches]] = {
-            "transformer": lambda some: self._seen_batches(some, steps, scale, batch_size),
-            "generator": lambda some: self._drawn_batches(some, steps, scale, batch_size),
-            "inpainter": lambda some: self._inpainted_batches(some, batch_size),
-        }
-        for network, run in networks.items():
-            places = [i for i, request in enumerate(requests) if self._served_by(request) == network]
-            if places:
-                for members, layers in run([requests[i] for i in places]):
-                    yield [places[i] for i in members], layers
+        yield from self.transformed(requests, steps, scale, batch_size)
 
-    def _served_by(self, request: Request) -> Network:
-        """What serves a request: the transformer, unless embedded weights have a network of its own for it."""
-        if self.generator is not None and not request.inputs:
-            return "generator"
-        return "inpainter" if self.inpainter is not None and request.hole is not None else "transformer"
-
-    def _inpainted_batches(self, requests: Sequence[Request], batch_size: int | None) -> Batches:
-        """`run_batches` of requests with a hole."""
-        for part in by_layout([request.layout for request in requests], batch_size):
-            yield part, [[picture] for picture in self.inpaint([requests[i] for i in part])]
-
-    def inpaint(self, requests: Sequence[Request]) -> Tensor:
-        """What is behind the holes of requests of one layout: RGBA (B, 4, H, W) in [0, 1], float32 on the CPU."""
-        assert self.inpainter is not None
-        filled = torch.stack([self._to_device(request.inputs[0][:3]) for request in requests])
-        holes = torch.stack([self._to_device(request.hole[None]) for request in requests if request.hole is not None])
-        return F.pad(self.inpainter(filled, holes).float().clamp(0, 1), (0, 0, 0, 0, 0, 1), value=1.0).cpu()
-
-    def _drawn_batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
-        """`run_batches` of requests without inputs. What draws is staged where the transformer is streamed."""
-        with present(self.generator, self.device, staged=self.memory.mode != "resident"):
-            for part in by_layout([request.layout for request in requests], batch_size):
-                batch = [requests[i] for i in part]
-                yield part, self.decode(self.draw(batch, steps, scale), batch[0].layout)
-
-    def draw(self, requests: Sequence[Request], steps: int, scale: float) -> Tensor:
-        """Clean target tokens (B, N_targets, C·p²) of requests of one layout, from their words alone."""
-        assert self.generator is not None
-        layout = requests[0].layout
-        sigmas = sampler.schedule(steps, layout.num_targets, self.schedule)
-        return self.generator.sample([r.prompt for r in requests], self.noise(requests), sigmas, scale, layout)
-
-    def _seen_batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
-        """`run_batches` of requests that the transformer serves."""
+    def transformed(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
+        """Yield as `run_batches` does, by context, VAE and transformer; `scale` is that of guidance."""
         parts = by_layout([request.layout for request in requests], batch_size)
         batches = [self._views([requests[i] for i in part]) for part in parts]
         staged = self.memory.mode != "resident"
@@ -265,51 +199,32 @@ class OmniAlpha:
             contexts.append(self.context_encoder.read([""] * len(requests), seen))
         return contexts
 
-    @torch.inference_mode()
-    def relevance(self, picture: Tensor, words: str) -> Tensor:
-        """Logits (H/16, W/16), float32 on the CPU, of how relevant each place of RGBA (4, H, W) is to `words`.
-
-        Of embedded weights alone: raises TypeError for others, which read words as part of the prompt.
-        """
-        if not isinstance(self.context_encoder, MiniContext):
-            raise TypeError("these weights read words as part of the prompt")
-        with present(self.context_encoder, self.device, staged=self.memory.mode != "resident"):
-            return self.context_encoder.relevance_of(self._to_device(picture), words).float().cpu()
-
-    @torch.inference_mode()
     def subject(self, words: str) -> str:
-        """What of the words for a scene is an object before a background, "" if there is none.
+        """Return what of the words for a scene is an object before a background.
 
-        Of embedded weights alone: raises TypeError for others, which draw the whole scene.
+        Raises TypeError of weights that draw a scene as a whole.
         """
-        if self.generator is None:
-            raise TypeError("these weights draw a scene as a whole")
-        with present(self.generator, self.device, staged=self.memory.mode != "resident"):
-            return self.generator.subject(words)
+        raise TypeError("these weights draw a scene as a whole")
 
-    @torch.inference_mode()
-    def gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
-        """By how much (3, H, W), float32 on the CPU, RGBA (4, H, W) would be lighter without the effects of the object
-        that was painted over in it, where the `mask` (H, W) is white. None of weights that see no effects apart.
+    def relevance(self, picture: Tensor, words: str) -> Tensor:
+        """Return logits (h, w) of how relevant places of RGBA (4, H, W) are to `words`. Raises TypeError: part of the
+        prompt, words are not told apart. Weights that read them apart, as the embedded ones do, tell.
         """
-        if self.effects is None:
-            return None
-        return self.effects.gains(self._to_device(picture[:3]), self._to_device(mask)).float().cpu()
+        raise TypeError("these weights read words as part of the prompt")
 
-    @property
-    def better(self) -> Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor] | None:
-        """A second look at a matte, of weights that see its detail apart: from the plate (3, H, W), sRGB in [0, 1], the
-        colours (6, H, W) that object and background are likely to have in it, alpha (H, W) and a trimap (H, W), or
-        none, to a better alpha, float32 on the CPU.
+    def shadow_gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
+        """Return by how much (3, H, W) RGBA (4, H, W) would be lighter without the shadows and reflections of the
+        object that was painted over in it, where the `mask` (H, W) is white; None of weights that cannot tell.
         """
-        return None if self.detail is None else self._look_again
+        return None
 
-    @torch.inference_mode()
-    def _look_again(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
-        assert self.detail is not None
-        plate, colours, alpha = (self._to_device(one) for one in (plate, colours, alpha))
-        hint = None if trimap is None else self._to_device(trimap)
-        return self.detail.better(plate, colours, alpha, hint).float().cpu()
+    def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor | None:
+        """Return a better alpha (H, W) from the plate's own pixels, or None of weights that cannot.
+
+        The plate (3, H, W) is sRGB in [0, 1], `colours` (6, H, W) are those that object and background are likely to
+        have in it; a trimap (H, W) may be known.
+        """
+        return None
 
     def encode(self, requests: Sequence[Request]) -> list[Tensor]:
         """Latents of the inputs, of requests of one layout: for input k (B, 16, H_k/8, W_k/8)."""

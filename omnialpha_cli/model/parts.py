@@ -1,16 +1,12 @@
 """What a model is made of, whichever weights it has."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .context import Context
-from .mini.detail import Detail
-from .mini.effects import Effects
-from .mini.generator import Generator
-from .mini.inpainter import Inpainter
 from .sampler import Schedule
 from .transformer import Transformer
 
@@ -37,15 +33,13 @@ class ContextEncoder(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """The networks, and the schedule that the transformer was trained for. Embedded weights may have
-    `effects`, a matte's `detail`, an `inpainter` and a `generator`.
+    """The networks of a weights folder, and the schedule that its transformer was trained for.
+
+    `specialists` are networks beside the transformer by name, or what reads them when they are needed.
     """
 
     transformer: Transformer
     vae: VAE
     context_encoder: ContextEncoder
     schedule: Schedule
-    effects: Effects | None = None
-    detail: Detail | None = None
-    inpainter: Inpainter | None = None
-    generator: Generator | None = None
+    specialists: Mapping[str, nn.Module | Callable[[], nn.Module]] = field(default_factory=dict)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from torch.nn import functional as F
 
-from .mini.context import PATCH
 from .positions import Layout
 
+PATCH = 16  # pixels a side of a transformer patch: stride 8 of the VAE, patches of 2
 MULTIPLE = 32  # of the sides of inputs for the embedded context
 
 
@@ -17,21 +17,23 @@ class Request:
     """One item: `inputs` are RGBA (4, H, W) in [0, 1], straight, sRGB-encoded.
 
     `targets` are the (H, W) in pixels of the images to make. Sides are multiples of 16, those of inputs of 32 for the
-    embedded context. `hole` (H, W), of bools, is where the first input was filled, and the one target is to differ.
+    embedded context. `inpaint_mask` (H, W), of bools, is where the first input was filled, and the one target is to
+    differ. `task` is the name of its row in the table of tasks, which says what serves it.
     """
 
     prompt: str
     inputs: tuple[Tensor, ...]
     targets: tuple[tuple[int, int], ...]
     seed: int = 0
-    hole: Tensor | None = None
+    inpaint_mask: Tensor | None = None
+    task: str = ""
 
     def mirrored(self, scale: float = 1.0) -> "Request":
         """The same of the mirror images, opaque ones, on canvases of about `scale` times the sides."""
         targets = tuple(_scaled(size, scale) for size in self.targets)
         sizes = (_scaled((image.shape[-2], image.shape[-1]), scale) for image in self.inputs)
         images = (resized(image, size).flip(-1) for image, size in zip(self.inputs, sizes, strict=True))
-        return replace(self, inputs=tuple(images), targets=targets, hole=None)
+        return replace(self, inputs=tuple(images), targets=targets, inpaint_mask=None)
 
     @property
     def layout(self) -> Layout:

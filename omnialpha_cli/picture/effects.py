@@ -18,6 +18,6 @@ def find_effects(model: Model, made: Sequence[Made], settings: Settings) -> list
         if prepared.task.command == "remove" and prepared.hint is not None:
             mask = (prepared.canvas.fit(prepared.hint[None])[0] >= 0.5).float()  # (h, w)
             seen = paint_over(prepared.request.inputs[0], mask)
-            prepared = replace(prepared, gains=model.gains(seen, mask))
+            prepared = replace(prepared, gains=model.shadow_gains(seen, mask))
         found.append((prepared, layers))
     return found

@@ -5,27 +5,27 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..imaging.colour.spread import seen_colours
+from ..imaging.colour.spread import likely_colours
 from ..imaging.composite import opaque, over
 from ..imaging.matte.finish import finish_matte
 from ..imaging.matte.layers import finish_layers
-from ..imaging.matte.refine import Better
+from ..imaging.matte.refine import Refiner
 from ..imaging.removal.clean_plate import finish_removal, relight
 from ..imaging.stand import in_middle, stand
-from ..media.colour import SRGB, Encoding
+from ..media.colour import SRGB
 from ..tasks import Command
-from .model import Look
+from .model import Model
 from .prepare import Prepared, in_encoding
 from .settings import Settings
 
 
-def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, look: Look | None = None) -> list[Tensor]:
+def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
     """Bring the model's layers (4, h, w), sRGB, to full size: straight RGBA (4, H, W), bottom first, in the encoding of
-    the output. `look` is the model's second look at a matte.
+    the output. Mattes are refined by the `model`, where it can.
     """
     encoding = prepared.target.encoding
     layers = [in_encoding(layer.cpu(), SRGB, encoding) for layer in layers]
-    results = FINISHES[prepared.task.command](prepared, layers, settings, _for_plates_in(encoding, look))
+    results = FINISHES[prepared.task.command](prepared, layers, settings, model)
     for result in results:
         if prepared.light is not None:
             result[:3] = torch.where(prepared.light, prepared.plate, result[:3])
@@ -34,27 +34,25 @@ def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, loo
     return results
 
 
-def _for_plates_in(encoding: Encoding, look: Look | None) -> Better | None:
-    """The look at plates of an encoding, and at the colours that are seen in them: in sRGB, as it was learnt."""
-    if look is None:
-        return None
+def _refiner(prepared: Prepared, model: Model) -> Refiner:
+    """Return how the model refines alpha on plates in the encoding of the output: it learnt from sRGB."""
 
-    def better(plate: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
-        seen = in_encoding(plate, encoding, SRGB).clamp(0, 1)
-        return look(seen, seen_colours(seen, alpha), alpha, trimap)
+    def refined(plate: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor | None:
+        view = in_encoding(plate, prepared.target.encoding, SRGB).clamp(0, 1)
+        return model.refined(view, likely_colours(view, alpha), alpha, trimap)
 
-    return better
+    return refined
 
 
-def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None) -> list[Tensor]:
+def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
     cut_out = finish_matte(
         prepared.plate, prepared.alpha, layers[0], prepared.canvas, _trimap(prepared), prepared.clean_plate,
-        refine=settings.refine, screen=settings.despill, better=better,
+        refine=settings.refine, screen=settings.despill, refiner=_refiner(prepared, model),
     )  # fmt: skip
     return [cut_out]
 
 
-def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None) -> list[Tensor]:
+def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
     plate, mask, canvas = prepared.plate, prepared.hint, prepared.canvas
     if mask is None:
         clean = finish_removal(plate, layers[0], canvas, grown=settings.grow)
@@ -71,15 +69,15 @@ def _exponent(prepared: Prepared) -> float:
     return 2.2 if prepared.target.encoding.transfer == "linear" else 1.0
 
 
-def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None) -> list[Tensor]:
+def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
     trimap = _trimap(prepared) if len(layers) == 2 else None  # of several objects it does not tell which
     return finish_layers(
         prepared.plate, layers, prepared.canvas, trimap,
-        refine=settings.refine, screen=settings.despill, better=better,
+        refine=settings.refine, screen=settings.despill, refiner=_refiner(prepared, model),
     )  # fmt: skip
 
 
-def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None) -> list[Tensor]:
+def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
     """What was missing; in a scene with what is given, whose pixels stay its own."""
     plate, alpha, (layer,) = prepared.plate, prepared.alpha, layers
     (given,), (wanted,) = prepared.task.inputs, prepared.task.outputs
@@ -96,7 +94,7 @@ def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, 
     return [opaque(made)]
 
 
-def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, better: Better | None) -> list[Tensor]:
+def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
     """What the model painted, as it is; only a foreground has transparency. An object of a scene that was painted by
     itself stands before the rest.
     """
@@ -111,7 +109,7 @@ def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, be
     return [opaque(full)]
 
 
-FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings, Better | None], list[Tensor]]] = {
+FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings, Model], list[Tensor]]] = {
     "matte": _matte,
     "remove": _remove,
     "decompose": _decompose,

@@ -1,29 +1,22 @@
 """Load a model by the name of its weights, and tell what goes wrong as a fault of the run."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 
 from ..model.load_options import LoadOptions
+from ..model.omnialpha import OmniAlpha
 from ..status import DeviceError, WeightsError
 from ..weights import store
 from .devices import check_compiler, choose_device, is_out_of_memory
 
-M = TypeVar("M")
-
 
 def load_model(
-    load: Callable[..., M],
-    name_or_folder: str | Path,
-    device: str | torch.device,
-    dtype: torch.dtype | None,
-    options: LoadOptions,
-) -> M:
+    name_or_folder: str | Path, device: str | torch.device, dtype: torch.dtype | None, options: LoadOptions
+) -> OmniAlpha:
     """Load weights by a name in weights.lock, whose files are verified first, or from a folder.
 
-    `load` is `model.omnialpha.OmniAlpha.load`, of that class or a subclass. Raises WeightsError or DeviceError.
+    Raises WeightsError or DeviceError.
     """
     weights = store.find(str(name_or_folder))
     weights.verify()
@@ -31,7 +24,7 @@ def load_model(
     if options.compile_blocks:  # otherwise every item would fail by itself
         check_compiler(place)
     try:
-        return load(weights.folder, place, dtype, options)
+        return OmniAlpha.load(weights.folder, place, dtype, options)
     except Exception as error:  # each file format has its own
         if is_out_of_memory(error):
             raise DeviceError(f"weights {weights.name} do not fit into the memory of {place}") from error

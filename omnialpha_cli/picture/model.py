@@ -1,19 +1,15 @@
-"""What the runner needs of a loaded model."""
+"""The interface of a loaded model, as pictures and batches need it."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 from torch import Tensor
 
 from ..model.omnialpha import Defaults, Request
 
-# From a plate (3, h, w), sRGB in [0, 1], colours (6, h, w) that object and background are likely to have in it, alpha
-# (h, w) and a trimap (h, w), or none, to a better alpha (h, w).
-Look = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
-
 
 class Model(Protocol):
-    """What the runner needs of a loaded model; `model.omnialpha.OmniAlpha` is one."""
+    """A loaded model; `model.omnialpha.OmniAlpha` is one."""
 
     @property
     def defaults(self) -> Defaults:
@@ -41,14 +37,15 @@ class Model(Protocol):
     ) -> list[list[Tensor]]:
         """The layers of all requests."""
 
-    def gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
-        """By how much (3, h, w) RGBA (4, h, w) would be lighter without the effects of what was painted over in it
+    def shadow_gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
+        """By how much (3, h, w) RGBA (4, h, w) would be lighter without the shadows of what was painted over in it
         where the `mask` (h, w) is white; None where the model cannot tell.
         """
 
-    @property
-    def better(self) -> Look | None:
-        """Its second look at a matte; None where it takes none."""
+    def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor | None:
+        """A better alpha (h, w) by the pixels of a plate (3, h, w), sRGB in [0, 1], the colours (6, h, w) that object
+        and background are likely to have in it, and a trimap (h, w), if there is one; None where the model cannot tell.
+        """
 
     def subject(self, words: str) -> str:
         """What of the words for a scene is an object before a background, "" if there is none."""

@@ -66,14 +66,16 @@ def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request 
     if not prepared.request.inputs:
         subject = model.subject(prepared.choose or "")
         prompt, size = prepared.second.prompt.replace("{text}", subject), model.defaults.of(prepared.second.name).canvas
-        return replace(prepared.request, prompt=prompt, targets=((size, size),)) if subject else None
+        drawn = replace(prepared.request, prompt=prompt, targets=((size, size),), task=prepared.second.name)
+        return drawn if subject else None
     scene, alpha = prepared.request.inputs[0], first[3]
     takes_out = prepared.second.command == "remove"
     mask = (alpha > 0.5).to(scene) if takes_out else alpha.to(scene)
     hole = hole_of(alpha) if takes_out and model.defaults.fill else None
     seen = scene if hole is None else fill_hole(scene, hole)
     inputs = seen, opaque(mask.expand(3, -1, -1))
-    return replace(prepared.request, prompt=prepared.second.prompt, inputs=inputs, hole=hole)
+    second = prepared.second
+    return replace(prepared.request, prompt=second.prompt, inputs=inputs, inpaint_mask=hole, task=second.name)
 
 
 def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings) -> Made:

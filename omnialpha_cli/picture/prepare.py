@@ -88,7 +88,7 @@ def prepare(
     if source is None:
         size = settings.height or side, settings.width or side
         canvas = _drawn_canvas(*size, side, defaults.multiple, square=defaults.square)
-        request = Request(prompt, (), (canvas.size,) * len(task.outputs), settings.seed)
+        request = Request(prompt, (), (canvas.size,) * len(task.outputs), settings.seed, task=first.name)
         second = then[0] if then else None
         return Prepared(
             task, request, canvas, None, torch.empty(3, 0, 0), None, None, None, (), target, None, second, settings.text
@@ -100,7 +100,7 @@ def prepare(
     if not first.inputs:  # what is missing is made from words alone
         square = first.outputs == ("foreground",)  # it will stand somewhere else
         canvas = _drawn_canvas(height, width, side, defaults.multiple, square=square)
-        request = Request(prompt, (), (canvas.size,), settings.seed)
+        request = Request(prompt, (), (canvas.size,), settings.seed, task=first.name)
         return Prepared(task, request, canvas, source, plate, alpha, None, None, warnings, target, odd)
     canvas = choose_canvas(height, width, side, defaults.multiple)
     views = [_view(source, plate, target.encoding, alpha, task, canvas)]  # (4, h, w) each
@@ -122,7 +122,7 @@ def prepare(
             if defaults.fill and first.command == "remove":
                 hole = hole_of(shown[0])  # (h, w)
                 views[0] = fill_hole(views[0], hole)
-    request = Request(prompt, tuple(views), (canvas.size,) * len(first.outputs), settings.seed, hole)
+    request = Request(prompt, tuple(views), (canvas.size,) * len(first.outputs), settings.seed, hole, first.name)
     second = then[0] if then else None
     choose = settings.text if second and task.needs_text and not first.needs_text else None
     return Prepared(

@@ -32,7 +32,6 @@ class FakeModel:
 
     defaults = Defaults(steps=1, guidance=1.0, canvas=64, multiple=32)
     tasks = tuple(TASKS)
-    better = None
 
     def __init__(self, before=lambda requests: None, window: int = 1):
         self.before, self.window = before, window
@@ -52,6 +51,9 @@ class FakeModel:
             self.before(batch)
             self.batches.append(len(batch))
             yield part, [[torch.cat((r.inputs[0][:3], r.inputs[0][:1]))] for r in batch]
+
+    def refined(self, plate, colours, alpha, trimap):
+        return None
 
     def run(self, requests, steps=None, guidance=None):
         ((_, layers),) = self.run_batches(requests, steps, guidance)

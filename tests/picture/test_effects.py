@@ -19,7 +19,7 @@ class Lighter(torch.nn.Module):
 @pytest.fixture
 def model():
     model = in_api(tiny_model())
-    model.effects = Lighter()
+    model.model.specialists["effects"] = Lighter()
     return model
 
 
@@ -36,7 +36,7 @@ def test_the_plate_outside_of_the_mask_is_lit(model, picture):
     result = model.remove(photo, mask=mask, effects=True)[..., :3].astype(int)
     gain = np.exp(np.log(1.5) - LEAST**2 / np.log(1.5))  # a little less, as little of it might be no shadow
     assert (np.abs(result[mask == 0] - 100 * gain) <= 2).all()
-    scene, shown = model.effects.shown
+    scene, shown = model.model.specialists["effects"].shown
     assert (scene - 100 / 255).abs().max() < 0.02  # the object is painted over
     assert torch.equal(shown, torch.from_numpy(mask / 255).float())
 
@@ -49,6 +49,6 @@ def test_effects_stay_unless_they_are_asked_for(model, picture):
 
 def test_weights_that_see_none_apart_leave_it_to_what_they_changed(model, picture):
     photo, mask = picture
-    model.effects = None
-    assert model.gains(torch.zeros(4, 64, 64), torch.zeros(64, 64)) is None
+    model.model.specialists.clear()
+    assert model.model.shadow_gains(torch.zeros(4, 64, 64), torch.zeros(64, 64)) is None
     assert model.remove(photo, mask=mask, effects=True).shape == (64, 64, 4)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from scenes import disc, textured
+from tiny_model import tiny_model
 
-from omnialpha_cli.imaging.colour.spread import seen_colours
+from omnialpha_cli.imaging.colour.spread import likely_colours
 from omnialpha_cli.imaging.composite import opaque, over
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.media.samples import quantise
@@ -19,6 +20,7 @@ from omnialpha_cli.tasks import TASKS, passes
 
 DEFAULTS = Defaults(steps=1, guidance=1.0, canvas=128, multiple=32)
 SIZES = [(1, 1), (3, 3), (7, 4000), (4000, 7), (16, 16), (31, 97)]
+MODEL = tiny_model()  # without specialists
 
 
 def picture(rgb: torch.Tensor, depth: str = "8") -> Image:
@@ -44,7 +46,7 @@ def painted(work: Prepared, seed: int = 0) -> list[torch.Tensor]:
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_any_shape_goes_through_every_task(name, size):
     work = prepared(name, torch.rand(3, *size), text="a thing", height=size[0], width=size[1], despill="auto")
-    layers = finish(work, painted(work), Settings(despill="auto"))
+    layers = finish(work, painted(work), Settings(despill="auto"), MODEL)
     assert len(layers) == len(TASKS[name].outputs)
     for layer in layers:
         assert layer.shape == (4, *size)
@@ -61,7 +63,7 @@ def test_what_lies_on_the_letterbox_is_never_seen(name, size):
     spoiled = [torch.full_like(layer, 0.5) for layer in layers]
     for layer, other in zip(layers, spoiled, strict=True):
         other[:, top : top + height, left : left + width] = work.canvas.crop(layer)
-    for one, two in zip(finish(work, layers, Settings()), finish(work, spoiled, Settings()), strict=True):
+    for one, two in zip(finish(work, layers, Settings(), MODEL), finish(work, spoiled, Settings(), MODEL), strict=True):
         assert torch.equal(one, two)
 
 
@@ -84,7 +86,7 @@ def test_unchanged_pixels_are_the_sources_own(name, depth):
     work = prepared(name, plate, alpha, depth)
     layers = painted(work)
     layers[-1][3] = work.canvas.fit(alpha[None])[0]
-    results = finish(work, layers, Settings())
+    results = finish(work, layers, Settings(), MODEL)
     if name == "remove.mask":
         same = [(results[0], alpha < 0.05)]
     elif name == "matte.auto":
@@ -113,7 +115,7 @@ def test_an_edge_that_moves_is_found_where_it_went(name, size, shift):
     work = prepared(name, plate, torch.ones(size))  # all of it is removed, and painted as it was
     painted = {"matte": [front], "decompose": [opaque(behind), front], "remove": [opaque(plate)]}
     layers = [work.canvas.fit(layer) for layer in painted[work.task.command]]
-    result = finish(work, layers, Settings())[-1][0 if name == "remove.mask" else 3]
+    result = finish(work, layers, Settings(), MODEL)[-1][0 if name == "remove.mask" else 3]
     assert (1 - result).sum(1).mean().item() == pytest.approx((1 - alpha).sum(1).mean().item(), abs=0.1)
 
 
@@ -125,7 +127,7 @@ def test_no_step_at_the_border_of_what_was_pasted(cast):
     plate = torch.where(mask > 0, torch.tensor([0.9, 0.1, 0.1])[:, None, None], background)
     work = prepared("remove.mask", plate, mask)
     off = background + cast * torch.linspace(-1, 1, 360)
-    (result,) = finish(work, [work.canvas.fit(opaque(off))], Settings())
+    (result,) = finish(work, [work.canvas.fit(opaque(off))], Settings(), MODEL)
     seam = mask.diff(dim=1) != 0  # (240, 359)
     step = (result[:3].diff(dim=2) - background.diff(dim=2)).abs()[:, seam]
     assert step.mean() < 0.01 and step.max() < 0.04
@@ -142,7 +144,7 @@ def test_a_removal_that_grows_takes_the_soft_rim_along_and_no_more():
 
     def left(pixels: int) -> tuple[torch.Tensor, float]:
         work = prepared("remove.mask", plate, mask, grow=pixels)
-        (result,) = finish(work, [work.canvas.fit(opaque(background))], Settings(grow=pixels))
+        (result,) = finish(work, [work.canvas.fit(opaque(background))], Settings(grow=pixels), MODEL)
         return result, float((result[:3] - background).abs()[:, rim].mean())
 
     (_, sharp), (grown, soft) = left(0), left(4)
@@ -169,7 +171,7 @@ def test_a_given_foreground_stays_as_it_is_in_the_scene(alone):
     work = completion(name, given) if alone else prepare(TASKS[name], [given], DEFAULTS, Settings(format="tiff"))
     assert bool(work.request.inputs) != alone
     (layer,) = painted(work)
-    (scene,) = finish(work, [layer], Settings())
+    (scene,) = finish(work, [layer], Settings(), MODEL)
     behind = work.canvas.restore(layer[:3])
     assert torch.equal(scene[:3, alpha == 1], plate[:, alpha == 1])
     assert torch.allclose(scene[:3, alpha == 0], behind[:, alpha == 0]) and (scene[3] == 1).all()
@@ -181,8 +183,8 @@ def test_an_object_from_words_alone_stands_before_the_given_background():
     work = completion("complete.background-scene", given)
     drawn = torch.zeros(4, *work.canvas.size)
     drawn[0], drawn[3, 40:72, 10:26] = 1.0, 1.0  # red, twice as high as wide, not in the middle
-    (front,) = finish(completion("complete.background-foreground", given), [drawn], Settings())
-    (scene,) = finish(work, [drawn], Settings())
+    (front,) = finish(completion("complete.background-foreground", given), [drawn], Settings(), MODEL)
+    (scene,) = finish(work, [drawn], Settings(), MODEL)
     rows, columns = ((front[3] > 0.5).any(axis).nonzero()[:, 0] for axis in (1, 0))
     assert abs(len(rows) / 90 - 0.6) < 0.02 and abs(len(rows) / len(columns) - 2) < 0.1
     assert int(rows[-1]) + 1 == 81 and abs(float(columns.float().mean()) + 0.5 - 60) <= 0.5
@@ -197,7 +199,7 @@ def test_an_object_that_is_drawn_on_a_square_is_in_the_middle_of_other_shapes(si
     settings = Settings(format="tiff", text="a cat", height=size[0], width=size[1])
     work = prepare(TASKS["generate.foreground"], [], defaults, settings)
     assert work.request.targets == ((128, 128),)
-    (made,) = finish(work, [torch.ones(4, 128, 128)], settings)
+    (made,) = finish(work, [torch.ones(4, 128, 128)], settings, MODEL)
     rows, columns = ((made[3] > 0).any(axis).nonzero()[:, 0] for axis in (1, 0))
     side = min(size)
     assert made.shape == (4, *size) and len(rows) == len(columns) == side and made[3].sum() == side**2
@@ -207,7 +209,7 @@ def test_an_object_that_is_drawn_on_a_square_is_in_the_middle_of_other_shapes(si
 def test_where_nothing_was_drawn_the_background_stays():
     plate = values("8")
     work = completion("complete.background-scene", picture(plate))
-    (scene,) = finish(work, [torch.zeros(4, *work.canvas.size)], Settings())
+    (scene,) = finish(work, [torch.zeros(4, *work.canvas.size)], Settings(), MODEL)
     assert torch.equal(scene, opaque(plate))
 
 
@@ -215,22 +217,23 @@ def test_where_nothing_was_drawn_the_background_stays():
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_any_shape_is_completed_from_words_alone(name, size):
     work = completion(name, picture(torch.rand(3, *size)))
-    (made,) = finish(work, painted(work), Settings())
+    (made,) = finish(work, painted(work), Settings(), MODEL)
     assert made.shape == (4, *size) and 0 <= made.min() <= made.max() <= 1
 
 
 @pytest.mark.parametrize("name", ["matte.auto", "decompose.auto"])
 @pytest.mark.parametrize("depth", ["8", "half"])
-def test_a_second_look_sees_the_plate_as_srgb(name, depth):
+def test_a_matte_is_refined_by_the_plate_in_srgb(name, depth):
     """Whatever the output is composited in. The colours beside it are spread in sRGB, too, as it has learnt."""
     light, shown = torch.rand(3, 96, 128) * 0.4, []
     work = prepared(name, light, depth=depth)
 
-    def look(plate, colours, alpha, trimap):
-        shown.append(plate)
-        assert torch.equal(colours, seen_colours(plate, alpha))
-        return torch.ones_like(alpha)
+    class Refines:
+        def refined(self, plate, colours, alpha, trimap):
+            shown.append(plate)
+            assert torch.equal(colours, likely_colours(plate, alpha))
+            return torch.ones_like(alpha)
 
-    *_, front = finish(work, painted(work), Settings(), look)
+    *_, front = finish(work, painted(work), Settings(), Refines())
     assert (front[3] == 1).all()
     assert torch.allclose(shown[0].mean(), work.request.inputs[0][:3].mean(), atol=1e-3)

@@ -20,7 +20,8 @@ class Wall(torch.nn.Module):
 @pytest.fixture
 def model():
     model = in_api(tiny_model())
-    model.defaults, model.inpainter = replace(model.defaults, fill=True), Wall()
+    model.model.defaults = replace(model.model.defaults, fill=True)
+    model.model.specialists["inpainter"] = Wall()
     return model
 
 
@@ -38,16 +39,16 @@ def test_what_it_says_stands_in_the_hole_alone(model, picture, hint):
     result = model.remove(photo, **{hint: mask})[..., :3]
     assert (np.abs(result[24:40, 24:40].astype(int) - (51, 204, 51)) <= 6).all()  # led a little to the surroundings
     assert np.array_equal(result[mask == 0], photo[mask == 0])
-    filled, hole = model.inpainter.shown
+    filled, hole = model.model.specialists["inpainter"].shown
     assert (filled - 100 / 255).abs().max() < 0.02  # it is shown nothing of the object
     assert hole[0, 0, 14:50, 14:50].all() and not hole[0, 0, :12].any()  # and that its edge is not to be believed
 
 
 def test_what_is_found_first_is_taken_out_by_it_too(model, picture):
     photo, _ = picture
-    model.tasks = ("matte.auto", "remove.mask")
+    model.model.tasks = ("matte.auto", "remove.mask")
     background, foreground = model.decompose(photo)
-    _, hole = model.inpainter.shown
+    _, hole = model.model.specialists["inpainter"].shown
     matte = foreground[..., 3] > 128
     assert hole[0, 0].numpy()[matte].all()
     assert np.array_equal(background[hole[0, 0].numpy() == 0][:, :3], photo[hole[0, 0].numpy() == 0])

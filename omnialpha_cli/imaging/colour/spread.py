@@ -7,7 +7,7 @@ from torch import Tensor
 SURE = 0.9  # for a network that has to tell what is less sure
 
 
-def seen_colours(plate: Tensor, alpha: Tensor, sure: float = SURE) -> Tensor:
+def likely_colours(plate: Tensor, alpha: Tensor, sure: float = SURE) -> Tensor:
     """Colours (6, h, w) of the object and of the background: the `plate`'s (3, h, w) where they are seen, and about
     there from around. Alpha (h, w) from `sure` on counts as a sight of the object, 1 − alpha as one of the background.
     """

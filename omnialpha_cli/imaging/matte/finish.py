@@ -7,7 +7,7 @@ from ..canvas import Canvas
 from ..colour.despill import despill
 from ..tiles import rgba_like, tiles
 from .foreground import estimate_foreground, value_range
-from .refine import Better, full_size_alpha
+from .refine import Refiner, full_size_alpha
 
 
 def finish_matte(
@@ -20,7 +20,7 @@ def finish_matte(
     *,
     refine: str = "guided",
     screen: str | None = None,
-    better: Better | None = None,
+    refiner: Refiner | None = None,
 ) -> Tensor:
     """Straight RGBA (4, H, W) of the object in `plate` (3, H, W), from the model's `matte` (4, h, w) on the canvas.
 
@@ -28,11 +28,11 @@ def finish_matte(
     kept. `behind` (3, H, W) is a clean plate: with it the object's colours follow from the plate's, where there is
     enough of the object to see. Where the matte is opaque the colours are the plate's, bit for bit; elsewhere they are
     the object's own, without the background. With a `screen` (green, blue, or auto) its spill is taken out of all of
-    them. `refine` and `better` are those of `full_size_alpha`. Runs on the plate's device.
+    them. `refine` and `refiner` are those of `full_size_alpha`. Runs on the plate's device.
     """
     # What is under an alpha of 0 cannot be seen, and says nothing: the model, too, was shown the plate over white.
     seen = plate if alpha_in is None else torch.where(alpha_in > 0, plate, 1.0)
-    alpha = full_size_alpha(matte[3], seen, canvas, trimap, refine, behind, better)
+    alpha = full_size_alpha(matte[3], seen, canvas, trimap, refine, behind, refiner)
     result = rgba_like(plate)
     estimate_foreground(plate, alpha, out=result[:3])
     if behind is not None:

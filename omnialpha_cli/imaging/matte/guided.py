@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import Canvas, resample, within
-from ..colour.spread import seen_colours
+from ..colour.spread import likely_colours
 from ..tiles import enlarge, source, tiles
 
 WINDOW = 3  # pixels of the canvas
@@ -45,7 +45,7 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | 
     lowest, highest = -_window_max(-rough, reach), _window_max(rough, reach)
 
     near = _apply_lines(_whole(lines, guide), guide)
-    colours = seen_colours(guide, near, SURE)  # (6, ·, ·), of the guide's size
+    colours = likely_colours(guide, near, SURE)  # (6, ·, ·), of the guide's size
 
     shrunk = (height * width / (h * w)) ** 0.5  # on the way to the canvas
     contrast = CONTRAST / max(shrunk - 1 / shrunk, 1e-3)  # where nothing was lost, there is nothing to mend

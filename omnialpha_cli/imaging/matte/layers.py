@@ -12,7 +12,7 @@ from ..removal.clean_plate import match_surroundings
 from ..removal.grain import grain_like
 from ..tiles import enlarge, rgba_like, tiles
 from .foreground import estimate_foreground, value_range
-from .refine import Better, full_size_alpha
+from .refine import Refiner, full_size_alpha
 
 
 def finish_layers(
@@ -23,7 +23,7 @@ def finish_layers(
     *,
     refine: str = "guided",
     screen: str | None = None,
-    better: Better | None = None,
+    refiner: Refiner | None = None,
 ) -> list[Tensor]:
     """Background and foregrounds, straight RGBA (4, H, W), bottom first, of `plate` (3, H, W); the model's `layers` are
     (4, h, w).
@@ -31,7 +31,7 @@ def finish_layers(
     All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in between. The
     background is opaque, and the plate's own where all others are transparent. Regions that the `trimap` (H, W) of a
     single foreground knows are kept. With a `screen` (green, blue, or auto) its spill is taken out of the foregrounds,
-    which then lack it in the plate. `refine` and `better` are those of `full_size_alpha`.
+    which then lack it in the plate. `refine` and `refiner` are those of `full_size_alpha`.
 
     The topmost foreground is taken off the plate first; what is then behind it is the plate of the next.
     """
@@ -41,7 +41,7 @@ def finish_layers(
         behind.append(over(layer, behind[-1]))
     finished = []
     for layer, rendered in zip(foregrounds[::-1], behind[::-1], strict=True):
-        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap, refine, better)
+        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap, refine, refiner)
         despill(front[:3], front[3], plate, screen)
         finished.append(front)
         plate = rest[:3]
@@ -55,13 +55,13 @@ def _take_off(
     canvas: Canvas,
     trimap: Tensor | None,
     refine: str,
-    better: Better | None,
+    refiner: Refiner | None,
 ) -> tuple[Tensor, Tensor]:
     """What is behind a foreground, and the foreground itself, straight RGBA (4, H, W).
 
     The model's are, on the canvas, `rendered` (3, h, w) and the foreground's `matte` (h, w).
     """
-    alpha = full_size_alpha(matte, plate, canvas, trimap, refine, better=better)
+    alpha = full_size_alpha(matte, plate, canvas, trimap, refine, refiner=refiner)
     limits = value_range(plate)
     clean = match_surroundings(plate, rendered, alpha, canvas)  # (3, ·, ·)
     behind, front = rgba_like(plate), rgba_like(plate)

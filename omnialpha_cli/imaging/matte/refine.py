@@ -11,9 +11,9 @@ from .guided import guided_alpha
 from .known import alpha_in_band
 from .laplacian import laplacian_alpha
 
-# From a plate (3, h, w), alpha (h, w) and a trimap (h, w), or none, to a better alpha (h, w).
-Better = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-# Of the square that has the area at which a matte is made better, pixels: what a trimap leaves open is worth more time.
+# From a plate (3, h, w), alpha (h, w) and a trimap (h, w), or none, to a better alpha (h, w), or none.
+Refiner = Callable[[Tensor, Tensor, Tensor | None], Tensor | None]
+# Of the square that has the area at which a network refines a matte, pixels: what a trimap leaves open is worth more.
 SIDE, SIDE_IN_BAND = 384, 512
 
 
@@ -24,33 +24,34 @@ def full_size_alpha(
     trimap: Tensor | None = None,
     method: str = "guided",
     behind: Tensor | None = None,
-    better: Better | None = None,
+    refiner: Refiner | None = None,
 ) -> Tensor:
     """Alpha (H, W) in [0, 1] at the plate's size, from `matte` (h, w) on the canvas and the `plate` (3, H, W).
 
-    A `trimap` (H, W) is kept where it is sure, and tells the rest too (`known.py`). `better` is a network's second
-    look, at a limited size, but no less than the canvas's; the `method` "none" takes none. `method` and `behind` are
+    A `trimap` (H, W) is kept where it is sure, and tells the rest too (`known.py`). A `refiner` improves it at a
+    limited size, but no less than the canvas's; the `method` "none" takes none. `method` and `behind` are
     those of `refine_alpha`.
     """
     alpha = matte.to(plate)
     if trimap is not None:
         alpha, canvas = alpha_in_band(alpha, plate, canvas, trimap)
-    if better is not None and method != "none":
-        alpha, canvas = _look_again(alpha, plate, canvas, trimap, better)
+    if refiner is not None and method != "none":
+        alpha, canvas = _refined(alpha, plate, canvas, trimap, refiner)
     full = refine_alpha(alpha, plate, canvas, method, behind)
     return full if trimap is None else keep_known(full, trimap)
 
 
-def _look_again(
-    alpha: Tensor, plate: Tensor, canvas: Canvas, trimap: Tensor | None, better: Better
+def _refined(
+    alpha: Tensor, plate: Tensor, canvas: Canvas, trimap: Tensor | None, refiner: Refiner
 ) -> tuple[Tensor, Canvas]:
-    """Alpha (h, w), made `better`, and the canvas that it is on."""
+    """Return alpha (h, w) as the `refiner` has it, and the canvas that it is on."""
     height, width = plate.shape[1:]
     side = SIDE if trimap is None else SIDE_IN_BAND
     size = within(height, width, max(side, math.isqrt(canvas.size[0] * canvas.size[1])))
-    seen, alpha = resample(plate, *size), resample(canvas.crop(alpha[None]), *size)[0]
+    view, at_size = resample(plate, *size), resample(canvas.crop(alpha[None]), *size)[0]
     known = None if trimap is None else resample(trimap[None].to(plate), *size)[0]
-    return better(seen, alpha, known).to(plate), Canvas(height, width, size, (0, 0, *size))
+    found = refiner(view, at_size, known)
+    return (alpha, canvas) if found is None else (found.to(plate), Canvas(height, width, size, (0, 0, *size)))
 
 
 def refine_alpha(

@@ -107,10 +107,10 @@ def reconstruction(
             yield error
             continue
         height, width = picture.shape[1:]
-        place = choose_canvas(height, width, canvas or model.defaults.canvas, model.defaults.multiple)
+        place = choose_canvas(height, width, canvas or model.model.defaults.canvas, model.model.defaults.multiple)
         fitted = place.fit(picture)  # (4, h, w)
         found, known = (place.crop(image).permute(1, 2, 0).contiguous().numpy()
-                        for image in (model.reconstruct(fitted[None])[0], fitted))  # fmt: skip
+                        for image in (model.model.reconstruct(fitted[None])[0], fitted))  # fmt: skip
         if seen is not None:
             seen(found, known)
         yield judge_reconstruction(name, found, known, distance)

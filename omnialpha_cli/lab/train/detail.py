@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...imaging.canvas import Canvas, resample
-from ...imaging.colour.spread import seen_colours
+from ...imaging.colour.spread import likely_colours
 from ...imaging.matte.known import alpha_in_band
 from ...model.mini.detail import open_places
 from ...model.omnialpha import OmniAlpha, Request
@@ -60,7 +60,8 @@ def see(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, numbe
     example = draw_example(material, mix, task, (height, width), g)
     fitted, device = Canvas(height, width, (h, w), (0, 0, h, w)), model.device
     inputs = [image.to(device) for image in example.inputs]
-    request = Request(example.prompt, tuple(fitted.fit(image) for image in inputs), ((h, w),), seed=number)
+    views = tuple(fitted.fit(image) for image in inputs)
+    request = Request(example.prompt, views, ((h, w),), seed=number, task=example.task.name)
     ((layer,),) = model.run([request])
     plate, truth = inputs[0][:3], example.targets[0][3:].to(device)
     found, trimap = layer[3].to(plate), torch.full_like(plate[0], 128 / 255)
@@ -127,7 +128,7 @@ def objective(seen: Sequence[Tensor], schedule: Schedule, device: torch.device) 
 
     def ready(drawn: Tensor) -> Batch:
         batch = drawn.to(device).contiguous(memory_format=torch.channels_last)
-        return batch, torch.vmap(seen_colours)(batch[:, PLATE], batch[:, FOUND][:, 0])
+        return batch, torch.vmap(likely_colours)(batch[:, PLATE], batch[:, FOUND][:, 0])
 
     def loss(model: nn.Module, drawn: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         batch, colours = drawn

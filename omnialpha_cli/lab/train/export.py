@@ -1,7 +1,7 @@
 """Write weights: a folder of the embedded kind, or one part in the published layout.
 
-The embedded kind is `config.json`, `transformer`, `vae`, `context` and, where there are, `effects`, `inpainter`,
-`detail` and `generator` as safetensors, and `tokenizer.json`; a part of the published layout a `config.json` and
+The embedded kind is `config.json`, `transformer`, `vae`, `context` and the specialists that there are, as safetensors,
+and `tokenizer.json`; a part of the published layout a `config.json` and
 `diffusion_pytorch_model.safetensors`.
 """
 
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from ...model.mini.context import TOKENIZER_FILE, MiniContext
 from ...model.mini.light_vae import LightVAE
-from ...model.mini.load import BESIDE, per_row
-from ...model.omnialpha import OmniAlpha
+from ...model.mini.load import per_row
+from ...model.mini.model import Mini
+from ...model.mini.specialists import config_of
 from ...model.transformer import Transformer
 from ...model.vae import AlphaVAE, Resample
 from .distributed import Group, whole
@@ -48,14 +49,14 @@ def stored(module: nn.Module) -> dict[str, Tensor]:
     return out
 
 
-def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[int, int]]:
+def write_weights(model: Mini, name: str, folder: Path) -> dict[str, tuple[int, int]]:
     """Write `model` to `folder`. Returns (parameters, bytes) of each part."""
     assert isinstance(model.vae, LightVAE) and isinstance(model.context_encoder, MiniContext)
     folder.mkdir(parents=True, exist_ok=True)
     sizes: dict[str, tuple[int, int]] = {}
-    parts = {"transformer": model.transformer, "context": model.context_encoder, "vae": model.vae}
-    beside = {name: getattr(model, name) for name in (*BESIDE, "generator")}
-    parts |= {name: module for name, module in beside.items() if module is not None}
+    parts: dict[str, nn.Module] = {"transformer": model.transformer, "context": model.context_encoder, "vae": model.vae}
+    specialists = model.read_all()
+    parts |= specialists
     for part, module in parts.items():
         path = folder / f"{part}.safetensors"
         save_tensors(stored(module), path)
@@ -71,8 +72,7 @@ def write_weights(model: OmniAlpha, name: str, folder: Path) -> dict[str, tuple[
         "context": asdict(model.context_encoder.config),
         "vae": {"kind": "light", **asdict(model.vae.config)},
     }
-    if model.generator is not None:
-        config["generator"] = asdict(model.generator.config)
+    config |= {name: own for name, network in specialists.items() if (own := config_of(network))}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     return sizes
 

@@ -283,7 +283,7 @@ def drawings(
     defaults = model.defaults.of(BACKGROUND.name)
     wide = choose_canvas(9, 16, defaults.canvas, defaults.multiple).size
     requests = [
-        Request(task.prompt.replace("{text}", named(label)), (), (size,))
+        Request(task.prompt.replace("{text}", named(label)), (), (size,), task=task.name)
         for task, labels, size in ((OBJECT, objects, (side, side)), (BACKGROUND, backgrounds, wide))
         for label in labels
     ]

@@ -1,9 +1,8 @@
 """The networks of a recipe: built untrained, or taken from weights that training goes on from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from tokenizers import Tokenizer
@@ -12,11 +11,10 @@ from torch import Tensor, nn
 from ...model.config import TransformerConfig, VAEConfig
 from ...model.load_options import LoadOptions
 from ...model.mini.context import TOKENIZER_FILE, MiniContext, MiniContextConfig
-from ...model.mini.detail import Detail
-from ...model.mini.effects import Effects
 from ...model.mini.generator import Generator, GeneratorConfig
-from ...model.mini.inpainter import Inpainter
 from ...model.mini.light_vae import LightVAE, LightVAEConfig
+from ...model.mini.model import Mini
+from ...model.mini.specialists import SPECIALISTS, Specialist
 from ...model.omnialpha import Defaults, OmniAlpha
 from ...model.published import load as published
 from ...model.sampler import Schedule
@@ -31,7 +29,6 @@ from .material import Material
 from .recipe import Recipe
 from .words import prune
 
-Network = TypeVar("Network", Effects, Detail, Inpainter)
 NO_START = "this recipe goes on from weights: name them with --start"
 
 
@@ -64,11 +61,11 @@ def alpha_vae(recipe: Recipe) -> AlphaVAE:
 def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], device: torch.device) -> OmniAlpha:
     """The weights that the recipe starts from, for its tasks; the transformer is still on the CPU.
 
-    A relevance, effects, an inpainter, detail and a generator that were trained in the run's folder take the place of
-    theirs. Weights that stay frozen beside adapters keep their own dtype, others are float32.
+    What was trained in the run's folder, a relevance or specialists, takes the place of theirs. Weights that stay
+    frozen beside adapters keep their own dtype, others are float32.
     """
     dtype = None if recipe.lora else torch.float32
-    model = load_model(OmniAlpha.load, str(recipe.start), "cpu", dtype, LoadOptions(loras, memory="resident"))
+    model = load_model(str(recipe.start), "cpu", dtype, LoadOptions(loras, memory="resident"))
     if isinstance(model.vae, published.RGBVAE):
         raise UsageError(f"{recipe.start} knows no alpha: put a trained rgba_vae/ into it (omnialpha train vae)")
     if isinstance(model.context_encoder, MiniContext) and (folder / "relevance.pt").exists():
@@ -77,14 +74,12 @@ def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], d
         assert isinstance(part, nn.Module)
         part.to(device).requires_grad_(False)
     defaults = Defaults.from_dict(recipe.defaults) if recipe.defaults else model.defaults
-    model.effects = finished_beside(Effects, folder, "effects") or model.effects
-    model.inpainter = finished_beside(Inpainter, folder, "inpainter") or model.inpainter
-    model.detail = finished_beside(Detail, folder, "detail") or model.detail
-    model.generator = finished_generator(recipe, folder, model) or model.generator
+    if isinstance(model, Mini):
+        model.specialists |= finished_specialists(recipe, folder, model)
     return replace(model, tasks=_claimed(recipe), defaults=defaults, device=device)
 
 
-def untrained(folder: Path, recipe: Recipe, material: Material, words: Path, device: torch.device) -> OmniAlpha:
+def untrained(folder: Path, recipe: Recipe, material: Material, words: Path, device: torch.device) -> Mini:
     """An embedded model with what a run's folder has of it, but for the transformer: VAE, image encoder, relevance."""
     vae = finished_vae(recipe, folder)
     tokenizer, table = read_words(folder, recipe, material, words)
@@ -113,9 +108,9 @@ def read_words(folder: Path, recipe: Recipe, material: Material, words: Path) ->
 
 def put_together(
     recipe: Recipe, network: Transformer, context: MiniContext, vae: LightVAE, device: torch.device
-) -> OmniAlpha:
-    """An embedded model of these networks."""
-    return OmniAlpha(
+) -> Mini:
+    """Return an embedded model of these networks."""
+    return Mini(
         transformer=network,
         vae=vae.to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         context_encoder=context,
@@ -148,40 +143,43 @@ def finished_vae(recipe: Recipe, folder: Path) -> LightVAE:
     return trained.finished().requires_grad_(False)
 
 
-def finished_beside(kind: type[Network], folder: Path, name: str) -> Network | None:
-    """A network beside the transformer that was trained in a run's folder, if it was."""
-    if not (folder / f"{name}.pt").exists():
-        return None
-    network = kind()
-    network.load_state_dict(finished(folder, name))
-    return network
+def finished_specialists(recipe: Recipe, folder: Path, model: Mini) -> dict[str, nn.Module]:
+    """Return the specialists that were trained in a run's folder, by name."""
+    found: dict[str, nn.Module] = {}
+    for name, row in SPECIALISTS.items():
+        if (folder / f"{name}.pt").exists():
+            state = finished(folder, name)
+            found[name] = network = specialist(recipe, model, row, state)
+            network.load_state_dict(state)
+            network.requires_grad_(False)
+    return found
+
+
+def specialist(recipe: Recipe, model: Mini, row: Specialist, state: Mapping[str, Tensor]) -> nn.Module:
+    """Return an untrained specialist of the sizes that a state dict has."""
+    if row.name == "generator":
+        return generator(recipe, model, *(len(state.get(f"{kind}.meanings", ())) for kind in ("sketch", "backgrounds")))
+    assert isinstance(model.context_encoder, MiniContext)
+    return row.build({}, model.transformer, model.context_encoder)
 
 
 def generator(recipe: Recipe, model: OmniAlpha, names: int, backgrounds: int) -> Generator:
-    """That of `model` for so many names of objects and of backgrounds; else untrained, but for the image stream of its
-    transformer. With 0 backgrounds it keeps those that it knows.
+    """Return the generator of `model` for so many names of objects and of backgrounds; without one an untrained
+    generator, but for the image stream of its transformer. With 0 backgrounds it keeps those that it knows.
     """
-    if not isinstance(model.context_encoder, MiniContext):
+    if not isinstance(model, Mini):
         raise UsageError(f"{recipe.start} draws by itself")
-    own, context = model.generator.config if model.generator else GeneratorConfig(), model.context_encoder
-    known = {"names": names, "backgrounds": backgrounds or own.backgrounds}
-    config = GeneratorConfig.from_dict({**asdict(own), **recipe.generator.network, **known})
+    known, context = model.specialist("generator"), model.context_encoder
+    assert isinstance(context, MiniContext)
+    own = known.config if isinstance(known, Generator) else GeneratorConfig()
+    counts = {"names": names, "backgrounds": backgrounds or own.backgrounds}
+    config = GeneratorConfig.from_dict({**asdict(own), **recipe.generator.network, **counts})
     new = Generator(config, model.transformer.config, context.tokenizer, context.words.weight)
-    state = (model.generator or model.transformer).state_dict()
+    state = (known or model.transformer).state_dict()
     fitted = ("sketch.", "backgrounds.") if backgrounds else ("sketch.",)  # anew
     shared = [name for name in new.state_dict() if name in state and not name.startswith(fitted)]
     new.load_state_dict({name: state[name] for name in shared}, strict=False)
     return new
-
-
-def finished_generator(recipe: Recipe, folder: Path, model: OmniAlpha) -> Generator | None:
-    """The generator that was trained in a run's folder, if it was."""
-    if not (folder / "generator.pt").exists():
-        return None
-    state = finished(folder, "generator")
-    trained = generator(recipe, model, *(len(state.get(f"{kind}.meanings", ())) for kind in ("sketch", "backgrounds")))
-    trained.load_state_dict(state)
-    return trained.requires_grad_(False)
 
 
 def finished(folder: Path, name: str) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ def embedded_backbone() -> Backbone:
     """The image network in the embedded weights."""
     from ...api import OmniAlpha
 
-    context = OmniAlpha.load("mini", "cpu").context_encoder
+    context = OmniAlpha.load("mini", "cpu").model.context_encoder
     assert isinstance(context, MiniContext)  # the embedded weights have it
     return context.relevance.backbone
 

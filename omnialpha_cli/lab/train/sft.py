@@ -113,7 +113,7 @@ def draw_sigma(batch: int, flow: Flow, g: torch.Generator, *, one_step: bool) ->
 def to_request(example: Example, prompt: str) -> Request:
     """The request that an example answers."""
     sizes = tuple((t.shape[-2], t.shape[-1]) for t in example.targets)
-    return Request(prompt, tuple(example.inputs), sizes)
+    return Request(prompt, tuple(example.inputs), sizes, task=example.task.name)
 
 
 def token_weights(example: Example, effects: float) -> Tensor:

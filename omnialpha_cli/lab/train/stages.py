@@ -21,8 +21,10 @@ from ...model.mini.detail import Detail
 from ...model.mini.effects import Effects
 from ...model.mini.inpainter import Inpainter
 from ...model.mini.light_vae import LightVAEConfig
-from ...model.mini.load import BESIDE
+from ...model.mini.model import Mini
 from ...model.mini.segmenter import Segmenter
+from ...model.mini.specialists import SPECIALISTS
+from ...model.omnialpha import OmniAlpha
 from ...status import UsageError
 from . import (
     checkpoint,
@@ -51,6 +53,7 @@ from .packs import Packs
 from .perceptual import load_distance
 from .recipe import Part, Recipe
 
+NEW = {"detail": Detail, "effects": Effects, "inpainter": Inpainter}  # those that need nothing to be built
 NO_WORDS = "--words is needed, unless the recipe starts from weights"
 
 
@@ -145,13 +148,13 @@ def train_relevance(run: Run, material: Material, backbone: Path, class_names: P
 def train_effects(run: Run, material: Material) -> None:
     """Teach what shadows and reflections an object casts beside its mask."""
     objective = partial(effects.objective, material, canvas=canvas_size, device=run.group.device)
-    _train_beside(run, Effects, "effects", run.recipe.effects, objective)
+    _train_specialist(run, "effects", run.recipe.effects, objective)
 
 
 def train_inpainter(run: Run, material: Material) -> None:
     """Teach what is likely to be behind an object."""
     objective = partial(inpainter.objective, material, device=run.group.device)
-    _train_beside(run, Inpainter, "inpainter", run.recipe.inpainter, objective)
+    _train_specialist(run, "inpainter", run.recipe.inpainter, objective)
 
 
 def train_generator(run: Run, packs: Packs) -> None:
@@ -225,7 +228,7 @@ def train_detail(run: Run, material: Material) -> None:
         raise UsageError("this recipe has not one [[detail.stages]]")
     torch.manual_seed(0)
     model = networks.started(recipe, run.folder, run.loras, device)
-    network = (model.detail or Detail()).requires_grad_(True)
+    network = _started_from("detail", model)
     model.transformer.to(device)
     count, size = int(recipe.detail.network.get("examples", detail.EXAMPLES)), recipe.detail.stages[0].size
     see = partial(detail.see, material, model, canvas_size, size)
@@ -239,7 +242,7 @@ def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
     if recipe.lora or recipe.vae_loss:
         raise UsageError(f"what this recipe trains lies ready in {run.folder}; export is for the embedded kind")
     stage = "grpo" if recipe.grpo else "sft"
-    beside = any((run.folder / f"{name}.pt").exists() for name in ("relevance", "generator", *BESIDE))
+    beside = any((run.folder / f"{name}.pt").exists() for name in ("relevance", *SPECIALISTS))
     as_it_was = bool(recipe.start) and beside and not (run.folder / f"{stage}.pt").exists()
     state = None if as_it_was else networks.finished(run.folder, stage)
     if recipe.start:
@@ -248,12 +251,12 @@ def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
         context = MiniContext(networks.context_config(recipe), load_tokenizer(run.folder))
         vae = networks.finished_vae(recipe, run.folder)
         model = networks.put_together(recipe, networks.transformer(recipe), context, vae, run.group.device)
-        model.effects = networks.finished_beside(Effects, run.folder, "effects")
-        model.inpainter = networks.finished_beside(Inpainter, run.folder, "inpainter")
-        model.detail = networks.finished_beside(Detail, run.folder, "detail")
+        model.specialists |= networks.finished_specialists(recipe, run.folder, model)
     if state is not None:
         trained = sft.Trained(model.transformer, networks.trained_context(recipe, model) if stage == "sft" else None)
         trained.load_state_dict(state)
+    if not isinstance(model, Mini):
+        raise UsageError(f"{recipe.start} is not of the embedded kind")
     return write_weights(model, name, out)
 
 
@@ -265,14 +268,18 @@ def _write(run: Run, name: str, trained: sft.Trained) -> None:
         write_transformer(trained.transformer, run.folder / name / "transformer", run.group)
 
 
-def _train_beside(
-    run: Run, kind: Callable[[], nn.Module], name: str, part: Part, objective: Callable[[Stage], Objective]
-) -> None:
-    """Train a network beside the transformer, from that of the weights that the recipe starts from, or anew."""
+def _started_from(name: str, model: OmniAlpha | None) -> nn.Module:
+    """Return the specialist of the weights that a training starts from, or a new one, ready to learn."""
+    known = model.specialist(name) if isinstance(model, Mini) else None
+    return (known or NEW[name]()).requires_grad_(True)
+
+
+def _train_specialist(run: Run, name: str, part: Part, objective: Callable[[Stage], Objective]) -> None:
+    """Train a specialist, from that of the weights that the recipe starts from, or anew."""
     torch.manual_seed(0)
     recipe = run.recipe
     started = networks.started(recipe, run.folder, run.loras, run.group.device) if recipe.start else None
-    network = (getattr(started, name, None) or kind()).requires_grad_(True)
+    network = _started_from(name, started)
     _train_stages(run, name, network, part.stages, objective)
 
 

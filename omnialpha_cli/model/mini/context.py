@@ -18,10 +18,10 @@ from torch.nn import functional as F
 from ..config import FromDict
 from ..context import Context
 from ..positions import canvas_scale
+from ..request import PATCH
 from .image_encoder import NECK, ImageEncoder
 from .relevance import Relevance
 
-PATCH = 16  # pixels a side of a transformer patch: stride 8 of the VAE, patches of 2
 WORD_LAYER = -16.0  # z of words: apart from every image
 MAX_WORDS = 64
 TOKENIZER_FILE = "tokenizer.json"

@@ -43,7 +43,7 @@ class Detail(UNet):
         ways = torch.cat((line - alpha, alpha - blurred, alpha * (1 - alpha), torch.ones_like(alpha)), 1)
         return alpha + open_places(alpha, trimap) * (self.through(seen) * ways).sum(1, keepdim=True)
 
-    def better(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
+    def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
         """The same of one plate (3, h, w) of any size: alpha (h, w) in [0, 1].
 
         Without a trimap what is soft far and wide is doubt whether it is meant, which pixels alone do not settle.

@@ -19,7 +19,7 @@ from ..config import FromDict, TransformerConfig
 from ..positions import Layout, image_positions, rotary_angles, rotate
 from ..timestep import TimeEmbedding
 from ..transformer import FeedForward, OutputNorm, RMSNorm, modulated, modulation, normed
-from .sketch import AFTER, BEHIND, Sketch, cut, fitted
+from .sketch import AFTER, Sketch, cut, fitted
 
 PLACES = tuple(word for word in AFTER if word not in ("with", "without", "and", "for", "to"))
 # How like the most similar known name something is. As an object what we tried has .65 and more, a bridge .60, a lake
@@ -131,7 +131,9 @@ class Generator(nn.Module):
         least = as_background if end < len(parts) else OBJECT
         return subject if as_object >= least and as_background < BACKGROUND else ""
 
-    def sketched(self, prompts: Sequence[str], layout: Layout, silent: bool = False) -> Tensor:
+    def sketched(
+        self, prompts: Sequence[str], layout: Layout, silent: bool = False, background: bool = False
+    ) -> Tensor:
         """Sketches of prompts as tokens (B, N_targets, C·p²), or, `silent`, of such prompts without any words.
 
         An object stands on nothing, in the middle, and is stretched with the target; of a background it is the middle.
@@ -139,7 +141,7 @@ class Generator(nn.Module):
         sketches = []
         for prompt in prompts:
             words = [""] if silent else [prompt]
-            if self.backgrounds is not None and prompt.startswith(BEHIND):
+            if self.backgrounds is not None and background:
                 h, w = layout.targets[0]
                 latents = cut(self.backgrounds(words), h / w)
             else:
@@ -148,11 +150,12 @@ class Generator(nn.Module):
         return torch.cat(sketches)
 
     def sample(
-        self, prompts: Sequence[str], noise: Tensor, sigmas: Sequence[float], scale: float, layout: Layout
-    ) -> Tensor:
+        self, prompts: Sequence[str], noise: Tensor, sigmas: Sequence[float], scale: float, layout: Layout,
+        background: bool = False,
+    ) -> Tensor:  # fmt: skip
         """Clean tokens (B, N_targets, C·p²) of prompts from noise, float32; `scale` is that of guidance, 1 is none."""
         dtype, guided = self.place.dtype, (False,) if scale == 1 else (False, True)
-        sketches = [self.sketched(prompts, layout, silent).to(dtype) for silent in guided]
+        sketches = [self.sketched(prompts, layout, silent, background).to(dtype) for silent in guided]
 
         def velocity(x: Tensor, sigma: float) -> Tensor:
             at = x.new_full((len(x),), sigma)

@@ -1,7 +1,8 @@
-"""Weights in the embedded layout: `config.json`, three to seven safetensors files, and the tokenizer."""
+"""Load weights in the embedded layout: `config.json`, a safetensors file a network, and the tokenizer."""
 
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -15,20 +16,16 @@ from ..sampler import Schedule
 from ..transformer import Transformer
 from ..vae import AlphaVAE
 from .context import MiniContext, MiniContextConfig, load_tokenizer
-from .detail import Detail
-from .effects import Effects
-from .generator import Generator, GeneratorConfig
-from .inpainter import Inpainter
 from .light_vae import LightVAE, LightVAEConfig
+from .specialists import SPECIALISTS, Specialist
 
-BESIDE = "effects", "detail", "inpainter"  # small networks that weights may have; they wait where the VAE does
-
-Network = TypeVar("Network", Effects, Detail, Inpainter)
+WITH = ("context", "vae")
 
 
 def needs(folder: Path, dtype: torch.dtype) -> Needs:
-    """Bytes of each network, with those that wait where it does."""
-    groups = ("transformer",), ("context", "generator"), ("vae", *BESIDE)
+    """Return the bytes of each network, with those of the specialists that wait where it does."""
+    waiting = {where: [row.name for row in SPECIALISTS.values() if row.waits_with == where] for where in WITH}
+    groups = ("transformer",), ("context", *waiting["context"]), ("vae", *waiting["vae"])
     files = [[folder / f"{name}.safetensors" for name in names] for names in groups]
     return Needs(*(count([file for file in group if file.exists()]) * dtype.itemsize for group in files))
 
@@ -46,32 +43,28 @@ def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: to
         ("vae", vae, place.vae),
     ):
         _fill(module, folder / f"{name}.safetensors", device, dtype)
-    generator = None
-    if "generator" in config:
-        with torch.device("meta"):
-            own, table = GeneratorConfig.from_dict(config["generator"]), context_encoder.words.weight
-            generator = Generator(own, transformer.config, tokenizer, table)
-        _fill(generator, folder / "generator.safetensors", place.context, dtype)
+    specialists = {
+        name: partial(_read, row, folder, config, (transformer, context_encoder), place, dtype)
+        for name, row in SPECIALISTS.items()
+        if (folder / f"{name}.safetensors").exists()
+    }
     schedule = Schedule.from_dict(config.get("schedule", {}))
-    return Parts(
-        transformer,
-        vae,
-        context_encoder,
-        schedule,
-        effects=_beside(Effects, folder / "effects.safetensors", place.vae, dtype),
-        detail=_beside(Detail, folder / "detail.safetensors", place.vae, dtype),
-        inpainter=_beside(Inpainter, folder / "inpainter.safetensors", place.vae, dtype),
-        generator=generator,
-    )
+    return Parts(transformer, vae, context_encoder, schedule, specialists)
 
 
-def _beside(kind: type[Network], path: Path, device: torch.device, dtype: torch.dtype) -> Network | None:
-    """A network that weights may have, None where its file is missing."""
-    if not path.exists():
-        return None
+def _read(
+    row: Specialist,
+    folder: Path,
+    config: dict[str, Any],
+    beside: tuple[Transformer, MiniContext],
+    place: Placement,
+    dtype: torch.dtype,
+) -> nn.Module:
+    """Return a specialist, read from its file to where it waits."""
     with torch.device("meta"):
-        network = kind()
-    _fill(network, path, device, dtype)
+        network = row.build(config.get(row.name, {}), *beside)
+    where = place.context if row.waits_with == "context" else place.vae
+    _fill(network, folder / f"{row.name}.safetensors", where, dtype)
     return network
 
 

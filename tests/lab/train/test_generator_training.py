@@ -114,7 +114,7 @@ def test_some_steps_learn_to_draw_each_by_its_name(monkeypatch):
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
-    model.generator = network.eval()
+    model.specialists["generator"] = network.eval()
     requests = [Request(generator.OBJECT.prompt.replace("{text}", name), (), ((32, 32),)) for name in names]
     with torch.no_grad():
         drawn = model.draw(requests, 4, 1.0)
@@ -159,13 +159,15 @@ def test_by_command_from_weights_and_exported_beside_them(packs, tiny_weights, t
     assert list(run.glob("generator-1/pictures/*.png"))
     assert invoke("train", "export", recipe, out, "--start", tiny_weights, "--run", run).exit_code == 0
     model, before = OmniAlpha.load(out), OmniAlpha.load(tiny_weights)
-    assert model.tasks == ("matte.auto", "generate.foreground", "generate.background") and model.generator is not None
-    assert model.generator.config.backgrounds == 2  # the third has no name
-    place = Request(generator.BACKGROUND.prompt.replace("{text}", "a red cat"), (), ((32, 64),))
-    assert not torch.equal(model.run([place])[0][0], replace(model, generator=None).run([place])[0][0])
+    assert model.tasks == ("matte.auto", "generate.foreground", "generate.background")
+    assert model.specialist("generator").config.backgrounds == 2  # the third has no name
+    place = Request(
+        generator.BACKGROUND.prompt.replace("{text}", "a red cat"), (), ((32, 64),), task="generate.background"
+    )
+    assert not torch.equal(model.run([place])[0][0], replace(model, specialists={}).run([place])[0][0])
     torch.testing.assert_close(model.transformer.state_dict(), before.transformer.state_dict(), atol=2e-3, rtol=2e-3)
     # What it starts with is the transformer that sees.
-    learnt, seeing = model.generator.state_dict(), before.transformer.state_dict()
+    learnt, seeing = model.specialist("generator").state_dict(), before.transformer.state_dict()
     shared = [name for name in learnt if name.startswith("transformer_blocks") and name in seeing]
     assert len(shared) > 20
     for name in shared:
@@ -177,7 +179,7 @@ def test_by_command_from_weights_and_exported_beside_them(packs, tiny_weights, t
     assert again.exit_code == 0, again.output
     # Without backgrounds it keeps those that it knows.
     state = torch.load(tmp_path / "again" / "generator.pt", weights_only=True)
-    torch.testing.assert_close(state["backgrounds.meanings"], model.generator.backgrounds.meanings)
+    torch.testing.assert_close(state["backgrounds.meanings"], model.specialist("generator").backgrounds.meanings)
 
 
 def test_without_weights_to_start_from_it_says_so(packs, tmp_path):

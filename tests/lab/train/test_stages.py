@@ -216,7 +216,7 @@ def test_from_packs_to_weights(packs, words, tmp_path):
     model = OmniAlpha.load(out)
     assert model.tasks == ("matte.auto", "decompose.mask")
     assert model.defaults.canvas == 64
-    networks = {"relevance": model.context_encoder.relevance, "effects": model.effects, "inpainter": model.inpainter}
+    networks = {"relevance": model.context_encoder.relevance, **model.read_all()}
     for name, network in networks.items():
         learnt = torch.load(run / f"{name}.pt", weights_only=True)
         for tensor, found in network.state_dict().items():
@@ -228,8 +228,8 @@ def test_from_packs_to_weights(packs, words, tmp_path):
                 step = before.abs() * 2**-11
             assert ((found - before).abs() <= step * 1.01 + 1e-7).all(), f"{name}: {tensor}"
     picture = torch.from_numpy(np.random.default_rng(0).random((4, 64, 64), dtype=np.float32))
-    assert model.gains(picture, picture[3]).shape == (3, 64, 64)
-    ((layer,),) = model.run([Request("red disc", (picture,), ((64, 64),))])
+    assert model.shadow_gains(picture, picture[3]).shape == (3, 64, 64)
+    ((layer,),) = model.run([Request("red disc", (picture,), ((64, 64),), task="matte.auto")])
     assert torch.isfinite(layer).all()
 
 
@@ -264,12 +264,12 @@ lr = 1e-2
     assert after.transformer.config == before.transformer.config
     assert torch.equal(after.transformer.proj_out.weight, before.transformer.proj_out.weight) is False
     assert all(torch.equal(a, b) for a, b in zip(after.vae.parameters(), before.vae.parameters(), strict=True))
-    assert before.better is None
+    assert before.specialist("detail") is None
     plate, colours, alpha = torch.rand(3, 70, 90), torch.rand(6, 70, 90), torch.rand(70, 90)
-    found = after.better(plate, colours, alpha, None)
+    found = after.refined(plate, colours, alpha, None)
     assert found.shape == (70, 90) and not torch.equal(found, alpha)
     learnt = torch.load(run / "detail.pt", weights_only=True)
-    torch.testing.assert_close(after.detail.state_dict(), learnt, atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(after.specialist("detail").state_dict(), learnt, atol=2e-3, rtol=2e-3)
 
 
 def test_an_interrupted_detail_goes_on_with_what_it_has_seen(material, tiny_weights, tmp_path, monkeypatch):

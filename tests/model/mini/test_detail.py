@@ -16,7 +16,7 @@ def lighter() -> Detail:
 
 
 def look(network: Detail, alpha: torch.Tensor, trimap: torch.Tensor | None = None) -> torch.Tensor:
-    return network.better(torch.rand(3, *alpha.shape), torch.rand(6, *alpha.shape), alpha, trimap)
+    return network.refined(torch.rand(3, *alpha.shape), torch.rand(6, *alpha.shape), alpha, trimap)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 90), (64, 48)])
@@ -51,5 +51,5 @@ def test_colour_between_object_and_background_is_alpha():
     front, back, truth = torch.tensor([0.9, 0.2, 0.1]), torch.tensor([0.1, 0.3, 0.8]), torch.rand(16, 16)
     plate = truth * front[:, None, None] + (1 - truth) * back[:, None, None]
     colours = torch.cat((front, back))[:, None, None].expand(6, 16, 16)
-    found = network.better(plate, colours, alpha, torch.full((16, 16), 0.5))
+    found = network.refined(plate, colours, alpha, torch.full((16, 16), 0.5))
     torch.testing.assert_close(found, truth, atol=1e-5, rtol=0)

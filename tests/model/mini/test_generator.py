@@ -9,12 +9,13 @@ from tiny_model import tiny_model
 from omnialpha_cli.lab.train.export import write_weights
 from omnialpha_cli.model.memory import Plan
 from omnialpha_cli.model.mini.generator import Generator, GeneratorConfig
+from omnialpha_cli.model.mini.model import Mini
 from omnialpha_cli.model.mini.sketch import BEFORE, BEHIND, cut, fitted
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 from omnialpha_cli.model.positions import Layout
 from omnialpha_cli.model.transformer import Transformer
 
-DRAWN = Request("a red cat", (), ((32, 32),), seed=2)
+DRAWN = Request("a red cat", (), ((32, 32),), seed=2, task="generate.foreground")
 SEEN = Request("a red cat", (torch.rand(4, 64, 64, generator=torch.Generator().manual_seed(1)),), ((64, 64),), seed=2)
 
 
@@ -26,7 +27,7 @@ PLACES = ("red matte", "this")
 BOTH = replace(CONFIG, backgrounds=len(PLACES), wide=(2, 4))
 
 
-def with_generator(config: GeneratorConfig = CONFIG, beside: Transformer | None = None) -> OmniAlpha:
+def with_generator(config: GeneratorConfig = CONFIG, beside: Transformer | None = None) -> Mini:
     """The tiny model with a generator of random weights, whose last layer is large enough to be seen."""
     model = tiny_model()
     model.transformer = beside or model.transformer
@@ -39,7 +40,7 @@ def with_generator(config: GeneratorConfig = CONFIG, beside: Transformer | None 
     generator.sketch.fit(NAMES, ((),) * len(NAMES), torch.randn(len(NAMES), 16, config.side, config.side))
     if generator.backgrounds is not None:
         generator.backgrounds.fit(PLACES, ((),) * len(PLACES), torch.randn(len(PLACES), 16, *config.wide))
-    model.generator = generator
+    model.specialists["generator"] = generator
     return model
 
 
@@ -77,7 +78,7 @@ def test_the_words_and_the_seed_matter_and_the_company_does_not(guidance):
 def test_at_first_it_sees_what_the_transformer_beside_it_sees():
     """Of the same weights, with no words to read and no sketch, both say the same of noise."""
     model = with_generator()
-    transformer, generator = model.transformer, model.generator
+    transformer, generator = model.transformer, model.specialist("generator")
     layout = Layout(((2, 3),))
     generator.place.zero_(), generator.sketch_in.weight.zero_(), generator.sketch_in.bias.zero_()
     state = transformer.state_dict()
@@ -93,17 +94,17 @@ def test_at_first_it_sees_what_the_transformer_beside_it_sees():
 def test_it_knows_where_a_token_stands():
     model = with_generator()
     same = torch.zeros(1, 4, 64)
-    drawn = model.generator(same, torch.ones(1), same, Layout(((2, 2),)))
+    drawn = model.specialist("generator")(same, torch.ones(1), same, Layout(((2, 2),)))
     assert float((drawn[0, 0] - drawn[0, 3]).abs().max()) > 1e-3
 
 
 def test_written_and_read_it_draws_the_same(tmp_path):
     model = with_generator()
     sizes = write_weights(model, "tiny", tmp_path)
-    assert sizes["generator"][0] == sum(p.numel() for p in model.generator.parameters())
+    assert sizes["generator"][0] == sum(p.numel() for p in model.specialist("generator").parameters())
     loaded = OmniAlpha.load(tmp_path)
-    assert loaded.generator.config == model.generator.config
-    assert loaded.generator.sketch.table.data_ptr() == loaded.context_encoder.words.weight.data_ptr()
+    assert loaded.specialist("generator").config == model.specialist("generator").config
+    assert loaded.specialist("generator").sketch.table.data_ptr() == loaded.context_encoder.words.weight.data_ptr()
     difference = loaded.run([DRAWN])[0][0] - model.run([DRAWN])[0][0]
     assert float(difference.abs().max()) < 0.02  # 16 bits
 
@@ -118,24 +119,30 @@ def test_large_matrices_are_written_in_8_bits_and_read_back(tmp_path):
     name = "transformer_blocks.0.img_mlp.net.0.proj.weight"
     assert stored[f"{name}.int8"].dtype == torch.int8
     assert stored["proj_out.weight"].dtype == torch.float16
-    read, written = (m.generator.state_dict()[name] for m in (OmniAlpha.load(tmp_path), model))
+    read, written = (m.specialist("generator").state_dict()[name] for m in (OmniAlpha.load(tmp_path), model))
     assert float((read - written).abs().max()) <= float(written.abs().max()) / 254 + 1e-6
 
 
 def test_backgrounds_have_a_sketch_of_their_own():
-    generator, layout = with_generator(BOTH).generator, Layout(((2, 4),))
-    place, thing = generator.sketched([f"{BEHIND} red matte", f"{BEFORE} red cat"], layout)
+    generator, layout = with_generator(BOTH).specialist("generator"), Layout(((2, 4),))
+    place, thing = (
+        generator.sketched([prompt], layout, background=behind)[0]
+        for prompt, behind in ((f"{BEHIND} red matte", True), (f"{BEFORE} red cat", False))
+    )
     assert torch.equal(place, fitted(generator.backgrounds(["red matte"]), layout, 2)[0])
     assert torch.equal(thing, fitted(generator.sketch(["red cat"]), layout, 2)[0])
-    silent = generator.sketched([f"{BEHIND} red matte", f"{BEFORE} red cat"], layout, silent=True)
-    assert torch.equal(silent[0], fitted(generator.backgrounds([""]), layout, 2)[0])
-    assert torch.equal(silent[1], fitted(generator.sketch([""]), layout, 2)[0])
+    silent = (
+        generator.sketched([prompt], layout, silent=True, background=behind)[0]
+        for prompt, behind in ((f"{BEHIND} red matte", True), (f"{BEFORE} red cat", False))
+    )
+    wanted = generator.backgrounds([""]), generator.sketch([""])
+    assert all(torch.equal(one, fitted(sketch, layout, 2)[0]) for one, sketch in zip(silent, wanted, strict=True))
 
 
 def test_of_a_backgrounds_sketch_the_middle_is_seen():
-    generator = with_generator(BOTH).generator
+    generator = with_generator(BOTH).specialist("generator")
     whole = generator.backgrounds(["this"])
-    (square,) = generator.sketched([f"{BEHIND} this"], Layout(((1, 1),)))
+    (square,) = generator.sketched([f"{BEHIND} this"], Layout(((1, 1),)), background=True)
     assert torch.equal(square, fitted(whole[..., 1:3], Layout(((1, 1),)), 2)[0])
     assert torch.equal(cut(whole, 0.5), whole) and cut(whole, 2.0).shape[2:] == (2, 1)
 
@@ -149,7 +156,7 @@ def test_objects_and_backgrounds_are_drawn_in_one_call_and_read_back(tmp_path):
     assert not torch.allclose(*together, atol=1e-3)
     write_weights(model, "tiny", tmp_path)
     loaded = OmniAlpha.load(tmp_path)
-    assert loaded.generator.config == BOTH
+    assert loaded.specialist("generator").config == BOTH
     assert float((loaded.run([place])[0][0] - model.run([place])[0][0]).abs().max()) < 0.02  # 16 bits
 
 
@@ -166,11 +173,11 @@ def test_objects_and_backgrounds_are_drawn_in_one_call_and_read_back(tmp_path):
     ],
 )
 def test_the_subject_of_a_scene_is_like_an_object_and_like_no_background(words, subject):
-    assert with_generator(BOTH).generator.subject(words) == subject
+    assert with_generator(BOTH).specialist("generator").subject(words) == subject
 
 
 def test_what_is_like_nothing_known_is_a_subject_only_where_it_is_said_to_be_somewhere():
-    generator = with_generator(BOTH).generator
+    generator = with_generator(BOTH).specialist("generator")
     generator.sketch.table.copy_(torch.eye(*generator.sketch.table.shape))  # all words are unlike
     generator.backgrounds.table.copy_(generator.sketch.table)
     generator.sketch.fit(("cat", "red cat", "matte cat"), ((),) * 3, torch.randn(3, 16, 4, 4))

@@ -21,32 +21,32 @@ def inpainter() -> Inpainter:
 def request(h: int, w: int, seed: int) -> Request:
     hole = torch.zeros(h, w, dtype=torch.bool)
     hole[h // 4 : h // 2, w // 4 : w // 2] = True
-    return Request("", (drawn(h, w, seed), drawn(h, w, seed + 1)), ((h, w),), hole=hole)
+    return Request("", (drawn(h, w, seed), drawn(h, w, seed + 1)), ((h, w),), inpaint_mask=hole, task="remove.mask")
 
 
 def test_outside_of_the_hole_nothing_changes():
     (one,) = (request(64, 96, 1),)
-    found = inpainter()(one.inputs[0][None, :3], one.hole[None, None].float())[0]
-    assert torch.equal(found[:, ~one.hole], one.inputs[0][:3, ~one.hole])
-    assert (found - one.inputs[0][:3])[:, one.hole].abs().mean() > 0.01
+    found = inpainter()(one.inputs[0][None, :3], one.inpaint_mask[None, None].float())[0]
+    assert torch.equal(found[:, ~one.inpaint_mask], one.inputs[0][:3, ~one.inpaint_mask])
+    assert (found - one.inputs[0][:3])[:, one.inpaint_mask].abs().mean() > 0.01
 
 
 def test_requests_with_a_hole_are_its_own_and_all_come_back_in_order():
     model, without = tiny_model(), tiny_model()
-    model.inpainter = inpainter()
-    seen = Request("cat", (drawn(64, 96, 8),), ((64, 96),), seed=3)
+    model.specialists["inpainter"] = inpainter()
+    seen = Request("cat", (drawn(64, 96, 8),), ((64, 96),), seed=3, task="matte.auto")
     requests = [request(64, 96, 1), seen, request(64, 64, 2), request(64, 96, 3)]
     results = model.run(requests)
     assert torch.equal(results[1][0], without.run([seen])[0][0])
     for one, (layer,) in zip(requests, results, strict=True):
-        if one.hole is None:
+        if one.inpaint_mask is None:
             continue
         assert layer.shape == (4, *one.targets[0]) and (layer[3] == 1).all()
-        assert torch.equal(layer[:3, ~one.hole], one.inputs[0][:3, ~one.hole])
+        assert torch.equal(layer[:3, ~one.inpaint_mask], one.inputs[0][:3, ~one.inpaint_mask])
         torch.testing.assert_close(layer, model.run([one])[0][0])
 
 
 def test_without_it_the_transformer_serves_them():
     one = request(64, 64, 1)
     (layer,) = tiny_model().run([one])[0]
-    assert not torch.equal(layer[:3, ~one.hole], one.inputs[0][:3, ~one.hole])
+    assert not torch.equal(layer[:3, ~one.inpaint_mask], one.inputs[0][:3, ~one.inpaint_mask])

@@ -97,7 +97,7 @@ def judge_folder(
 def load(name: str, task: str) -> OmniAlpha:
     """The weights, with a warning where they do not know the task."""
     model = OmniAlpha.load(name)
-    if task not in model.tasks:
+    if task not in model.model.tasks:
         say(f"warning: {name} was not trained for {task}")
     return model
 

@@ -1,0 +1,137 @@
+"""The embedded model: the paper's three parts, and specialists that serve or help some tasks better than these."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .. import sampler
+from ..memory import present
+from ..omnialpha import Batches, OmniAlpha
+from ..request import Request, by_layout
+from .context import MiniContext
+from .specialists import SPECIALISTS
+
+Waiting = nn.Module | Callable[[], nn.Module]  # a network, or what reads it from its file
+
+
+@dataclass
+class Mini(OmniAlpha):
+    """An OmniAlpha with a table of specialists by their names in `SPECIALISTS`.
+
+    A specialist that is still in its file is read when a task first needs it.
+    """
+
+    specialists: dict[str, Waiting] = field(default_factory=dict)
+    _reading: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def specialist(self, name: str) -> nn.Module | None:
+        """Return a specialist, read from its file if it was not yet; None where the weights have none of that name."""
+        with self._reading:
+            found = self.specialists.get(name)
+            if found is not None and not isinstance(found, nn.Module):
+                found = self.specialists[name] = found()
+            return found
+
+    def read_all(self) -> dict[str, nn.Module]:
+        """Return all specialists that the weights have, by name."""
+        return {name: network for name in self.specialists if (network := self.specialist(name)) is not None}
+
+    @torch.inference_mode()
+    def run_batches(
+        self,
+        requests: Sequence[Request],
+        steps: int | None = None,
+        guidance: float | None = None,
+        batch_size: int | None = None,
+    ) -> Batches:
+        """Yield as an OmniAlpha does; requests of tasks that a specialist serves go to that."""
+        steps, scale = steps or self.defaults.steps, self.defaults.guidance if guidance is None else guidance
+        by_server: dict[str | None, list[int]] = {}
+        for place, request in enumerate(requests):
+            by_server.setdefault(self._server_of(request), []).append(place)
+        for server, places in by_server.items():
+            some = [requests[i] for i in places]
+            if server is None:
+                batches = self.transformed(some, steps, scale, batch_size)
+            else:
+                batches = SERVERS[server](self, some, steps, scale, batch_size)
+            for members, layers in batches:
+                yield [places[i] for i in members], layers
+
+    def _server_of(self, request: Request) -> str | None:
+        """Return the name of the specialist that serves a request, None for the transformer."""
+        rows = ((name, SPECIALISTS[name]) for name in self.specialists)
+        return next((name for name, row in rows if request.task in row.serves), None)
+
+    def _of_one_layout(self, requests: Sequence[Request], batch_size: int | None) -> Iterator[list[int]]:
+        yield from by_layout([request.layout for request in requests], batch_size)
+
+    def inpainted(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
+        """Yield what is behind the objects of requests with an inpaint mask: opaque RGBA (4, H, W)."""
+        network = self.specialist("inpainter")
+        assert network is not None
+        for part in self._of_one_layout(requests, batch_size):
+            batch = [requests[i] for i in part]
+            filled = torch.stack([self._to_device(request.inputs[0][:3]) for request in batch])  # (B, 3, H, W)
+            masks = [request.inpaint_mask for request in batch if request.inpaint_mask is not None]
+            painted = network(filled, torch.stack([self._to_device(mask[None]) for mask in masks]))
+            rgba = F.pad(painted.float().clamp(0, 1), (0, 0, 0, 0, 0, 1), value=1.0).cpu()  # (B, 4, H, W)
+            yield part, [[picture] for picture in rgba]
+
+    def drawn(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
+        """Yield what is drawn from words alone. The network is staged where the transformer is streamed."""
+        network = self.specialist("generator")
+        assert network is not None
+        with present(network, self.device, staged=self.memory.mode != "resident"):
+            for task in sorted({request.task for request in requests}):
+                places = [i for i, request in enumerate(requests) if request.task == task]
+                for part in self._of_one_layout([requests[i] for i in places], batch_size):
+                    batch = [requests[places[i]] for i in part]
+                    layout = batch[0].layout
+                    sigmas = sampler.schedule(steps, layout.num_targets, self.schedule)
+                    prompts, noise = [request.prompt for request in batch], self.noise(batch)
+                    clean = network.sample(prompts, noise, sigmas, scale, layout, task == "generate.background")
+                    yield [places[i] for i in part], self.decode(clean, layout)
+
+    @torch.inference_mode()
+    def relevance(self, picture: Tensor, words: str) -> Tensor:
+        """Return logits (H/16, W/16), float32 on the CPU, of how relevant places of RGBA (4, H, W) are to `words`."""
+        assert isinstance(self.context_encoder, MiniContext)
+        with present(self.context_encoder, self.device, staged=self.memory.mode != "resident"):
+            return self.context_encoder.relevance_of(self._to_device(picture), words).float().cpu()
+
+    @torch.inference_mode()
+    def subject(self, words: str) -> str:
+        """Return what of the words for a scene is an object before a background, "" if there is none."""
+        network = self.specialist("generator")
+        if network is None:
+            return super().subject(words)
+        with present(network, self.device, staged=self.memory.mode != "resident"):
+            return str(network.subject(words))
+
+    @torch.inference_mode()
+    def shadow_gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
+        """Return by how much (3, H, W) a picture is to be lightened to lose its object's shadows, as OmniAlpha says."""
+        network = self.specialist("effects")
+        if network is None:
+            return None
+        gains: Tensor = network.gains(self._to_device(picture[:3]), self._to_device(mask))
+        return gains.float().cpu()
+
+    @torch.inference_mode()
+    def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor | None:
+        """Return alpha (H, W) as the plate's pixels tell it, as OmniAlpha says."""
+        network = self.specialist("detail")
+        if network is None:
+            return None
+        hint = None if trimap is None else self._to_device(trimap)
+        found: Tensor = network.refined(*(self._to_device(one) for one in (plate, colours, alpha)), hint)
+        return found.float().cpu()
+
+
+Serve = Callable[[Mini, Sequence[Request], int, float, int | None], Batches]
+SERVERS: dict[str, Serve] = {"inpainter": Mini.inpainted, "generator": Mini.drawn}

@@ -1,0 +1,60 @@
+"""The table of specialists: small networks beside the transformer, each for what it does better.
+
+A row is all that loading, export, training and the model card need to know of one. A file `NAME.safetensors` in the
+weights' folder says that they have it; what `config.json` says under its name is what it is built by.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from torch import nn
+
+from ..transformer import Transformer
+from .context import MiniContext
+from .detail import Detail
+from .effects import Effects
+from .generator import Generator, GeneratorConfig
+from .inpainter import Inpainter
+from .segmenter import Segmenter
+
+Build = Callable[[Mapping[str, Any], Transformer, MiniContext], nn.Module]
+
+
+@dataclass(frozen=True)
+class Specialist:
+    """One row: `serves` are the tasks that it does in the transformer's place; without any it helps after others.
+
+    `waits_with` says where it waits while memory is short: with the context encoder, or with the VAE.
+    """
+
+    name: str
+    does: str
+    build: Build
+    serves: tuple[str, ...] = ()
+    waits_with: Literal["context", "vae"] = "vae"
+
+
+def _generator(config: Mapping[str, Any], transformer: Transformer, context: MiniContext) -> nn.Module:
+    own = GeneratorConfig.from_dict(config)
+    return Generator(own, transformer.config, context.tokenizer, context.words.weight)
+
+
+SPECIALISTS: dict[str, Specialist] = {
+    row.name: row
+    for row in (
+        Specialist("segmenter", "decides which pixels belong to the subject", lambda *_: Segmenter(), ("matte.auto",)),
+        Specialist("detail", "refines a matte by the plate's own pixels", lambda *_: Detail()),
+        Specialist("effects", "finds an object's shadows and reflections", lambda *_: Effects()),
+        Specialist("inpainter", "paints what is behind an object", lambda *_: Inpainter(),
+                   ("remove.trimap", "remove.mask", "remove.rough-mask")),
+        Specialist("generator", "draws objects and backgrounds from words", _generator,
+                   ("generate.foreground", "generate.background"), "context"),
+    )
+}  # fmt: skip
+
+
+def config_of(network: nn.Module) -> dict[str, Any]:
+    """Return what `config.json` says of a specialist; nothing where its class alone says all."""
+    config = getattr(network, "config", None)
+    return {} if config is None else asdict(config)

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ...imaging.hint import BACKGROUND, OBJECT
 from ...imaging.matte.components import Mask, largest_component
+from ..ssim import RADIUS, gaussian, ssim_map
 from .baselines import grow
 
 Array = NDArray[Any]
@@ -21,7 +23,6 @@ Array = NDArray[Any]
 GRADIENT_SIGMA = 1.4
 CONNECTIVITY_STEP = 0.1
 CONNECTIVITY_SLACK = 0.15
-SSIM_SIGMA, SSIM_RADIUS = 1.5, 5
 ROWS = 32
 SOFT = 0.05, 0.95  # alpha in between is half-transparent
 HAZE_DISTANCE, HAZE_WIDTH = 6, 384  # pixels from an edge, and of the picture's width that they are for
@@ -46,16 +47,6 @@ def mad(found: Array, known: Array, where: Mask | None = None) -> float:
 def sad(found: Array, known: Array, where: Mask | None = None) -> float:
     """Sum of absolute differences of alpha, in thousands."""
     return thousands(np.abs(_difference(found, known, where)))
-
-
-def gradient_error(found: Array, known: Array, where: Mask | None = None) -> float:
-    """Grad: the sum of `gradient_errors`, in thousands."""
-    return thousands(gradient_errors(found, known), where)
-
-
-def connectivity_error(found: Array, known: Array, where: Mask | None = None) -> float:
-    """Conn: the sum of `connectivity_errors`, in thousands."""
-    return thousands(connectivity_errors(found, known), where)
 
 
 def thousands(errors: Array, where: Mask | None = None) -> float:
@@ -143,36 +134,19 @@ def decibels(error: float) -> float:
 
 
 def ssim(found: Array, known: Array, where: Mask | None = None) -> float:
-    """Structural similarity, the mean over the channels.
+    """Structural similarity as published (`lab.ssim`), the mean over the channels of (H, W, C).
 
-    Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity" (IEEE TIP 2004): a Gaussian
-    window of 11 × 11 px with σ = 1.5, K1 = .01, K2 = .03, full resolution. Without `where` only windows that lie within
-    the picture count, as there; with it, those centred on its pixels do, the picture mirrored outwards.
+    Without `where` only windows that lie within the picture count; with it, those centred on its pixels do, the picture
+    mirrored outwards, and so they do in a picture that is smaller than a window.
     """
-    channels = [_ssim_map(found[..., c], known[..., c]) for c in range(found.shape[2])]
-    similarity = np.mean(channels, axis=0)  # (H, W)
-    if where is not None:
-        return float(similarity[where].mean())
-    inner = similarity[SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]
-    return float((inner if inner.size else similarity).mean())
+    outside = RADIUS if where is not None or min(found.shape[:2]) <= 2 * RADIUS else 0
 
+    def channel(image: Array, number: int) -> torch.Tensor:
+        padded = np.pad(image[..., number].astype(np.float64), outside, mode="symmetric")
+        return torch.from_numpy(padded)[None, None]  # (1, 1, H, W)
 
-def _ssim_map(a: Array, b: Array) -> Array:
-    """Of one channel (H, W), at every pixel."""
-    window = _gaussian(SSIM_SIGMA, SSIM_RADIUS)
-    window /= window.sum()
-    c1, c2 = 0.01**2, 0.03**2
-
-    def similarity(a: Array, b: Array) -> Array:
-        mean_a, mean_b, square_a, square_b, product = (
-            _correlate(x, window, window) for x in (a, b, a * a, b * b, a * b)
-        )
-        variances = square_a - mean_a**2 + square_b - mean_b**2
-        covariance = product - mean_a * mean_b
-        alike = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-        return alike / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))
-
-    return _in_bands(similarity, SSIM_RADIUS, "symmetric", a, b)
+    maps = [ssim_map(channel(found, c), channel(known, c), gaussian())[0, 0].numpy() for c in range(found.shape[2])]
+    return float(np.mean([(one if where is None else one[where]).mean() for one in maps]))
 
 
 def _gradient(alpha: Array) -> Array:

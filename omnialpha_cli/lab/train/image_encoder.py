@@ -12,14 +12,13 @@ from torch.nn import functional as F
 
 from ...model.mini.image_encoder import NECK, Backbone, ImageEncoder, Variant, fold_published
 from ...status import UsageError
+from ..ssim import RADIUS, square, ssim_map
 from .loop import Objective, Schedule
 from .material import Material, photo_of_shape
 from .triplets import Mix, draw_triplet
 
 MIX = Mix(photo=0.7, recomposed=0.22, cutout=0.08)
-SSIM_WINDOW = 11
 EPSILON = 1e-3  # a cell's share of weight below which its alpha means nothing
-SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 
 CanvasOf = Callable[[int, int, int], tuple[int, int]]  # (height, width, side) → (h, w) of the canvas
 
@@ -49,17 +48,6 @@ def load_pretrained(backbone: Backbone, file: Path, variant: Variant) -> None:
         raise UsageError(f"{file} is not EfficientNet-{name}: give the state dict that is published of it") from error
 
 
-def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Return the structural similarity of (B, 1, H, W) in [0, 1] in square windows: (B, 1, H − 10, W − 10)."""
-
-    def mean(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, SSIM_WINDOW, stride=1)
-
-    ma, mb = mean(a), mean(b)
-    va, vb, cov = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
-    return (2 * ma * mb + SSIM_C1) * (2 * cov + SSIM_C2) / ((ma * ma + mb * mb + SSIM_C1) * (va + vb + SSIM_C2))
-
-
 def weighted(error: Tensor, weight: Tensor) -> Tensor:
     """Return the mean over the examples of the weighted mean error of each, (B, 1, h, w); nothing where all weigh 0."""
     return ((error * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1)).mean()
@@ -80,11 +68,11 @@ def alpha_loss(logits: Tensor, coarse: Tensor, alpha: Tensor, weight: Tensor) ->
     p = logits.sigmoid()
     overlap = (p * target * share).sum((1, 2, 3))
     iou = (overlap + 1) / (((p + target) * share).sum((1, 2, 3)) - overlap + 1)
-    windows = F.avg_pool2d(share, SSIM_WINDOW, stride=1)  # as those of SSIM
+    windows = F.avg_pool2d(share, 2 * RADIUS + 1, stride=1)  # as those of SSIM
     value = (
         weighted(F.binary_cross_entropy_with_logits(logits, target, reduction="none"), share)
         + weighted((p - target).abs(), share)
-        + 0.3 * weighted(1 - ssim(p, target), windows)
+        + 0.3 * weighted(1 - ssim_map(p, target, square()), windows)
         + 0.5 * (1 - iou).mean()
         + 0.3 * weighted(F.binary_cross_entropy_with_logits(coarse, small, reduction="none"), small_share)
     )

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ...imaging.composite import over
 from ...tasks import Task
+from ..ssim import gaussian, ssim_map
 from .examples import Example
 from .perceptual import Distance
 
@@ -26,7 +27,6 @@ BACKGROUNDS = (0.0, 1.0)
 MAX_PSNR = 50.0
 SOFT = (0.05, 0.95)  # alpha in between is an edge
 BAND = 10  # pixels by which the edge's weight is blurred
-SSIM_RADIUS, SSIM_SIGMA = 5, 1.5
 
 
 def used(task: Task) -> tuple[bool, ...]:
@@ -69,20 +69,8 @@ def composited(layers: Sequence[Tensor]) -> Tensor:
 def likeness(a: Tensor, b: Tensor) -> Tensor:
     """Mean of SSIM and clamped PSNR over 50 dB, of RGB (3, H, W) in [0, 1]: at most 1."""
     psnr = -10 * torch.log10((a - b).square().mean().clamp(min=1e-10))
-    return (ssim(a, b) + (psnr / MAX_PSNR).clamp(0, 1)) / 2
-
-
-def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Mean structural similarity of (C, H, W) in [0, 1] (Wang et al. 2004: Gaussian window, 11 px, σ 1.5)."""
-    taps = torch.arange(-SSIM_RADIUS, SSIM_RADIUS + 1, device=a.device, dtype=a.dtype)
-    window = torch.softmax(-0.5 * (taps / SSIM_SIGMA) ** 2, 0)
-    x = torch.stack((a, b, a * a, b * b, a * b)).flatten(0, 1)[:, None]  # (5C, 1, H, W)
-    x = F.conv2d(F.conv2d(x, window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))[:, 0].unflatten(0, (5, -1))
-    mean_a, mean_b, square_a, square_b, product = x
-    variances, covariance = square_a - mean_a**2 + square_b - mean_b**2, product - mean_a * mean_b
-    c1, c2 = 0.01**2, 0.03**2
-    alike = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-    return (alike / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))).mean()
+    similarity = ssim_map(a[None], b[None], gaussian()).mean()
+    return (similarity + (psnr / MAX_PSNR).clamp(0, 1)) / 2
 
 
 def alpha_error(made: Tensor, true: Tensor, certain: Tensor) -> Tensor:

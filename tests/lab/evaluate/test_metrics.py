@@ -56,8 +56,10 @@ def test_gradient_error_is_that_of_two_dimensional_gaussian_derivatives(seed):
         return np.hypot(*(ndimage.convolve(alpha, k, mode="nearest") for k in (kernel, kernel.T)))
 
     expected = (slope(found) - slope(known)) ** 2
-    assert metrics.gradient_error(found, known) == pytest.approx(expected.sum() / 1000)
-    assert metrics.gradient_error(found, known, where) == pytest.approx(expected[where].sum() / 1000)
+    assert metrics.thousands(metrics.gradient_errors(found, known)) == pytest.approx(expected.sum() / 1000)
+    assert metrics.thousands(metrics.gradient_errors(found, known), where) == pytest.approx(
+        expected[where].sum() / 1000
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -78,15 +80,17 @@ def test_connectivity_error_follows_the_definition_pixel_by_pixel(seed):
             beyond = alpha - level[place]
             degrees.append(1 - beyond if beyond >= 0.15 else 1)
         expected[place] = abs(degrees[0] - degrees[1])
-    assert metrics.connectivity_error(found, known) == pytest.approx(expected.sum() / 1000)
-    assert metrics.connectivity_error(found, known, where) == pytest.approx(expected[where].sum() / 1000)
+    assert metrics.thousands(metrics.connectivity_errors(found, known)) == pytest.approx(expected.sum() / 1000)
+    assert metrics.thousands(metrics.connectivity_errors(found, known), where) == pytest.approx(
+        expected[where].sum() / 1000
+    )
 
 
 def test_a_speck_apart_from_the_object_is_a_connectivity_error():
     known, found = np.zeros((9, 9)), np.zeros((9, 9))
     known[:4, :4] = found[:4, :4] = 1
     found[7, 7] = 1
-    assert metrics.connectivity_error(found, known) == pytest.approx(1 / 1000)
+    assert metrics.thousands(metrics.connectivity_errors(found, known)) == pytest.approx(1 / 1000)
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 MAX_STEPS = 250
 TOLERANCE = 3e-4  # of the residual
+LEAST = 1e-24  # squared residual: steps after it would divide 0 by 0
 CENTRE = 12  # of the 5 × 5 pixels around one
 
 
@@ -39,7 +40,7 @@ def _conjugate_gradients(weights: Tensor, places: Tensor, wanted: Tensor, x: Ten
     """x (n,) with Ax ≈ `wanted` (n,), A being symmetric with `weights` (n, 25) at the columns `places` (n, 25)."""
     diagonal = weights[:, CENTRE]
     residual = wanted - torch.linalg.vecdot(weights, x[places])
-    enough = TOLERANCE**2 * wanted.square().sum()
+    enough = (TOLERANCE**2 * wanted.square().sum()).clamp(min=LEAST)
     direction = z = residual / diagonal
     rz = (residual * z).sum()
     for _ in range(MAX_STEPS):

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..canvas import Canvas, resample, within
 from ..colour.spread import likely_colours
 from ..tiles import enlarge, source, tiles
+from ..colour.highlights import compress, expand, goes_beyond
 
 WINDOW = 3  # pixels of the canvas
 VARIANCE = 1e-4  # of colour: below it a window counts as flat, and alpha as constant
@@ -37,15 +38,17 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | 
     size = height, width = plate.shape[1], plate.shape[2]
     h, w = min(height, canvas.box[2]), min(width, canvas.box[3])
     tall, wide = within(height, width, SPREAD_SIDE)
-    guide = resample(plate, max(h, tall), max(w, wide))
+    drawn_in = compress(plate)  # not for the colour line, which is straight only in the plate's own space
+    guide = resample(drawn_in, max(h, tall), max(w, wide))
 
     rough = resample(_settle(canvas.crop(alpha[None].float())), h, w)  # else texture would be drawn into solid areas
-    lines = _guided_lines(resample(guide, h, w), rough)  # (4, h, w)
+    precision = torch.float64 if goes_beyond(plate) else torch.float32
+    lines = _guided_lines(resample(guide, h, w).to(precision), rough.to(precision)).to(guide)  # (4, h, w)
     reach = 2 * (WINDOW // 2)  # of `lines`, which come from windows of windows
     lowest, highest = -_window_max(-rough, reach), _window_max(rough, reach)
 
     near = _apply_lines(_whole(lines, guide), guide)
-    colours = likely_colours(guide, near, SURE)  # (6, ·, ·), of the guide's size
+    colours = expand(likely_colours(guide, near, SURE))  # (6, ·, ·), of the guide's size
 
     shrunk = (height * width / (h * w)) ** 0.5  # on the way to the canvas
     contrast = CONTRAST / max(shrunk - 1 / shrunk, 1e-3)  # where nothing was lost, there is nothing to mend
@@ -57,14 +60,17 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | 
             result[tile] = 0
         else:
             own = plate[:, *tile].contiguous()  # (3, k, l)
-            near = _apply_lines(enlarge(lines, tile, size), own)
+            near = _apply_lines(enlarge(lines, tile, size), drawn_in[:, *tile])
             front, back = enlarge(colours, tile, size).split(3)
             result[tile] = _colour_line(near, own, front, back if behind is None else behind[:, *tile], contrast)
     return result
 
 
 def _guided_lines(guide: Tensor, alpha: Tensor) -> Tensor:
-    """Coefficients (4, h, w) of alpha ≈ a·colour + b around each pixel of `guide` (3, h, w) and `alpha` (1, h, w)."""
+    """Return coefficients (4, h, w) of alpha ≈ a·colour + b around each pixel of `guide` (3, h, w), `alpha` (1, h, w).
+
+    A determinant is the small difference of products of squares: outside [0, 1] give both in double precision.
+    """
     first, second = [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]  # the upper triangle of a symmetric 3×3 matrix
     means = _window_mean(torch.cat([guide, alpha, guide * alpha, guide[first] * guide[second]]))  # (13, h, w)
     mean, mean_alpha = means[:3], means[3:4]

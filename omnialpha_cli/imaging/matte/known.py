@@ -10,6 +10,7 @@ from torch import Tensor
 from ..canvas import Canvas, resample, within
 from ..hint import BACKGROUND, OBJECT
 from .closed_form import solve_alpha
+from ..colour.highlights import compress
 
 SIDE = 384  # of the square that has the area at which it is solved, pixels
 COARSEST = 48  # short side of the smallest size
@@ -23,6 +24,7 @@ def alpha_in_band(matte: Tensor, plate: Tensor, canvas: Canvas, trimap: Tensor) 
     From the model's `matte` (·, ·) on its `canvas`, the `plate` (3, H, W), and the `trimap` (H, W).
     """
     height, width = trimap.shape
+    plate = compress(plate)  # the Laplacian's windows square it
     size = within(height, width, SIDE)
     sizes = [size]
     while min(sizes[-1]) >= 2 * COARSEST:

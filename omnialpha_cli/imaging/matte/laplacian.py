@@ -14,6 +14,8 @@ from torch import Tensor
 from ..canvas import Canvas
 from ..tiles import tiles
 from .guided import guided_alpha
+from ..colour.highlights import compress
+from .foreground import value_range
 
 SIDE = 512  # of a tile, in pixels
 MARGIN = 24  # solved around a tile and thrown away
@@ -32,12 +34,15 @@ def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor
     prior = guided_alpha(alpha, plate, canvas, behind)
     coarse = canvas.restore(alpha[None].to(plate))[0]
     unknown = ((coarse > KNOWN) & (coarse < 1 - KNOWN)) | ((prior > 0) & (prior < 1))
+    drawn_in = compress(plate)
+    darkest, brightest = value_range(drawn_in)
+    guide = (drawn_in - darkest) / (brightest - darkest)  # [0, 1]: pymatting inverts its windows by determinants
     result = prior.clone()
     height, width = prior.shape
     for rows, columns in tiles(height, width, SIDE):
         if unknown[rows, columns].any():
             (tall, high), (wide, across) = _grow(rows, height), _grow(columns, width)
-            parts = plate[:, tall, wide].double(), prior[tall, wide].double(), unknown[tall, wide]
+            parts = guide[:, tall, wide].double(), prior[tall, wide].double(), unknown[tall, wide]
             solved = _solve(*(part.cpu().numpy() for part in parts))
             result[rows, columns] = torch.from_numpy(solved[high, across]).to(result)
     return result

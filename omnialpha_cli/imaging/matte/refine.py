@@ -8,6 +8,7 @@ from torch import Tensor
 from ..canvas import Canvas, resample, within
 from ..hint import keep_known
 from .guided import guided_alpha
+from ..colour.highlights import compress
 from .known import alpha_in_band
 from .laplacian import laplacian_alpha
 
@@ -48,7 +49,7 @@ def _refined(
     height, width = plate.shape[1:]
     side = SIDE if trimap is None else SIDE_IN_BAND
     size = within(height, width, max(side, math.isqrt(canvas.size[0] * canvas.size[1])))
-    view, at_size = resample(plate, *size), resample(canvas.crop(alpha[None]), *size)[0]
+    view, at_size = resample(compress(plate), *size), resample(canvas.crop(alpha[None]), *size)[0]
     known = None if trimap is None else resample(trimap[None].to(plate), *size)[0]
     found = refiner(view, at_size, known)
     return (alpha, canvas) if found is None else (found.to(plate), Canvas(height, width, size, (0, 0, *size)))

@@ -11,6 +11,7 @@ from ..matte.foreground import value_range
 from ..tiles import enlarge, tiles
 from . import fill
 from .grain import grain_like
+from ..colour.highlights import compress, expand
 
 # Largest difference of a colour between the model's background and what it was shown: below the first nothing was
 # changed, from the second on everything.
@@ -70,15 +71,15 @@ def relight(plate: Tensor, gains: Tensor, canvas: Canvas, mask: Tensor, exponent
 def match_surroundings(plate: Tensor, background: Tensor, share: Tensor, canvas: Canvas) -> Tensor:
     """The model's `background` (3, h, w), its colours led to those of `plate` (3, H, W), without the letterbox.
 
-    By how much they differ is taken from where `share` (H, W) is 0, and carried into the rest, so that the two
-    meet without a step. The result is to be enlarged: no side is longer than the plate's.
+    By how much they differ, highlights drawn in, is taken from where `share` (H, W) is 0, and carried into the rest,
+    so that the two meet without a step. The result is to be enlarged: no side is longer than the plate's.
     """
     height, width = min(plate.shape[1], canvas.box[2]), min(plate.shape[2], canvas.box[3])
-    rendered = resample(canvas.crop(background), height, width)
+    rendered = resample(compress(canvas.crop(background)), height, width)
     free = resample((share == 0).to(plate)[None], height, width)[0]
     known = -F.max_pool2d(-free[None], 3, 1, 1)[0]  # not a pixel of the canvas that has a part in the rest
-    offset = spread(resample(plate, height, width) - rendered, (known > 0.999).to(plate))
-    return (rendered + offset).clamp_(*value_range(plate))
+    offset = spread(resample(compress(plate), height, width) - rendered, (known > 0.999).to(plate))
+    return expand(rendered + offset).clamp_(*value_range(plate))
 
 
 def _masked(mask: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class ItemError(OmniAlphaError):
     """One item cannot be done; the others go on.
 
     `code` is a stable word for machines: `unreadable`, `unsupported`, `too-small`, `too-large`, `missing`,
-    `write`, `memory`, `hint`, `worker`, `internal`.
+    `write`, `memory`, `hint`, `nonfinite`, `worker`, `internal`.
     """
 
     def __init__(self, code: str, message: str):

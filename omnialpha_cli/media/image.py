@@ -129,7 +129,7 @@ def from_array(picture: Any) -> Image:
 def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Floats | None]:
     """Colour (H, W, 3) and alpha (H, W) or None as float32, from samples (H, W, channels) of a type in `SAMPLES`.
 
-    One or two channels are grey, with or without alpha.
+    One or two channels are grey, with or without alpha. Where alpha is NaN it becomes 0.
     """
     white = SAMPLES[samples.dtype.name][1]
     grey = samples.shape[2] < 3
@@ -139,7 +139,7 @@ def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Flo
     if alpha_channel is None:
         return rgb, None
     alpha = np.divide(samples[..., alpha_channel], np.float32(white), dtype=np.float32, casting="unsafe")
-    return rgb, np.clip(alpha, 0, 1)
+    return rgb, np.clip(np.nan_to_num(alpha, copy=False), 0, 1)
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """The model's layers → the full-size result, by command."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -13,6 +14,7 @@ from ..imaging.matte.refine import Refiner
 from ..imaging.removal.clean_plate import finish_removal, relight
 from ..imaging.stand import in_middle, stand
 from ..media.colour import SRGB
+from ..status import ItemError
 from ..tasks import Command
 from .model import Model
 from .prepare import Prepared, in_encoding
@@ -22,16 +24,29 @@ from .settings import Settings
 def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
     """Bring the model's layers (4, h, w), sRGB, to full size: straight RGBA (4, H, W), bottom first, in the encoding of
     the output. Mattes are refined by the `model`, where it can.
+
+    Raises ItemError `nonfinite` where a result has a NaN or an infinity that is not its source's own.
     """
     encoding = prepared.target.encoding
     layers = [in_encoding(layer.cpu(), SRGB, encoding) for layer in layers]
     results = FINISHES[prepared.task.command](prepared, layers, settings, model)
+    _refuse_nonfinite(prepared, results)  # before the source's own come back
     for result in results:
         if prepared.light is not None:
             result[:3] = torch.where(prepared.light, prepared.plate, result[:3])
         if prepared.odd is not None:
             prepared.odd.put_back(result, prepared.plate)
     return results
+
+
+def _refuse_nonfinite(prepared: Prepared, results: Sequence[Tensor]) -> None:
+    """Raise ItemError where one of the `results` (4, H, W), all made of finite values, has others."""
+    for result in results:
+        if result.numel() and not all(map(math.isfinite, torch.aminmax(result))):  # which passes NaN on
+            count = int((~result.isfinite()).any(0).sum())
+            path = None if prepared.source is None else prepared.source.path
+            where = "the result" if path is None else f"{path}: its result"
+            raise ItemError("nonfinite", f"{where} would have NaN or infinite values in {count} pixels; not written")
 
 
 def _refiner(prepared: Prepared, model: Model) -> Refiner:

@@ -111,6 +111,14 @@ class TestDepthAndRange:
         np.testing.assert_array_equal(read[..., :3], rgb)
         assert np.isfinite(read[..., 3]).all()
 
+    def test_an_alpha_that_is_not_a_number_counts_as_none(self, run):
+        rgba = np.concatenate([smooth(0, 1), np.ones((HEIGHT, WIDTH, 1))], -1).astype(np.float32)
+        rgba[3, 4, 3] = np.nan
+        outcome = run("matte", exr("a.exr", rgba))
+        assert outcome.code == 0
+        read = by_openimageio(outcome.lines[0])
+        assert np.isfinite(read).all() and read[3, 4, 3] == 0
+
     def test_values_that_are_not_finite_do_not_spread(self, run):
         rgb = smooth(0, 2)
         rgb[3, 4], rgb[5, 6] = np.nan, np.inf

@@ -16,6 +16,7 @@ from omnialpha_cli.model.omnialpha import Defaults
 from omnialpha_cli.picture.finish import finish
 from omnialpha_cli.picture.prepare import Prepared, prepare
 from omnialpha_cli.picture.settings import Settings
+from omnialpha_cli.status import ItemError
 from omnialpha_cli.tasks import TASKS, passes
 
 DEFAULTS = Defaults(steps=1, guidance=1.0, canvas=128, multiple=32)
@@ -51,6 +52,17 @@ def test_any_shape_goes_through_every_task(name, size):
     for layer in layers:
         assert layer.shape == (4, *size)
         assert 0 <= layer.min() <= layer.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["matte.auto", "decompose.auto", "remove.mask", "generate.foreground"])
+def test_a_result_that_is_not_finite_fails_its_item(name):
+    work = prepared(name, torch.rand(3, 60, 80), text="a thing", height=60, width=80, depth="half")
+    layers = painted(work)
+    for layer in layers:
+        layer[:, 20:40, 20:40] = torch.nan
+    with pytest.raises(ItemError, match="NaN or infinite values in ") as failure:
+        finish(work, layers, Settings(), MODEL)
+    assert failure.value.code == "nonfinite"
 
 
 @pytest.mark.parametrize("name", ["matte.auto", "decompose.auto", "remove.auto"])

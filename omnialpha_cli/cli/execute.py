@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 from ..batch.job import Job
 from ..batch.journal import Journal, read_history
@@ -24,6 +25,7 @@ from .options import Options
 from .planning import Order, check_formats, output_of
 from .previews import Previews, check_page
 from .streams import open_report
+from .written import PREVIEW, REPORT, Written, check_written
 
 
 def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
@@ -39,6 +41,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
     _refuse_several_places(options)
     if options.preview_html:
         check_page(options.preview_html)
+    _check_files(order, options, output)
     if not options.untrained:
         for needed in (task, STEADY_TASK) if any(item.previous for item in order.items) else (task,):
             _refuse_untrained(needed, weights)
@@ -204,3 +207,13 @@ def _batch_size(text: str) -> int | None:
     if text.isdecimal() and int(text) > 0:
         return int(text)
     raise UsageError(f"--batch-size {text}: give auto, or a number from 1")
+
+
+def _check_files(order: Order, options: Options, output: Path) -> None:
+    """Raise UsageError where an option would write over a file that is read, made, or another's."""
+    named = ("--report", options.report, REPORT), ("--preview-html", options.preview_html, PREVIEW)
+    read = {path for item in order.items for path in item.inputs}
+    if order.names_from is not None:
+        read.add(order.names_from)
+    files = [Written(option, path, kind) for option, path, kind in named if path is not None]
+    check_written(files, read, (path for item in order.items for path in item.files), output)

@@ -1,5 +1,6 @@
 """`omnialpha generate`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def generate(
     from .planning import plan_words
 
     task = TASKS["generate.scene" if scene else "generate.foreground"]
-    order = plan_words(task, _prompts(prompts or [], source), options, count)
+    order = replace(plan_words(task, _prompts(prompts or [], source), options, count), names_from=source)
     width, height = _size(size) or (None, None)
     raise typer.Exit(execute(order, options, Settings.of(options, width=width, height=height)))
 

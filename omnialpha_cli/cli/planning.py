@@ -19,12 +19,15 @@ LIST_BYTES = 512 * 2**20  # of a list of names or prompts: some millions
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be made: items of one task, remarks for the user, and the pixels above which a picture is refused."""
+    """What is to be made: items of one task, remarks for the user, the pixels above which a picture is refused, and the
+    file that names or prompts were read from.
+    """
 
     task: Task
     items: list[Item]
     remarks: tuple[str, ...] = ()
     max_pixels: int = FileOptions.max_pixels
+    names_from: Path | None = None
 
 
 def choose_task(command: Command, hints: HintOptions) -> tuple[Task, str]:
@@ -64,7 +67,7 @@ def plan_pictures(
         sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady,
         format=options.format, depth=options.depth,
     )  # fmt: skip
-    return Order(task, items, found.remarks, round(finding.max_pixels * 1e6))
+    return Order(task, items, found.remarks, round(finding.max_pixels * 1e6), finding.files_from)
 
 
 def plan_words(task: Task, prompts: Sequence[str], options: Options, count: int) -> Order:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 QUALITY = 85
 
 
-def encode_jpeg(pixels: NDArray[Any]) -> bytes:
-    """A picture (H, W, 3) uint8 as JPEG."""
-    return _encode(pixels, "jpeg")
+def encode_jpeg(pixels: NDArray[Any], comment: str = "") -> bytes:
+    """Return a picture (H, W, 3) uint8 as JPEG, with a `comment` in its head."""
+    return _encode(pixels, "jpeg", **({"comment": comment} if comment else {}))
 
 
 def encode_webp(pixels: NDArray[Any]) -> bytes:
@@ -31,7 +31,7 @@ def data_uri(data: bytes, kind: Literal["jpeg", "webp"] = "jpeg") -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _encode(pixels: NDArray[Any], kind: str, **options: int) -> bytes:
+def _encode(pixels: NDArray[Any], kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
     PIL.Image.fromarray(pixels).save(file, kind, quality=QUALITY, **options)
     return file.getvalue()

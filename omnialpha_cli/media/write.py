@@ -61,10 +61,13 @@ def _shown(pixels: Floats, target: Target) -> Floats:
     return place(pixels, target.windows.data, target.windows.display)
 
 
-def write_png(path: Path, rgba: Floats, depth: Literal["8", "16"] = "8") -> None:
-    """Write straight sRGB `rgba` (H, W, 4) as a PNG file of its own. Raises `ItemError` `write`."""
+def write_png(path: Path, rgba: Floats, depth: Literal["8", "16"] = "8", software: str = "") -> None:
+    """Write straight sRGB `rgba` (H, W, 4) as a PNG file of its own, which names its `software` if given.
+
+    Raises `ItemError` `write`.
+    """
     with atomic(path) as temporary:
-        png.write(temporary, rgba, Target(depth=depth))
+        png.write(temporary, rgba, Target(depth=depth, metadata={"Software": software} if software else {}))
 
 
 @contextmanager

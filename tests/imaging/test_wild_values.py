@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from omnialpha_cli.imaging.canvas import choose_canvas, resample
-from omnialpha_cli.imaging.removal.clean_plate import finish_removal, relight
-from omnialpha_cli.imaging.matte.closed_form import solve_alpha
-from omnialpha_cli.imaging.composite import layered, over
 from omnialpha_cli.imaging.colour.despill import despill, suppress_spill
-from omnialpha_cli.imaging.removal.fill import paint_over
+from omnialpha_cli.imaging.colour.highlights import compress, expand
+from omnialpha_cli.imaging.colour.spread import likely_colours
+from omnialpha_cli.imaging.composite import layered, over
+from omnialpha_cli.imaging.matte.closed_form import solve_alpha
 from omnialpha_cli.imaging.matte.finish import finish_matte
 from omnialpha_cli.imaging.matte.foreground import estimate_foreground
-from omnialpha_cli.imaging.removal.grain import grain_like
-from omnialpha_cli.imaging.colour.highlights import compress, expand
 from omnialpha_cli.imaging.matte.known import EPSILON, PRIOR, alpha_in_band
 from omnialpha_cli.imaging.matte.layers import finish_layers
 from omnialpha_cli.imaging.matte.refine import full_size_alpha, refine_alpha
-from omnialpha_cli.imaging.colour.spread import likely_colours
+from omnialpha_cli.imaging.removal.clean_plate import finish_removal, relight
+from omnialpha_cli.imaging.removal.fill import paint_over
+from omnialpha_cli.imaging.removal.grain import grain_like
 from omnialpha_cli.imaging.stand import in_middle, stand
 from omnialpha_cli.imaging.thumbnail import resized
 

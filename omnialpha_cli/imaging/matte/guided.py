@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import Canvas, resample, within
+from ..colour.highlights import compress, expand, goes_beyond
 from ..colour.spread import likely_colours
 from ..tiles import enlarge, source, tiles
-from ..colour.highlights import compress, expand, goes_beyond
 
 WINDOW = 3  # pixels of the canvas
 VARIANCE = 1e-4  # of colour: below it a window counts as flat, and alpha as constant

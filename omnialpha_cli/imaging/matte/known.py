@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ..canvas import Canvas, resample, within
+from ..colour.highlights import compress
 from ..hint import BACKGROUND, OBJECT
 from .closed_form import solve_alpha
-from ..colour.highlights import compress
 
 SIDE = 384  # of the square that has the area at which it is solved, pixels
 COARSEST = 48  # short side of the smallest size

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..canvas import Canvas
-from ..tiles import tiles
-from .guided import guided_alpha
 from ..colour.highlights import compress
+from ..tiles import tiles
 from .foreground import value_range
+from .guided import guided_alpha
 
 SIDE = 512  # of a tile, in pixels
 MARGIN = 24  # solved around a tile and thrown away

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from torch import Tensor
 
 from ..canvas import Canvas, resample, within
+from ..colour.highlights import compress
 from ..hint import keep_known
 from .guided import guided_alpha
-from ..colour.highlights import compress
 from .known import alpha_in_band
 from .laplacian import laplacian_alpha
 

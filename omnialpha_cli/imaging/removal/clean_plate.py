@@ -5,13 +5,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import Canvas, resample
+from ..colour.highlights import compress, expand
 from ..colour.spread import spread
 from ..hint import BACKGROUND, grow
 from ..matte.foreground import value_range
 from ..tiles import enlarge, tiles
 from . import fill
 from .grain import grain_like
-from ..colour.highlights import compress, expand
 
 # Largest difference of a colour between the model's background and what it was shown: below the first nothing was
 # changed, from the second on everything.

@@ -10,6 +10,7 @@ import typer
 from ...cli.console import counted, printable, say
 from ...cli.interrupts import interrupts
 from ...cli.options import INPUTS, OUTPUT, RUN, option, takes_options
+from ...cli.written import TRIPLETS, Written, check_written
 from ...status import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -168,5 +169,6 @@ def show(
 
     if output.suffix.lower() not in (".jpg", ".jpeg"):
         raise UsageError(f"{output}: the sheet is a JPEG; give a name that ends in .jpg")
+    check_written([Written("-o", output, TRIPLETS)])
     output.write_bytes(draw_triplets(shards, count))
     typer.echo(printable(output))

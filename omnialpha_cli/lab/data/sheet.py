@@ -27,7 +27,7 @@ def draw_triplets(path: Path, count: int) -> bytes:
     blank = torch.zeros_like(rows[0])
     rows += [blank] * (-len(rows) % TRIPLETS_IN_A_ROW)
     lines = [torch.cat(rows[k : k + TRIPLETS_IN_A_ROW], dim=2) for k in range(0, len(rows), TRIPLETS_IN_A_ROW)]
-    return encode_jpeg(to_bytes(torch.cat(lines, dim=1)))
+    return encode_jpeg(to_bytes(torch.cat(lines, dim=1)), comment="omnialpha data show")
 
 
 def _cell(picture: Bytes | None) -> Tensor:

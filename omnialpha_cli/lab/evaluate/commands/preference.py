@@ -8,6 +8,7 @@ import typer
 from ....cli import ndjson
 from ....cli.console import counted, say
 from ....cli.options import INPUTS, OUTPUT, option
+from ....cli.written import TRIALS, Written, check_written
 from ....status import ExitStatus, ItemError, UsageError
 from .options import Names
 
@@ -45,6 +46,7 @@ def preference(
         return _summarise(summary, json)
     if summary is not None or a is None or b is None:
         raise UsageError("give two folders of results, to make a page, or --summary, to add up its choices")
+    check_written([Written("--page", page, TRIALS)])
     from ..folders import read_names
     from ..preference import trials, write_trials
 

@@ -13,6 +13,8 @@ import typer
 
 from ....cli import ndjson
 from ....cli.console import counted, say
+from ....cli.written import SCORES, Written, check_written
+from ....cli.written import WORST as WORST_SHEET
 from ....media.inline import encode_jpeg
 from ....media.write import write_png
 from ....status import ExitStatus, ItemError, UsageError
@@ -41,6 +43,8 @@ def show(
     """
     if options.worst and options.worst.suffix.lower() != ".png":
         raise UsageError(f"--worst {options.worst}: a PNG is written; name it .png")
+    named = ("--report", options.report, SCORES), ("--worst", options.worst, WORST_SHEET)
+    check_written([Written(option, path, kind) for option, path, kind in named if path is not None])
     done: list[Judged] = []
     pictures: list[dict[str, bytes]] = []
     worst: list[tuple[float, int, list[Panel]]] = []
@@ -57,7 +61,7 @@ def show(
         else:
             say(f"{number} {one.name}")
         if options.worst:
-            worst = heapq.nlargest(WORST, [*worst, (badness(one.scores), number, list(one.panels.values()))])
+            worst = heapq.nlargest(WORST_SHOWN, [*worst, (badness(one.scores), number, list(one.panels.values()))])
         if options.report:
             pictures.append({title: encode_jpeg(panel) for title, panel in one.panels.items()})
         done.append(replace(one, panels={}))
@@ -86,7 +90,7 @@ def show(
         for number, table in enumerate(tables):
             print_table(title if number == 0 else "by source", table)
     if options.worst:
-        write_png(options.worst, sheet([panels for *_, panels in worst]), "8")
+        write_png(options.worst, sheet([panels for *_, panels in worst]), "8", software="omnialpha eval --worst")
     if options.report:
         columns = [Column(METRICS[name].title, METRICS[name].digits, METRICS[name].higher) for name in figures]
         rows = [

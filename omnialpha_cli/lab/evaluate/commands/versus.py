@@ -12,6 +12,7 @@ import typer
 
 from ....cli import ndjson
 from ....cli.console import counted, say
+from ....cli.written import SCORES, Written, check_written
 from ....media.inline import decode_jpeg, encode_jpeg
 from ....status import ExitStatus, ItemError
 from ..compare import ENOUGH, Comparison, compare
@@ -37,6 +38,8 @@ def report(
     task: str, names: tuple[str, str], judged: tuple[Iterable[Judged | ItemError], ...], options: RecordOptions
 ) -> ExitStatus:
     """Compare the pictures that could be judged on both sides, called by `names`."""
+    if options.report:
+        check_written([Written("--report", options.report, SCORES)])
     sides = [_collect(name, each, options.report is not None) for name, each in zip(names, judged, strict=True)]
     a, b = sides
     shared = [name for name in a.judged if name in b.judged]

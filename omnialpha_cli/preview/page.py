@@ -14,7 +14,7 @@ from typing import Literal, TextIO
 
 from ..imaging.thumbnail import to_bytes
 from ..media.inline import data_uri, encode_jpeg, encode_webp
-from ..media.write import not_written
+from ..media.write import naming
 from .look import Look, Small
 
 SIDE = 960  # pixels of the longer side
@@ -40,12 +40,10 @@ class Page:
         self.path = path
         self.pictures = 0  # items that have some
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
+        with naming(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: TextIO = self._temporary.open("w", encoding="utf-8")
             self._file.write(HEAD)
-        except OSError as error:
-            raise not_written(path, error) from error
 
     def close(self) -> None:
         """Leave nothing behind if it was not finished."""
@@ -55,16 +53,14 @@ class Page:
     def add(self, block: str) -> int:
         """Take in an item's pictures, as `block_of` gives them; gives their number. Raises ItemError `write`."""
         number = self.pictures
-        try:
+        with naming(self.path):
             self._file.write(f'<script type="application/json" id="p{number}">{block}</script>\n')
-        except OSError as error:
-            raise not_written(self.path, error) from error
         self.pictures += 1
         return number
 
     def finish(self, title: str, summary: str, rows: Sequence[Row]) -> None:
         """Write the list of items, failures first, and give the page its name. Raises ItemError `write`."""
-        try:
+        with naming(self.path):
             self._file.write(f"<title>{escape(title)}</title>\n<header><h1>{escape(title)}</h1>")
             self._file.write(f"<p>{escape(summary)}</p></header>\n<ol id=items>\n")
             for row in sorted(rows, key=lambda row: ORDER[row.status]):
@@ -76,8 +72,6 @@ class Page:
             self._file.write("</ol>\n" + FOOT)
             self._file.close()
             self._temporary.replace(self.path)
-        except OSError as error:
-            raise not_written(self.path, error) from error
 
 
 def block_of(look: Look) -> str:

@@ -163,7 +163,7 @@ def test_pages_and_sheets_of_eval(omnialpha, picture, tmp_path):
 
 
 def test_the_sheet_of_triplets(omnialpha, tmp_path, monkeypatch):
-    monkeypatch.setattr("omnialpha_cli.training.data.sheet.Shards", lambda path: [])
+    monkeypatch.setattr("omnialpha_cli.lab.data.sheet.Shards", lambda path: [])
     mine = tmp_path / "mine.jpg"
     PILImage.new("RGB", (8, 8)).save(mine)
     before = mine.read_bytes()

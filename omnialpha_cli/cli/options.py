@@ -3,6 +3,7 @@
 Every option has an environment variable: `--batch-size` is `OMNIALPHA_BATCH_SIZE`.
 """
 
+import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -11,10 +12,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperOption
+from typer.models import OptionInfo
 
 from ..picture.settings import OutputOptions, Sampling
 
 PANELS = INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
+
+# What `--help` shows of the commands that make pictures; `--help-all` shows the rest, and the environment variables.
+COMMON = {
+    "recursive", "text", "trimap", "mask", "background", "prompt", "given", "want", "scene", "count", "size", "layers",
+    "effects", "alpha_only", "output", "format", "preview", "json", "model", "device", "dry_run", "help_all",
+}  # fmt: skip
 
 
 def option(*names: str, panel: str, help: str, **more: Any) -> Any:
@@ -202,41 +211,79 @@ F = TypeVar("F", bound=Callable[..., None])
 
 
 def takes_options(command: F) -> F:
-    """Expand every parameter of a command that is a dataclass of options to one parameter for every field."""
+    """Expand every parameter of a command that is a dataclass of options to one parameter for every field.
+
+    A command that makes pictures gets `--help-all` too.
+    """
     own = inspect.signature(command).parameters
     groups: dict[str, Any] = {name: p.annotation for name, p in own.items() if is_dataclass(p.annotation)}
+    makes_pictures = Options in groups.values()
     parameters = [p for name, p in own.items() if name not in groups]
+    if makes_pictures:
+        parameters.append(_parameter("help_all", HELP_ALL, False))
     for group in groups.values():
         hints = get_type_hints(group, include_extras=True)
-        parameters += [
-            inspect.Parameter(
-                f.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if f.default is MISSING else f.default,
-                annotation=_annotated(f.name, hints[f.name]),
-            )
-            for f in fields(group)
-        ]
+        parameters += [_parameter(f.name, hints[f.name], f.default) for f in fields(group)]
 
     @wraps(command)
     def expanded(**values: Any) -> None:
+        values.pop("help_all", None)
         given = {name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
         command(**values, **given)
 
     # A panel stands where its first option is.
-    parameters = sorted((p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters), key=_place)
+    parameters = sorted((_shown(p, makes_pictures) for p in parameters), key=_place)
     expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     expanded.__annotations__ = {p.name: p.annotation for p in parameters}
     return expanded  # type: ignore[return-value]
 
 
-def _annotated(name: str, hint: Any) -> Any:
-    """Return the type of an option with what the terminal says of it: its own, or that of a setting."""
-    return hint if get_origin(hint) is Annotated else Annotated[hint, SETTINGS[name]]
+def _parameter(name: str, hint: Any, default: Any) -> inspect.Parameter:
+    """Return the parameter of a field, whose option is its own or that of a setting."""
+    annotation = hint if get_origin(hint) is Annotated else Annotated[hint, SETTINGS[name]]
+    default = inspect.Parameter.empty if default is MISSING else default
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _shown(parameter: inspect.Parameter, common_alone: bool) -> inspect.Parameter:
+    """Return the parameter as the help shows it: choices in the text, where they are not split, and short types."""
+    kind, information = get_args(parameter.annotation)
+    if isinstance(information, OptionInfo):
+        information = copy.copy(information)
+        information.hidden = common_alone and parameter.name not in COMMON
+        information.show_envvar = not common_alone
+        alternatives = [kind, *get_args(kind)]
+        choices = next((get_args(one) for one in alternatives if get_origin(one) is Literal), ())
+        if choices:
+            information.metavar = information.metavar or "NAME"
+            information.help = f"{information.help} One of {', '.join(choices)}."
+        elif bool in alternatives:
+            information.metavar = ""
+        elif {int, float}.intersection(alternatives):
+            information.metavar = information.metavar or "N"
+    return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, information])
+
+
+def _help_all(context: typer.Context, wanted: bool) -> None:
+    """Print the help with every option and its environment variable, and exit."""
+    if wanted:
+        for parameter in context.command.params:
+            if isinstance(parameter, TyperOption):
+                parameter.hidden, parameter.show_envvar = False, parameter.name not in ("help", "help_all")
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+HELP_ALL = Annotated[
+    bool,
+    typer.Option(
+        "--help-all", callback=_help_all, is_eager=True, help="Show every option, with its variable, and exit."
+    ),
+]
 
 
 def _place(parameter: inspect.Parameter) -> int:
-    """Where a parameter stands in the help: arguments first, then by panel."""
+    """Return where a parameter stands in the help: arguments first, then by panel."""
     (information,) = get_args(parameter.annotation)[1:]
     panel = information.rich_help_panel
     return -1 if panel is None else PANELS.index(panel)

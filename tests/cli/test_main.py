@@ -99,13 +99,30 @@ def test_every_command_explains_itself_and_ends_with_two_examples(omnialpha, com
 
 @pytest.mark.parametrize("command", ["matte", "remove", "decompose", "generate", "complete"])
 def test_options_are_in_their_panels_and_have_variables(omnialpha, command):
-    text = omnialpha(command, "--help").out
+    text = omnialpha(command, "--help-all").out
     panels = re.findall(r"╭─ (\w+) ─", text)
     assert panels == ["Arguments", "Options", "Inputs", "Output", "Model", "Run"]
-    options = set(re.findall(r"│ +(--[a-z-]+)", text)) - {"--help"}
+    options = set(re.findall(r"│ +(--[a-z-]+)", text)) - {"--help", "--help-all"}
     assert options
     for option in options:
         assert f"OMNIALPHA_{option[2:].upper().replace('-', '_')}]" in text
+
+
+@pytest.mark.parametrize("command", ["matte", "remove", "decompose", "generate", "complete"])
+def test_the_help_shows_the_dozen_options_that_most_people_use(omnialpha, command):
+    shown, everything = (
+        set(re.findall(r"│ +(--[a-z-]+)", omnialpha(command, way).out)) for way in ("--help", "--help-all")
+    )
+    assert shown < everything and 8 <= len(shown - {"--help", "--help-all"}) <= 14
+    assert {"--output", "--format", "--model"} <= shown
+    assert "OMNIALPHA_" not in omnialpha(command, "--help").out
+
+
+@pytest.mark.parametrize("command", leaves(), ids=" ".join)
+def test_no_choice_is_split_at_80_columns(omnialpha, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = omnialpha(*command, "--help").out + omnialpha(*command, "--help-all").out
+    assert not re.findall(r"<[^>\n]*\|[^>\n]*$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["matte", "--nonsense"], ["matte", "x.jpg", "--seed", "x"]])

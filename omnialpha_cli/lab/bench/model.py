@@ -70,7 +70,8 @@ def model(
     batch: Annotated[int, typer.Option(min=1, help="Pictures a step (full).")] = 1,
     steps: Annotated[int, typer.Option(min=1, help="Steps of an image (full).")] = 50,
     dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Number type (full).")
+        Literal["auto", "float32", "bfloat16", "float16"],
+        typer.Option("--dtype", metavar="TYPE", help="Number type (full): auto, float32, bfloat16 or float16."),
     ] = "auto",
     quantize: Annotated[
         Literal["none", "int8", "int4", "fp8"], typer.Option(help="Weights in fewer bits, as of `matte` (full).")

@@ -1,6 +1,7 @@
 """Networks of others that measures are defined by. Each is optional, and none is ever downloaded from here.
 
     LPIPS    the package `lpips`, on AlexNet's features         alexnet-owt-7be5be79.pth
+             and, as a loss of trainings, on VGG16's            vgg16-397923af.pth
     FID      the package `torch-fidelity`, Inception of 2015    weights-inception-2015-12-05-6726825d.pth
     CLIP     the package `transformers`                         a folder, or a name in the hub's cache
 
@@ -11,7 +12,7 @@ import hashlib
 import warnings
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -23,13 +24,32 @@ from ...status import UsageError, WeightsError
 
 Array = NDArray[Any]
 
-ALEXNET = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
+TRUNKS = {
+    "alex": "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+    "vgg": "https://download.pytorch.org/models/vgg16-397923af.pth",
+}
 INCEPTION = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 )
 CLIP = "openai/clip-vit-base-patch32"
 CLIP_WEIGHT = 2.5  # w of Hessel et al.
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+def lpips_network(trunk: Literal["alex", "vgg"], device: torch.device) -> torch.nn.Module:
+    """Load LPIPS 0.1: RGB (B, 3, H, W) in [−1, 1], twice → (B, 1, 1, 1), with gradients to the pictures alone.
+
+    The package brings the weights fitted to people's judgement; those of the trunk are in torch's cache. Raises
+    UsageError and WeightsError.
+    """
+    package = _package("lpips", "LPIPS")
+    state = read_state(cached(TRUNKS[trunk], "LPIPS"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the old way in which it builds the trunk
+        network: torch.nn.Module = package.LPIPS(net=trunk, pnet_rand=True, verbose=False)
+    for name, parameter in network.net.named_parameters():  # `slice2.3.weight` is `features.3.weight`
+        parameter.data = state[f"features.{name.split('.', 1)[1]}"]
+    return network.to(device).eval().requires_grad_(False)
 
 
 class LPIPS:
@@ -45,15 +65,8 @@ class LPIPS:
 
     @classmethod
     def load(cls, device: torch.device) -> Self:
-        """With the weights fitted to people's judgement, which the package brings, and AlexNet's from torch's cache."""
-        package = _package("lpips", "LPIPS")
-        state = read_state(cached(ALEXNET, "LPIPS"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the old way in which it builds AlexNet
-            network = package.LPIPS(net="alex", pnet_rand=True, verbose=False)
-        for name, parameter in network.net.named_parameters():  # `slice2.3.weight` is `features.3.weight`
-            parameter.data = state[f"features.{name.split('.', 1)[1]}"]
-        return cls(network, device)
+        """With the weights that `lpips_network` finds."""
+        return cls(lpips_network("alex", device), device)
 
     @torch.inference_mode()
     def __call__(self, a: Array, b: Array) -> float:

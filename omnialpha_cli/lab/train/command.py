@@ -29,7 +29,7 @@ app = typer.Typer(no_args_is_help=True, help="Train the networks of a recipe, on
 )
 @takes_options
 def vae(
-    recipe: RecipeFile, material: MaterialOptions, run: RunOptions, start: Start = None, lpips: Lpips = None
+    recipe: RecipeFile, material: MaterialOptions, run: RunOptions, start: Start = None, lpips: Lpips = False
 ) -> None:
     """Train the alpha-aware VAE. Run it again to go on after an interruption."""
     from . import stages
@@ -209,7 +209,7 @@ def grpo(
     run: RunOptions,
     start: Start = None,
     lora: Loras = None,
-    lpips: Lpips = None,
+    lpips: Lpips = False,
 ) -> None:
     """Reinforce the transformer, or adapters beside it, by rewards on the layers that it makes."""
     from . import stages

@@ -32,9 +32,9 @@ Words = Annotated[
            help="Folder of a BERT-style model; not for recipes that start from weights."),
 ]  # fmt: skip
 Lpips = Annotated[
-    Path | None,
-    option("--lpips", panel=MODEL, exists=True, file_okay=False,
-           help="Folder with torchvision's vgg16*.pth and lpips's vgg.pth; else features of the embedded weights."),
+    bool,
+    option("--lpips", panel=MODEL,
+           help="LPIPS on VGG16, by the package lpips; else the distance of the embedded weights' features."),
 ]  # fmt: skip
 
 

@@ -61,8 +61,8 @@ NO_WORDS = "--words is needed, unless the recipe starts from weights"
 class Run:
     """One training run: its recipe, the folder it lives in, where it says how it goes, and its processes.
 
-    `loras` are files with their strengths, merged into the weights that it starts from. `lpips` is the folder with the
-    files of LPIPS, None for the features that the package has.
+    `loras` are files with their strengths, merged into the weights that it starts from. `lpips` says
+    whether LPIPS is the perceptual distance, in place of the features that the package has.
     """
 
     recipe: Recipe
@@ -70,7 +70,7 @@ class Run:
     report: Report
     group: Group = ALONE
     loras: Sequence[tuple[Path, float]] = ()
-    lpips: Path | None = None
+    lpips: bool = False
     tensorboard: bool = False
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from transformers import CLIPConfig, CLIPModel
 
 from omnialpha_cli.lab.evaluate import backbones
-from omnialpha_cli.lab.evaluate.backbones import LPIPS, Clip, Inception
+from omnialpha_cli.lab.evaluate.backbones import LPIPS, Clip, Inception, lpips_network
 from omnialpha_cli.lab.evaluate.sets import Sets
 from omnialpha_cli.status import UsageError, WeightsError
 
@@ -49,7 +49,7 @@ def packages(monkeypatch):
 
         def __init__(self, net, pnet_rand, verbose):
             super().__init__()
-            assert (net, pnet_rand, verbose) == ("alex", True, False)  # or it would download
+            assert net in ("alex", "vgg") and (pnet_rand, verbose) == (True, False)  # or it would download
             self.net = nn.Sequential()
             self.net.add_module("slice1", nn.Sequential())
             self.net.slice1.add_module("0", nn.Conv2d(3, 2, 1))
@@ -123,11 +123,21 @@ class TestFiles:
 def test_lpips_takes_its_trunk_from_the_cache_and_pictures_in_its_own_range(packages, cache, monkeypatch):
     weight = torch.tensor([[1.0, 2, 3], [0, 0, 1]])[..., None, None]
     state = {"features.0.weight": weight, "features.0.bias": torch.zeros(2), "classifier.1.weight": torch.zeros(1)}
-    monkeypatch.setattr(backbones, "ALEXNET", cache(state, "alexnet"))
+    monkeypatch.setitem(backbones.TRUNKS, "alex", cache(state, "alexnet"))
     distance = LPIPS.load(CPU)
     assert (distance.metric, distance(PICTURE, PICTURE)) == ("lpips", 0)
     darker = PICTURE - 0.25  # 0.5 in [−1, 1]: 6 and 1 times that in the two channels
     assert distance(PICTURE, darker) == pytest.approx((6 * 0.5 + 0.5) / 2, rel=1e-5)
+
+
+def test_lpips_on_another_trunk_gives_gradients_to_the_pictures_alone(packages, cache, monkeypatch):
+    state = {"features.0.weight": torch.ones(2, 3, 1, 1), "features.0.bias": torch.zeros(2)}
+    monkeypatch.setitem(backbones.TRUNKS, "vgg", cache(state, "vgg16"))
+    network, picture = lpips_network("vgg", CPU), torch.ones(2, 3, 8, 8, requires_grad=True)
+    distance = network(picture, torch.zeros(2, 3, 8, 8))
+    assert distance.shape == (2, 1, 1, 1)
+    distance.sum().backward()
+    assert picture.grad is not None and all(p.grad is None for p in network.parameters())
 
 
 def test_inception_sees_eight_bits(packages, cache, monkeypatch):
@@ -206,7 +216,7 @@ class TestThePackagesThemselves:
         lpips, alexnet = installed("lpips"), installed("torchvision.models").alexnet
         torch.manual_seed(0)
         address = cache(alexnet(weights=None).state_dict(), "alexnet-owt")
-        monkeypatch.setattr(backbones, "ALEXNET", address)
+        monkeypatch.setitem(backbones.TRUNKS, "alex", address)
         folder = tmp_path / "hub" / "checkpoints"
         shutil.copy(folder / address.rpartition("/")[2], folder / "alexnet-owt-7be5be79.pth")
         theirs = lpips.LPIPS(net="alex", verbose=False)  # finds it in the cache

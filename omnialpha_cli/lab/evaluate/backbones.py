@@ -46,10 +46,11 @@ def lpips_network(trunk: Literal["alex", "vgg"], device: torch.device) -> torch.
     state = read_state(cached(TRUNKS[trunk], "LPIPS"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the old way in which it builds the trunk
-        network: torch.nn.Module = package.LPIPS(net=trunk, pnet_rand=True, verbose=False)
+        network = package.LPIPS(net=trunk, pnet_rand=True, verbose=False)
     for name, parameter in network.net.named_parameters():  # `slice2.3.weight` is `features.3.weight`
         parameter.data = state[f"features.{name.split('.', 1)[1]}"]
-    return network.to(device).eval().requires_grad_(False)
+    frozen: torch.nn.Module = network.to(device).eval().requires_grad_(False)
+    return frozen
 
 
 class LPIPS:

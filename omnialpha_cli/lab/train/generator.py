@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ...imaging.canvas import choose_canvas
 from ...model.mini.generator import Generator
 from ...model.mini.light_vae import LightVAE
+from ...model.mini.model import Mini
 from ...model.mini.sketch import Sketch, read
 from ...model.omnialpha import OmniAlpha, Request
 from ...model.positions import Layout
@@ -287,6 +288,7 @@ def drawings(
         for task, labels, size in ((OBJECT, objects, (side, side)), (BACKGROUND, backgrounds, wide))
         for label in labels
     ]
-    drawing = replace(model, generator=generator)
+    assert isinstance(model, Mini)  # only it has a generator
+    drawing = replace(model, specialists={**model.specialists, "generator": generator})
     pictures = [layers[0] for layers in drawing.run(requests, defaults.steps, defaults.guidance)]
     return sheet([pictures[i : i + SHOWN[0]] for i in range(0, len(pictures), SHOWN[0])])

@@ -12,7 +12,8 @@ from .. import sampler
 from ..memory import present
 from ..omnialpha import Batches, OmniAlpha
 from ..request import Request, by_layout
-from .context import MiniContext
+from .context import MiniContext, over_white
+from .segmenter import Segmenter
 from .specialists import SPECIALISTS
 
 Waiting = nn.Module | Callable[[], nn.Module]  # a network, or what reads it from its file
@@ -69,6 +70,16 @@ class Mini(OmniAlpha):
 
     def _of_one_layout(self, requests: Sequence[Request], batch_size: int | None) -> Iterator[list[int]]:
         yield from by_layout([request.layout for request in requests], batch_size)
+
+    def segmented(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
+        """Yield the subjects of pictures: RGBA (4, H, W), the colours being the pictures' own."""
+        network = self.specialist("segmenter")
+        assert isinstance(network, Segmenter)
+        for part in self._of_one_layout(requests, batch_size):
+            pictures = torch.stack([self._to_device(over_white(requests[i].inputs[0])) for i in part])  # (B, 3, H, W)
+            alpha = network.alpha(pictures)
+            rgba = torch.cat((pictures, alpha[:, None]), 1).float().cpu()  # (B, 4, H, W)
+            yield part, [[picture] for picture in rgba]
 
     def inpainted(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """Yield what is behind the objects of requests with an inpaint mask: opaque RGBA (4, H, W)."""
@@ -134,4 +145,4 @@ class Mini(OmniAlpha):
 
 
 Serve = Callable[[Mini, Sequence[Request], int, float, int | None], Batches]
-SERVERS: dict[str, Serve] = {"inpainter": Mini.inpainted, "generator": Mini.drawn}
+SERVERS: dict[str, Serve] = {"segmenter": Mini.segmented, "inpainter": Mini.inpainted, "generator": Mini.drawn}

@@ -1,11 +1,16 @@
 """The network that decides which pixels belong to the subject of a picture, where nothing but the picture says so."""
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .image_encoder import Backbone, TopDown, channels_of
 
 WIDTHS = (48, 64, 128, 192)  # channels at strides 4, 8, 16 and 32
 HEADS = 6
+MULTIPLE = 32  # of the sides that it works on
+SMOOTH = 4.0  # standard deviation of the blur before a side is taken, pixels of a canvas 384 wide
+NEAR, FAR = 3, 6  # up to the first distance from an edge alpha stays soft, from the second on it is 0 or 1; the same
 
 
 class Segmenter(TopDown):
@@ -34,3 +39,39 @@ class Segmenter(TopDown):
         """
         features = self.features(rgb)
         return self.fine(features.s4), self.coarse(features.s16)
+
+    def alpha(self, rgb: Tensor) -> Tensor:
+        """Return the decided alpha (B, h, w) of pictures (B, 3, h, w) in [0, 1], of any size.
+
+        The mean of what it says of a picture and of its mirror image, decided away from edges.
+        """
+        h, w = rgb.shape[-2:]
+        padded = F.pad(rgb, (0, -w % MULTIPLE, 0, -h % MULTIPLE), "replicate").contiguous(
+            memory_format=torch.channels_last
+        )
+        views = (self(padded)[0].sigmoid(), self(padded.flip(-1))[0].sigmoid().flip(-1))  # (B, 1, ⌈h/2⌉, ⌈w/2⌉)
+        both = F.interpolate((views[0] + views[1]) / 2, padded.shape[-2:], mode="bilinear", align_corners=False)
+        return decided(both[:, 0, :h, :w])
+
+
+def decided(alpha: Tensor) -> Tensor:
+    """Return `alpha` (B, h, w) with what is far from any edge made 0 or 1: there half an alpha is doubt, not glass.
+
+    The sides are those of the blurred alpha, so that a doubtful area goes to one side as a whole.
+    """
+    scale = alpha.shape[-1] / 384
+    solid = (_blurred(alpha[:, None], SMOOTH * scale) > 0.5).to(alpha)  # (B, 1, h, w)
+    near_edge = torch.zeros_like(solid)
+    for distance in range(NEAR, FAR + 1):
+        reach = max(1, round(distance * scale))
+        edge = F.max_pool2d(solid, 2 * reach + 1, 1, reach) + F.max_pool2d(-solid, 2 * reach + 1, 1, reach)
+        near_edge += edge / (FAR + 1 - NEAR)  # 1 where both sides are within reach
+    return torch.lerp(solid, alpha[:, None], near_edge)[:, 0]
+
+
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    """Blur (B, 1, h, w) by three box filters, which together are nearly a Gaussian of that standard deviation."""
+    reach = max(1, round((sigma**2 + 0.25) ** 0.5 - 0.5))  # three boxes of 2r + 1 have the variance r(r + 1)
+    for _ in range(3):
+        image = F.avg_pool2d(image, 2 * reach + 1, 1, reach, count_include_pad=False)
+    return image

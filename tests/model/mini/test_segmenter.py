@@ -1,35 +1,61 @@
-"""The segmenter: EfficientNet-Lite2 below, logits of alpha above."""
+"""What belongs to the subject is decided by a network of its own: solid things are solid, edges stay soft."""
 
 import torch
+from tiny_model import tiny_model
 
-from omnialpha_cli.model.mini.image_encoder import STAGES, channels_of
-from omnialpha_cli.model.mini.segmenter import Segmenter
+from omnialpha_cli.model.mini.segmenter import FAR, NEAR, Segmenter, decided
+from omnialpha_cli.model.omnialpha import Request
 
-
-def test_lite2_is_lite0_a_tenth_wider_and_a_fifth_deeper():
-    assert [row[4] for row in STAGES["lite2"]] == [1, 3, 3, 4, 4, 5, 1]  # blocks, as published
-    assert channels_of("lite2") == (24, 48, 120, 352)
-    assert channels_of("lite0") == (24, 40, 112, 320)
+WIDTH = 384  # where distances are in pixels
 
 
-def test_logits_come_at_strides_2_and_16():
-    network = Segmenter().eval()
-    with torch.no_grad():
-        fine, coarse = network(torch.rand(2, 3, 64, 96))
-    assert fine.shape == (2, 1, 32, 48) and coarse.shape == (2, 1, 4, 6)
-    assert round(sum(p.numel() for p in network.parameters()) / 1e6, 1) == 5.1
+def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(4, height, width, generator=torch.Generator().manual_seed(seed))
 
 
-def test_its_parts_keep_the_names_that_files_have():
-    names = {name.split(".")[0] for name in Segmenter().state_dict()}
-    assert names == {"backbone", "lateral", "descend", "smooth", "norm", "attention", "coarse", "fine"}
+def half_and_half(left: float, right: float) -> torch.Tensor:
+    alpha = torch.full((1, 96, WIDTH), right)
+    alpha[..., : WIDTH // 2] = left
+    return alpha
 
 
-def test_every_part_of_a_picture_knows_of_all_others():
+def test_doubt_far_from_an_edge_goes_to_one_side():
+    found = decided(half_and_half(0.7, 0.3))[0]
+    middle = WIDTH // 2
+    assert (found[:, : middle - FAR - 1] == 1).all() and (found[:, middle + FAR + 1 :] == 0).all()
+
+
+def test_near_an_edge_alpha_stays_as_it_is():
+    alpha = half_and_half(0.7, 0.3)
+    middle = WIDTH // 2
+    torch.testing.assert_close(
+        decided(alpha)[0, :, middle - NEAR : middle + NEAR], alpha[0, :, middle - NEAR : middle + NEAR]
+    )
+
+
+def test_what_is_certain_stays_certain():
+    for value in (0.0, 1.0):
+        assert (decided(torch.full((2, 40, 56), value)) == value).all()
+
+
+def test_a_picture_of_any_size_has_an_alpha_for_every_pixel_and_its_mirror_image_the_mirrored_one():
     torch.manual_seed(0)
-    network, picture = Segmenter().eval(), torch.rand(1, 3, 64, 192)
-    changed = picture.clone()
-    changed[..., -32:] = 0
-    with torch.no_grad():
-        first, second = network(picture)[0], network(changed)[0]
-    assert float((first - second)[..., :8].abs().max()) > 0
+    network = Segmenter().eval().requires_grad_(False)
+    rgb = picture(64, 96)[None, :3]
+    alpha = network.alpha(rgb)
+    assert alpha.shape == (1, 64, 96) and alpha.min() >= 0 and alpha.max() <= 1
+    torch.testing.assert_close(network.alpha(rgb.flip(-1)).flip(-1), alpha, atol=1e-4, rtol=0)
+    assert network.alpha(picture(50, 70)[None, :3]).shape == (1, 50, 70)
+
+
+def test_it_serves_automatic_mattes_and_nothing_else():
+    model, without = tiny_model(), tiny_model()
+    torch.manual_seed(0)
+    network = model.specialists["segmenter"] = Segmenter().eval().requires_grad_(False)
+    auto = Request("", (picture(64, 96),), ((64, 96),), task="matte.auto")
+    words = Request("a cat", (picture(64, 96),), ((64, 96),), task="matte.text")
+    (cut_out,), (named,) = model.run([auto, words])
+    seen = auto.inputs[0][:3] * auto.inputs[0][3:] + 1 - auto.inputs[0][3:]  # over white
+    torch.testing.assert_close(cut_out[3], network.alpha(seen[None])[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(cut_out[:3], seen)
+    assert torch.equal(named, without.run([words])[0][0])

@@ -111,11 +111,14 @@ MISSING: dict[Role, str] = {"foreground": "generate.background", "background": "
 def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
     """The tasks that do `task`, one after the other, for weights that were trained on those `known` by name.
 
-    It alone if they were. Else, where both are known, an object is matted, and with its matte as mask taken out: that
-    is removal, and with the matte a decomposition. Weights that cannot mat what words name mat everything; the words
-    choose from that. What is missing in a completion can be made from words alone, and a scene of a background and an
-    object. Empty if there is no way.
+    It alone if they were. With a clean plate the object is matted as without: the difference to the plate tells the
+    rest (`imaging/matte/difference_key.py`), better than a network that was shown the plate. Else, where both are
+    known, an object is matted, and with its matte as mask taken out: that is removal, and with the matte a
+    decomposition. Weights that cannot mat what words name mat everything; the words choose from that. What is missing
+    in a completion can be made from words alone, and a scene of a background and an object. Empty if there is no way.
     """
+    if task.hint == "background" and "matte.auto" in known:
+        return (TASKS["matte.auto"],)
     if task.name in known:
         return (task,)
     if task.command == "complete":

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..imaging.colour.spread import likely_colours
 from ..imaging.composite import opaque, over
+from ..imaging.matte.difference_key import difference_trimap
 from ..imaging.matte.finish import finish_matte
 from ..imaging.matte.layers import finish_layers
 from ..imaging.matte.refine import Refiner
@@ -60,11 +61,20 @@ def _refiner(prepared: Prepared, model: Model) -> Refiner:
 
 
 def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
+    trimap = _trimap(prepared) if prepared.clean_plate is None else _difference_trimap(prepared, layers[0])  # (H, W)
     cut_out = finish_matte(
-        prepared.plate, prepared.alpha, layers[0], prepared.canvas, _trimap(prepared), prepared.clean_plate,
+        prepared.plate, prepared.alpha, layers[0], prepared.canvas, trimap, prepared.clean_plate,
         refine=settings.refine, screen=settings.despill, refiner=_refiner(prepared, model),
     )  # fmt: skip
     return [cut_out]
+
+
+def _difference_trimap(prepared: Prepared, matte: Tensor) -> Tensor:
+    """Return what differs from the clean plate, and what does not: (H, W), from the model's `matte` (4, h, w)."""
+    assert prepared.clean_plate is not None
+    encoding = prepared.target.encoding
+    plate, clean = (in_encoding(one, encoding, SRGB).clamp(0, 1) for one in (prepared.plate, prepared.clean_plate))
+    return difference_trimap(plate, clean, prepared.canvas.crop(matte[3:])[0])
 
 
 def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
 from ..imaging.hint import BACKGROUND, grow, hint_values, same_shape, scale_hint
+from ..imaging.matte.match_plate import match_plate, show_one_view
 from ..imaging.removal.fill import fill_hole, hole_of
 from ..media.colour import SRGB, Encoding, convert
 from ..media.image import Image
@@ -109,8 +110,10 @@ def prepare(
         second_image = align(images[1], source)
         _check_shape(second_image, source)
         if task.hint == "background":
-            clean_plate = resample(_plate(second_image, target.encoding)[0], height, width)  # (3, H, W)
-            views.append(_view(second_image, clean_plate, target.encoding, None, task, canvas))
+            clean_plate, told = _clean_plate(second_image, source, plate, target.encoding)
+            warnings = *warnings, *told
+            if clean_plate is not None and first.hint == "background":
+                views.append(_view(second_image, clean_plate, target.encoding, None, task, canvas))
         else:
             hint = grow(_read_hint(second_image, source), settings.grow)
             if task.command == "remove" and (hint >= BACKGROUND).all():
@@ -141,6 +144,20 @@ def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Odd | None]:
     """A picture's finite colours (3, H, W) in an encoding, and what they stand for where it has others."""
     rgb, odd = without_odd(convert(image.rgb, image.encoding, encoding), image)
     return torch.from_numpy(rgb).permute(2, 0, 1), odd
+
+
+def _clean_plate(
+    image: Image, source: Image, plate: Tensor, encoding: Encoding
+) -> tuple[Tensor | None, tuple[str, ...]]:
+    """Return a clean plate (3, H, W), moved and exposed like the `plate` (3, H, W), and warnings.
+
+    It is None where it shows another view: then it would only mislead.
+    """
+    clean = match_plate(plate, resample(_plate(image, encoding)[0], *source.size))
+    display = (in_encoding(one, encoding, SRGB).clamp(0, 1) for one in (plate, clean))
+    if show_one_view(*display):
+        return clean, ()
+    return None, (f"{image.path} shows another view than {source.path}, and was ignored",)
 
 
 def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]:
@@ -188,7 +205,7 @@ def _view(source: Image, plate: Tensor, encoding: Encoding, alpha: Tensor | None
 
 
 def in_encoding(rgba: Tensor, source: Encoding, target: Encoding) -> Tensor:
-    """RGBA (4, h, w) with its colours in another encoding; the same if they are the same."""
+    """Return RGBA, or colours alone, (C, h, w) in another encoding; the same if they are the same."""
     if source == target:
         return rgba
     colours = convert(rgba[:3].permute(1, 2, 0).contiguous().numpy(), source, target)  # (h, w, 3)

@@ -70,7 +70,12 @@ def test_what_a_completion_lacks_is_made_from_words_alone(task, way):
     assert not passes(TASKS[task], ("matte.auto",))
 
 
-@pytest.mark.parametrize("task", TASKS)
+def test_with_a_clean_plate_the_object_is_matted_as_without():
+    for known in (("matte.auto",), tuple(TASKS)):
+        assert passes(TASKS["matte.background"], known) == (TASKS["matte.auto"],)
+
+
+@pytest.mark.parametrize("task", [name for name in TASKS if name != "matte.background"])
 def test_who_was_trained_on_a_task_does_it_at_once(task):
     assert passes(TASKS[task], tuple(TASKS)) == (TASKS[task],)
 

@@ -1,6 +1,6 @@
 """Closed-form matting (Levin, Lischinski and Weiss, "A Closed-Form Solution to Natural Image Matting", 2008).
 
-With L the matting Laplacian of a plate, α minimises αᵀLα + λ‖α − p‖², given where it is known; p is what is likely.
+With L the matting Laplacian of a plate, α minimises αᵀLα + Σλ(α − p)², given where it is known; p is what is likely.
 Solved by conjugate gradients over what is unknown, on the plate's device, in double precision.
 """
 
@@ -15,23 +15,24 @@ CENTRE = 12  # of the 5 × 5 pixels around one
 
 
 def solve_alpha(
-    plate: Tensor, start: Tensor, prior: Tensor, unknown: Tensor, *, prior_weight: float, epsilon: float
+    plate: Tensor, start: Tensor, prior: Tensor, unknown: Tensor, *, prior_weight: Tensor, epsilon: float
 ) -> Tensor:
     """Alpha (h, w) in [0, 1] of a `plate` (3, h, w), kept as in `start` (h, w) where it is not `unknown` (h, w).
 
-    `prior` (h, w) is what is likely, and `prior_weight` is λ. `epsilon` is the variance of colour below which a window
-    counts as flat.
+    `prior` (h, w) is what is likely, and `prior_weight` (h, w) is λ, pixel by pixel. `epsilon` is the variance of
+    colour below which a window counts as flat.
     """
     if min(start.shape) < 3 or not bool(unknown.any()):
         return start
     weights, places = laplacian_rows(plate, unknown, epsilon)  # (n, 25) both
     alpha, where = start.flatten().double(), unknown.flatten().nonzero()[:, 0]  # (n,)
     inside = unknown.flatten()[places]
-    wanted = prior_weight * prior.flatten().double()[where] - (weights * alpha[places]).masked_fill(inside, 0).sum(1)
+    trust = prior_weight.flatten().double()[where]
+    wanted = trust * prior.flatten().double()[where] - (weights * alpha[places]).masked_fill(inside, 0).sum(1)
     number = torch.zeros_like(unknown.flatten(), dtype=torch.long)
     number[where] = torch.arange(len(where), device=where.device)  # a pixel's row
     weights = weights.masked_fill(~inside, 0)
-    weights[:, CENTRE] += prior_weight
+    weights[:, CENTRE] += trust
     x = _conjugate_gradients(weights, number[places], wanted, alpha[where])
     return alpha.index_copy(0, where, x).clamp(0, 1).view_as(start).to(start.dtype)
 

@@ -9,22 +9,29 @@ from torch import Tensor
 
 from ..canvas import Canvas, resample, within
 from ..colour.highlights import compress
+from ..colour.spread import spread
 from ..hint import BACKGROUND, OBJECT
 from .closed_form import solve_alpha
 
 SIDE = 384  # of the square that has the area at which it is solved, pixels
 COARSEST = 48  # short side of the smallest size
 PRIOR = 3e-5  # λ
+PLATE = 1e-2  # λ where a clean plate decides
+CONTRAST, MISFIT = 0.02, 10.0  # squared distances of colours: at which it does half; weight of what it does not explain
 EPSILON = 1e-6  # of the Laplacian: variance of colour below which a window counts as flat
 
 
-def alpha_in_band(matte: Tensor, plate: Tensor, canvas: Canvas, trimap: Tensor) -> tuple[Tensor, Canvas]:
+def alpha_in_band(
+    matte: Tensor, plate: Tensor, canvas: Canvas, trimap: Tensor, behind: Tensor | None = None
+) -> tuple[Tensor, Canvas]:
     """Alpha (h, w) in [0, 1] and the canvas that it is on, larger than the model's where the plate is.
 
-    From the model's `matte` (·, ·) on its `canvas`, the `plate` (3, H, W), and the `trimap` (H, W).
+    From the model's `matte` (·, ·) on its `canvas`, the `plate` (3, H, W), and the `trimap` (H, W). `behind` (3, H, W)
+    is a clean plate: where the object's colour is far from it, alpha follows from the two.
     """
     height, width = trimap.shape
     plate = compress(plate)  # the Laplacian's windows square it
+    behind = None if behind is None else compress(behind)
     size = within(height, width, SIDE)
     sizes = [size]
     while min(sizes[-1]) >= 2 * COARSEST:
@@ -35,6 +42,25 @@ def alpha_in_band(matte: Tensor, plate: Tensor, canvas: Canvas, trimap: Tensor) 
         known = resample(trimap[None].to(plate), h, w)[0]
         sure = (known < BACKGROUND) | (known > OBJECT)
         start = torch.where(sure, (known > 0.5).to(plate), resample(start[None], h, w)[0])
-        likely = resample(prior[None], h, w)[0]
-        start = solve_alpha(resample(plate, h, w), start, likely, ~sure, prior_weight=PRIOR, epsilon=EPSILON)
+        likely, colours = resample(prior[None], h, w)[0], resample(plate, h, w)
+        weight = torch.full_like(likely, PRIOR)
+        if behind is not None:
+            likely, trust = _between(likely, colours, torch.where(sure, known, 0.5), resample(behind, h, w))
+            weight += PLATE * trust
+        start = solve_alpha(colours, start, likely, ~sure, prior_weight=weight, epsilon=EPSILON)
     return start, Canvas(height, width, size, (0, 0, *size))
+
+
+def _between(matte: Tensor, plate: Tensor, known: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:
+    """Return alpha (h, w) from where a `plate` lies between the object's colours and those `behind` (3, h, w), as far
+    as that is to be trusted, else from the `matte` (h, w); and how far it is, (h, w) in [0, 1].
+
+    The object's colours are spread from where the trimap (h, w) `known` shows it.
+    """
+    front = spread(plate, (known > OBJECT).to(plate))
+    line, rest = front - behind, plate - behind
+    contrast = line.square().sum(0)
+    along = ((rest * line).sum(0) / contrast.clamp(min=1e-6)).clamp(0, 1)
+    misfit = (rest - along * line).square().sum(0)
+    trust = contrast / (contrast + CONTRAST + MISFIT * misfit)
+    return torch.lerp(matte, along, trust), trust

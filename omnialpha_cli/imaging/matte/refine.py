@@ -35,7 +35,7 @@ def full_size_alpha(
     """
     alpha = matte.to(plate)
     if trimap is not None:
-        alpha, canvas = alpha_in_band(alpha, plate, canvas, trimap)
+        alpha, canvas = alpha_in_band(alpha, plate, canvas, trimap, behind)
     if refiner is not None and method != "none":
         alpha, canvas = _refined(alpha, plate, canvas, trimap, refiner)
     full = refine_alpha(alpha, plate, canvas, method, behind)

@@ -1,0 +1,138 @@
+"""A trimap from a clean plate: what differs from it is the object, what does not is the background.
+
+A difference is measured against the two pictures' own grain, per channel. Where it does not decide the network does:
+where an object has the plate's colours, where the plate is only darker, as in a shadow, and where the plate's texture
+shows through.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..canvas import resample, within
+from ..colour.spread import spread
+
+SIDE = 768  # of the square that has the area at which the two are compared, pixels
+GRAIN = 0.5 / 255  # that is always there
+SAME, CHANGED = 3.0, 6.0  # deviations of the grain
+WINDOW = 11  # of the textures that are compared, pixels
+TEXTURE = 3.0  # deviations of the grain that a texture has at least
+VISIBLE = 0.75  # correlation of two textures that are one
+DARKEST, TINT = 0.25, 0.08  # a shadow leaves so much of the light at least, about the same of each channel
+EDGE = 3  # pixels beside an edge that are left open
+SOFT = 0.025  # of the mean side: as much beside an edge may be soft,
+OPAQUE = 0.85  # and is not where the difference is so much of what it is farther inside
+CLOSED = 0.04  # of the mean side: what lies between two parts of an object that are so near may belong to it
+DECIDED = 0.9  # alpha of the network from which on it is sure
+
+
+def difference_trimap(plate: Tensor, clean: Tensor, matte: Tensor) -> Tensor:
+    """Return a trimap (H, W) of the object in `plate` (3, H, W), before the same view without it, `clean` (3, H, W).
+
+    Both are display-encoded, in [0, 1], and exposed alike. `matte` (h, w) is the network's alpha of all of the picture.
+    """
+    height, width = plate.shape[1:]
+    size = h, w = within(height, width, SIDE)
+    seen, behind = resample(plate, *size), resample(clean, *size)  # (3, h, w)
+    likely = resample(matte[None].to(plate), *size)[0]
+    mean_side = (h * w) ** 0.5
+
+    residual = seen - behind
+    difference = _deviations(residual, behind)  # (h, w)
+    same, changed = difference < SAME, difference > CHANGED
+    visible, textured = _textures(seen, behind, residual)
+    dark = _shadowed(_mean(seen, 3), _mean(behind, 3))
+
+    solid = _majority(changed & ~visible & (textured | ~dark))
+    solid |= _majority(changed & dark & ~textured & (likely > DECIDED))
+    edge = _shrunk(solid, EDGE)
+    deep = _shrunk(solid, round(SOFT * mean_side))
+    inside = edge & (deep | (likely > DECIDED) | (_share(seen, behind, deep) > OPAQUE))
+
+    enclosed = _shrunk(_grown(solid, round(CLOSED * mean_side)), round(CLOSED * mean_side))
+    slight = _deviations(_mean(residual, WINDOW), behind) > SAME
+    doubtful = ~visible & ~textured & ((likely > 0.5) & enclosed | (likely > DECIDED) & slight)
+    outside = _majority(same & ~doubtful) | _majority(changed & dark & (likely < 1 - DECIDED) & ~solid)
+    outside = _shrunk(outside, 1) & ~inside
+    trimap = 0.5 + 0.5 * inside.to(plate) - 0.5 * outside.to(plate)
+    return resample(trimap[None], height, width)[0]
+
+
+def _deviations(residual: Tensor, behind: Tensor) -> Tensor:
+    """Return how many deviations of the grain (h, w) a `residual` (3, h, w) is at most from 0, over channels.
+
+    At edges of what is `behind` (3, h, w) a residual is expected to be larger, as far as it is there in the rest too.
+    """
+    mean = _mean(residual, 3).abs()
+    grain = _grain(mean)[:, None, None]
+    slope = _slope(behind)
+    quiet = (mean < SAME * grain * 2) & (slope > 4 * grain)
+    moved = (mean[quiet] / slope[quiet]).median().clamp(0.02, 0.5) * 1.5 if bool(quiet.any()) else 0.1
+    return (mean / (grain**2 + (moved * slope) ** 2).sqrt()).amax(0)
+
+
+def _grain(residual: Tensor) -> Tensor:
+    """Return the deviation (3,) of what is but grain in a `residual` (3, h, w) that is not below 0."""
+    values = residual.flatten(1)
+    values = values[:, :: max(1, values.shape[1] // 100_000)]
+    limit = values.quantile(0.25, dim=1) / 0.3186  # of a normal distribution
+    for _ in range(3):
+        inside = values <= 2.5 * limit[:, None].clamp(min=GRAIN)
+        limit = ((values**2 * inside).sum(1) / inside.sum(1).clamp(min=1)).sqrt() * 1.07
+    return limit.clamp(min=GRAIN)
+
+
+def _textures(seen: Tensor, behind: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where (h, w) the texture of what is `behind` is seen, and where it has one, from pictures (3, h, w)."""
+    one, two = seen - _mean(seen, WINDOW), behind - _mean(behind, WINDOW)
+    both, own, other = (_mean(product, WINDOW).sum(0) for product in (one * two, one * one, two * two))
+    textured = other > (TEXTURE * _grain(residual.abs())).square().sum()
+    correlation = both / (own * other).sqrt().clamp(min=1e-9)
+    share = both / other.clamp(min=1e-9)
+    return textured & (correlation > VISIBLE) & (share > 0.2), textured
+
+
+def _shadowed(seen: Tensor, behind: Tensor) -> Tensor:
+    """Return where (h, w) what is `seen` is what is `behind`, with less light (3, h, w)."""
+    share = seen / behind.clamp(min=1 / 64)
+    low, high = share.amin(0), share.amax(0)
+    return (low > DARKEST) & (high < 1.02) & (high - low < TINT)
+
+
+def _share(seen: Tensor, behind: Tensor, deep: Tensor) -> Tensor:
+    """Return how far (h, w) what is `seen` lies on the way from what is `behind` to the object's colours (3, h, w).
+
+    These are spread from where the object is `deep` (h, w).
+    """
+    line = spread(seen, deep.to(seen)) - behind
+    along, length = _mean(torch.stack((((seen - behind) * line).sum(0), line.square().sum(0))), 5)
+    return along / length.clamp(min=1e-6)
+
+
+def _slope(image: Tensor) -> Tensor:
+    """Return by how much (3, h, w) neighbouring pixels differ."""
+    return F.max_pool2d(image[None], 3, 1, 1)[0] + F.max_pool2d(-image[None], 3, 1, 1)[0]
+
+
+def _mean(image: Tensor, window: int) -> Tensor:
+    """Return the mean (C, h, w) over windows; at the border over what exists."""
+    margin = window // 2
+    rows = F.avg_pool2d(image[None], (window, 1), 1, (margin, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, window), 1, (0, margin), count_include_pad=False)[0]
+
+
+def _majority(mask: Tensor) -> Tensor:
+    """Return a mask (h, w) without specks and pinholes."""
+    return _mean(mask[None].float(), 5)[0] > 0.5
+
+
+def _grown(mask: Tensor, reach: int) -> Tensor:
+    """Return a mask (h, w) that reaches so many pixels farther."""
+    window = 2 * reach + 1
+    rows = F.max_pool2d(mask[None, None].float(), (window, 1), 1, (reach, 0))
+    return F.max_pool2d(rows, (1, window), 1, (0, reach))[0, 0] > 0.5
+
+
+def _shrunk(mask: Tensor, reach: int) -> Tensor:
+    """Return a mask (h, w) without the so many pixels beside its edge; the picture's border is no edge."""
+    return ~_grown(~mask, reach)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 # One thread for each worker of pytest-xdist and each process that it starts, read when torch is imported: networks this
@@ -15,6 +16,7 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+import typer.main
 from hypothesis import settings
 from PIL import Image as PILImage
 from tiny_model import tiny_model
@@ -70,10 +72,15 @@ class _Stream(io.TextIOWrapper):
         return self.buffer.getvalue().decode("utf-8", "surrogateescape")
 
 
+# Typer builds all commands for each call: a fifth of what a call of the tiny model takes.
+build_command = cache(typer.main.get_command)
+
+
 @pytest.fixture
 def omnialpha(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """`omnialpha("matte", path, …)` → exit code and both streams."""
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(typer.main, "get_command", build_command)
 
     def run(*arguments: object, stdin: bytes = b"") -> Outcome:
         out, err = _Stream(), _Stream()

@@ -266,12 +266,16 @@ def _shown(parameter: inspect.Parameter, common_alone: bool) -> inspect.Paramete
 
 def _help_all(context: typer.Context, wanted: bool) -> None:
     """Print the help with every option and its environment variable, and exit."""
-    if wanted:
-        for parameter in context.command.params:
-            if isinstance(parameter, TyperOption):
-                parameter.hidden, parameter.show_envvar = False, parameter.name not in ("help", "help_all")
-        typer.echo(context.get_help())
-        raise typer.Exit
+    if not wanted:
+        return
+    options = [one for one in context.command.params if isinstance(one, TyperOption)]
+    before = [(one.hidden, one.show_envvar) for one in options]
+    for one in options:
+        one.hidden, one.show_envvar = False, one.name not in ("help", "help_all")
+    typer.echo(context.get_help())
+    for one, shown in zip(options, before, strict=True):
+        one.hidden, one.show_envvar = shown
+    raise typer.Exit
 
 
 HELP_ALL = Annotated[

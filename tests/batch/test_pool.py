@@ -20,6 +20,8 @@ from omnialpha_cli.plan import Item, plan
 from omnialpha_cli.status import DeviceError, WeightsError
 from omnialpha_cli.tasks import TASKS
 
+pytestmark = pytest.mark.slow
+
 
 def stand_in(job: Job, channel: Connection, control: Connection) -> None:
     """A worker without a model: takes items while it tells results, and dies of those called `deadly`."""

@@ -15,7 +15,7 @@ def pixels(run, command, photo, folder, *options):
     return np.asarray(PILImage.open(f"{folder}/a.png" if command == "matte" else f"{folder}/a/1_foreground.png"))
 
 
-@pytest.mark.parametrize("method", ["laplacian", "none"])
+@pytest.mark.parametrize("method", [pytest.param("laplacian", marks=pytest.mark.slow), "none"])
 def test_refine_reaches_the_matte(run, photo, method):
     assert (pixels(run, "matte", photo, "one") != pixels(run, "matte", photo, "two", "--refine", method)).any()
 

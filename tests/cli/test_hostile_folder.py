@@ -11,6 +11,8 @@ import pytest
 from hostile import write_corpus
 from hostile.bases import good_files
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = "from omnialpha_cli.cli.main import main; main()"
 MEMORY, SECONDS = 16 << 30, 120  # of addresses, and of one core for all

@@ -12,6 +12,8 @@ import pytest
 
 from omnialpha_cli.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 PICTURES = 5
 

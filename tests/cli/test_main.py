@@ -143,6 +143,7 @@ def test_tasks_lists_all_of_them(omnialpha):
     assert removal["published"] and removal["hint"] == "mask" and isinstance(removal["trained"], list)
 
 
+@pytest.mark.slow
 class TestInstalled:
     """A copy of the package with tiny embedded weights, as a wheel would install it."""
 

@@ -229,6 +229,7 @@ PROGRAM = [sys.executable, "-m", "omnialpha_cli.cli.main"]
 TREE = str(Path(omnialpha_cli.__file__).parents[1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize(
     ("number", "code", "more"),

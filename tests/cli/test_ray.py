@@ -9,6 +9,8 @@ import pytest
 
 from omnialpha_cli.batch.journal import read_history
 
+pytestmark = pytest.mark.slow
+
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="the extra [ray] is not installed")
 
 

@@ -14,6 +14,8 @@ from picture_files import assert_refused
 
 from omnialpha_cli.media.read import read_image
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parent.parent
 
 

@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 
 import omnialpha_cli
 
+pytestmark = pytest.mark.slow
+
 MB = 2**20
 SHARDS, LAYERS, SIDE = 4, 4, 2048  # 4 files of 4 matrices of 16 MB
 

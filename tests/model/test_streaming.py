@@ -110,6 +110,7 @@ def test_while_streaming_both_branches_share_one_pass_a_step(tmp_path):
     assert passes == [2, 2, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", ["resident", "stream"])
 def test_compiled_blocks_give_the_same_without_a_graph_break(tmp_path, monkeypatch, memory):
     write_published(tmp_path)

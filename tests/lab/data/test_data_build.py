@@ -117,6 +117,7 @@ def test_plain_tar_reads_the_shards(built):
         assert json.load(tar.extractfile("00000004.json"))["index"] == 4  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_whatever_the_shards_and_workers(sources, built, tmp_path):
     what = plan(sources)
     prepare(what, tmp_path, overwrite=False)

@@ -13,6 +13,8 @@ from training_packs import disc, encoded, index, write_tar
 from omnialpha_cli.cli import ndjson
 from omnialpha_cli.media.read import read_image
 
+pytestmark = pytest.mark.slow
+
 HELD_OUT = ("matting", "removal", "decomposition", "referring")
 FIRST = {"matting": "mse", "removal": "psnr_hole", "decomposition": "soft_iou", "referring": "soft_iou"}
 

@@ -10,6 +10,8 @@ from training_packs import disc, encoded, index, write_tar
 
 from omnialpha_cli.lab.evaluate import backbones
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def nothing_installed(monkeypatch, tmp_path):

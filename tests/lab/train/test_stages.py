@@ -282,7 +282,7 @@ def test_an_interrupted_detail_goes_on_with_what_it_has_seen(material, tiny_weig
         numbers.append(given[-1])
         return see(*given)
 
-    monkeypatch.setattr(stages, "SEEN_A_FILE", 2)
+    monkeypatch.setattr(stages.detail, "A_FILE", 2)
     monkeypatch.setattr(stages.detail, "see", seen)
     recipe = tmp_path / "r.toml"
     recipe.write_text(f"""

@@ -2,20 +2,42 @@
 
 import inspect
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from .. import __version__
-from ..lab import bench
-from ..lab.data import command as data
-from ..lab.evaluate import commands as evaluate
-from ..lab.train import command as train
 from ..status import ExitStatus, OmniAlphaError
 from . import complete, decompose, doctor, generate, matte, remove, streams, tasks, weights
 from .console import say
 
+# The workshop's commands by their modules in `lab`: imported when they are asked for, which keeps the start short.
+LAB = {"bench": "bench", "train": "train.command", "data": "data.command", "eval": "evaluate.commands"}
+
+
+class Commands(TyperGroup):
+    """The commands of the product, and of the workshop."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        """Name all commands."""
+        return [*super().list_commands(ctx), *LAB]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+        """Return a command by its name, None if there is none."""
+        if cmd_name not in LAB:
+            return super().get_command(ctx, cmd_name)
+        workshop: typer.Typer = import_module(f"omnialpha_cli.lab.{LAB[cmd_name]}").app
+        _wrap_paragraphs(workshop)
+        group = get_group(workshop)
+        group.name = cmd_name
+        return group
+
+
 app = typer.Typer(
+    cls=Commands,
     name="omnialpha",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -31,10 +53,6 @@ app.command(epilog=complete.EXAMPLES)(complete.complete)
 app.command(epilog=tasks.EXAMPLES)(tasks.tasks)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(weights.app, name="weights")
-app.add_typer(bench.app, name="bench")
-app.add_typer(train.app, name="train")
-app.add_typer(data.app, name="data")
-app.add_typer(evaluate.app, name="eval")
 
 
 def _wrap_paragraphs(commands: typer.Typer) -> None:

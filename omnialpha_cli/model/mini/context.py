@@ -54,7 +54,9 @@ class MiniContext(nn.Module):
         self.config = config
         self.tokenizer = tokenizer
         self.image_encoder = ImageEncoder()
-        self.words = nn.Embedding(config.vocabulary, config.word_dim)
+        # Given its table, it draws none: on the meta device that alone would import for a second.
+        table = torch.zeros(config.vocabulary, config.word_dim)
+        self.words = nn.Embedding.from_pretrained(table, freeze=False)
         self.word_in = nn.Linear(config.word_dim, config.dim)
         # A stride-16 token also holds the finer levels of its cell, which is where edges are.
         self.near_in = nn.Linear(NECK[2] + 4 * NECK[1] + 16 * NECK[0], config.dim)

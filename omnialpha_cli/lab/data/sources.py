@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import PIL.Image
+import PIL.ImageCms
+import PIL.ImageDraw
+import PIL.ImageFilter
+import PIL.ImageOps
 
 from ...status import ItemError, UsageError
-
-try:
-    import PIL.Image
-    import PIL.ImageCms
-    import PIL.ImageDraw
-    import PIL.ImageFilter
-    import PIL.ImageOps
-except ImportError as error:
-    raise UsageError('training packs need Pillow; get it with: pip install "omnialpha[train]"') from error
 
 Kind = Literal["photo", "cutout", "background", "pair"]
 Split = Literal["train", "val"]

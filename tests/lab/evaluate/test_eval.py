@@ -121,15 +121,6 @@ def test_a_task_that_the_weights_do_not_know_is_judged_with_a_warning(omnialpha,
     assert "soft IoU" in result.out
 
 
-def test_without_pillow_the_extra_is_named(run, packs, monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    for module in [m for m in sys.modules if m.startswith("omnialpha_cli.lab.")]:
-        monkeypatch.delitem(sys.modules, module)
-    result = run("eval", "matting", packs[0])
-    assert result.code == 2
-    assert "omnialpha[train]" in result.err
-
-
 @pytest.fixture
 def folders(tmp_path):
     alpha = np.linspace(0, 1, 96, dtype=np.float32).reshape(8, 12)

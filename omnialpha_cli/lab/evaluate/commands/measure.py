@@ -52,7 +52,7 @@ def removal(
     inpainting after Telea where that is installed, stand beside it; both know exactly where the object is. Without a
     hint the backdrop is out of focus, as nothing else tells what the object is. With --sources, --truth and --trimaps
     on any pictures; with --predictions and --truth, of any tool. LPIPS where its network is installed, else the
-    distance of another network's features.
+    distance of another network's image features.
     """
     require = measures.required("removal", Measure.lpips)
     _judge("removal", photos, hint, model, folders, output, require, effects=effects)

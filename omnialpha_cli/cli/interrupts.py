@@ -22,7 +22,7 @@ class Stop:
 
 
 @contextmanager
-def interrupts(notice: Callable[[], None]) -> Iterator[Stop]:
+def interrupts(notice: Callable[[], object]) -> Iterator[Stop]:
     """Handle the signals within the block; `notice` is called at the first one."""
     stop = Stop()
 

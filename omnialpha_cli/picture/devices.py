@@ -70,8 +70,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that the device, or the machine, has no memory left."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    # The CPU allocator and MPS raise a plain RuntimeError.
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or "out of memory" in str(error))
+    # The CPU allocator and MPS raise a plain RuntimeError, a file that cannot be mapped an OSError, or safetensors' own.
+    told = str(error).lower()
+    return any(words in told for words in ("can't allocate memory", "cannot allocate memory", "out of memory"))
 
 
 def release_cached_memory() -> None:

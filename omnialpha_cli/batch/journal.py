@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import re
-import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ..files import TEMPORARY, create_beside, is_free, open_regular, spelled_out, sync_folder
+from ..files import TEMPORARY, create_beside, is_file, is_free, open_regular, spelled_out, sync_folder
 from ..inputs import STATE_FOLDER, absolute
 from ..plan import Item
 from ..status import ItemError, UsageError
@@ -131,7 +130,7 @@ def read_history(output: Path, remarks: list[str] | None = None) -> dict[str, li
                 events.append(_event(line))
             except FOREIGN:
                 foreign += line[:1] != b"{" or line.endswith(b"}")  # else torn
-        if remarks is not None and (foreign or not _is_regular(path)):
+        if remarks is not None and (foreign or not is_file(path)):
             what = f"{foreign} lines of it are" if foreign else "it is"
             remarks.append(f"{path}: {what} not of this tool's journal, and ignored")
     history: dict[str, list[Entry]] = {}
@@ -188,7 +187,7 @@ class Journal:
         theirs = re.compile(name, re.DOTALL)
         for folder in folders:
             for path in folder.glob(f"*{TEMPORARY}{self.shard}*"):
-                if theirs.fullmatch(path.name) and _is_regular(path):
+                if theirs.fullmatch(path.name) and is_file(path):
                     with suppress(OSError):
                         path.unlink()
 
@@ -213,6 +212,14 @@ class Journal:
             self.done(item, digests)
         except OSError as error:
             raise ItemError("write", f"{item.outputs[0]} cannot be written: {error.strerror or error}") from error
+
+    def adopt(self, item: Item, entry: Entry) -> None:
+        """Record an item that was made before, by what is known of it: a run that was killed, or another journal."""
+        digests = {name: seal.sha256 for name, seal in entry.outputs.items()}
+        self._append(
+            "intent", item, **_as_json(entry.fingerprint), source=source_of(item, self.output), outputs=digests
+        )
+        self.done(item, digests)
 
     def done(self, item: Item, digests: Mapping[str, str]) -> None:
         """Say that the intent with these outputs, sha256 by relative path, was carried out."""
@@ -293,18 +300,10 @@ def _carry_out(entries: list[Entry], outputs: Mapping[str, Seal]) -> None:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    if not _is_regular(path):
+    if not is_file(path):
         return
     try:
         with open_regular(path) as file:
             yield from (line.rstrip(b"\r\n") for line in file)
     except OSError as error:
         raise UsageError(f"cannot read the journal {path}: {error.strerror}") from error
-
-
-def _is_regular(path: Path) -> bool:
-    """Whether it is a regular file itself, not a link to one."""
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return False

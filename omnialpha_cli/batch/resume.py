@@ -1,10 +1,13 @@
 """Doing it again: which items of a plan are already done, which are to be made, and which must not be touched."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import is_file
+from ..media import provenance
 from ..picture.settings import Settings
 from ..plan import STEADY_TASK, Item
 from ..status import UsageError
@@ -46,12 +49,12 @@ def choose(
     again: set[Path] = set()  # results that are made
     for item in items:
         now = item.as_it_stands()
-        entries = [] if item.error else history.get(key_of(item.outputs[0], output), [])
+        entries = [] if item.error else history.get(key_of(item.outputs[0], output)) or _from_files(item, output)
         current = next((entry for entry in reversed(entries) if _all_hold(entry, item, output)), None)
         if current is None:
             todo.append(item)
             if not item.error and (edited := _not_ours(entries, item, output)):
-                refused.append(f"{edited} exists, and " + ("was changed since" if entries else "is not from this tool"))
+                refused.append(f"{edited} exists, and " + _whose(edited, entries))
         elif difference := _difference(current.fingerprint, item, settings, weights):
             todo.append(item)
             refused.append(f"{item.outputs[0]} was made with {difference}")
@@ -70,6 +73,35 @@ def choose(
         more = f" (and {len(refused) - SHOWN} more)" if len(refused) > SHOWN else ""
         raise UsageError("; ".join(refused[:SHOWN]) + more + "; use --overwrite to replace, or another folder with -o")
     return Choice(tuple(todo), tuple(done), tuple(adopted))
+
+
+def _from_files(item: Item, output: Path) -> Sequence[Entry]:
+    """Return what an item's own untouched files say of themselves, where the journal was not copied along."""
+    if not all(is_file(path) for path in item.files):
+        return ()
+    try:
+        told = [provenance.read(path) for path in item.files if provenance.is_untouched(path)]
+        first = told[0] if told else None
+        if first is None or len(told) < len(item.files) or any(_origin(one) != _origin(first) for one in told):
+            return ()
+        inputs = tuple(Seal(sha256) for sha256 in first["inputs"].split())
+        made_from = Fingerprint(inputs, first["task"], json.loads(first["settings"]), first["weights"])
+        return (Entry(made_from, {key_of(path, output): Seal.of(path) for path in item.files}),)
+    except OSError:
+        return ()
+
+
+def _origin(told: provenance.Record | None) -> dict[str, str] | None:
+    return None if told is None else {name: value for name, value in told.items() if name != "digest"}
+
+
+def _whose(path: Path, entries: Sequence[Entry]) -> str:
+    """Say what is known of a file that is not as the tool made it."""
+    try:
+        ours = bool(entries) or (is_file(path) and provenance.read(path) is not None)
+    except OSError:
+        ours = False
+    return "was changed since" if ours else "is not from this tool"
 
 
 def _all_hold(entry: Entry, item: Item, output: Path) -> bool:

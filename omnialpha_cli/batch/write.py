@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..media import provenance
 from ..media.encoders.layer import Layer
 from ..media.floats import Floats
 from ..media.manifest import write_manifest
@@ -29,7 +30,10 @@ def write(
     """Write the item's layers (4, H, W), straight RGBA as `prepared.target` encodes it, to its files: all of them, or
     none. Raises ItemError.
     """
-    target = replace(prepared.target, compression=compression)
+    told = provenance.record(
+        made_from.task, made_from.settings, made_from.weights, [seal.sha256 for seal in made_from.inputs]
+    )
+    target = replace(prepared.target, compression=compression, provenance=told)
     pictures = [layer.permute(1, 2, 0).contiguous().numpy() for layer in layers]  # (H, W, 4) each
     temporaries: list[Path] = []
     try:
@@ -43,9 +47,11 @@ def write(
                     write_layers(temporary, [Layer(*layer) for layer in zip(names, pictures, strict=True)], target)
                 else:
                     _write_picture(temporary, pictures[item.outputs.index(path)], prepared, alpha_only, target)
+                provenance.seal(temporary)
         if item.manifest:
             with complete(temporaries[-1], item.manifest):
-                _describe(temporaries[-1], item, layers[0], made_from)
+                _describe(temporaries[-1], item, layers[0], made_from, told)
+                provenance.seal(temporaries[-1])
         journal.commit(item, made_from, temporaries)
     finally:
         for temporary in temporaries:
@@ -67,12 +73,13 @@ def _write_picture(path: Path, rgba: Floats, prepared: Prepared, alpha_only: boo
         write_picture(path, rgba, target, None if light is None else light.numpy())
 
 
-def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint) -> None:
+def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint, told: provenance.Record) -> None:
     origin = {
         "task": item.task.name,
-        "source": str(item.label),
+        "source": item.label.name,
         "seed": made_from.settings["seed"],
         "weights": made_from.weights,
+        **provenance.named(told),
     }
     names = [output.name for output in item.outputs]
     write_manifest(path, names, item.task.outputs, (layer.shape[1], layer.shape[2]), origin)

@@ -101,7 +101,7 @@ def _results(choice: Choice, job: Job, options: Options, stop: Stop, console: Co
     with Journal(job.output, job.shard) as journal:
         journal.remove_leftovers(folders)
         for item, entry in choice.adopted:
-            journal.done(item, {name: seal.sha256 for name, seal in entry.outputs.items()})
+            journal.adopt(item, entry)
         if not todo or stop.event.is_set():
             return
         from ..batch.pool import Pool

@@ -42,6 +42,17 @@ FIELDS: dict[str, dict[str, str]] = {
         "seconds": "wall time of the run",
         "exit": "the exit code",
     },
+    "info": {
+        "file": "as it was given",
+        "version": "of the program that made it",
+        "task": "as above",
+        "settings": "a text: JSON of all that decided about its pixels",
+        "weights": "sha256 that stands for them",
+        "seed": "of the noise, as a text",
+        "inputs": "sha256 of the picture and of its hints, with spaces between them",
+        "untouched": "whether the file is as it was made",
+        "command": "that makes it again, with INPUT, MASK and so on for what it was given",
+    },
     "task": {
         "name": "of the task",
         "command": "that does it",

@@ -11,7 +11,7 @@ from .image import Metadata, Typed
 # What describes the file that was read, not the picture; where the colour is told in other ways; places, serial numbers
 # and thumbnails, which are nobody's business.
 DROPPED_PREFIXES = ("oiio:", "openexr:", "tiff:", "png:", "jpeg:", "webp:", "targa:", "dpx:", "bmp:", "gif:", "GPS:",
-                    "IPTC:", "thumbnail", "ICCProfile", "Exif:Pixel", "Exif:Color", "Exif:Maker",
+                    "IPTC:", "omnialpha:", "thumbnail", "ICCProfile", "Exif:Pixel", "Exif:Color", "Exif:Maker",
                     "Exif:Interop")  # fmt: skip
 DROPPED = {"compression", "planarconfig", "Orientation", "name", "view", "type", "chunkCount", "dataWindow",
            "displayWindow", "tiles", "lineOrder", "channels", "textureformat", "XMP", "Software", "CICP",

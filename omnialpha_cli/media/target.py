@@ -1,5 +1,6 @@
 """How a result is to be written."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,7 +20,7 @@ class Target:
 
     `premultiplied` tells that a TIFF file shall be; `parts` that an EXR file shall have one a layer. `windows` are
     where the pixels lie; formats that have none get the display window. `rest` names what an EXR file shall keep of its
-    source.
+    source. `provenance` is what made it (`provenance.py`), empty where that is not to be told.
     """
 
     format: str = "png"
@@ -31,6 +32,7 @@ class Target:
     windows: Windows | None = None
     rest: Taken | None = None
     compression: Compression = "fast"
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
 def encoding_for(row: Format, depth: Depth, source: Image | None) -> Encoding:

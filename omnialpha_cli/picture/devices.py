@@ -70,7 +70,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that the device, or the machine, has no memory left."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    # The CPU allocator and MPS raise a plain RuntimeError, a file that cannot be mapped an OSError, or safetensors' own.
+    # The CPU allocator and MPS raise a plain RuntimeError, and a file that cannot be mapped an OSError.
     told = str(error).lower()
     return any(words in told for words in ("can't allocate memory", "cannot allocate memory", "out of memory"))
 

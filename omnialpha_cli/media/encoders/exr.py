@@ -8,6 +8,7 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
+from .. import provenance
 from ..floats import Floats
 from ..metadata import give_back
 from ..names import spelled
@@ -68,6 +69,8 @@ def _write_with_rest(
              enumerate(groups)]  # fmt: skip
     if order is not None:
         parts[0][0].attribute("layers", order)
+    for attribute, value in provenance.named(target.provenance).items():
+        parts[0][0].attribute(attribute, value)
     if len(parts) + len(rest.parts) > 1:
         used = list(names)
         for (spec, _), name in zip(parts, names, strict=True):
@@ -115,6 +118,9 @@ def _write(path: Path, parts: Sequence[Part]) -> None:
     path.touch()
     with spelled(path) as name:
         specs = [spec for spec, _ in parts]
+        for spec in specs:
+            if spec.getattribute("DateTime") is None:
+                spec.attribute("DateTime", "")  # else it would be now, and no file the same as another
         written = writer.open(name, specs) if len(specs) > 1 else writer.open(name, specs[0])
         for i, (spec, samples) in enumerate(parts):
             if written and i:

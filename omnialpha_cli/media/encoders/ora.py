@@ -1,6 +1,7 @@
 """OpenRaster 0.0.5: a zip of PNG files with their stack."""
 
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 import PIL.Image
 
+from .. import provenance
 from ..colour import SRGB, convert
 from ..floats import Floats
 from ..samples import flatten, quantise
@@ -25,14 +27,17 @@ DATE = (1980, 1, 1, 0, 0, 0)  # the same pixels are the same file
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     """The layers, bottom first, their composite and a thumbnail. Raises OSError."""
     composite = flatten([layer.rgba for layer in layers])
-    inner = replace(target, metadata={})
+    merged = replace(target, provenance={})  # the comment is of the whole archive
+    inner = replace(merged, metadata={})
     with ZipFile(path, "w") as archive:
         _add(archive, "mimetype", MIMETYPE)  # first, and as it is: programs look for it at a fixed place
         _add(archive, "stack.xml", _stack(layers), ZIP_DEFLATED)
         for i, layer in enumerate(layers):
             _add(archive, f"data/layer{i}.png", _png(layer.rgba, inner))
-        _add(archive, "mergedimage.png", _png(composite, target))
+        _add(archive, "mergedimage.png", _png(composite, merged))
         _add(archive, "Thumbnails/thumbnail.png", _thumbnail(composite, target))
+        if target.provenance:
+            archive.comment = json.dumps(provenance.named(target.provenance)).encode()
 
 
 def _stack(layers: Sequence[Layer]) -> bytes:

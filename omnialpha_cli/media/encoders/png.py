@@ -16,6 +16,7 @@ import OpenImageIO as oiio
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from .. import provenance
 from ..colour import SRGB, Encoding
 from ..floats import Floats
 from ..metadata import give_back
@@ -49,6 +50,8 @@ def encode(file: BinaryIO, pixels: Floats, target: Target) -> None:
         for name, data in _colour_chunks(target.encoding):
             _chunk(file, name, data)
     for name, data in _metadata_chunks(target):
+        _chunk(file, name, data)
+    for name, data in provenance.png_chunks(target.provenance):
         _chunk(file, name, data)
     packer: Any = isal_zlib.compressobj(LEVEL) if target.compression == "fast" else zlib.compressobj(
         9 if target.compression == "small" else 0

@@ -8,6 +8,7 @@ from psd_tools import PSDImage
 from psd_tools.constants import Resource
 from psd_tools.psd.image_resources import ImageResource
 
+from .. import provenance
 from ..samples import flatten, quantise
 from ..target import Target
 from .layer import Layer
@@ -26,6 +27,9 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     if target.encoding.icc is not None:
         resource = ImageResource(key=Resource.ICC_PROFILE.value, data=target.encoding.icc)
         document.image_resources[Resource.ICC_PROFILE.value] = resource
+    if target.provenance:
+        resource = ImageResource(key=Resource.XMP_METADATA.value, data=provenance.xmp(target.provenance))
+        document.image_resources[Resource.XMP_METADATA.value] = resource
     with path.open("wb") as file:
         # `save` would put its own composite in place of ours, at some seconds a picture.
         document._record.write(file)

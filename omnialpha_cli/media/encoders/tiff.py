@@ -11,7 +11,7 @@ import tifffile
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from .. import icc
+from .. import icc, provenance
 from ..colour import SRGB
 from ..floats import Floats
 from ..samples import flatten, premultiplied, to_samples
@@ -20,6 +20,7 @@ from .layer import Layer
 
 ROWS = 64  # a strip
 PAGE_NAME = 285
+XMP = 700
 TEXT_TAGS = {"Artist": 315, "Copyright": 33432, "DocumentName": 269, "HostComputer": 316, "Make": 271, "Model": 272}
 RESOLUTION_UNITS = {"in": 2, "inch": 2, "cm": 3, "none": 1}
 TOO_LONG = 2**32 - 2**26  # bytes, from where a file has to be a BigTIFF
@@ -34,8 +35,9 @@ def write(path: Path, pixels: Floats, target: Target) -> None:
 def write_pages(path: Path, layers: Sequence[Layer], target: Target) -> None:
     """A page a layer, bottom first, called by its name. Raises OSError."""
     with _opened(path, [layer.rgba for layer in layers], target) as file:
-        for layer in layers:
-            _write(file, layer.rgba, target, [(PAGE_NAME, "s", 0, layer.name, True)])
+        for i, layer in enumerate(layers):
+            page = replace(target, provenance={}) if i else target  # it is of the file, not of every page
+            _write(file, layer.rgba, page, [(PAGE_NAME, "s", 0, layer.name, True)])
 
 
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
@@ -120,7 +122,7 @@ def _write(file: tifffile.TiffWriter, pixels: Floats, target: Target, tags: Sequ
         iccprofile=None if grey else _profile(target),
         metadata=None,
         software=False,
-        extratags=[*tags, *_text_tags(target)],
+        extratags=[*tags, *_text_tags(target), *_xmp(target)],
         **_described(target),
     )
 
@@ -148,6 +150,11 @@ def _profile(target: Target) -> bytes | None:
 def _text_tags(target: Target) -> list[tuple[int, str, int, bytes, bool]]:
     found = ((TEXT_TAGS[name], value) for name, value in target.metadata.items() if name in TEXT_TAGS)
     return [(tag, "s", 0, _text(value), True) for tag, value in found if isinstance(value, str)]
+
+
+def _xmp(target: Target) -> list[tuple[int, int, int, bytes, bool]]:
+    packet = provenance.xmp(target.provenance) if target.provenance else b""
+    return [(XMP, 1, len(packet), packet, True)] if packet else []
 
 
 def _described(target: Target) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import PIL.Image
 
+from .. import provenance
 from ..floats import Floats
 from ..samples import to_samples
 from ..target import Target
@@ -24,4 +25,6 @@ def write(path: Path, pixels: Floats, target: Target) -> None:
     options: dict[str, Any] = {"lossless": True, "exact": True, "method": method, "quality": quality}
     if target.encoding.icc is not None and samples.shape[2] > 1:
         options["icc_profile"] = target.encoding.icc
+    if target.provenance:
+        options["xmp"] = provenance.xmp(target.provenance)
     picture.save(path, format="WEBP", **options)

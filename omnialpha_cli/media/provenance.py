@@ -1,0 +1,203 @@
+"""What made a file, in the file: the version, task, settings and weights, and digests of its inputs and of itself.
+
+PNG has it as text (`omnialpha:version`, …), EXR as attributes, TIFF, WebP and PSD as XMP, ORA as the archive's comment,
+and `layers.json` as members. There is no time, folder or user in it: the same pixels are the same file.
+"""
+
+import hashlib
+import json
+import mmap
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+from zipfile import BadZipFile, ZipFile
+
+from .. import __version__
+
+PREFIX = "omnialpha:"
+FIELDS = ("version", "task", "settings", "weights", "seed", "inputs", "digest")
+# Before the sha256 of the file, which is computed with zeros in its own place.
+MARK, ZEROS = b"omnialpha-digest-", b"0" * 64
+NAMESPACE = "urn:omnialpha:provenance:"
+PNG_SIGNATURE, PNG_DIGEST = b"\x89PNG\r\n\x1a\n", b"iTXtomnialpha:digest\0\0\0\0\0"
+TEXT_BYTES = 2**20  # of a record, at most
+
+Record = Mapping[str, str]  # by the names of `FIELDS`
+
+
+def record(task: str, settings: Mapping[str, Any], weights: str, inputs: Sequence[str]) -> Record:
+    """Return what a result is to hold: `inputs` are the sha256 of the picture and of its hints, in order."""
+    values = (__version__, task, json.dumps(settings), weights, str(settings["seed"]), " ".join(inputs),
+              (MARK + ZEROS).decode())  # fmt: skip
+    return dict(zip(FIELDS, values, strict=True))
+
+
+def named(values: Record) -> dict[str, str]:
+    """Return a record under the names that it has in files."""
+    return {PREFIX + name: value for name, value in values.items()}
+
+
+def png_chunks(values: Record) -> Iterator[tuple[bytes, bytes]]:
+    """Give iTXt chunks, without compression, the digest last."""
+    for name, value in named(values).items():
+        yield b"iTXt", name.encode() + b"\0\0\0\0\0" + value.encode("utf-8", "replace")
+
+
+def xmp(values: Record) -> bytes:
+    """Return an XMP packet (ISO 16684-1)."""
+    rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+    for prefix, uri in (("x", "adobe:ns:meta/"), ("rdf", rdf), ("omnialpha", NAMESPACE)):
+        ET.register_namespace(prefix, uri)
+    top = ET.Element("{adobe:ns:meta/}xmpmeta")
+    own = {f"{{{NAMESPACE}}}{name}": value for name, value in values.items()}
+    ET.SubElement(ET.SubElement(top, f"{{{rdf}}}RDF"), f"{{{rdf}}}Description", {f"{{{rdf}}}about": "", **own})
+    begin, end = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>', '<?xpacket end="r"?>'
+    return (begin + ET.tostring(top, encoding="unicode") + end).encode()
+
+
+def seal(path: Path) -> None:
+    """Put the digest of a file in its place, where it has one. Raises OSError."""
+    with path.open("rb+") as file, mmap.mmap(file.fileno(), 0) as data:
+        place = data.rfind(MARK + ZEROS)
+        if place < 0:
+            return
+        start = place + len(MARK)
+        is_png = data[: len(PNG_SIGNATURE)] == PNG_SIGNATURE
+        begin = place - len(PNG_DIGEST)
+        if is_png and data[begin:place] != PNG_DIGEST:
+            return
+        data[start : start + 64] = _digest(data, start, is_png).encode()
+        if is_png:
+            data[start + 64 : start + 68] = struct.pack(">I", zlib.crc32(data[begin : start + 64]))
+
+
+def read(path: Path) -> Record | None:
+    """Return the record in a file, None where there is none. Raises OSError."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    with suppress(ValueError, BadZipFile, ET.ParseError, RecursionError, UnicodeError):
+        found = _fields(path, head)
+        values = {name: found[PREFIX + name] for name in FIELDS if isinstance(found.get(PREFIX + name), str)}
+        if len(values) == len(FIELDS) and isinstance(json.loads(values["settings"]), dict):
+            return values
+    return None
+
+
+def is_untouched(path: Path) -> bool:
+    """Whether a file is, to the byte, as it was made. Raises OSError."""
+    with path.open("rb") as file:
+        if not file.read(1):
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            place = data.rfind(MARK)
+            start = place + len(MARK)
+            is_png = data[: len(PNG_SIGNATURE)] == PNG_SIGNATURE
+            begin = place - len(PNG_DIGEST)
+            if is_png and data[start + 64 : start + 68] != struct.pack(">I", zlib.crc32(data[begin : start + 64])):
+                return False
+            return place >= 0 and data[start : start + 64] == _digest(data, start, is_png).encode()
+
+
+def _digest(data: mmap.mmap, start: int, is_png: bool) -> str:
+    """Return the sha256 of the file with zeros for its digest at `start`, and for that one's checksum in PNG."""
+    end = start + 64 + 4 * is_png
+    whole = hashlib.sha256()
+    view = memoryview(data)
+    try:
+        whole.update(view[:start])
+        whole.update(bytes(end - start))
+        whole.update(view[end:])
+    finally:
+        view.release()
+    return whole.hexdigest()
+
+
+def _fields(path: Path, head: bytes) -> Mapping[str, Any]:
+    if head == PNG_SIGNATURE:
+        return dict(_png_texts(path))
+    if head[:4] == b"v/1\x01":
+        return _exr_attributes(path)
+    if head[:4] == b"PK\3\4":
+        with ZipFile(path) as archive:
+            return dict(json.loads(archive.comment))
+    if head[:1] == b"{":
+        if path.stat().st_size > TEXT_BYTES:
+            return {}
+        return dict(json.loads(path.read_bytes()))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        begin, end = data.rfind(b"<x:xmpmeta"), data.rfind(b"</x:xmpmeta>")
+        if not 0 <= begin < end < begin + TEXT_BYTES:
+            return {}
+        packet = ET.fromstring(data[begin : end + len(b"</x:xmpmeta>")])
+    own = f"{{{NAMESPACE}}}"
+    attributes = [(name, value) for element in packet.iter() for name, value in element.attrib.items()]
+    return {PREFIX + name.removeprefix(own): value for name, value in attributes if name.startswith(own)}
+
+
+def _png_texts(path: Path) -> Iterator[tuple[str, str]]:
+    with path.open("rb") as file:
+        file.seek(len(PNG_SIGNATURE))
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[:4])
+            if head[4:] != b"iTXt" or size > TEXT_BYTES:
+                file.seek(size + 4, 1)
+                continue
+            keyword, _, rest = file.read(size).partition(b"\0")
+            file.seek(4, 1)
+            yield keyword.decode("latin-1"), rest[4:].decode("utf-8", "replace")
+
+
+def _exr_attributes(path: Path) -> Mapping[str, Any]:
+    import OpenImageIO as oiio
+
+    from .names import spelled
+
+    with spelled(path) as name:
+        reader = oiio.ImageInput.open(name)
+        if reader is None:
+            oiio.geterror()
+            return {}
+        try:
+            return {attribute.name: attribute.value for attribute in reader.spec().extra_attribs}
+        finally:
+            reader.close()
+
+
+def command(values: Record) -> str:
+    """Return the command that makes the file again, with INPUT and the hint's kind for what it was given."""
+    settings = json.loads(values["settings"])
+    name, _, kind = values["task"].partition(".")
+    words = ["omnialpha", name]
+    if name == "generate":
+        words += [_quoted(settings.get("text")), *(["--scene"] if kind == "scene" else [])]
+    else:
+        words.append("INPUT")
+    if name == "complete":
+        given, _, want = kind.partition("-")
+        words += ["--given", given, "--want", want, "--prompt", _quoted(settings.get("text"))]
+    elif kind == "text":
+        words += ["--text", _quoted(settings.get("text"))]
+    elif kind in ("trimap", "mask", "rough-mask", "background"):
+        words += [f"--{kind}", kind.upper().replace("-", "_")]
+    if settings.get("width") and settings.get("height"):
+        words += ["--size", f"{settings['width']}x{settings['height']}"]
+    for option in OPTIONS:
+        value = settings.get(option)
+        if value is True:
+            words.append("--" + option.replace("_", "-"))
+        elif value not in (None, False, 0, "guided") or option == "seed":
+            words += ["--" + option.replace("_", "-"), str(value)]
+    return " ".join(words)
+
+
+OPTIONS = ("seed", "steps", "guidance", "canvas", "dtype", "format", "depth", "premultiplied", "exr_parts", "refine",
+           "despill", "effects", "grow", "alpha_only", "steady", "quantize")  # fmt: skip
+
+
+def _quoted(text: object) -> str:
+    return "'" + re.sub(r"'", "'\\''", str(text or "")) + "'"

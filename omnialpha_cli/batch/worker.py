@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Iterator
 
+import torch
+
 from ..picture.devices import DTYPES, choose_device
 from ..picture.load import load_model
 from .batching import default_batch_size
@@ -24,8 +26,10 @@ class Worker:
         accelerated = device.type != "cpu"
         self.job = job
         self.threads = share_cores(job.cores, job.items, accelerated)
-        self.batch_size = job.batch_size or default_batch_size(job.cores, accelerated)
         dtype = DTYPES[job.settings.dtype]
+        self.batch_size = job.batch_size or default_batch_size(job.cores, accelerated)
+        if not accelerated and dtype == torch.float32:
+            self.batch_size = 1  # of the same bytes, whatever batch was asked for; more is no faster there
         self.model = load_model(job.model, device, dtype, job.loading)
         self.times = StageTimes()
 

@@ -74,3 +74,14 @@ def test_info(made, omnialpha, tmp_path):
     assert str(tmp_path) not in outcome.out
     assert omnialpha("info", "in/a.png").code == 1
     assert omnialpha("info", "gone.png").code == 3
+
+
+def test_the_same_bytes_whatever_the_batch_or_the_workers(run, picture, tmp_path):
+    for name in "abcd":
+        picture(tmp_path / "in" / f"{name}.png", seed=ord(name))
+    contents = []
+    for i, more in enumerate([["--batch-size", 1], ["--batch-size", 4], ["--devices", "cpu:2"]]):
+        assert run("matte", "in", "-o", f"o{i}", "--format", "exr", *more).code == 0
+        contents.append([path.read_bytes() for path in sorted((tmp_path / f"o{i}").glob("*.exr"))])
+    assert len(contents[0]) == 4
+    assert contents[0] == contents[1] == contents[2]

@@ -79,13 +79,14 @@ def _difference_trimap(prepared: Prepared, matte: Tensor) -> Tensor:
 
 def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
     plate, mask, canvas = prepared.plate, prepared.hint, prepared.canvas
+    patches = model.defaults.fill
     if mask is None:
-        clean = finish_removal(plate, layers[0], canvas, grown=settings.grow)
+        clean = finish_removal(plate, layers[0], canvas, grown=settings.grow, patches=patches)
     elif prepared.gains is None:
-        clean = finish_removal(plate, layers[0], canvas, mask, effects=settings.effects)
+        clean = finish_removal(plate, layers[0], canvas, mask, effects=settings.effects, patches=patches)
     else:
         lit = relight(plate, prepared.gains, canvas, mask, _exponent(prepared))
-        clean = finish_removal(lit, layers[0], canvas, mask)
+        clean = finish_removal(lit, layers[0], canvas, mask, patches=patches)
     return [opaque(clean)]
 
 
@@ -99,6 +100,7 @@ def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings,
     return finish_layers(
         prepared.plate, layers, prepared.canvas, trimap,
         refine=settings.refine, screen=settings.despill, refiner=_refiner(prepared, model),
+        patches=model.defaults.fill,
     )  # fmt: skip
 
 

@@ -241,6 +241,8 @@ def test_a_matte_is_refined_by_the_plate_in_srgb(name, depth):
     work = prepared(name, light, depth=depth)
 
     class Refines:
+        defaults = Defaults()
+
         def refined(self, plate, colours, alpha, trimap):
             shown.append(plate)
             assert torch.equal(colours, likely_colours(plate, alpha))
@@ -249,3 +251,25 @@ def test_a_matte_is_refined_by_the_plate_in_srgb(name, depth):
     *_, front = finish(work, painted(work), Settings(), Refines())
     assert (front[3] == 1).all()
     assert torch.allclose(shown[0].mean(), work.request.inputs[0][:3].mean(), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["remove.mask", "decompose.auto"])
+def test_a_guess_from_a_smooth_fill_is_painted_with_the_plates_own_detail(name):
+    """Weights that start from a smooth fill guess a mean, which is a guide; what others paint is left as it is."""
+
+    class Guesses:
+        defaults = Defaults(fill=True)
+
+        def refined(self, plate, colours, alpha, trimap):
+            return None
+
+    stripes = (0.5 + 0.2 * torch.sin(torch.arange(128.0))).expand(3, 96, 128)
+    work = prepared(name, stripes, disc(96, 128, 2.0))
+    layers = [torch.full_like(layer, 0.5) for layer in painted(work)]
+    layers[0][3] = 1
+    if name == "decompose.auto":
+        layers[1][3] = work.canvas.fit(disc(96, 128, 2.0)[None])[0]
+    results = (finish(work, layers, Settings(), model)[0] for model in (Guesses(), MODEL))
+    copied, as_it_is = (result[:3, 40:56, 56:72].std() for result in results)  # in the middle of the disc
+    assert copied > 0.6 * stripes.std()
+    assert copied > 1.2 * as_it_is

@@ -10,6 +10,7 @@ from ..colour.despill import despill
 from ..composite import over
 from ..removal.clean_plate import match_surroundings
 from ..removal.grain import grain_like
+from ..removal.patches import paint_with_patches
 from ..tiles import enlarge, rgba_like, tiles
 from .foreground import estimate_foreground, value_range
 from .refine import Refiner, full_size_alpha
@@ -24,6 +25,7 @@ def finish_layers(
     refine: str = "guided",
     screen: str | None = None,
     refiner: Refiner | None = None,
+    patches: bool = False,
 ) -> list[Tensor]:
     """Background and foregrounds, straight RGBA (4, H, W), bottom first, of `plate` (3, H, W); the model's `layers` are
     (4, h, w).
@@ -31,7 +33,8 @@ def finish_layers(
     All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in between. The
     background is opaque, and the plate's own where all others are transparent. Regions that the `trimap` (H, W) of a
     single foreground knows are kept. With a `screen` (green, blue, or auto) its spill is taken out of the foregrounds,
-    which then lack it in the plate. `refine` and `refiner` are those of `full_size_alpha`.
+    which then lack it in the plate. `refine` and `refiner` are those of `full_size_alpha`, `patches` that of
+    `finish_removal`.
 
     The topmost foreground is taken off the plate first; what is then behind it is the plate of the next.
     """
@@ -41,7 +44,7 @@ def finish_layers(
         behind.append(over(layer, behind[-1]))
     finished = []
     for layer, rendered in zip(foregrounds[::-1], behind[::-1], strict=True):
-        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap, refine, refiner)
+        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap, refine, refiner, patches)
         despill(front[:3], front[3], plate, screen)
         finished.append(front)
         plate = rest[:3]
@@ -56,6 +59,7 @@ def _take_off(
     trimap: Tensor | None,
     refine: str,
     refiner: Refiner | None,
+    patches: bool,
 ) -> tuple[Tensor, Tensor]:
     """What is behind a foreground, and the foreground itself, straight RGBA (4, H, W).
 
@@ -66,9 +70,12 @@ def _take_off(
     clean = match_surroundings(plate, rendered, alpha, canvas)  # (3, ·, ·)
     behind, front = rgba_like(plate), rgba_like(plate)
     estimate_foreground(plate, alpha, out=front[:3])
-    size, grain = (alpha.shape[0], alpha.shape[1]), grain_like(plate, alpha, clean)
+    size = alpha.shape[0], alpha.shape[1]
+    copied = paint_with_patches(plate, clean, alpha > 0) if patches else None
+    grain = grain_like(plate, alpha, clean) if copied is None else None
     for tile in tiles(*size):
-        own, share, colour, painted = plate[:, *tile], alpha[tile], front[:3, *tile], enlarge(clean, tile, size)
+        own, share, colour = plate[:, *tile], alpha[tile], front[:3, *tile]
+        painted = enlarge(clean, tile, size) if copied is None else copied[:, *tile]
         if grain is not None and (hidden := share == 1).any():
             painted = (painted + grain(tile) * hidden).clamp(*limits)
         front[:3, *tile], behind[:3, *tile] = solve(own, share, colour, painted, limits)

@@ -12,6 +12,7 @@ from ..matte.foreground import value_range
 from ..tiles import enlarge, tiles
 from . import fill
 from .grain import grain_like
+from .patches import paint_with_patches
 
 # Largest difference of a colour between the model's background and what it was shown: below the first nothing was
 # changed, from the second on everything.
@@ -26,13 +27,14 @@ FITS = 4  # of the model's colour cast, each with less weight for what lies far 
 
 def finish_removal(
     plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor | None = None, *, effects: bool = False,
-    grown: int = 0,
+    grown: int = 0, patches: bool = False,
 ) -> Tensor:  # fmt: skip
     """The `plate` (3, H, W) without the object, from the model's `background` (4, h, w) on the canvas.
 
     Bit for bit the plate where the `mask` (H, W) of the object is below .05; without a mask, where the model changed
     nothing within `grown` pixels. With `effects` what it changed over an area outside of the mask goes as well: shadows
-    and reflections. No step remains at the border in between. Runs on the plate's device.
+    and reflections. No step remains at the border in between. With `patches` the background is a guide alone, for what
+    is copied from the plate. Runs on the plate's device.
     """
     background = background[:3].to(plate)
     if mask is None:
@@ -42,13 +44,14 @@ def finish_removal(
     else:
         share = _masked(mask)
     clean = match_surroundings(plate, background, share, canvas)
-    size = plate.shape[1], plate.shape[2]
-    grain, limits = grain_like(plate, share, clean), value_range(plate)
+    size, limits = (plate.shape[1], plate.shape[2]), value_range(plate)
+    copied = paint_with_patches(plate, clean, share > 0) if patches else None
+    grain = grain_like(plate, share, clean) if copied is None else None
     result = plate.clone()
     for tile in tiles(*size):
         part, own = share[tile], result[:, *tile]  # (k, l), (3, k, l)
         if part.any():
-            painted = enlarge(clean, tile, size)
+            painted = enlarge(clean, tile, size) if copied is None else copied[:, *tile]
             if grain is not None:
                 painted = (painted + grain(tile)).clamp(*limits)
             own.copy_(torch.where(part == 0, own, torch.lerp(own, painted, part)))

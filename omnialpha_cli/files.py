@@ -4,13 +4,13 @@ import errno
 import os
 import secrets
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 TEMPORARY = ".omnialpha-"  # how the names of temporary files begin; no input or result may be called so
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading; a fifo, device, socket or folder raises OSError, and never waits for a writer.
 
     Names that the system refuses raise OSError too.

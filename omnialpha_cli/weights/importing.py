@@ -81,7 +81,7 @@ def recognise(file: Path) -> str:
     part = next((part for part, fits in _MARKS if fits(keys)), None)
     if part is None:
         raise UsageError(f"{file} is no part of these weights: its keys are those of another model")
-    if part == "rgba_vae" and shapes["encoder.conv_in.weight"][1] != 4:
+    if part == "rgba_vae" and shapes["encoder.conv_in.weight"][1:2] != [4]:
         raise UsageError(f"{file} is a VAE without alpha; the one of OmniAlpha has four channels")
     return part
 
@@ -94,8 +94,11 @@ def _header(file: Path) -> dict[str, list[int]]:
             if length > HEADER_LIMIT:
                 raise ValueError("header too long")
             header = json.loads(stream.read(length))
-        return {key: list(entry["shape"]) for key, entry in header.items() if key != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        shapes = {key: list(entry["shape"]) for key, entry in header.items() if key != "__metadata__"}
+        if not all(type(side) is int for shape in shapes.values() for side in shape):
+            raise TypeError("a shape is no list of numbers")
+        return shapes
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise WeightsError(f"{file} is no safetensors file ({error})") from error
 
 

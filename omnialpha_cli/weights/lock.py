@@ -96,7 +96,7 @@ def read_lock(path: Path) -> dict[str, LockedWeights]:
         return {name: _weights(name, table) for name, table in tables.items()}
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}; reinstall omnialpha") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path} is not a lock file ({error}); reinstall omnialpha") from error
 
 
@@ -164,9 +164,19 @@ def _weights(name: str, table: Mapping[str, Any]) -> LockedWeights:
         name,
         str(table["title"]),
         str(table["licence"]),
-        tuple(LockedFile(**{**file, "size": None if file["size"] == UNKNOWN else file["size"]}) for file in files),
+        tuple(_file(file) for file in files),
         tuple(Source(**{**source, "include": tuple(source["include"])}) for source in sources),
     )
+
+
+def _file(row: Mapping[str, Any]) -> LockedFile:
+    file = LockedFile(**{**row, "size": None if row["size"] == UNKNOWN else row["size"]})
+    texts = (file.path, file.sha256, file.licence)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(file.size, int | None):
+        raise TypeError(f"{row} is no file")
+    if file.path.startswith("/") or ".." in Path(file.path).parts or "\0" in file.path:
+        raise ValueError(f"{file.path} lies outside of the weights")
+    return file
 
 
 def _value(value: object) -> str:

@@ -8,9 +8,11 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from ..files import open_regular
 from ..model.config import by_task
 from ..model.published import folders
 from ..status import WeightsError
@@ -18,6 +20,8 @@ from .hashes import Hashes
 from .lock import LAYOUTS, LockedWeights, lock_folder, lock_path, read_lock, sha256, verify, write_lock
 
 EMBEDDED = "mini"
+CONFIG_BYTES = 2**24  # of a config.json, at most
+WHOLE_NUMBERS, LARGEST = ("steps", "canvas", "multiple"), 100_000
 RECORDED = "weights.lock"  # in the home folder: what was pulled or imported, where the package does not know
 PUBLISHED_CONFIG = Path(__file__).parents[1] / "model" / "published" / "published.json"
 
@@ -40,11 +44,15 @@ class Weights:
         if not path.is_file() and self.published:
             path = PUBLISHED_CONFIG
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            with open_regular(path) as file:
+                return _checked(json.loads(file.read(CONFIG_BYTES)))
         except FileNotFoundError:
             raise WeightsError(f"weights {self.name}: {path} is missing; mend it with: {self.mend}") from None
-        except (OSError, ValueError, TypeError) as error:
-            raise WeightsError(f"weights {self.name}: {path} is damaged; mend it with: {self.mend}") from error
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise WeightsError(
+                f"weights {self.name}: {path} is damaged ({reason}); mend it with: {self.mend}"
+            ) from error
 
     def defaults(self, task: str | None = None) -> dict[str, Any]:
         """What the weights work best with, for one task. Raises WeightsError."""
@@ -114,6 +122,27 @@ class Weights:
         self.require()
         if self.locked is not None:
             verify(self.folder, self.locked, self.mend, sha256 if anew else Hashes(home()))
+
+
+def _checked(config: Any) -> dict[str, Any]:
+    """Return the content of a config.json. Raises ValueError or TypeError where no run could begin with it."""
+    if not isinstance(config, dict):
+        raise TypeError("it is no object")
+    tasks, defaults = config.get("tasks", []), config.get("defaults", {})
+    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
+        raise TypeError("tasks is no list of names")
+    commands = defaults.get("commands", {}) if isinstance(defaults, dict) else None
+    if not isinstance(commands, dict) or not all(isinstance(own, dict) for own in commands.values()):
+        raise TypeError("defaults is no object of settings")
+    for own in (defaults, *commands.values()):
+        for name, value in own.items():
+            if name == "commands":
+                continue
+            if not isinstance(value, str | int | float | None) or (isinstance(value, float) and not isfinite(value)):
+                raise TypeError(f"the default of {name} is no setting")
+            if name in WHOLE_NUMBERS and not (type(value) is int and 0 < value < LARGEST):
+                raise ValueError(f"the default of {name} is no number from 1 to {LARGEST}")
+    return config
 
 
 def home() -> Path:

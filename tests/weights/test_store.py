@@ -46,3 +46,36 @@ def test_home_is_given_or_the_users_cache(monkeypatch):
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     assert store.home() == Path("/cache/omnialpha")
+
+
+HOSTILE_CONFIGS = [
+    "[" * 100_000, "5", "[]", "{", '{"tasks": 5}', '{"tasks": [[1]]}', '{"defaults": 5}',
+    '{"defaults": {"commands": 5}}',
+    '{"defaults": {"commands": {"matte": 5}}}', '{"defaults": {"steps": "x"}}', '{"defaults": {"canvas": 1e999}}',
+    '{"defaults": {"canvas": 999999999}}', '{"defaults": {"steps": []}}', '{"defaults": {"steps": true}}', "9" * 9999,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", HOSTILE_CONFIGS)
+def test_a_hostile_config_is_one_line_and_exit_4(tmp_path, omnialpha, picture, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "config.json").write_text(content)
+    outcome = omnialpha("matte", picture(tmp_path / "a.png"), "--model", "w", "--dry-run")
+    assert outcome.code == 4
+    assert len(outcome.err.splitlines()) == 1
+    assert "config.json is damaged" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a = 1", "a = " + "[" * 10_000, "[a]\ntitle = 1", "\xff", "[a]\ntitle='t'\nlicence='l'\nfiles=[1]",
+     "[a]\ntitle='t'\nlicence='l'\n[[a.files]]\npath='../x'\nsize=1\nsha256='0'\nlicence='l'",
+     "[a]\ntitle='t'\nlicence='l'\n[[a.files]]\npath=1\nsize=1\nsha256='0'\nlicence='l'"],
+)  # fmt: skip
+def test_a_hostile_lock_is_one_line_and_exit_4(tmp_path, omnialpha, picture, monkeypatch, content):
+    monkeypatch.setenv("OMNIALPHA_HOME", str(tmp_path))
+    (tmp_path / "weights.lock").write_text(content, "latin-1")
+    outcome = omnialpha("matte", picture(tmp_path / "a.png"), "--dry-run")
+    assert outcome.code == 4
+    assert len(outcome.err.splitlines()) == 1

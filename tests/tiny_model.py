@@ -39,6 +39,7 @@ def tiny_model(prediction: Prediction = "residual", steps: int = 2) -> Mini:
         defaults=Defaults(steps=steps, guidance=1.0, canvas=64),
         schedule=Schedule(shift_terminal=None),
     )
+    torch.nn.init.eye_(model.context_encoder.words.weight.data)  # no two words mean the same
     # Drawn last, so that the rest does not depend on it.
     relevance = list(model.context_encoder.relevance.parameters())
     apart, others = {id(parameter) for parameter in relevance}, []

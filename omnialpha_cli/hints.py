@@ -19,8 +19,8 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
     """The hint of every source. `place` is what the user gave with `option`, such as `--mask`.
 
     It is a file, a template with the `HINT_FIELDS`, a sequence (`roto.####.exr`) that has the frames of the inputs', or
-    a folder that mirrors the inputs, where the hint has the input's stem. Raises UsageError for a place that does not
-    exist, or one file for several inputs other than the frames of one sequence.
+    a folder that mirrors the inputs, where the hint has the input's stem. One file serves all inputs: those of other
+    proportions fail when they are read. Raises UsageError for a place that does not exist.
     """
     path = Path(place)
     if not os.path.lexists(place):
@@ -31,11 +31,6 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
                              f"template, for example {option} '{place.rstrip('/')}/{{stem}}_hint.png'")  # fmt: skip
         find = _in_folder(path, option)
     elif os.path.lexists(place):
-        others = [source for source in sources if not (source.walked and same(source.path, path))]
-        sequences = {source.frame.pattern if source.frame else source.path for source in others}
-        if len(sequences) > 1:
-            raise UsageError(f"{option} {place} is one file for {len(sequences)} inputs; give a folder or a template, "
-                             f"for example {option} '{option[2:]}s/{{stem}}.png'")  # fmt: skip
         return {source.path: path for source in sources}
     elif is_template(place):
         check_template(place, HINT_FIELDS, option)

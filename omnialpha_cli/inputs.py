@@ -1,7 +1,7 @@
 """Which files go in: names, globs, folders, sequences and lists → sources, each with its root.
 
 Paths mirror below each input's root: the folder given, a quoted glob's fixed prefix, or, for listed files and
-sequences, their common parent.
+sequences, their common parent; or below one root for all, where it is given.
 """
 
 import glob
@@ -53,6 +53,11 @@ class Source:
         }
 
     @property
+    def is_below_root(self) -> bool:
+        """Tell whether the file lies below the root, by its letters alone."""
+        return self.spelled_out.startswith(spelled_out(self.root).rstrip(os.sep) + os.sep)
+
+    @property
     def place(self) -> Path:
         """The folder of the file, relative to the root."""
         root = spelled_out(self.root).rstrip(os.sep) + os.sep
@@ -89,12 +94,13 @@ def find_inputs(
     output: Path,
     recursive: bool = False,
     frames: str | None = None,
+    root: Path | None = None,
 ) -> Found:
     """Expand `names` (files, globs, folders, sequences) and `listed` (taken literally), each file once, in order.
 
     A named file that is missing, or a frame of `frames`, is kept: it becomes a failed item. Below a folder or a glob's
-    fixed prefix the output folder and the output folders of other runs are left out. Raises UsageError for "-" and for
-    `frames` without a sequence.
+    fixed prefix the output folder and the output folders of other runs are left out. `root` is that of all. Raises
+    UsageError for "-", for `frames` without a sequence, and for a file that is not below `root`.
     """
     found: list[tuple[Path, Path | None, Frame | None]] = []  # the root of listed files is known only when all are
     remarks = []
@@ -119,9 +125,9 @@ def find_inputs(
             if holes or not sequence:
                 remarks.append(f"{name}: frames {holes} are missing" if holes else f"no frame of {name} is there")
         elif glob.has_magic(name):
-            root = _fixed_prefix(name)
-            matches = [file for file in _expand(name) if not _is_output(file, root, output)]
-            found += [(file, root, None) for file in matches]
+            prefix = _fixed_prefix(name)
+            matches = [file for file in _expand(name) if not _is_output(file, prefix, output)]
+            found += [(file, prefix, None) for file in matches]
             if not matches:
                 remarks.append(f"no file matches {name}")
         else:
@@ -130,7 +136,7 @@ def find_inputs(
     if frames is not None and not any(frame for _, _, frame in found):
         raise UsageError("--frames needs a sequence among the inputs, named by a pattern such as shot.####.exr")
 
-    common = _common_parent([path for path, root, _ in found if root is None])
+    common = root or _common_parent([path for path, known, _ in found if known is None])
     around = below(output, common)  # else nothing that is listed is in it
     inside = Resolver()
     sources: dict[str, Source] = {}
@@ -138,7 +144,9 @@ def find_inputs(
         if known_root is None and around and inside.is_below(path, output):
             remarks.append(f"{path} is in the output folder, and was left out")
             continue
-        source = Source(path, known_root or common, known_root is not None, frame)
+        source = Source(path, root or known_root or common, known_root is not None, frame)
+        if root is not None and not source.is_below_root:
+            raise UsageError(f"{path} is not below --root {root}; name a folder above all inputs")
         sources.setdefault(source.spelled_out, source)
     return Found(tuple(sources.values()), tuple(remarks))
 

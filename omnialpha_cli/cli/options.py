@@ -65,6 +65,9 @@ class InputOptions:
     frames: Annotated[str | None, option(
         "--frames", panel=INPUTS, metavar="RANGES",
         help="Frames of a sequence, such as 1001-1100x2; by default all that are there.")] = None
+    root: Annotated[Path | None, option(
+        "--root", panel=INPUTS, metavar="DIR", show_default=False,
+        help="Folder below which all inputs lie, and results mirror their paths, whatever else is in the call.")] = None
     max_pixels: Annotated[float, option(
         "--max-pixels", panel=INPUTS, min=1e-6, metavar="MEGAPIXELS",
         help="Refuse larger pictures, which would fill the memory.")] = 300.0
@@ -79,7 +82,7 @@ class HintOptions:
     trimap: Annotated[str | None, option(
         "--trimap", panel=INPUTS, metavar="PLACE",
         help="Trimaps: white the object, black the rest, grey unknown. A file, a template with {stem}, {name}, "
-             "{parent} and {frame}, or a folder that mirrors the inputs.")] = None
+             "{parent} and {frame}, or a folder that mirrors the inputs. One serves all of its shape.")] = None
     mask: Annotated[str | None, option(
         "--mask", panel=INPUTS, metavar="PLACE", help="Masks, white the object; as for --trimap.")] = None
     rough_mask: Annotated[str | None, option(

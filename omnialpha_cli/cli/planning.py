@@ -116,7 +116,9 @@ def _find(names: Sequence[str], finding: InputOptions, output: Path) -> Found:
         raise UsageError("no inputs: give files, globs or folders, or --files-from")
     data = b"" if finding.files_from is None else read_option_file(finding.files_from, "--files-from")
     listed = read_list(data, finding.nul)
-    found = find_inputs(names, listed, output=output, recursive=finding.recursive, frames=finding.frames)
+    found = find_inputs(
+        names, listed, output=output, recursive=finding.recursive, frames=finding.frames, root=finding.root
+    )
     if not found.sources:
         hint = "" if finding.recursive or found.remarks else "; --recursive also walks the folders in a folder"
         raise NoInputsError("; ".join(("no pictures found", *found.remarks)) + hint)

@@ -224,7 +224,7 @@ def _visible(colour: Tensor, alpha: Tensor | None, task: Task) -> Tensor:
 def _check_shape(hint: Image, source: Image) -> None:
     if not same_shape(hint.size, source.size):
         sizes = [f"{image.path} is {image.size[1]}×{image.size[0]}" for image in (hint, source)]
-        raise ItemError("hint", f"{', '.join(sizes)}: a hint has to have its picture's shape")
+        raise ItemError("hint", f"{', '.join(sizes)}: a hint has to have its picture's proportions; give one that has")
 
 
 def _read_hint(hint: Image, source: Image) -> Tensor:

@@ -32,13 +32,19 @@ class TestPlaces:
         (item,) = items(run("matte", "a.jpg", "--mask", "m.png", "--json"))
         assert (item["task"], item["inputs"]) == ("matte.mask", ["a.jpg", "m.png"])
 
-    def test_one_file_for_several_pictures_is_refused(self, run, picture):
-        picture(Path("p/a.jpg"))
-        picture(Path("p/b.jpg"))
+    def test_one_file_serves_all_pictures_of_its_proportions(self, run, picture):
+        for name, size in {"a": (96, 64), "b": (192, 128), "c": (64, 96)}.items():
+            picture(Path(f"p/{name}.jpg"), size=size)
         halves("m.png")
-        outcome = run("matte", "p", "--mask", "m.png")
-        assert outcome.code == 2 and "--mask m.png is one file for 2 inputs" in outcome.err
-        assert "--mask 'masks/{stem}.png'" in outcome.err
+        outcome = run("remove", "p", "--mask", "m.png", "--json")
+        assert outcome.code == 1
+        told = {item["inputs"][0]: item for item in items(outcome)}
+        assert {name: item["inputs"][1] for name, item in told.items()} == dict.fromkeys(told, "m.png")
+        assert [told[f"p/{name}.jpg"]["status"] for name in "abc"] == ["done", "done", "failed"]
+        assert "m.png is 96×64, p/c.jpg is 64×96" in told["p/c.jpg"]["error"]["message"]
+        for name in "ab":  # black in the mask is the picture itself
+            clean, photo = pixels(f"remove/{name}.png"), pixels(f"p/{name}.jpg")
+            assert (clean[:, : photo.shape[1] // 4, :3] == photo[:, : photo.shape[1] // 4]).all()
 
     def test_a_folder_mirrors_the_inputs_by_stem(self, run, picture):
         for name in ("a", "deep/a"):
@@ -121,7 +127,7 @@ class TestCleanPlates:
         picture(Path("a.jpg"))
         picture(Path("b.jpg"), size=(64, 96))
         outcome = run("matte", "a.jpg", "--background", "b.jpg")
-        assert outcome.code == 1 and "a hint has to have its picture's shape" in outcome.err
+        assert outcome.code == 1 and "a hint has to have its picture's proportions" in outcome.err
 
     @pytest.mark.parametrize("command", ["remove", "decompose"])
     def test_they_are_for_mattes_alone(self, run, picture, command):
@@ -198,7 +204,7 @@ class TestValues:
         halves("m.png", size=(64, 96))
         outcome = run("matte", "a.jpg", "--mask", "m.png")
         assert outcome.code == 1
-        assert "m.png is 64×96, a.jpg is 192×128: a hint has to have its picture's shape" in outcome.err
+        assert "m.png is 64×96, a.jpg is 192×128: a hint has to have its picture's proportions" in outcome.err
 
     @pytest.mark.parametrize("option", ["--text", "--trimap", "--mask", "--rough-mask", "--background"])
     def test_what_is_said_reaches_the_model(self, run, picture, option):

@@ -45,3 +45,14 @@ def test_other_programs_ways_to_write_a_sequence(plan, picture, name):
     for frame in (1001, 1002):
         picture(Path(f"s/a.{frame}.png"))
     assert plan(name, "-o", "o").lines == ["o/a_matte.1001.png", "o/a_matte.1002.png"]
+
+
+def test_paths_mirror_below_one_root_whatever_else_is_in_the_call(plan, picture):
+    for name in ("p/x/a.png", "p/y/b.png", "p/y/c.png"):
+        picture(Path(name))
+    one = plan("p/x/a.png", "--root", "p")
+    assert one.lines == ["matte/x/a.png"]
+    all_kinds = plan("p/x", "p/y/b.png", "p/y/c*.png", "--root", "p")
+    assert sorted(all_kinds.lines) == ["matte/x/a.png", "matte/y/b.png", "matte/y/c.png"]
+    outside = plan("p/x", "--root", "p/y")
+    assert outside.code == 2 and "p/x/a.png is not below --root p/y" in outside.err

@@ -5,10 +5,21 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .status import (
+    DeviceError,
+    ItemError,
+    NoInputsError,
+    OmniAlphaError,
+    OmniAlphaWarning,
+    UsageError,
+    WeightsError,
+)
+
 if TYPE_CHECKING:
     from .api import OmniAlpha
 
-__all__ = ["OmniAlpha", "__version__"]
+__all__ = ["DeviceError", "ItemError", "NoInputsError", "OmniAlpha", "OmniAlphaError", "OmniAlphaWarning",
+           "UsageError", "WeightsError", "__version__"]  # fmt: skip
 __version__ = "0.1.0"
 
 

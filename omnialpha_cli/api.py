@@ -1,11 +1,13 @@
 """The model as a Python user meets it: weights by name, pictures in and out. The commands use the same functions."""
 
+import inspect
 import os
+import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 
 import torch
 from numpy.typing import NDArray
@@ -21,22 +23,25 @@ from .picture.finish import finish
 from .picture.infer import infer
 from .picture.load import load_model
 from .picture.prepare import prepare
-from .picture.settings import Refine, Screen, Settings
-from .status import UsageError
-from .tasks import TASKS, Task, passes, with_layers
+from .picture.settings import Refine, Screen, Settings, check_choices
+from .status import ItemError, OmniAlphaWarning, UsageError
+from .tasks import TASKS, Task, passes, refuse_untrained, with_layers
 from .weights import store
 
-Picture = Any  # a path, a PIL image, or an array as `media.image.from_array` takes
+Picture = Any  # a path, the bytes of a file, an open one, a PIL image, or an array as `media.image.from_array` takes
 Pixels = NDArray[Any]
 
 
 class Sampling(TypedDict, total=False):
-    """None stands for the weights' own setting; the seed is 0 by default."""
+    """None stands for the weights' own setting; the seed is 0 by default. `untrained` runs a task that the weights were
+    not trained on.
+    """
 
     seed: int
     steps: int | None
     guidance: float | None
     canvas: int | None
+    untrained: bool
 
 
 class Options(Sampling, total=False):
@@ -62,14 +67,32 @@ class RemoveOptions(Options, total=False):
     grow: int
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _lists_options(method: F) -> F:
+    """Let `help` show every option of a method by its name, type and default, not `**options`."""
+    signature = inspect.signature(method)
+    *own, options = signature.parameters.values()
+    defaults = {field.name: field.default for field in fields(Settings)} | {"untrained": False}
+    (group,) = get_args(get_type_hints(method)[options.name])
+    listed = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=hint)
+        for name, hint in get_type_hints(group).items()
+    ]
+    method.__signature__ = signature.replace(parameters=[*own, *listed])  # type: ignore[attr-defined]
+    return method
+
+
+LAYERS = range(2, 10)
 HINTS = ("text", "trimap", "mask", "rough_mask", "background")
 
 
 class OmniAlpha:
     """A loaded model behind the commands, as Python functions of single pictures. `model` is what they ask."""
 
-    def __init__(self, model: omnialpha.OmniAlpha):
-        self.model = model
+    def __init__(self, model: omnialpha.OmniAlpha, name: str = "of this model"):
+        self.model, self.name = model, name
 
     @classmethod
     def load(
@@ -83,12 +106,14 @@ class OmniAlpha:
         """Load weights by a name in weights.lock, whose files are verified first, or from a folder.
 
         `options` may be given whole, or `single` ones by the names of its fields. Raises `status.WeightsError` or
-        `status.DeviceError`; warns where the LoRA of published weights is missing.
+        `status.DeviceError`, UsageError for values that the commands refuse; warns where the LoRA of published
+        weights is missing.
         """
         options = replace(options or LoadOptions(), **single)
+        check_choices(options)
         if not options.loras and (caution := store.find(str(name_or_folder)).caution):
-            warnings.warn(caution, stacklevel=2)
-        return cls(load_model(name_or_folder, device, dtype, options))
+            warnings.warn(caution, OmniAlphaWarning, stacklevel=2)
+        return cls(load_model(name_or_folder, device, dtype, options), str(name_or_folder))
 
     def run(
         self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
@@ -96,24 +121,31 @@ class OmniAlpha:
         """Ask the model itself: one list of RGBA (4, H, W) in [0, 1] a request, as `model.omnialpha.OmniAlpha.run`."""
         return self.model.run(requests, steps, guidance)
 
+    @_lists_options
     def matte(self, image: Picture, *, background: Picture | None = None, **options: Unpack[MatteOptions]) -> Pixels:
         """Cut the foreground out of one picture; `background` is a clean plate, the same picture without the object.
 
         Returns straight RGBA (H, W, 4) of the picture's own depth: uint8, uint16, or float32 with white at 1. Raises
-        `status.ItemError`, or UsageError for more than one hint.
+        `ItemError`, or UsageError for more than one hint, a value that the command refuses, or a task that the weights
+        were not trained on. Warns with `OmniAlphaWarning` of what the command warns of.
         """
         (cut_out,) = self._make("matte", image, {"background": background, **options})
         return cut_out
 
+    @_lists_options
     def remove(self, image: Picture, **options: Unpack[RemoveOptions]) -> Pixels:
         """Take the object out of one picture: opaque RGBA, otherwise as of `matte`."""
         (background,) = self._make("remove", image, options)
         return background
 
+    @_lists_options
     def decompose(self, image: Picture, *, layers: int = 2, **options: Unpack[MatteOptions]) -> list[Pixels]:
         """Take one picture apart: the background, then the foregrounds in depth order, each as of `matte`."""
+        if isinstance(layers, bool) or layers not in LAYERS:
+            raise UsageError(f"layers={layers!r}: give a number from {LAYERS[0]} to {LAYERS[-1]}")
         return self._make("decompose", image, options, layers=layers)
 
+    @_lists_options
     def generate(
         self,
         prompt: str,
@@ -127,16 +159,17 @@ class OmniAlpha:
         `size` is (width, height) in pixels; without it the picture is a square of the canvas's side.
         """
         width, height = size or (None, None)
-        settings = Settings(**sampling, text=prompt, width=width, height=height)
-        (picture,) = self._run(TASKS["generate.scene" if scene else "generate.foreground"], [], settings)
+        task = TASKS["generate.scene" if scene else "generate.foreground"]
+        (picture,) = self._run(task, [], sampling, text=_words(prompt), width=width, height=height)
         return picture
 
+    @_lists_options
     def complete(self, image: Picture, prompt: str, *, given: str, want: str, **sampling: Unpack[Sampling]) -> Pixels:
         """Make what is missing to a foreground or background: `given` and `want` as of the command. As of `matte`."""
         task = TASKS.get(f"complete.{given}-{want}")
         if task is None:
             raise UsageError(f"given {given}, want {want}: there is nothing to complete")
-        (picture,) = self._run(task, [_picture(image)], Settings(**sampling, text=prompt))
+        (picture,) = self._run(task, [_picture(image, "image")], sampling, text=_words(prompt))
         return picture
 
     def _make(self, command: str, image: Picture, options: Mapping[str, Any], layers: int = 2) -> list[Pixels]:
@@ -148,21 +181,60 @@ class OmniAlpha:
         task = with_layers(TASKS[f"{command}.{hint.replace('_', '-')}"], layers)
         text = hints.pop("text", None)
         others = {name: value for name, value in options.items() if name not in HINTS}
-        pictures = [_picture(one) for one in (image, *hints.values())]
-        return self._run(task, pictures, Settings(**others, text=text))
+        pictures = [_picture(one, name) for name, one in {"image": image, **hints}.items()]
+        return self._run(task, pictures, others, text=text)
 
-    def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
+    def _run(self, task: Task, pictures: Sequence[Image], options: Mapping[str, Any], **more: Any) -> list[Pixels]:
+        """Check what is asked as the commands do, then do it."""
+        options = dict(options)
+        if not options.pop("untrained", False):
+            refuse_untrained(task, self.name, self.model.tasks, "untrained=True runs it anyway")
+        settings = Settings(**options, **more)
+        settings.check()
         way = passes(task, self.model.tasks)
         defaults = self.model.defaults.of((way or [task])[0].name)
         settings = replace(settings, format="tiff").resolved(asdict(defaults))  # it holds whatever the picture is
         prepared = prepare(task, pictures, self.model.defaults, settings, way)
         ((_, [(prepared, layers)]),) = infer(self.model, [prepared], settings)
+        names = [str(picture.path) for picture in pictures]
+        for warning in prepared.warnings:
+            about = "" if any(name in warning for name in names) else f"{names[0]}: "
+            warnings.warn(about + warning, OmniAlphaWarning, stacklevel=4)
         depth = pictures[0].depth if pictures else "8"
         return [_pixels(layer, depth) for layer in finish(prepared, layers, settings, self.model)]
 
 
-def _picture(image: Picture) -> Image:
-    return read_image(Path(image)) if isinstance(image, (str, os.PathLike)) else from_array(image)
+def _words(prompt: str) -> str:
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise UsageError(f"prompt={prompt!r}: give words")
+    return prompt
+
+
+def _picture(picture: Picture, argument: str) -> Image:
+    """Read or take a picture given as an `argument`, by whose name messages call it unless it is a file."""
+    if isinstance(picture, (str, os.PathLike)):
+        return read_image(Path(picture))
+    if hasattr(picture, "read") and not hasattr(picture, "getexif"):  # an open file, and no PIL image
+        picture = picture.read()
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return _decoded(picture, argument)
+    try:
+        return replace(from_array(picture), path=Path(argument))
+    except ItemError as error:
+        raise ItemError(error.code, f"{argument}: {error}") from None
+
+
+def _decoded(data: bytes | bytearray | memoryview, argument: str) -> Image:
+    """Read a picture from the bytes of its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, argument)
+        path.write_bytes(data)
+        try:
+            image = read_image(path)
+        except ItemError as error:
+            raise ItemError(error.code, str(error).replace(str(path), argument)) from None
+    notes = tuple(note.replace(str(path), argument) for note in image.notes)
+    return replace(image, path=Path(argument), notes=notes)
 
 
 def _pixels(layer: Tensor, depth: Depth) -> Pixels:

@@ -26,6 +26,10 @@ class OmniAlphaError(Exception):
     status = ExitStatus.FAILED
 
 
+class OmniAlphaWarning(UserWarning):
+    """Something about a picture, a hint or the weights that a user of the Python interface should know."""
+
+
 class UsageError(OmniAlphaError):
     """A wrong option, a clash of output names, or a refusal, found before any work."""
 

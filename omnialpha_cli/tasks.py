@@ -9,6 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from .status import UsageError
+
 Command = Literal["generate", "complete", "matte", "remove", "decompose"]
 Hint = Literal["none", "text", "trimap", "mask", "rough-mask", "background"]
 Role = Literal["scene", "foreground", "background", "trimap", "mask", "rough-mask"]
@@ -137,6 +139,15 @@ def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
     else:
         return ()
     return tuple(TASKS[name] for name in way) if all(name in known for name in way) else ()
+
+
+def refuse_untrained(task: Task, weights: str, known: Collection[str], remedy: str) -> None:
+    """Raise UsageError unless weights called `weights`, trained on the tasks `known`, do the task in some way."""
+    if not passes(task, known):
+        commands = {name: name.partition(".")[0] for name in known}
+        same = [name for name, command in commands.items() if command == task.command]
+        trained = ", ".join(same or sorted(set(commands.values()))) or "nothing"
+        raise UsageError(f"weights {weights} were trained on {trained}, not on {task.name}; {remedy}")
 
 
 def with_layers(task: Task, layers: int) -> Task:

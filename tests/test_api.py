@@ -1,13 +1,15 @@
 """The model in Python: pictures of every kind in, arrays of their size and depth out."""
 
+import inspect
+import io
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image as PILImage
 
-from omnialpha_cli import OmniAlpha
-from omnialpha_cli.status import DeviceError, ItemError, UsageError, WeightsError
+from omnialpha_cli import DeviceError, ItemError, OmniAlpha, OmniAlphaWarning, UsageError, WeightsError
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,9 @@ def test_a_path_a_pil_image_and_an_array_are_the_same_picture(model, picture, tm
     assert (model.matte(str(path)) == rgba).all()
     assert (model.matte(pil) == rgba).all()
     assert (model.matte(np.asarray(pil)) == rgba).all()
+    assert (model.matte(path.read_bytes()) == rgba).all()
+    with path.open("rb") as file:
+        assert (model.matte(file) == rgba).all()
 
 
 def test_the_depth_of_the_picture_is_kept(model, picture, tmp_path):
@@ -80,7 +85,7 @@ def test_every_command_is_a_method(model, picture, tmp_path):
     mask[20:40, 30:60] = 255
     clean = model.remove(path, mask=mask)
     assert (clean[:10] == np.dstack((np.asarray(PILImage.open(path)), np.full((64, 96), 255)))[:10]).all()
-    background, *foregrounds = model.decompose(path, layers=3)
+    background, *foregrounds = model.decompose(path, layers=3, untrained=True)
     assert len(foregrounds) == 2 and (background[..., 3] == 255).all()
     assert model.generate("a cat", size=(80, 48)).shape == (48, 80, 4)
     assert model.generate("a cat", scene=True).shape == (64, 64, 4)
@@ -104,3 +109,76 @@ def test_faults_are_exceptions_that_say_what_is_wrong(model, tiny_weights, tmp_p
         OmniAlpha.load("unheard-of")
     with pytest.raises(DeviceError, match="nowhere"):
         OmniAlpha.load(tiny_weights, device="nowhere")
+
+
+def test_a_boolean_mask_is_black_and_white(model, picture, tmp_path):
+    path, mask = picture(tmp_path / "a.png"), np.zeros((64, 96), bool)
+    mask[20:40, 30:60] = True
+    assert (model.remove(path, mask=mask) == model.remove(path, mask=mask.astype(np.uint8) * 255)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps=0: give a whole number from 1"),
+        ({"steps": 1.5}, "steps=1.5: give a whole number from 1"),
+        ({"canvas": 8}, "canvas=8: give a whole number from 64"),
+        ({"seed": -1}, "seed=-1: give a whole number from 0"),
+        ({"seed": True}, "seed=True: give a whole number from 0"),
+        ({"guidance": float("nan")}, "guidance=nan: give a number from 0"),
+        ({"text": " "}, "text=' ': give words"),
+        ({"refine": "best"}, "refine='best': give 'guided', 'laplacian' or 'none'"),
+        ({"despill": "red"}, "despill='red': give 'green', 'blue' or 'auto'"),
+    ],
+)
+def test_values_that_the_command_refuses_are_refused(model, picture, tmp_path, options, message):
+    with pytest.raises(UsageError) as refused:
+        model.matte(picture(tmp_path / "a.png"), **options)
+    assert str(refused.value) == message
+
+
+def test_words_layers_and_ways_to_load_are_checked_too(model, picture, tmp_path, tiny_weights):
+    path = picture(tmp_path / "a.png")
+    with pytest.raises(UsageError, match="prompt='': give words"):
+        model.generate("")
+    with pytest.raises(UsageError, match="layers=1: give a number from 2 to 9"):
+        model.decompose(path, layers=1)
+    with pytest.raises(UsageError, match="width=8: give a whole number from 16"):
+        model.generate("a cat", size=(8, 64))
+    with pytest.raises(UsageError, match="memory='none': give 'auto', 'resident', 'stream' or 'cpu'"):
+        OmniAlpha.load(tiny_weights, memory="none")
+
+
+def test_untrained_tasks_are_refused_by_their_name(model, picture, tmp_path):
+    path = picture(tmp_path / "a.png")
+    with pytest.raises(UsageError, match=r"not on decompose.auto/3; untrained=True runs it anyway"):
+        model.decompose(path, layers=3)
+    assert len(model.decompose(path, layers=3, untrained=True)) == 3
+
+
+def test_what_the_command_warns_of_is_a_warning(model, picture, tmp_path):
+    path = picture(tmp_path / "a.png")
+    with pytest.warns(OmniAlphaWarning, match="^mask is black: nothing was removed"):
+        model.remove(path, mask=np.zeros((64, 96), bool))
+    with pytest.warns(OmniAlphaWarning, match=f"^{path}: its alpha channel was ignored"):
+        model.remove(picture(path, mode="RGBA"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.matte(picture(path))
+
+
+def test_messages_name_the_argument_and_what_is_wrong_with_it(model, picture, tmp_path):
+    path = picture(tmp_path / "a.png")
+    with pytest.raises(ItemError, match=r"^mask: an array of shape \(2, 3, 4, 5\) is not a picture: give \(H, W\)"):
+        model.matte(path, mask=np.zeros((2, 3, 4, 5)))
+    with pytest.raises(ItemError, match=r"^mask is 96×96, .*a\.png is 96×64: .* give one that has"):
+        model.matte(path, mask=np.zeros((96, 96), bool))
+    with pytest.raises(ItemError, match=r"^image is not an image: expected JPEG"):
+        model.matte(io.BytesIO(b"no picture at all"))
+
+
+def test_help_lists_every_option():
+    listed = inspect.signature(OmniAlpha.matte).parameters
+    assert {"text", "trimap", "mask", "rough_mask", "background", "refine", "despill", "seed", "steps", "guidance",
+            "canvas", "untrained"} < set(listed)  # fmt: skip
+    assert (listed["refine"].default, listed["seed"].default, listed["mask"].default) == ("guided", 0, None)

@@ -16,7 +16,7 @@ from ..model.published import distilled
 from ..picture.settings import FileOptions, Settings
 from ..plan import STEADY_TASK, Item
 from ..status import ExitStatus, NoInputsError, UsageError
-from ..tasks import Task, passes
+from ..tasks import Task, passes, refuse_untrained
 from ..weights import adapters, store
 from ..weights.store import Weights
 from .console import Console
@@ -44,7 +44,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
     _check_files(order, options, output)
     if not options.untrained:
         for needed in (task, STEADY_TASK) if any(item.previous for item in order.items) else (task,):
-            _refuse_untrained(needed, weights)
+            refuse_untrained(needed, weights.name, weights.tasks, "--untrained runs it anyway")
     items = shard.select(order.items, output)
     loading = _loading(options)
     settings = _resolved(settings, task, options, loading, weights)
@@ -180,16 +180,6 @@ def _refuse_absent(order: Order, items: Sequence[Item], console: Console) -> Non
     console.absent(Result(item, "failed", error=item.error) for item in items)
     more = f" (and {len(missing) - SHOWN} more)" if len(missing) > SHOWN else ""
     raise NoInputsError("; ".join(str(item.error) for item in missing[:SHOWN]) + more)
-
-
-def _refuse_untrained(task: Task, weights: Weights) -> None:
-    if not passes(task, weights.tasks):
-        commands = {name: name.partition(".")[0] for name in weights.tasks}
-        same = [name for name, command in commands.items() if command == task.command]
-        known = ", ".join(same or sorted(set(commands.values()))) or "nothing"
-        raise UsageError(
-            f"weights {weights.name} were trained on {known}, not on {task.name}; --untrained runs it anyway"
-        )
 
 
 def _refuse_several_places(options: Options) -> None:

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperOption
 from typer.models import OptionInfo
 
-from ..picture.settings import OutputOptions, Sampling
+from ..picture.settings import LEAST, OutputOptions, Sampling
 
 PANELS = INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
 
@@ -111,13 +111,13 @@ SETTINGS = {
     "exr_parts": option(
         "--exr-parts", panel=OUTPUT, help="Layers in EXR as parts of the file, not as groups of channels."),
     "seed": option(
-        "--seed", panel=MODEL, min=0, help="Seed of the noise, the same for every item."),
+        "--seed", panel=MODEL, min=LEAST["seed"], help="Seed of the noise, the same for every item."),
     "steps": option(
-        "--steps", panel=MODEL, min=1, help="Sampling steps; by default the weights' own."),
+        "--steps", panel=MODEL, min=LEAST["steps"], help="Sampling steps; by default the weights' own."),
     "guidance": option(
-        "--guidance", panel=MODEL, min=0.0, help="Guidance scale; by default the weights' own."),
+        "--guidance", panel=MODEL, min=LEAST["guidance"], help="Guidance scale; by default the weights' own."),
     "canvas": option(
-        "--canvas", panel=MODEL, min=64, metavar="PIXELS",
+        "--canvas", panel=MODEL, min=LEAST["canvas"], metavar="PIXELS",
         help="Side of the square whose area the network works at; by default the weights' own."),
     "refine": option(
         "--refine", panel=OUTPUT,
@@ -130,7 +130,7 @@ SETTINGS = {
     "effects": option(
         "--effects", panel=OUTPUT, help="Take out the object's shadows and reflections, too, outside of the mask."),
     "grow": option(
-        "--grow", panel=OUTPUT, min=0, metavar="PIXELS",
+        "--grow", panel=OUTPUT, min=LEAST["grow"], metavar="PIXELS",
         help="Reach so many pixels beyond the object: a mask that is cut sharply leaves its soft rim behind."),
 }
 

@@ -104,9 +104,9 @@ class Image:
 def from_array(picture: Any) -> Image:
     """An `Image` from a numpy array or a PIL image.
 
-    Arrays are (H, W), (H, W, 1), (H, W, 2: grey and alpha), (H, W, 3) or (H, W, 4), of uint8, uint16 or floats with
-    white at 1, straight alpha. A PIL image brings its EXIF orientation, which is applied, and its profile. Raises
-    `ItemError`.
+    Arrays are (H, W), (H, W, 1), (H, W, 2: grey and alpha), (H, W, 3) or (H, W, 4), of uint8, uint16, floats with
+    white at 1, or booleans, straight alpha. A PIL image brings its EXIF orientation, which is applied, and its profile.
+    Raises `ItemError`.
     """
     orientation, icc = 1, None
     if hasattr(picture, "convert") and hasattr(picture, "mode"):  # PIL, without importing it
@@ -116,8 +116,12 @@ def from_array(picture: Any) -> Image:
             transparent = picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
             picture = picture.convert("RGBA" if transparent else "RGB")
     array = np.asarray(picture)
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
     if array.dtype.name not in SAMPLES:
-        raise ItemError("unsupported", f"an array of {array.dtype} is not a picture: give uint8, uint16 or floats")
+        raise ItemError(
+            "unsupported", f"an array of {array.dtype} is not a picture: give uint8, uint16, floats or booleans"
+        )
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)) or 0 in array.shape:
         raise ItemError("unsupported", f"an array of shape {array.shape} is not a picture: give (H, W) or (H, W, 1…4)")
     array = upright(array.reshape(*array.shape[:2], -1), orientation)  # (H, W, channels)

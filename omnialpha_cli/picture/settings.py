@@ -1,14 +1,18 @@
 """What a run is asked to compute, as values that pass whole from the terminal to where they are used. No torch here."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self
+from numbers import Integral, Real
+from typing import Any, Literal, Self, get_args, get_type_hints
 
 from ..media.formats import Depth
 from ..plan import Item
+from ..status import UsageError
 
 Refine = Literal["guided", "laplacian", "none"]
 Screen = Literal["green", "blue", "auto"]
+LEAST = {"seed": 0, "steps": 1, "guidance": 0.0, "canvas": 64, "grow": 0, "width": 16, "height": 16}
 FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp"]
 
 
@@ -82,6 +86,17 @@ class Settings(Sampling, MatteFinish, RemovalFinish, OutputOptions):
         values = {name: value for group in groups for name, value in vars(group).items() if name in known}
         return cls(**values | more)
 
+    def check(self) -> None:
+        """Raise UsageError for a value that the command line would refuse."""
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not _is_number(value, least):
+                whole = "whole " if isinstance(least, int) else ""
+                raise UsageError(f"{name}={value!r}: give a {whole}number from {least:g}")
+        check_choices(self)
+        if self.text is not None and (not isinstance(self.text, str) or not self.text.strip()):
+            raise UsageError(f"text={self.text!r}: give words")
+
     def resolved(self, defaults: Mapping[str, Any]) -> Self:
         """Replace every None by the value of that name in `defaults`, if it has one."""
         unset = [field.name for field in fields(self) if getattr(self, field.name) is None]
@@ -95,6 +110,20 @@ class Settings(Sampling, MatteFinish, RemovalFinish, OutputOptions):
     def recorded(self) -> dict[str, Any]:
         """Return the settings by name, as a journal keeps them."""
         return asdict(self)
+
+
+def check_choices(options: Any) -> None:
+    """Raise UsageError where a field of a dataclass has not one of the words that its type lists."""
+    for name, hint in get_type_hints(type(options)).items():
+        words = [word for part in (hint, *get_args(hint)) for word in get_args(part) if isinstance(word, str)]
+        value = getattr(options, name)
+        if words and value not in words and not (value is None and type(None) in get_args(hint)):
+            raise UsageError(f"{name}={value!r}: give {', '.join(map(repr, words[:-1]))} or {words[-1]!r}")
+
+
+def _is_number(value: Any, least: float) -> bool:
+    kind = Integral if isinstance(least, int) else Real
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value) and value >= least
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,9 @@ def test_a_place_that_shows_a_class_is_relevant_to_its_name():
     relevance = Relevance(word_dim=8).requires_grad_(False)
     torch.nn.init.eye_(relevance.word_meaning.weight)
     torch.nn.init.zeros_(relevance.word_meaning.bias)
-    word = torch.randn(8)
-    relevance.meanings.weight.data.zero_()[:, 7] = word  # the other classes mean nothing
+    word, other = torch.eye(8)[:2]
+    relevance.meanings.weight.data[:] = other[:, None]
+    relevance.meanings.weight.data[:, 7] = word
     features = torch.zeros(1, 320, 1, 2)
     features[0, 0, 0, 1] = 6.0  # shows in the second place alone
     for layer in (relevance.head, relevance.classes):

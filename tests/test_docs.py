@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from commands import below
 
 from omnialpha_cli import OmniAlpha
 from omnialpha_cli.cli.main import app
@@ -42,7 +43,7 @@ def commands(page: Path) -> list[list[str]]:
 def options(command) -> set[str]:
     """Every option of a command and of those below it."""
     own = {"--help"}.union(*(parameter.opts for parameter in command.params))
-    return own.union(*map(options, getattr(command, "commands", {}).values()))
+    return own.union(*map(options, below(command).values()))
 
 
 def test_the_two_commands_are_there_as_promised():
@@ -55,8 +56,8 @@ def test_commands_and_their_options_exist(page):
     for arguments in commands(page):
         command = typer.main.get_command(app)
         words = iter(arguments)
-        while hasattr(command, "commands"):
-            command = command.commands[next(words)]
+        while commands_below := below(command):
+            command = commands_below[next(words)]
         known = options(command)
         for word in words:
             if re.fullmatch(r"--?[a-z0-9-]*[a-z0-9]", word):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from commands import below
 
 import omnialpha_cli
 from omnialpha_cli import __version__
@@ -26,9 +27,7 @@ HEAVY = ("torch", "numpy", "fileseq", "OpenImageIO", "safetensors", "tokenizers"
 def leaves(command=None, path=()):
     """The names of every command that is no group."""
     command = command or typer.main.get_command(app)
-    if not hasattr(command, "commands"):
-        return [path]
-    return [leaf for name, child in command.commands.items() for leaf in leaves(child, (*path, name))]
+    return [leaf for name, child in below(command).items() for leaf in leaves(child, (*path, name))] or [path]
 
 
 def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from .files import TEMPORARY, Resolver, exists, is_folder, real, spelled_out
 from .inputs import STATE_FOLDER, Source, absolute
-from .media.depth import depth_of
+from .media.depth import depth_of, is_log
 from .media.formats import DEPTHS, FORMATS, Depth, Format, choose_format
+from .media.sequence import Frame, find_frames
 from .media.signatures import check_file
 from .status import ItemError, UsageError
 from .tasks import TASKS, Task
@@ -23,6 +24,7 @@ from .template import check_template, fields_of
 NAME_FIELDS = ("stem", "name", "ext", "parent", "frame", "index")
 PROMPT_FIELDS = ("index", "seed")
 MANIFEST = "layers.json"
+METERED = 3  # frames, of which the first may be damaged
 STEADY_TASK = TASKS["matte.rough-mask"]
 
 
@@ -33,7 +35,8 @@ class Item:
     `error` is set where planning already knows that the item cannot be done. `text` is the user's words, `seed` stands
     for the run's own seed if it is not None. `manifest` is a file that describes several layers. `previous` is the
     result of the frame before, whose alpha is to serve as a rough mask. `format` names a row of `media.formats`; where
-    it takes several layers in one file, there is one output.
+    it takes several layers in one file, there is one output. `meter` are files, the first of which that can be read
+    decides about the exposure of a whole sequence.
     """
 
     task: Task
@@ -45,6 +48,7 @@ class Item:
     manifest: Path | None = None
     previous: Path | None = None
     format: str = "png"
+    meter: tuple[Path, ...] = ()
 
     def as_it_stands(self) -> "Item":
         """The item as it can be done now: with the frame before as its rough mask if that frame was made."""
@@ -74,19 +78,21 @@ def plan(
     steady: bool = False,
     format: str | None = None,
     depth: Depth | None = None,
+    log: bool = False,
 ) -> list[Item]:
     """Give every source its output paths; raise UsageError on a clash, on a path that leaves the output folder, or on a
     `format` that cannot hold the source's depth, or the `depth` that stands for it. Without a format the depth chooses.
 
     `template` names a result, by default `{stem}` and, for frames of a sequence, `{stem}_{command}.{frame}`. `hints` by
     the source's path are the second inputs of tasks that have one. With `steady` every frame of a sequence is given the
-    result of the one before.
+    result of the one before. `log` tells that all sources are in a log space, whatever their headers say.
     """
     _check_output(output)
     if template is not None:
         check_template(template, NAME_FIELDS, "--name")
     items = []
     before: dict[str, Path] = {}  # sequence → the result of its last frame so far
+    meters: dict[str, tuple[Path, ...]] = {}  # sequence → its first frames
     for index, source in enumerate(sources):
         hint = hints[source.path] if hints is not None else None
         inputs = (source.path, hint) if isinstance(hint, Path) else (source.path,)
@@ -96,10 +102,12 @@ def plan(
             name += f".{source.frame.number}"  # it stays last
         if source.frame:
             name += source.frame.suffix  # and what follows it stays behind it
-        row = _format(source.path, format, depth, error)
+        row = _format(source.path, format, depth, error, log)
         outputs, manifest = _files(output / source.place, name, task, row)
         sequence = source.frame.pattern if steady and source.frame else ""
-        items.append(Item(task, inputs, outputs, error, text, None, manifest, before.get(sequence), row.name))
+        previous = before.get(sequence)
+        meter = _meter(source.frame, meters) if source.frame else ()
+        items.append(Item(task, inputs, outputs, error, text, None, manifest, previous, row.name, meter))
         if sequence and not error:
             before[sequence] = outputs[0]
     return _checked(items, output, template)
@@ -128,6 +136,13 @@ def plan_prompts(
     return _checked(items, output, template)
 
 
+def _meter(frame: Frame, known: dict[str, tuple[Path, ...]]) -> tuple[Path, ...]:
+    """The first frames on disk of a frame's sequence, whichever of them are asked for."""
+    if frame.pattern not in known:
+        known[frame.pattern] = tuple(first.path for first in find_frames(frame.pattern)[0][:METERED])
+    return known[frame.pattern]
+
+
 def _default_template(source: Source, task: Task) -> str:
     return f"{{stem}}_{task.command}.{{frame}}" if source.frame else "{stem}"
 
@@ -139,8 +154,13 @@ def _fill(template: str, fields: Mapping[str, str | int]) -> str:
         raise UsageError(f"--name {template}: {error}") from error
 
 
-def _format(path: Path, name: str | None, wanted: Depth | None, error: ItemError | None) -> Format:
-    """The format of a source's result. Its header is read only where its depth decides."""
+def _format(path: Path, name: str | None, wanted: Depth | None, error: ItemError | None, log: bool) -> Format:
+    """The format of a source's result. Its header is read only where its depth decides.
+
+    A log of a scene's light is linearised in EXR, because nothing else holds all of it.
+    """
+    if name is None and wanted is None and (log or (error is None and is_log(path))):
+        return FORMATS["exr"]
     decides = error is None and wanted is None and (name is None or len(FORMATS[name].depths) < len(DEPTHS))
     source = (depth_of(path) if decides else None) or "8"  # a file without a depth fails when it is read
     try:

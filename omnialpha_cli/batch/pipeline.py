@@ -11,11 +11,16 @@ more becomes ready.
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor
 
+from ..media.channels import Pick
+from ..media.exposure import Exposure, is_scene, meter
 from ..media.image import Image
+from ..media.ocio import find_space
 from ..media.read import read_image
 from ..media.signatures import read_head
 from ..picture.devices import is_out_of_memory
@@ -88,6 +93,8 @@ class Pipeline:
         self.ready: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self.inferred: queue.SimpleQueue[tuple[Work, list[Tensor]] | None] = queue.SimpleQueue()
         self.finished: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
+        self._exposures: dict[tuple[Path, ...], Exposure] = {}  # by what a sequence is metered by
+        self._metering = threading.Lock()
 
     def __iter__(self) -> Iterator[Result]:
         """Start the threads and give results until all have ended. Leaving early stops them."""
@@ -151,7 +158,8 @@ class Pipeline:
             images, made_from = self._read_unchanged(item)
         with self.times.measure("prepare") as preparing:
             settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
-            prepared = prepare(item.task, images, self.model.defaults, settings, way)
+            exposure = self._exposure(item, images)
+            prepared = prepare(item.task, images, self.model.defaults, settings, way, exposure)
         return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
 
     def _read_unchanged(self, item: Item) -> tuple[list[Image], Fingerprint]:
@@ -177,8 +185,33 @@ class Pipeline:
 
     def _pictures(self, item: Item) -> list[Image]:
         """Read the item's pictures, overscan too. Raises ItemError."""
-        limit, is_data = self.files.max_pixels, item.task.hint != "background"
-        return [read_image(path, limit, data=is_data and i > 0, overscan=True) for i, path in enumerate(item.inputs)]
+        is_data = item.task.hint != "background"
+        return [self._picture(path, i > 0, i > 0 and is_data) for i, path in enumerate(item.inputs)]
+
+    def _picture(self, path: Path, is_hint: bool, is_data: bool) -> Image:
+        """Read a picture as the settings say; hints that are data have no colours. Raises ItemError."""
+        settings = self.settings
+        pick = Pick(settings.layer, settings.view)
+        if is_hint:
+            pick = Pick(settings.hint_layer, settings.view, option="--hint-layer")
+        image = read_image(path, self.files.max_pixels, data=is_data, overscan=True, pick=pick)
+        if settings.input_space is None or is_data:
+            return image
+        return image.encoded(find_space(settings.input_space))
+
+    def _exposure(self, item: Item, images: Sequence[Image]) -> Exposure | None:
+        """Return the exposure of an item's sequence, by the first frame that can be read; None for stills."""
+        if not item.meter or not is_scene(images[0]):
+            return None
+        with self._metering:
+            if item.meter not in self._exposures:
+                self._exposures[item.meter] = next(self._metered(item.meter), None) or meter(images[0])
+            return self._exposures[item.meter]
+
+    def _metered(self, paths: Sequence[Path]) -> Iterator[Exposure]:
+        for path in paths:
+            with suppress(ItemError):
+                yield meter(self._picture(path, False, False))
 
     def _infer(self) -> None:
         reading = self.threads.read

@@ -35,4 +35,4 @@ def complete(
     if not prompt.strip():
         raise UsageError("--prompt is empty")
     order = plan_pictures(task, inputs or [], options, finding, prompt)
-    raise typer.Exit(execute(order, options, Settings.of(options)))
+    raise typer.Exit(execute(order, options, Settings.of(options, finding)))

@@ -36,4 +36,4 @@ def decompose(
 
     task, given = choose_task("decompose", hints)
     order = plan_pictures(with_layers(task, layers), inputs or [], options, finding, given)
-    raise typer.Exit(execute(order, options, Settings.of(options, finishing)))
+    raise typer.Exit(execute(order, options, Settings.of(options, finding, finishing)))

@@ -41,5 +41,5 @@ def matte(
     if steady and task.hint != "none":
         raise UsageError(f"--steady makes its own hints; leave --{task.hint} out")
     order = plan_pictures(task, inputs or [], options, finding, given, steady)
-    settings = Settings.of(options, finishing, alpha_only=alpha_only, steady=steady)
+    settings = Settings.of(options, finding, finishing, alpha_only=alpha_only, steady=steady)
     raise typer.Exit(execute(order, options, settings))

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperOption
 from typer.models import OptionInfo
 
-from ..picture.settings import LEAST, OutputOptions, Sampling
+from ..picture.settings import LEAST, OutputOptions, Sampling, SourceOptions
 
 PANELS = INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
 
@@ -52,7 +52,7 @@ Prompts = Annotated[
 # The options are a table: one a row where it fits.
 # fmt: off
 @dataclass(frozen=True)
-class InputOptions:
+class InputOptions(SourceOptions):
     """How commands that take pictures find them."""
 
     recursive: Annotated[bool, option(
@@ -102,14 +102,34 @@ class MatteHints(HintOptions):
 SETTINGS = {
     "format": option(
         "--format", panel=OUTPUT, show_default=False,
-        help="File format; by default exr for half and float sources, else png. Layers go into one file, but for png "
-             "and webp into a folder."),
+        help="File format; by default exr for half, float and log sources, else png. Layers go into one file, but for "
+             "png and webp into a folder."),
     "depth": option(
         "--depth", panel=OUTPUT, show_default=False, help="Bits a channel; by default the source's."),
     "premultiplied": option(
         "--premultiplied", panel=OUTPUT, help="Write TIFF files with premultiplied alpha; EXR always has it."),
     "exr_parts": option(
         "--exr-parts", panel=OUTPUT, help="Layers in EXR as parts of the file, not as groups of channels."),
+    "keep_layers": option(
+        "--keep-layers", panel=OUTPUT, help="Write the other channels and parts of an EXR source beside the result."),
+    "output_space": option(
+        "--output-space", panel=OUTPUT, metavar="SPACE", show_default=False,
+        help="Colour space of the results, by its name in $OCIO or the studio configuration; source is the source's. "
+             "By default linear for EXR, else the source's where the file can tell of it."),
+    "layer": option(
+        "--layer", panel=INPUTS, metavar="NAME", show_default=False,
+        help="Layer of EXR files; by default RGBA without a prefix, rgba, beauty, Combined, or the only one."),
+    "view": option(
+        "--view", panel=INPUTS, metavar="NAME", show_default=False, help="View of EXR files with several, as left."),
+    "hint_layer": option(
+        "--hint-layer", panel=INPUTS, metavar="NAME", show_default=False,
+        help="Layer, or channel, of hints in EXR files, such as roto.A."),
+    "input_space": option(
+        "--input-space", panel=INPUTS, metavar="SPACE", show_default=False,
+        help="Colour space of the pictures, such as 'ARRI LogC3 (EI800)' or ACEScg; by default what the files say."),
+    "exposure": option(
+        "--exposure", panel=INPUTS, metavar="STOPS", min=-30.0, max=30.0,
+        help="Show the model pictures so much brighter; results are not changed by it otherwise."),
     "seed": option(
         "--seed", panel=MODEL, min=LEAST["seed"], help="Seed of the noise, the same for every item."),
     "steps": option(

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..hints import Hints, find_hints, leave_out_hints
 from ..inputs import Found, Source, find_inputs, read_list
 from ..media.formats import FORMATS
+from ..media.target import SOURCE
 from ..picture.settings import FileOptions, Settings
 from ..plan import Item, plan, plan_prompts
 from ..status import NoInputsError, UsageError
@@ -56,6 +57,7 @@ def plan_pictures(
     Raises UsageError, or NoInputsError if there is no picture.
     """
     output = output_of(task, options)
+    log = check_spaces(finding.input_space, options.output_space)
     found = _find(names, finding, output)
     sources, hints = found.sources, None
     if len(task.inputs) > 1:
@@ -65,13 +67,25 @@ def plan_pictures(
         raise UsageError("--steady needs a sequence among the inputs, named by a pattern such as shot.####.exr")
     items = plan(
         sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady,
-        format=options.format, depth=options.depth,
+        format=options.format, depth=options.depth, log=log,
     )  # fmt: skip
     return Order(task, items, found.remarks, round(finding.max_pixels * 1e6), finding.files_from)
 
 
+def check_spaces(input_space: str | None, output_space: str | None) -> bool:
+    """Return whether the pictures are in a log space. Raises UsageError for a name that no colour space has."""
+    if input_space is None and output_space in (None, SOURCE):
+        return False
+    from ..media.ocio import find_space
+
+    if output_space not in (None, SOURCE):
+        find_space(output_space)
+    return input_space is not None and find_space(input_space).is_log
+
+
 def plan_words(task: Task, prompts: Sequence[str], options: Options, count: int) -> Order:
     """Plan the items for the prompts, each with `count` seeds that follow one another. Raises UsageError."""
+    check_spaces(None, options.output_space)
     seeds = range(options.seed, options.seed + count)
     items = plan_prompts(
         prompts, task, output=output_of(task, options), template=options.name, seeds=seeds,
@@ -92,6 +106,8 @@ def check_formats(items: Sequence[Item], settings: Settings) -> None:
         raise UsageError("--premultiplied is for --format tiff; exr always is, and other formats never are")
     if settings.exr_parts and all(row.name != "exr" for row in rows):
         raise UsageError("--exr-parts is for --format exr")
+    if settings.keep_layers and all(row.name != "exr" for row in rows):
+        raise UsageError("--keep-layers is for --format exr")
 
 
 def read_option_file(path: Path, option: str) -> bytes:

@@ -183,7 +183,7 @@ def _named(
 def _of_view(path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec], pick: Pick) -> list[Channels]:
     """Those of the view that the user chose, else of the file's own."""
     views = list(dict.fromkeys(one.view for one in found))
-    if pick.view is not None:
+    if pick.view is not None and (any(views) or pick.option == "--layer"):  # a hint need not have views
         chosen = next((view for view in views if view.casefold() == pick.view.casefold()), None)
         if chosen is None:
             there = f"it has {listed(views)}" if any(views) else "it names none"

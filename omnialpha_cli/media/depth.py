@@ -9,6 +9,7 @@ from .names import spelled
 from .signatures import kind_of, read_head
 
 # Where a format has several, its header is read.
+LOG_SUFFIXES = (".dpx", ".cin", ".cineon")
 ALWAYS: dict[str, Depth] = {"JPEG": "8", "WebP": "8", "BMP": "8", "TGA": "8", "GIF": "8", "AVIF": "8"}
 
 
@@ -37,6 +38,31 @@ def depth_of(path: Path) -> Depth | None:
     except ItemError:
         return None
     return _by_openimageio(path)
+
+
+def is_log(path: Path) -> bool:
+    """Whether a file is a film scan, or a frame of a camera, whose numbers are a log of light, as its header tells."""
+    if path.suffix.lower() not in LOG_SUFFIXES:
+        return False
+    from .opening import open_file
+    from .tags import encoding_of
+
+    try:
+        kind = kind_of(read_head(path), path.suffix)
+    except ItemError:
+        return False
+    if kind != "DPX":
+        return kind == "Cineon"
+    from .metadata import attributes
+
+    with spelled(path) as name:
+        reader, _ = open_file(name)
+        if reader is None:
+            return False
+        try:
+            return encoding_of(attributes(reader.spec()), kind, "16").is_log
+        finally:
+            reader.close()
 
 
 def _by_openimageio(path: Path) -> Depth | None:

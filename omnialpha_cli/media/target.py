@@ -8,9 +8,11 @@ from . import tags
 from .colour import LINEAR, SRGB, Encoding
 from .formats import Depth, Format, choose_format
 from .image import Image, Metadata
+from .ocio import find_space
 from .rest import Taken
 from .windows import Windows
 
+SOURCE = "source"  # in place of a colour space: that of the source
 Compression = Literal["none", "fast", "small"]
 
 
@@ -49,6 +51,8 @@ def encoding_for(row: Format, depth: Depth, source: Image | None) -> Encoding:
 
 def _can_tell(row: Format, depth: Depth, source: Image) -> bool:
     own = source.encoding
+    if own.space is not None:
+        return False
     if own.icc is not None:
         return "icc" in row.holds
     if own.is_linear and depth in ("8", "16") and source.depth not in ("8", "16"):
@@ -59,11 +63,23 @@ def _can_tell(row: Format, depth: Depth, source: Image) -> bool:
     return kind in row.holds and (kind != "linear" or row.name == "png" or depth in ("half", "float"))
 
 
-def target_for(format: str | None, source: Image | None, depth: Depth | None) -> Target:
-    """Return the target of a result, in the format and depth wanted, by default its source's. Raises UsageError."""
+def target_for(
+    format: str | None, source: Image | None, depth: Depth | None, space: str | None = None
+) -> Target:  # fmt: skip
+    """Return the target of a result, in the format and depth wanted, by default its source's. Raises UsageError.
+
+    `space` is the colour space wanted, by a name of OpenColorIO's, or `SOURCE` for the source's own. A log of 16
+    bits or fewer fits into half when it is linearised.
+    """
     own: Depth = "8" if source is None else source.depth
+    if source is not None and own in ("8", "16") and format in (None, "exr") and source.encoding.is_log:
+        own = "half"
     row = choose_format(format, own, depth)
     chosen = row.depth_for(own, depth)
     metadata: Metadata = {} if source is None else source.metadata
     windows = None if source is None else source.windows
-    return Target(row.name, chosen, encoding_for(row, chosen, source), metadata, windows=windows)
+    if space is None or (space == SOURCE and source is None):
+        encoding = encoding_for(row, chosen, source)
+    else:
+        encoding = source.encoding if source is not None and space == SOURCE else find_space(space)
+    return Target(row.name, chosen, encoding, metadata, windows=windows)

@@ -14,11 +14,10 @@ from ..imaging.matte.layers import finish_layers
 from ..imaging.matte.refine import Refiner
 from ..imaging.removal.clean_plate import finish_removal, relight
 from ..imaging.stand import in_middle, stand
-from ..media.colour import SRGB
 from ..status import ItemError
 from ..tasks import Command
 from .model import Model
-from .prepare import Prepared, in_encoding
+from .prepare import Prepared, from_view, to_view
 from .settings import Settings
 
 
@@ -29,7 +28,7 @@ def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mod
     Raises ItemError `nonfinite` where a result has a NaN or an infinity that is not its source's own.
     """
     encoding = prepared.target.encoding
-    layers = [in_encoding(layer.cpu(), SRGB, encoding) for layer in layers]
+    layers = [from_view(layer.cpu(), encoding, prepared.exposure) for layer in layers]
     results = FINISHES[prepared.task.command](prepared, layers, settings, model)
     _refuse_nonfinite(prepared, results)  # before the source's own come back
     for result in results:
@@ -54,7 +53,7 @@ def _refiner(prepared: Prepared, model: Model) -> Refiner:
     """Return how the model refines alpha on plates in the encoding of the output: it learnt from sRGB."""
 
     def refined(plate: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor | None:
-        view = in_encoding(plate, prepared.target.encoding, SRGB).clamp(0, 1)
+        view = to_view(plate, prepared.target.encoding, prepared.exposure)
         return model.refined(view, likely_colours(view, alpha), alpha, trimap)
 
     return refined
@@ -72,8 +71,8 @@ def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mod
 def _difference_trimap(prepared: Prepared, matte: Tensor) -> Tensor:
     """Return what differs from the clean plate, and what does not: (H, W), from the model's `matte` (4, h, w)."""
     assert prepared.clean_plate is not None
-    encoding = prepared.target.encoding
-    plate, clean = (in_encoding(one, encoding, SRGB).clamp(0, 1) for one in (prepared.plate, prepared.clean_plate))
+    encoding, exposure = prepared.target.encoding, prepared.exposure
+    plate, clean = (to_view(one, encoding, exposure) for one in (prepared.plate, prepared.clean_plate))
     return difference_trimap(plate, clean, prepared.canvas.crop(matte[3:])[0])
 
 

@@ -1,6 +1,6 @@
 """Pictures in image space → a request to the model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,9 +11,12 @@ from ..imaging.composite import opaque
 from ..imaging.hint import BACKGROUND, grow, hint_values, same_shape, scale_hint
 from ..imaging.matte.match_plate import match_plate, show_one_view
 from ..imaging.removal.fill import fill_hole, hole_of
+from ..media.channels import listed
 from ..media.colour import SRGB, Encoding, convert
+from ..media.exposure import Exposure, is_scene, meter, pushed, shown, taken_back
 from ..media.image import Image
 from ..media.notes import RunNote
+from ..media.rest import taken_of
 from ..media.target import Target, target_for
 from ..media.windows import align
 from ..model.omnialpha import Defaults, Request
@@ -34,7 +37,8 @@ class Prepared:
     where it is known. `second` is the task of the second pass, where there is one (`passes.py`): `request` is then the
     first, and `choose` the words that choose from what it finds, or whose first part names an object. A request without
     inputs makes what is missing to the source from words alone. `gains` (3, h, w), on the canvas, take
-    an object's shadows and reflections out of the plate (`effects.py`).
+    an object's shadows and reflections out of the plate (`effects.py`). `exposure` is how the model sees the plate,
+    None where it sees it as a display shows it.
     """
 
     task: Task
@@ -51,6 +55,7 @@ class Prepared:
     second: Task | None = None
     choose: str | None = None
     gains: Tensor | None = None
+    exposure: Exposure | None = None
 
     @property
     def bucket(self) -> tuple[str, tuple[int, int]]:
@@ -70,9 +75,16 @@ class Prepared:
 
 
 def prepare(
-    task: Task, images: Sequence[Image], defaults: Defaults, settings: Settings, way: Sequence[Task] = ()
+    task: Task,
+    images: Sequence[Image],
+    defaults: Defaults,
+    settings: Settings,
+    way: Sequence[Task] = (),
+    exposure: Exposure | None = None,
 ) -> Prepared:
     """Fit the pictures of a task's inputs into the model's canvas. `way` are the passes that do the task (`passes.py`).
+
+    `exposure` is that of the sequence; by default it is chosen for the picture, where its colours are a scene's light.
 
     Raises ItemError `hint` where the trimap or mask has another shape than its picture.
     """
@@ -82,10 +94,12 @@ def prepare(
     prompt = first.prompt.replace("{text}", settings.text or "")
     source = images[0] if task.inputs else None
     target = replace(
-        target_for(settings.format, source, settings.depth),
+        target_for(settings.format, source, settings.depth, settings.output_space),
         premultiplied=settings.premultiplied,
         parts=settings.exr_parts,
     )
+    if settings.keep_layers and target.format == "exr":
+        target = replace(target, rest=taken_of(source))
     if source is None:
         size = settings.height or side, settings.width or side
         canvas = _drawn_canvas(*size, side, defaults.multiple, square=defaults.square)
@@ -97,14 +111,17 @@ def prepare(
     height, width = source.size
     plate, odd = _plate(source, target.encoding)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
-    warnings = *warnings, *_lost(source, target)
+    warnings = *warnings, *_lost(source, target, plate)
+    exposure = _exposure(source, exposure, settings.exposure)
     if not first.inputs:  # what is missing is made from words alone
         square = first.outputs == ("foreground",)  # it will stand somewhere else
         canvas = _drawn_canvas(height, width, side, defaults.multiple, square=square)
         request = Request(prompt, (), (canvas.size,), settings.seed, task=first.name)
-        return Prepared(task, request, canvas, source, plate, alpha, None, None, warnings, target, odd)
+        return Prepared(
+            task, request, canvas, source, plate, alpha, None, None, warnings, target, odd, exposure=exposure
+        )  # fmt: skip
     canvas = choose_canvas(height, width, side, defaults.multiple)
-    views = [_view(source, plate, target.encoding, alpha, task, canvas)]  # (4, h, w) each
+    views = [_view(source, plate, target.encoding, exposure, alpha, task, canvas)]  # (4, h, w) each
     hint, clean_plate, hole = None, None, None
     if len(images) > 1:
         second_image = align(images[1], source)
@@ -113,13 +130,13 @@ def prepare(
             clean_plate, told = _clean_plate(second_image, source, plate, target.encoding)
             warnings = *warnings, *told
             if clean_plate is not None and first.hint == "background":
-                views.append(_view(second_image, clean_plate, target.encoding, None, task, canvas))
+                views.append(_view(second_image, clean_plate, target.encoding, exposure, None, task, canvas))
         else:
             hint = grow(_read_hint(second_image, source), settings.grow)
             if task.command == "remove" and (hint >= BACKGROUND).all():
                 warnings = *warnings, f"{images[1].path} is nowhere black: all was removed. White is the object"
-            if task.command == "remove" and (hint < BACKGROUND).all():
-                warnings = *warnings, f"{images[1].path} is black: nothing was removed. White is the object"
+            if (hint < BACKGROUND).all():
+                warnings = *warnings, _is_black(images[1], task)
             shown = canvas.fit(hint[None])  # (1, h, w)
             views.append(opaque(shown.expand(3, -1, -1)))
             if defaults.fill and first.command == "remove":
@@ -129,15 +146,31 @@ def prepare(
     second = then[0] if then else None
     choose = settings.text if second and task.needs_text and not first.needs_text else None
     return Prepared(
-        task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd, second, choose
+        task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd, second, choose,
+        exposure=exposure,
     )  # fmt: skip
 
 
-def _lost(source: Image, target: Target) -> tuple[str, ...]:
-    """Say what of a picture its result cannot hold."""
-    if source.windows is None or target.format == "exr":
-        return ()
-    return (RunNote(f"{source.path}: {target.format} has no data window, so its display window alone is written"),)
+def _lost(source: Image, target: Target, plate: Tensor) -> Iterator[str]:
+    """Say what of a picture, and its `plate` (3, H, W), its result cannot hold."""
+    if source.windows is not None and target.format != "exr":
+        yield RunNote(f"{source.path}: {target.format} has no data window, so its display window alone is written")
+    if target.depth in ("8", "16") and is_scene(source) and (plate > 1).any():
+        yield RunNote(f"{source.path}: what is brighter than white is cut off in {target.format}; exr keeps it")
+
+
+def _is_black(hint: Image, task: Task) -> str:
+    """Say that there is nothing in a hint, and where it may be."""
+    result = "removed" if task.command == "remove" else "found"
+    others = f"; it has other channels, {listed(hint.left_out)}: choose with --hint-layer" if hint.left_out else ""
+    return f"{hint.path} is black: nothing was {result}. White is the object{others}"
+
+
+def _exposure(source: Image, metered: Exposure | None, stops: float) -> Exposure | None:
+    """The exposure at which the model sees a picture; None where it sees it as a display does."""
+    if not is_scene(source):
+        return pushed(Exposure(), stops) if stops else None
+    return pushed(metered or meter(source), stops)
 
 
 def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Odd | None]:
@@ -191,17 +224,37 @@ def _drawn_canvas(height: int, width: int, side: int, multiple: int, *, square: 
     return Canvas(height, width, (side, side), (0, 0, side, side))
 
 
-def _view(source: Image, plate: Tensor, encoding: Encoding, alpha: Tensor | None, task: Task, canvas: Canvas) -> Tensor:
+def _view(
+    source: Image,
+    plate: Tensor,
+    encoding: Encoding,
+    exposure: Exposure | None,
+    alpha: Tensor | None,
+    task: Task,
+    canvas: Canvas,
+) -> Tensor:
     """What the model sees of a picture, sRGB (4, h, w) on the canvas: a scene over white where it is transparent.
 
-    Light above display white is cut off, as viewers do: all below it looks as it does elsewhere, the same in every
-    frame of a shot, and what the model paints has one way back. A curve that keeps highlights would change all of it.
+    A scene's light is exposed, its highlights compressed; what is made for a display is cut off at its white.
     """
-    if source.depth in ("half", "float"):  # first, or highlights would spread when the picture is made smaller
-        colours = convert(plate.permute(1, 2, 0).numpy(), encoding, SRGB)  # (H, W, 3)
-        return canvas.fit(_visible(torch.from_numpy(colours).permute(2, 0, 1).clamp(0, 1), alpha, task))
+    if exposure is not None or source.depth in ("half", "float"):  # before highlights spread when it is made smaller
+        return canvas.fit(_visible(to_view(plate, encoding, exposure), alpha, task))
     view = canvas.fit(_visible(plate, alpha, task))
     return in_encoding(view, encoding, SRGB).clamp_(0, 1)
+
+
+def to_view(plate: Tensor, encoding: Encoding, exposure: Exposure | None) -> Tensor:
+    """A plate (3, H, W) as the model sees it: sRGB in [0, 1]."""
+    colours = shown(plate.permute(1, 2, 0).contiguous().numpy(), encoding, exposure)  # (H, W, 3)
+    return torch.from_numpy(colours).permute(2, 0, 1).clamp(0, 1)
+
+
+def from_view(rgba: Tensor, encoding: Encoding, exposure: Exposure | None) -> Tensor:
+    """RGBA (4, h, w) that the model made, in sRGB, as the plate is encoded and exposed."""
+    if exposure is None:
+        return in_encoding(rgba, SRGB, encoding)
+    colours = taken_back(rgba[:3].permute(1, 2, 0).contiguous().numpy(), encoding, exposure)  # (h, w, 3)
+    return torch.cat((torch.from_numpy(colours).permute(2, 0, 1).to(rgba), rgba[3:]))
 
 
 def in_encoding(rgba: Tensor, source: Encoding, target: Encoding) -> Tensor:

@@ -49,20 +49,38 @@ class RemovalFinish:
 
 
 @dataclass(frozen=True)
+class SourceOptions:
+    """How pictures are read: which layer and view of files with several, and of hints, and what their colours are.
+
+    `input_space` is a colour space of OpenColorIO's. `exposure` is added, in stops, to that at which the model sees
+    them.
+    """
+
+    layer: str | None = None
+    view: str | None = None
+    hint_layer: str | None = None
+    input_space: str | None = None
+    exposure: float = 0.0
+
+
+@dataclass(frozen=True)
 class OutputOptions:
     """What a result's file holds: a row of `media.formats` and a depth, by default chosen by the source's depth.
 
-    `premultiplied` is for TIFF, `exr_parts` for layers in EXR.
+    `premultiplied` is for TIFF, `exr_parts` for layers in EXR; `keep_layers` writes the other channels and parts of an
+    EXR source beside the result. `output_space` is a colour space of OpenColorIO's, or `source`.
     """
 
     format: FormatName | None = None
     depth: Depth | None = None
     premultiplied: bool = False
     exr_parts: bool = False
+    keep_layers: bool = False
+    output_space: str | None = None
 
 
 @dataclass(frozen=True)
-class Settings(Sampling, MatteFinish, RemovalFinish, OutputOptions):
+class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOptions):
     """Everything but inputs, task and weights that changes pixels: the groups above, and what single commands add.
 
     `width` and `height` are the size in pixels of what is made without a picture to go by, `text` the user's words;
@@ -80,7 +98,7 @@ class Settings(Sampling, MatteFinish, RemovalFinish, OutputOptions):
     quantize: str | None = None
 
     @classmethod
-    def of(cls, *groups: Sampling | MatteFinish | RemovalFinish | OutputOptions, **more: Any) -> Self:
+    def of(cls, *groups: Sampling | MatteFinish | RemovalFinish | SourceOptions | OutputOptions, **more: Any) -> Self:
         """Put groups of settings, and single ones, together; what a group has beside settings is left out."""
         known = {field.name for field in fields(cls)}
         values = {name: value for group in groups for name, value in vars(group).items() if name in known}

@@ -11,17 +11,11 @@ more becomes ready.
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor
 
-from ..media.channels import Pick
-from ..media.exposure import Exposure, is_scene, meter
 from ..media.image import Image
-from ..media.ocio import find_space
-from ..media.read import read_image
 from ..media.signatures import read_head
 from ..picture.devices import is_out_of_memory
 from ..picture.finish import finish
@@ -36,6 +30,7 @@ from .admission import Admission
 from .batching import Buckets, in_fitting_parts
 from .journal import Fingerprint, Journal
 from .log import LostError
+from .reader import Reader
 from .result import Result
 from .resume import fingerprint
 from .schedule import Source
@@ -93,8 +88,7 @@ class Pipeline:
         self.ready: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self.inferred: queue.SimpleQueue[tuple[Work, list[Tensor]] | None] = queue.SimpleQueue()
         self.finished: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
-        self._exposures: dict[tuple[Path, ...], Exposure] = {}  # by what a sequence is metered by
-        self._metering = threading.Lock()
+        self.reader = Reader(settings, self.files.max_pixels)
 
     def __iter__(self) -> Iterator[Result]:
         """Start the threads and give results until all have ended. Leaving early stops them."""
@@ -158,7 +152,7 @@ class Pipeline:
             images, made_from = self._read_unchanged(item)
         with self.times.measure("prepare") as preparing:
             settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
-            exposure = self._exposure(item, images)
+            exposure = self.reader.exposure(item, images)
             prepared = prepare(item.task, images, self.model.defaults, settings, way, exposure)
         return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
 
@@ -172,7 +166,7 @@ class Pipeline:
                     read_head(path)  # says what is wrong with it
                 raise ItemError("unreadable", f"{item.label} cannot be read: {error.strerror or error}") from None
             try:
-                images = self._pictures(item)
+                images = self.reader.pictures(item)
             except ItemError:
                 if made_from.is_current(item):
                     raise
@@ -182,36 +176,6 @@ class Pipeline:
         raise ItemError(
             "unreadable", f"{item.label} changes while it is read: wait until it is complete, then run again"
         )
-
-    def _pictures(self, item: Item) -> list[Image]:
-        """Read the item's pictures, overscan too. Raises ItemError."""
-        is_data = item.task.hint != "background"
-        return [self._picture(path, i > 0, i > 0 and is_data) for i, path in enumerate(item.inputs)]
-
-    def _picture(self, path: Path, is_hint: bool, is_data: bool) -> Image:
-        """Read a picture as the settings say; hints that are data have no colours. Raises ItemError."""
-        settings = self.settings
-        pick = Pick(settings.layer, settings.view)
-        if is_hint:
-            pick = Pick(settings.hint_layer, settings.view, option="--hint-layer")
-        image = read_image(path, self.files.max_pixels, data=is_data, overscan=True, pick=pick)
-        if settings.input_space is None or is_data:
-            return image
-        return image.encoded(find_space(settings.input_space))
-
-    def _exposure(self, item: Item, images: Sequence[Image]) -> Exposure | None:
-        """Return the exposure of an item's sequence, by the first frame that can be read; None for stills."""
-        if not item.meter or not is_scene(images[0]):
-            return None
-        with self._metering:
-            if item.meter not in self._exposures:
-                self._exposures[item.meter] = next(self._metered(item.meter), None) or meter(images[0])
-            return self._exposures[item.meter]
-
-    def _metered(self, paths: Sequence[Path]) -> Iterator[Exposure]:
-        for path in paths:
-            with suppress(ItemError):
-                yield meter(self._picture(path, False, False))
 
     def _infer(self) -> None:
         reading = self.threads.read

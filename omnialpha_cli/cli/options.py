@@ -15,22 +15,14 @@ import typer
 from typer.core import TyperOption
 from typer.models import OptionInfo
 
-from ..picture.settings import LEAST, OutputOptions, Sampling, SourceOptions
-
-PANELS = INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
+from ..picture.settings import OutputOptions, Sampling, SourceOptions
+from .settings import INPUTS, MODEL, OUTPUT, PANELS, RUN, SETTINGS, option
 
 # What `--help` shows of the commands that make pictures; `--help-all` shows the rest, and the environment variables.
 COMMON = {
     "recursive", "text", "trimap", "mask", "background", "prompt", "given", "want", "scene", "count", "size", "layers",
     "effects", "alpha_only", "output", "format", "preview", "json", "model", "device", "dry_run", "help_all",
 }  # fmt: skip
-
-
-def option(*names: str, panel: str, help: str, **more: Any) -> Any:
-    """A Typer option in a panel; its environment variable is named after its first long name."""
-    long = next(name for name in names if name.startswith("--"))
-    variable = "OMNIALPHA_" + long.split("/")[0][2:].upper().replace("-", "_")
-    return typer.Option(*names, rich_help_panel=panel, help=help, envvar=variable, **more)
 
 
 Inputs = Annotated[
@@ -96,63 +88,6 @@ class MatteHints(HintOptions):
     background: Annotated[str | None, option(
         "--background", panel=INPUTS, metavar="PLACE",
         help="Clean plates: the same pictures without the object; as for --trimap.")] = None
-
-
-# Options of settings: their types and defaults are those of `picture.settings`, whose groups a command takes whole.
-SETTINGS = {
-    "format": option(
-        "--format", panel=OUTPUT, show_default=False,
-        help="File format; by default exr for half, float and log sources, else png. Layers go into one file, but for "
-             "png and webp into a folder."),
-    "depth": option(
-        "--depth", panel=OUTPUT, show_default=False, help="Bits a channel; by default the source's."),
-    "premultiplied": option(
-        "--premultiplied", panel=OUTPUT, help="Write TIFF files with premultiplied alpha; EXR always has it."),
-    "exr_parts": option(
-        "--exr-parts", panel=OUTPUT, help="Layers in EXR as parts of the file, not as groups of channels."),
-    "keep_layers": option(
-        "--keep-layers", panel=OUTPUT, help="Write the other channels and parts of an EXR source beside the result."),
-    "output_space": option(
-        "--output-space", panel=OUTPUT, metavar="SPACE", show_default=False,
-        help="Colour space of the results, by its name in $OCIO or the studio configuration; source is the source's. "
-             "By default linear for EXR, else the source's where the file can tell of it."),
-    "layer": option(
-        "--layer", panel=INPUTS, metavar="NAME", show_default=False,
-        help="Layer of EXR files; by default RGBA without a prefix, rgba, beauty, Combined, or the only one."),
-    "view": option(
-        "--view", panel=INPUTS, metavar="NAME", show_default=False, help="View of EXR files with several, as left."),
-    "hint_layer": option(
-        "--hint-layer", panel=INPUTS, metavar="NAME", show_default=False,
-        help="Layer, or channel, of hints in EXR files, such as roto.A."),
-    "input_space": option(
-        "--input-space", panel=INPUTS, metavar="SPACE", show_default=False,
-        help="Colour space of the pictures, such as 'ARRI LogC3 (EI800)' or ACEScg; by default what the files say."),
-    "exposure": option(
-        "--exposure", panel=INPUTS, metavar="STOPS", min=-30.0, max=30.0,
-        help="Show the model pictures so much brighter; results are not changed by it otherwise."),
-    "seed": option(
-        "--seed", panel=MODEL, min=LEAST["seed"], help="Seed of the noise, the same for every item."),
-    "steps": option(
-        "--steps", panel=MODEL, min=LEAST["steps"], help="Sampling steps; by default the weights' own."),
-    "guidance": option(
-        "--guidance", panel=MODEL, min=LEAST["guidance"], help="Guidance scale; by default the weights' own."),
-    "canvas": option(
-        "--canvas", panel=MODEL, min=LEAST["canvas"], metavar="PIXELS",
-        help="Side of the square whose area the network works at; by default the weights' own."),
-    "refine": option(
-        "--refine", panel=OUTPUT,
-        help="How soft edges come to full size: guided by the picture, by its matting laplacian (slower, for stills "
-             "with hair; needs the extra refine), or not at all, none."),
-    "despill": option(
-        "--despill", panel=OUTPUT, show_default=False,
-        help="Take the light of a green or blue screen out of the foreground's colours; auto does so where there is "
-             "a screen."),
-    "effects": option(
-        "--effects", panel=OUTPUT, help="Take out the object's shadows and reflections, too, outside of the mask."),
-    "grow": option(
-        "--grow", panel=OUTPUT, min=LEAST["grow"], metavar="PIXELS",
-        help="Reach so many pixels beyond the object: a mask that is cut sharply leaves its soft rim behind."),
-}
 
 
 @dataclass(frozen=True)

@@ -51,12 +51,13 @@ def removal(
     fills: dict[str, Fill],
     *,
     effects: bool = False,
+    backdrops: Sequence[Picture] = (),
 ) -> Iterator[Judged]:
-    """Objects taken out of composites, with their `effects` if that is asked for.
+    """Objects taken out of composites, over `backdrops` where given, with their `effects` if that is asked for.
 
     The baselines `fills` are told exactly where the object is, at any hint.
     """
-    for scene in composites(photos, in_focus=hint != "none"):
+    for scene in composites(photos, in_focus=hint != "none", backdrops=backdrops):
         found = _floats(model.remove(scene.scene, canvas=canvas, effects=effects, **_scene_hint(hint, scene)))
         known, hole = _floats(scene.background), scene.foreground[..., 3] > round(255 * BACKGROUND)
         shown = _floats(scene.scene)

@@ -104,6 +104,7 @@ def score_removal(
     scores = {}
     if hole is not None and hole.any():
         scores = {"psnr_hole": metrics.psnr(found, known, hole), "ssim_hole": metrics.ssim(found, known, hole)}
+        scores |= {"sharpness": metrics.sharpness(found, hole)}
     scores |= {"psnr": metrics.psnr(found, known), "ssim": metrics.ssim(found, known)}
     if scene is not None and hole is not None:
         effects = (np.abs(scene[..., :3] - known).max(-1) > SEEN) & ~grow(hole, RIM)  # (H, W)

@@ -66,14 +66,14 @@ def cut_out(pictures: Sequence[Picture]) -> list[Picture]:
     return [replace(p, rgba=extend_colours(p.rgba, 0.97)) for p in subjects]
 
 
-def composites(photos: Sequence[Picture], *, in_focus: bool) -> Iterator[Scene]:
-    """The subject of every photograph over another photograph, at that one's size; every second one casts a shadow.
+def composites(photos: Sequence[Picture], *, in_focus: bool, backdrops: Sequence[Picture] = ()) -> Iterator[Scene]:
+    """The subject of every photograph over another, or one of `backdrops`, at its size; every second casts a shadow.
 
     The backdrop's own subject is an object too: where nothing tells which one is meant it has to be out of focus.
     """
     for number, subject in enumerate(cut_out(photos)):
         g = seeded(f"composite of {subject.name}")
-        others = [p for p in photos if p.name != subject.name]
+        others = [p for p in backdrops or photos if p.name != subject.name]
         if not others:
             return
         other = others[choice(g, len(others))]

@@ -31,6 +31,7 @@ METRICS: dict[str, Metric] = {
     "haze": Metric("haze: half-transparent share far from edges"),
     "psnr_hole": Metric("PSNR in the hole (dB)", 2, higher=True),
     "ssim_hole": Metric("SSIM in the hole", higher=True),
+    "sharpness": Metric("sharpness in the hole (its finest octave's energy over that around)", 2, higher=True),
     "psnr": Metric("PSNR (dB)", 2, higher=True),
     "ssim": Metric("SSIM", higher=True),
     "effects_left": Metric("error left of shadows and reflections, share"),

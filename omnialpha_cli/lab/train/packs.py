@@ -43,6 +43,11 @@ def read_held_out(places: Sequence[Path], kind: Literal["photo", "cutout"]) -> l
     return pictures
 
 
+def read_backdrops(place: Path) -> list[Picture]:
+    """Return the pictures of a pack of scenes whose number is divisible by 60, kept from training."""
+    return [load(entry) for entry in find(place, "background").entries[::60]]
+
+
 def read_packs(photos: Sequence[Path] = (), cutouts: Sequence[Path] = (), backgrounds: Sequence[Path] = ()) -> Packs:
     """Read tars, or folders of a layout that `data.layouts` knows."""
     shot, cut = entries_of(photos, "photo"), entries_of(cutouts, "cutout")

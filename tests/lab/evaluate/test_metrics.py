@@ -151,3 +151,12 @@ def test_ssim_is_that_of_gaussian_windows(seed):
 def test_ssim_of_flat_pictures_compares_luminance_alone(a, b):
     flat = np.ones((12, 12, 3))
     assert metrics.ssim(a * flat, b * flat) == pytest.approx((2 * a * b + 1e-4) / (a * a + b * b + 1e-4), abs=1e-6)
+
+
+def test_sharpness_is_one_where_all_is_alike_and_nearly_none_in_a_smear():
+    picture = np.random.default_rng(0).random((64, 64, 3))
+    hole = np.zeros((64, 64), bool)
+    hole[20:44, 20:44] = True
+    assert metrics.sharpness(picture, hole) == pytest.approx(1, abs=0.2)
+    picture[hole] = 0.5
+    assert metrics.sharpness(picture, hole) < 0.1

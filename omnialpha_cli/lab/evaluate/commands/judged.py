@@ -30,10 +30,12 @@ COMMANDS: dict[Task, str] = {"matting": "matte", "removal": "remove", "decomposi
 
 def judge_model(
     task: Task, photos: Sequence[Path], hint: HintKind, options: ModelOptions, require: Sequence[Measure] = (),
-    *, effects: bool = False,
+    *, effects: bool = False, scenes: Path | None = None,
 ) -> Iterator[Judged | ItemError]:  # fmt: skip
-    """The model of `options` on the packs' held-out photographs, or composites of them. `effects` is for removal."""
-    from ...train.packs import read_held_out
+    """The model of `options` on the packs' held-out photographs, or composites of them. `effects`, and `scenes`, whose
+    every 60th picture is a backdrop, are for removal.
+    """
+    from ...train.packs import read_backdrops, read_held_out
     from .. import held_out
 
     pictures = read_held_out(photos, "photo")
@@ -52,7 +54,10 @@ def judge_model(
             say("warning: OpenCV is not installed, so Telea's inpainting is left out; "
                 "get it with: pip install opencv-python-headless")  # fmt: skip
         distance = load_distance(require)
-        judged = held_out.removal(model, pictures, hint, options.canvas, distance, baselines, effects=effects)
+        backdrops = read_backdrops(scenes) if scenes else ()
+        judged = held_out.removal(
+            model, pictures, hint, options.canvas, distance, baselines, effects=effects, backdrops=backdrops
+        )
     return islice(judged, options.limit)
 
 

@@ -45,6 +45,10 @@ def removal(
     effects: Annotated[
         bool, option("--effects", panel=INPUTS, help="A model takes out shadows and reflections, too.")
     ] = False,
+    scenes: Annotated[
+        Path | None,
+        option("--scenes", panel=INPUTS, help="A pack whose every 60th picture is a backdrop of the composites."),
+    ] = None,
 ) -> None:
     """Judge what is painted behind objects that were taken out.
 
@@ -55,7 +59,7 @@ def removal(
     distance of another network's image features.
     """
     require = measures.required("removal", Measure.lpips)
-    _judge("removal", photos, hint, model, folders, output, require, effects=effects)
+    _judge("removal", photos, hint, model, folders, output, require, effects=effects, scenes=scenes)
 
 
 @takes_options
@@ -180,6 +184,7 @@ def _judge(
     require: Sequence[Measure] = (),
     *,
     effects: bool = False,
+    scenes: Path | None = None,
 ) -> None:
     in_folders = folders.truth is not None and (folders.predictions or folders.sources) is not None
     if bool(photos) == in_folders or (photos and (folders.truth or folders.predictions)):
@@ -197,6 +202,7 @@ def _judge(
     if effects:
         about["effects"] = True
     if photos:
-        raise typer.Exit(show(task, judge_model(task, photos, hint, model, require, effects=effects), output, about))
+        judged = judge_model(task, photos, hint, model, require, effects=effects, scenes=scenes)
+        raise typer.Exit(show(task, judged, output, about))
     judged = judge_model_in_folders(task, folders, hint, model, require, effects=effects)
     raise typer.Exit(show(task, judged, output, about))

@@ -107,7 +107,7 @@ def find_inputs(
     for name in names:
         path = Path(name)
         if name == "-":
-            raise UsageError("- is no picture: for a list of names on standard input, give --files-from -")
+            raise UsageError("- is one picture on standard input, by itself; for a list of names give --files-from -")
         if is_folder(path):
             if same(path, output):
                 remarks.append(f"{name} is the output folder, and was left out")

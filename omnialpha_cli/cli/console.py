@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ..batch.result import Result
+    from .piped import Pipe
 
 
 def printable(text: object) -> str:
@@ -37,10 +38,14 @@ def counted(count: int, thing: str) -> str:
 
 
 class Console:
-    """Reports one run. `total` items were planned; `bar` is shown on a terminal, plain lines elsewhere."""
+    """Reports one run. `total` items were planned; `bar` is shown on a terminal, plain lines elsewhere. Standard output
+    is left to the result where there is a `pipe`.
+    """
 
-    def __init__(self, *, json: bool, report: BinaryIO | None, seed: int, quiet: bool, verbose: bool):
-        self.json, self.report, self.seed = json, report, seed
+    def __init__(
+        self, *, json: bool, report: BinaryIO | None, seed: int, quiet: bool, verbose: bool, pipe: "Pipe | None" = None
+    ):
+        self.json, self.report, self.seed, self.pipe = json, report, seed, pipe
         self.quiet, self.verbose = quiet, verbose
         self.counts = {"done": 0, "skipped": 0, "failed": 0}
         self.total = 0
@@ -98,7 +103,8 @@ class Console:
             rate = finished / max(time.monotonic() - self.start, 1e-3)
             self._bar.update(self._bar.task_ids[0], completed=finished, rate=f"{rate:.2f} files/s")
         elif not self.quiet and result.status == "done":
-            self._message(f"{finished}/{self.total} {result.item.outputs[0]} ({result.seconds:.2f} s)")
+            place = "standard output" if self.pipe else result.item.outputs[0]
+            self._message(f"{finished}/{self.total} {place} ({result.seconds:.2f} s)")
 
     def planned(self, result: "Result") -> None:
         """Report what a dry run foresees for one item."""
@@ -139,13 +145,14 @@ class Console:
         return status
 
     def _message(self, text: str) -> None:
+        text = self.pipe.shown(text) if self.pipe else text
         if self._bar:
             self._bar.console.out(printable(text), highlight=False)
         elif "standard error" not in self._lost and not say(text):
             self._lost["standard error"] = "closed or full"
 
     def _paths(self, result: "Result") -> None:
-        if not self.json:
+        if not self.json and not self.pipe:
             for path in result.item.outputs:
                 self._stdout(path)
 

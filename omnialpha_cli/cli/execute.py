@@ -22,7 +22,7 @@ from ..weights.store import Weights
 from .console import Console
 from .interrupts import Stop, interrupts
 from .options import Options
-from .planning import Order, check_formats, output_of
+from .planning import Order, check_formats
 from .previews import Previews, check_page
 from .streams import open_report
 from .written import PREVIEW, REPORT, Written, check_written
@@ -35,7 +35,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
     check_formats(order.items, settings)
     files = FileOptions(options.compression, order.max_pixels)
     shard = Shard.parse(options.shard)
-    output = output_of(task, options)
+    output = order.output
     weights = store.find(options.model)
     weights.require()
     _refuse_several_places(options)
@@ -58,8 +58,17 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
     with ExitStack() as stack:
         report = stack.enter_context(open_report(options.report)) if options.report else None
         console = stack.enter_context(
-            Console(json=options.json, report=report, seed=options.seed, quiet=options.quiet, verbose=options.verbose)
+            Console(
+                json=options.json,
+                report=report,
+                seed=options.seed,
+                quiet=options.quiet,
+                verbose=options.verbose,
+                pipe=order.pipe,
+            )
         )
+        if order.pipe:
+            stack.enter_context(order.pipe.folder)
         _refuse_absent(order, items, console)
         for remark in (*order.remarks, *remarks):
             console.warn(remark)
@@ -87,6 +96,8 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
                 if options.fail_fast or len(failed) == options.max_failures:
                     stop.event.set()
         previews.finish()
+        if order.pipe and not failed and stop.status is None:
+            order.pipe.send(order.items[0].outputs[0])
         return console.summary(_status(failed, len(items), stop))
 
 

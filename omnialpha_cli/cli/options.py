@@ -29,7 +29,8 @@ Inputs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUTS",
-        help="Pictures, globs (quoted or not), folders, or sequences such as shot.####.png.",
+        help="Pictures, globs (quoted or not), folders, or sequences such as shot.####.png; or - alone: one picture on "
+        "standard input, its result on standard output.",
         show_default=False,
     ),
 ]

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ..hints import Hints, find_hints, leave_out_hints
@@ -14,21 +14,24 @@ from ..plan import Item, plan, plan_prompts
 from ..status import NoInputsError, UsageError
 from ..tasks import TASKS, Command, Task
 from .options import HintOptions, InputOptions, Options
+from .piped import STDIN, Pipe
 
 LIST_BYTES = 512 * 2**20  # of a list of names or prompts: some millions
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be made: items of one task, remarks for the user, the pixels above which a picture is refused, and the
-    file that names or prompts were read from.
+    """What is to be made: items of one task in the folder `output`, remarks for the user, the pixels above which a
+    picture is refused, the file that names or prompts were read from, and the pipe that the picture came by.
     """
 
     task: Task
     items: list[Item]
+    output: Path
     remarks: tuple[str, ...] = ()
     max_pixels: int = FileOptions.max_pixels
     names_from: Path | None = None
+    pipe: Pipe | None = None
 
 
 def choose_task(command: Command, hints: HintOptions) -> tuple[Task, str]:
@@ -56,6 +59,13 @@ def plan_pictures(
 
     Raises UsageError, or NoInputsError if there is no picture.
     """
+    if list(names) == [STDIN]:
+        pipe = Pipe(options, finding)
+        with pipe.naming():
+            piped = replace(options, output=pipe.output)
+            order = plan_pictures(task, [str(pipe.picture)], piped, finding, given, steady)
+            pipe.check(order.items)
+        return replace(order, pipe=pipe)
     output = output_of(task, options)
     log = check_spaces(finding.input_space, options.output_space)
     found = _find(names, finding, output)
@@ -69,7 +79,7 @@ def plan_pictures(
         sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady,
         format=options.format, depth=options.depth, log=log,
     )  # fmt: skip
-    return Order(task, items, found.remarks, round(finding.max_pixels * 1e6), finding.files_from)
+    return Order(task, items, output, found.remarks, round(finding.max_pixels * 1e6), finding.files_from)
 
 
 def check_spaces(input_space: str | None, output_space: str | None) -> bool:
@@ -91,7 +101,7 @@ def plan_words(task: Task, prompts: Sequence[str], options: Options, count: int)
         prompts, task, output=output_of(task, options), template=options.name, seeds=seeds,
         format=options.format, depth=options.depth,
     )  # fmt: skip
-    return Order(task, items)
+    return Order(task, items, output_of(task, options))
 
 
 def check_formats(items: Sequence[Item], settings: Settings) -> None:

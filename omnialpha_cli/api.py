@@ -45,9 +45,12 @@ class Sampling(TypedDict, total=False):
 
 
 class Options(Sampling, total=False):
-    """What is known of the object: at most one. A trimap or mask is a picture, white the object."""
+    """What is known of the object: at most one. A trimap or mask is a picture, white the object. With `anyway` words
+    take the likeliest part where nothing looks like them.
+    """
 
     text: str | None
+    anyway: bool
     trimap: Picture | None
     mask: Picture | None
     rough_mask: Picture | None

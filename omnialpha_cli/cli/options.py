@@ -80,6 +80,9 @@ class HintOptions:
         "--mask", panel=INPUTS, metavar="PLACE", help="Masks, white the object; as for --trimap.")] = None
     rough_mask: Annotated[str | None, option(
         "--rough-mask", panel=INPUTS, metavar="PLACE", help="Masks of the rough place; as for --trimap.")] = None
+    anyway: Annotated[bool, option(
+        "--anyway", panel=INPUTS, help="Where nothing looks like --text, take the likeliest part; else the item fails.")
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class Order:
 
 def choose_task(command: Command, hints: HintOptions) -> tuple[Task, str]:
     """Return the task of a command with at most one hint, and what was given with its option, empty without a hint."""
-    given = {f.name.replace("_", "-"): value for f in fields(hints) if (value := getattr(hints, f.name)) is not None}
+    values = {field.name.replace("_", "-"): getattr(hints, field.name) for field in fields(hints)}
+    given = {name: value for name, value in values.items() if isinstance(value, str)}
     if len(given) > 1:
         names = " and ".join(f"--{name}" for name in given)
         raise UsageError(f"{names} exclude each other; give one")

@@ -30,4 +30,4 @@ def remove(
 
     task, given = choose_task("remove", hints)
     order = plan_pictures(task, inputs or [], options, finding, given)
-    raise typer.Exit(execute(order, options, Settings.of(options, finding, finishing)))
+    raise typer.Exit(execute(order, options, Settings.of(options, finding, finishing, anyway=hints.anyway)))

@@ -18,6 +18,7 @@ from ..imaging.hint import grow
 from ..imaging.matte.choose import LIKELY, choose_object
 from ..imaging.removal.fill import MARGIN, fill_hole, hole_of
 from ..model.omnialpha import Request
+from ..status import ItemError
 from .model import Model
 from .prepare import Prepared
 from .settings import Settings
@@ -31,7 +32,7 @@ def second_pass(model: Model, made: Sequence[Made], settings: Settings) -> list[
     firsts: dict[int, Tensor] = {}
     for i, (prepared, layers) in enumerate(made):
         if prepared.second:
-            firsts[i], warnings = _found(model, prepared, layers)
+            firsts[i], warnings = _found(model, prepared, layers, settings)
             made[i] = replace(prepared, warnings=(*prepared.warnings, *warnings)), layers
     requests = {i: _second_request(model, made[i][0], first) for i, first in firsts.items()}
     asked = {i: request for i, request in requests.items() if request is not None}
@@ -43,9 +44,12 @@ def second_pass(model: Model, made: Sequence[Made], settings: Settings) -> list[
     ]  # fmt: skip
 
 
-def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor]) -> tuple[Tensor, list[str]]:
-    """The matte (4, h, w) of what the first pass found, and the words chose, and warnings; or the background that it
-    drew.
+def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> tuple[Tensor, list[str]]:
+    """Return the matte (4, h, w) of what the first pass found, and the words chose, or the background that it drew; and
+    warnings.
+
+    Raises ItemError `hint` where nothing looks like what the words name, unless the likeliest part is to be taken
+    `anyway`.
     """
     matte = layers[0]
     if prepared.choose is None or prepared.source is None or not prepared.request.inputs:
@@ -53,8 +57,13 @@ def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor]) -> tuple[
     relevance = model.relevance(prepared.request.inputs[0], prepared.choose)
     warnings = []
     if relevance.max() < LIKELY:
-        told = f"nothing in it looks like {prepared.choose!r}: it may be another thing"
-        warnings.append(f"{prepared.source.path}: {told}")
+        name = prepared.source.path
+        fault = f"no {prepared.choose} found in {name}"
+        if not relevance.any():
+            fault = f"{name}: these weights know no word of {prepared.choose!r}"
+        if not settings.anyway:
+            raise ItemError("hint", f"{fault}; --anyway takes the likeliest part")
+        warnings.append(f"{fault}: the likeliest part was taken")
     return torch.cat((matte[:3], choose_object(matte[3], relevance)[None])), warnings
 
 

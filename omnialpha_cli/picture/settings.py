@@ -83,9 +83,10 @@ class OutputOptions:
 class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOptions):
     """Everything but inputs, task and weights that changes pixels: the groups above, and what single commands add.
 
-    `width` and `height` are the size in pixels of what is made without a picture to go by, `text` the user's words;
-    with `steady` frames build on one another. `dtype` is the network's number type, `quantize` that of the
-    transformer's weights, and `adapters` stands for the LoRAs added to them.
+    `width` and `height` are the size in pixels of what is made without a picture to go by, `text` the user's words,
+    which with `anyway` take the likeliest part of a picture where nothing looks like them; with `steady` frames build
+    on one another. `dtype` is the network's number type, `quantize` that of the transformer's weights, and `adapters`
+    stands for the LoRAs added to them.
     """
 
     alpha_only: bool = False
@@ -96,6 +97,7 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
     steady: bool = False
     adapters: str | None = None
     quantize: str | None = None
+    anyway: bool = False
 
     @classmethod
     def of(cls, *groups: Sampling | MatteFinish | RemovalFinish | SourceOptions | OutputOptions, **more: Any) -> Self:
@@ -126,8 +128,8 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
         return replace(self, text=item.text, format=item.format, seed=seed)
 
     def recorded(self) -> dict[str, Any]:
-        """Return the settings by name, as a journal keeps them."""
-        return asdict(self)
+        """Return the settings by name, as a journal keeps them: `anyway` where it may have changed something."""
+        return {name: value for name, value in asdict(self).items() if name != "anyway" or value}
 
 
 def check_choices(options: Any) -> None:

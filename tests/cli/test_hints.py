@@ -206,7 +206,17 @@ class TestValues:
         assert outcome.code == 1
         assert "m.png is 64×96, a.jpg is 192×128: a hint has to have its picture's proportions" in outcome.err
 
-    @pytest.mark.parametrize("option", ["--text", "--trimap", "--mask", "--rough-mask", "--background"])
+    def test_a_clean_plate_reaches_the_matte(self, run, picture):
+        picture(Path("a.jpg"))
+        with_object = np.asarray(PILImage.open("a.jpg"))
+        for name, rows in (("1", slice(5, 25)), ("2", slice(40, 60))):
+            clean = with_object.copy()
+            clean[rows] = 255 - clean[rows]
+            PILImage.fromarray(clean).save(f"{name}.png")
+            run("matte", "a.jpg", "--background", f"{name}.png", "-o", name)
+        assert (pixels("1/a.png") != pixels("2/a.png")).any()
+
+    @pytest.mark.parametrize("option", ["--text", "--trimap", "--mask", "--rough-mask"])
     def test_what_is_said_reaches_the_model(self, run, picture, option):
         picture(Path("a.jpg"))
         halves("1.png", left=100, right=200)

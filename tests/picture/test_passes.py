@@ -19,6 +19,7 @@ from omnialpha_cli.model.omnialpha import Request
 from omnialpha_cli.picture.passes import second_pass
 from omnialpha_cli.picture.prepare import prepare
 from omnialpha_cli.picture.settings import Settings
+from omnialpha_cli.status import ItemError
 from omnialpha_cli.tasks import TASKS, passes, with_layers
 
 KNOWN = ("matte.auto", "matte.text", "matte.trimap", "remove.mask")
@@ -162,7 +163,7 @@ def test_words_choose_one_of_two_objects():
 
         def relevance(self, picture, words):
             assert words == "red cat"
-            return torch.tensor([[1.0, -1.0]]).expand(4, 2)
+            return torch.tensor([[5.0, -5.0]]).expand(4, 2)
 
     model = Two(tasks=("matte.auto", "matte.rough-mask", "remove.mask"))
     alpha = OmniAlpha(model).matte(np.full((64, 64, 3), 100, np.uint8), text="red cat")[..., 3]
@@ -170,8 +171,10 @@ def test_words_choose_one_of_two_objects():
     assert alpha[10:22, 10:22].min() > 250 and alpha[38:58, 38:58].max() == 0
 
 
-@pytest.mark.parametrize(("logit", "told"), [(5.0, False), (-1.0, True)])
-def test_it_is_told_where_nothing_looks_like_what_the_words_name(photo, logit, told):
+@pytest.mark.parametrize(
+    ("logit", "fault"), [(5.0, None), (-1.0, "no red cat found in "), (0.0, "know no word of 'red cat'")]
+)
+def test_what_is_not_there_is_not_replaced_by_another_thing(photo, logit, fault):
     class Sure(Recorder):
         def relevance(self, picture, words):
             return torch.full((4, 4), logit)
@@ -179,8 +182,13 @@ def test_it_is_told_where_nothing_looks_like_what_the_words_name(photo, logit, t
     model = Sure(tasks=("matte.auto", "matte.rough-mask"))
     task, settings = TASKS["matte.text"], Settings(text="red cat")
     prepared = prepare(task, [from_array(photo)], model.defaults, settings, passes(task, model.tasks))
-    ((after, _),) = second_pass(model, [(prepared, model.run([prepared.request])[0])], settings)
-    assert any("nothing in it looks like 'red cat'" in warning for warning in after.warnings) == told
+    made = [(prepared, model.run([prepared.request])[0])]
+    if fault is not None:
+        with pytest.raises(ItemError, match=fault) as raised:
+            second_pass(model, made, settings)
+        assert raised.value.code == "hint" and "--anyway" in str(raised.value)
+    ((after, _),) = second_pass(model, made, replace(settings, anyway=True))
+    assert any((fault or "found in") in warning for warning in after.warnings) == (fault is not None)
 
 
 def drawing() -> OmniAlpha:

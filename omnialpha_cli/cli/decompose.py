@@ -36,8 +36,4 @@ def decompose(
 
     task, given = choose_task("decompose", hints)
     order = plan_pictures(with_layers(task, layers), inputs or [], options, finding, given)
-<<<<<<< HEAD
-    raise typer.Exit(execute(order, options, Settings.of(options, finding, finishing)))
-=======
-    raise typer.Exit(execute(order, options, Settings.of(options, finishing, anyway=hints.anyway)))
->>>>>>> 0f05f46 (Words that name nothing in a picture fail the item; --anyway)
+    raise typer.Exit(execute(order, options, Settings.of(options, finding, finishing, anyway=hints.anyway)))

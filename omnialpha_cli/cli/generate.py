@@ -45,7 +45,9 @@ def generate(
 ) -> None:
     """Make pictures from words: objects with true transparency, or whole scenes.
 
-    The embedded weights draw sketches. Results are named {index:04}_{seed}.png, by the number of the prompt, from 0, and the seed.
+    The embedded weights draw sketches.
+
+    Results are named {index:04}_{seed}.png, by the number of the prompt, from 0, and the seed.
     """
     from .execute import execute
     from .planning import plan_words

@@ -41,9 +41,5 @@ def matte(
     if steady and task.hint != "none":
         raise UsageError(f"--steady makes its own hints; leave --{task.hint} out")
     order = plan_pictures(task, inputs or [], options, finding, given, steady)
-<<<<<<< HEAD
-    settings = Settings.of(options, finding, finishing, alpha_only=alpha_only, steady=steady)
-=======
-    settings = Settings.of(options, finishing, anyway=hints.anyway, alpha_only=alpha_only, steady=steady)
->>>>>>> 0f05f46 (Words that name nothing in a picture fail the item; --anyway)
+    settings = Settings.of(options, finding, finishing, anyway=hints.anyway, alpha_only=alpha_only, steady=steady)
     raise typer.Exit(execute(order, options, settings))

@@ -108,11 +108,21 @@ def plan_words(task: Task, prompts: Sequence[str], options: Options, count: int)
 def check_formats(items: Sequence[Item], settings: Settings) -> None:
     """Raise UsageError where an option is not for the format of any result."""
     rows = [FORMATS[name] for name in sorted({item.format for item in items})]
+    if settings.flatten is not None:
+        if settings.alpha_only:
+            raise UsageError("--alpha-only and --flatten exclude each other; give one")
+        if settings.steady:
+            raise UsageError("--steady needs the transparency of the frame before; leave --flatten out")
+        if any(len(item.task.outputs) > 1 for item in items):
+            raise UsageError("--flatten puts one picture on a colour, not layers; use it with another command")
     for row in rows:
         if settings.alpha_only and not row.grey:
             raise UsageError(f"--alpha-only: --format {row.name} holds no pictures of one channel; give another")
         if settings.steady and not row.readable:
             raise UsageError(f"--steady: results of --format {row.name} cannot be read back; give another")
+        layers = {layer for item in items if item.format == row.name for layer in item.task.outputs}
+        if not row.transparent and settings.flatten is None and "foreground" in layers:
+            raise UsageError(f"--format {row.name} has no transparency: give another, or a colour with --flatten white")
     if settings.premultiplied and all(row.alpha == "straight" for row in rows):
         raise UsageError("--premultiplied is for --format tiff; exr always is, and other formats never are")
     if settings.exr_parts and all(row.name != "exr" for row in rows):

@@ -16,13 +16,26 @@ def option(*names: str, panel: str, help: str, **more: Any) -> Any:
     return typer.Option(*names, rich_help_panel=panel, help=help, envvar=variable, **more)
 
 
+def colour(text: str) -> str:
+    """Return a colour that CSS has a name for, or notes as #rrggbb and rgb(…), as `#rrggbb`."""
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+        if len(ImageColor.getrgb(text)) > 3:
+            raise ValueError("it has alpha")
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no opaque colour; give one such as white or #ff8800") from error
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
 # fmt: off
 # Options of settings: their types and defaults are those of `picture.settings`, whose groups a command takes whole.
 SETTINGS = {
     "format": option(
         "--format", panel=OUTPUT, show_default=False,
         help="File format; by default exr for half, float and log sources, else png. Layers go into one file, but for "
-             "png and webp into a folder."),
+             "png and webp into a folder; jpg is for opaque results, of --flatten."),
     "depth": option(
         "--depth", panel=OUTPUT, show_default=False, help="Bits a channel; by default the source's."),
     "premultiplied": option(
@@ -35,6 +48,9 @@ SETTINGS = {
         "--output-space", panel=OUTPUT, metavar="SPACE", show_default=False,
         help="Colour space of the results, by its name in $OCIO or the studio configuration; source is the source's. "
              "By default linear for EXR, else the source's where the file can tell of it."),
+    "flatten": option(
+        "--flatten", panel=OUTPUT, metavar="COLOUR", show_default=False, parser=colour,
+        help="Put results on a colour, such as white or #ff8800, instead of transparency."),
     "layer": option(
         "--layer", panel=INPUTS, metavar="NAME", show_default=False,
         help="Layer of EXR files; by default RGBA without a prefix, rgba, beauty, Combined, or the only one."),

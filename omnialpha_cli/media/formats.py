@@ -16,7 +16,8 @@ class Format:
     none. `several` tells where the layers of a result go: each to a file of its own in a folder, or all into one file.
     `alpha` is what the format's own rules say of colour beside alpha. `holds` says which encodings of colour the file
     can tell its reader about; where EXR is meant, it is scene-linear light. `grey` tells whether there can be a picture
-    of one channel (`--alpha-only`) in it, `readable` whether this tool reads it back.
+    of one channel (`--alpha-only`) in it, `readable` whether this tool reads it back,
+    `transparent` whether it has alpha.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Format:
     holds: frozenset[str]
     grey: bool = True
     readable: bool = True
+    transparent: bool = True
 
     def depth_for(self, source: Depth, wanted: Depth | None) -> Depth:
         """The depth to write. Raises UsageError if the format cannot hold it."""
@@ -60,6 +62,7 @@ FORMATS: dict[str, Format] = {
         Format("ora", ".ora", _INTEGERS, "file", "straight", _PROFILE, grey=False, readable=False),
         Format("psd", ".psd", _BYTES, "file", "straight", _PROFILE, grey=False, readable=False),
         Format("webp", ".webp", _BYTES, "folder", "straight", _PROFILE),
+        Format("jpg", ".jpg", _BYTES, "folder", "straight", _PROFILE, grey=False, transparent=False),
     )
 }
 DEFAULT: dict[Depth, str] = {"8": "png", "16": "png", "half": "exr", "float": "exr"}

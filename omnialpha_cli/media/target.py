@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from . import tags
-from .colour import LINEAR, SRGB, Encoding
+from .colour import LINEAR, SRGB, Encoding, convert
 from .formats import Depth, Format, choose_format
 from .image import Image, Metadata
 from .ocio import find_space
@@ -22,7 +24,8 @@ class Target:
 
     `premultiplied` tells that a TIFF file shall be; `parts` that an EXR file shall have one a layer. `windows` are
     where the pixels lie; formats that have none get the display window. `rest` names what an EXR file shall keep of its
-    source. `provenance` is what made it (`provenance.py`), empty where that is not to be told.
+    source. `ground` is the colour, so encoded, that a picture is put on. `provenance` is what made it
+    (`provenance.py`), empty where that is not to be told.
     """
 
     format: str = "png"
@@ -34,6 +37,7 @@ class Target:
     windows: Windows | None = None
     rest: Taken | None = None
     compression: Compression = "fast"
+    ground: tuple[float, ...] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -83,3 +87,11 @@ def target_for(
     else:
         encoding = source.encoding if source is not None and space == SOURCE else find_space(space)
     return Target(row.name, chosen, encoding, metadata, windows=windows)
+
+
+def ground_of(colour: str | None, encoding: Encoding) -> tuple[float, ...] | None:
+    """Return a colour `#rrggbb`, which is sRGB, in an encoding."""
+    if colour is None:
+        return None
+    srgb = np.frombuffer(bytes.fromhex(colour[1:]), np.uint8).astype(np.float32) / np.float32(255)
+    return tuple(convert(srgb[None, None], SRGB, encoding)[0, 0].tolist())

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,8 @@ from .target import Target
 from .windows import place
 
 # Functions of modules in `encoders`, imported when they are used: what writes PSD alone takes a third of a second.
-FLAT = {"png": "png.write", "tiff": "tiff.write", "tiff-pages": "tiff.write", "exr": "exr.write", "webp": "webp.write"}
+FLAT = {"png": "png.write", "tiff": "tiff.write", "tiff-pages": "tiff.write", "exr": "exr.write", "webp": "webp.write",
+        "jpg": "jpeg.write"}  # fmt: skip
 LAYERED = {
     "tiff": "tiff.write_layers", "tiff-pages": "tiff.write_pages", "exr": "exr.write_layers", "ora": "ora.write_layers",
     "psd": "psd.write_layers",
@@ -36,12 +38,16 @@ def write_picture(path: Path, rgba: Floats, target: Target, light: NDArray[np.bo
     """Write one straight RGBA picture (H, W, 4), its colours encoded as `target.encoding` says.
 
     Integer formats clamp to [0, 1]. Premultiplied ones keep the colours of the pixels `light` (H, W) with alpha 0.
-    Raises OSError.
+    Where the target has a `ground` the picture is put on it. Raises OSError.
     """
+    if target.format != "exr":
+        rgba, light, target = _shown(rgba, target), None, replace(target, windows=None)
+    if target.ground is not None:
+        rgba = _on_ground(rgba, target.ground, light)
     if target.format == "exr":
         _encoder(FLAT["exr"])(path, rgba, target, light)
     elif target.format in FLAT:
-        _encoder(FLAT[target.format])(path, _shown(rgba, target), target)
+        _encoder(FLAT[target.format])(path, rgba, target)
     else:
         write_layers(path, [Layer("foreground", rgba)], target)
 
@@ -55,6 +61,14 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     """Write layers, bottom first, into one file. Raises OSError."""
     shown = [Layer(layer.name, _shown(layer.rgba, target)) for layer in layers]
     _encoder(LAYERED[target.format])(path, shown, target)
+
+
+def _on_ground(rgba: Floats, ground: Sequence[float], light: NDArray[np.bool_] | None) -> Floats:
+    """Put a picture (H, W, 4) on one colour: opaque RGBA, to which the pixels `light` (H, W) add theirs."""
+    colour, alpha = rgba[..., :3], rgba[..., 3:]
+    front = colour * alpha if light is None else np.where(light[..., None], colour, colour * alpha)
+    flat = front + (1 - alpha) * np.asarray(ground, np.float32)
+    return np.concatenate((flat, np.ones_like(alpha)), -1)
 
 
 def _shown(pixels: Floats, target: Target) -> Floats:

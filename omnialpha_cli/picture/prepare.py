@@ -17,7 +17,7 @@ from ..media.exposure import Exposure, is_scene, meter, pushed, shown, taken_bac
 from ..media.image import Image
 from ..media.notes import RunNote
 from ..media.rest import taken_of
-from ..media.target import Target, target_for
+from ..media.target import Target, ground_of, target_for
 from ..media.windows import align
 from ..model.omnialpha import Defaults, Request
 from ..status import ItemError
@@ -98,6 +98,7 @@ def prepare(
         premultiplied=settings.premultiplied,
         parts=settings.exr_parts,
     )
+    target = replace(target, ground=ground_of(settings.flatten, target.encoding))
     if settings.keep_layers and target.format == "exr":
         target = replace(target, rest=taken_of(source))
     if source is None:

@@ -13,7 +13,7 @@ from ..status import UsageError
 Refine = Literal["guided", "laplacian", "none"]
 Screen = Literal["green", "blue", "auto"]
 LEAST = {"seed": 0, "steps": 1, "guidance": 0.0, "canvas": 64, "grow": 0, "width": 16, "height": 16}
-FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp"]
+FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp", "jpg"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class OutputOptions:
     """What a result's file holds: a row of `media.formats` and a depth, by default chosen by the source's depth.
 
     `premultiplied` is for TIFF, `exr_parts` for layers in EXR; `keep_layers` writes the other channels and parts of an
-    EXR source beside the result. `output_space` is a colour space of OpenColorIO's, or `source`.
+    EXR source beside the result. `output_space` is a colour space of OpenColorIO's, or `source`. `flatten` is a
+    colour `#rrggbb` that results are put on.
     """
 
     format: FormatName | None = None
@@ -77,6 +78,7 @@ class OutputOptions:
     exr_parts: bool = False
     keep_layers: bool = False
     output_space: str | None = None
+    flatten: str | None = None
 
 
 @dataclass(frozen=True)

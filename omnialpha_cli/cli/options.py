@@ -1,6 +1,6 @@
 """The options that several commands share, each defined once, and the panels that `--help` shows them in.
 
-Every option has an environment variable: `--batch-size` is `OMNIALPHA_BATCH_SIZE`.
+Every option has an environment variable: `--batch-size` is `OMNIALPHA_BATCH_SIZE`; a file may give them too (`config`).
 """
 
 import copy
@@ -16,6 +16,7 @@ from typer.core import TyperOption
 from typer.models import OptionInfo
 
 from ..picture.settings import OutputOptions, Sampling, SourceOptions
+from .config import read_config
 from .settings import INPUTS, MODEL, OUTPUT, PANELS, RUN, SETTINGS, option
 
 # What `--help` shows of the commands that make pictures; `--help-all` shows the rest, and the environment variables.
@@ -162,6 +163,9 @@ class Options(Sampling, OutputOptions):
         "--fail-fast", panel=RUN, help="Stop at the first failed item.")] = False
     max_failures: Annotated[int | None, option(
         "--max-failures", panel=RUN, min=1, metavar="N", help="Stop after N failed items.")] = None
+    config: Annotated[Path | None, option(
+        "--config", panel=RUN, metavar="FILE", show_default=False, is_eager=True, callback=read_config,
+        help="Take options from a TOML file, by default omnialpha.toml where there is one.")] = None
     quiet: Annotated[bool, option(
         "--quiet", "-q", panel=RUN, help="Only warnings and failures on standard error.")] = False
     verbose: Annotated[bool, option(

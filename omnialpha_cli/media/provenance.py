@@ -8,6 +8,7 @@ import hashlib
 import json
 import mmap
 import re
+import shlex
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -191,12 +192,12 @@ def command(values: Record) -> str:
         if value is True:
             words.append("--" + option.replace("_", "-"))
         elif value not in (None, False, 0, "guided") or option == "seed":
-            words += ["--" + option.replace("_", "-"), str(value)]
+            words += ["--" + option.replace("_", "-"), shlex.quote(str(value))]
     return " ".join(words)
 
 
 OPTIONS = ("seed", "steps", "guidance", "canvas", "dtype", "format", "depth", "premultiplied", "exr_parts", "refine",
-           "despill", "effects", "grow", "alpha_only", "steady", "quantize")  # fmt: skip
+           "despill", "effects", "grow", "flatten", "alpha_only", "steady", "quantize")  # fmt: skip
 
 
 def _quoted(text: object) -> str:

@@ -27,8 +27,9 @@ def model():
 
 @pytest.fixture
 def picture():
-    """A grey picture with a red square, and the mask of that."""
+    """A grey picture with a green wall above, and before both a red square, and the mask of that."""
     photo, mask = np.full((64, 64, 3), 100, np.uint8), np.zeros((64, 64), np.uint8)
+    photo[:12] = 51, 204, 51
     photo[16:48, 16:48], mask[16:48, 16:48] = (250, 10, 10), 255
     return photo, mask
 
@@ -37,10 +38,12 @@ def picture():
 def test_what_it_says_stands_in_the_hole_alone(model, picture, hint):
     photo, mask = picture
     result = model.remove(photo, **{hint: mask})[..., :3]
-    assert (np.abs(result[24:40, 24:40].astype(int) - (51, 204, 51)) <= 6).all()  # led a little to the surroundings
+    # Patches of the wall, led to the grey around them, as joins are: nearer to what it says than to the surroundings.
+    wall, grey = (np.abs(result[24:40, 24:40].astype(int) - colour).sum(-1) for colour in ((51, 204, 51), 100))
+    assert (wall < grey).all()
     assert np.array_equal(result[mask == 0], photo[mask == 0])
     filled, hole = model.model.specialists["inpainter"].shown
-    assert (filled - 100 / 255).abs().max() < 0.02  # it is shown nothing of the object
+    assert filled[:, (0, 2)].max() < 100 / 255 + 0.02  # it is shown nothing of the object
     assert hole[0, 0, 14:50, 14:50].all() and not hole[0, 0, :12].any()  # and that its edge is not to be believed
 
 

@@ -175,13 +175,16 @@ class OmniAlpha:
         (picture,) = self._run(task, [_picture(image, "image")], sampling, text=_words(prompt))
         return picture
 
-    def _make(self, command: str, image: Picture, options: Mapping[str, Any], layers: int = 2) -> list[Pixels]:
+    def _make(
+        self, command: str, image: Picture, options: Mapping[str, Any], layers: int | None = None
+    ) -> list[Pixels]:
         """The results of the task that the hint among the options chooses."""
         hints = {hint: options[hint] for hint in HINTS if options.get(hint) is not None}
         if len(hints) > 1:
             raise UsageError(f"{' and '.join(hints)} exclude each other; give one")
         hint = next(iter(hints), "auto")
-        task = with_layers(TASKS[f"{command}.{hint.replace('_', '-')}"], layers)
+        task = TASKS[f"{command}.{hint.replace('_', '-')}"]
+        task = with_layers(task, layers or len(task.outputs))
         text = hints.pop("text", None)
         others = {name: value for name, value in options.items() if name not in HINTS}
         pictures = [_picture(one, name) for name, one in {"image": image, **hints}.items()]

@@ -113,6 +113,25 @@ def plan(
     return _checked(items, output, template)
 
 
+def plan_together(
+    sources: Sequence[Source],
+    task: Task,
+    *,
+    output: Path,
+    template: str | None = None,
+    text: str | None = None,
+    format: str | None = None,
+    depth: Depth | None = None,
+) -> list[Item]:
+    """Plan one item whose inputs are all sources, at least one, in order; it is named after the first. Errors as of
+    `plan`.
+    """
+    (item,) = plan(sources[:1], task, output=output, template=template, text=text, format=format, depth=depth)
+    inputs = tuple(source.path for source in sources)
+    error = next(filter(None, map(_unusable, inputs)), None)
+    return _checked([replace(item, inputs=inputs, error=error)], output, template)
+
+
 def plan_prompts(
     prompts: Sequence[str],
     task: Task,

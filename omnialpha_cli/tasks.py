@@ -1,5 +1,5 @@
-"""The tasks, as data: 21 in the paper's five categories (arXiv 2511.20211), matting with a clean plate, and an empty
-background from words.
+"""The tasks, as data: 21 in the paper's five categories (arXiv 2511.20211), matting with a clean plate, an empty
+background from words, and the model itself, which is asked with any words about any pictures.
 
 A task says which images go in, which RGBA layers come out, and with which prompt. A command is a set of rows of
 this table that differ in their hint; no command has model code of its own.
@@ -11,9 +11,9 @@ from typing import Literal
 
 from .status import UsageError
 
-Command = Literal["generate", "complete", "matte", "remove", "decompose"]
+Command = Literal["generate", "complete", "matte", "remove", "decompose", "run"]
 Hint = Literal["none", "text", "trimap", "mask", "rough-mask", "background"]
-Role = Literal["scene", "foreground", "background", "trimap", "mask", "rough-mask"]
+Role = Literal["scene", "foreground", "background", "trimap", "mask", "rough-mask", "image"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Task:
     def needs_text(self) -> bool:
         """Whether the prompt has a place for the user's words."""
         return "{text}" in self.prompt
+
+    @property
+    def hint_is_data(self) -> bool:
+        """Whether the second input is a trimap or mask, whose values are no colours."""
+        return self.hint in ("trimap", "mask", "rough-mask")
 
 
 # Word for word the prompts of the published model (its v2 scripts, and v1 for the trimap tasks).
@@ -102,6 +107,7 @@ TASKS: dict[str, Task] = {
              _MASK + _LAYERS + "."),
         Task("decompose.rough-mask", "decompose", "rough-mask", ("scene", "rough-mask"), ("background", "foreground"),
              _ROUGH + _LAYERS + "."),
+        Task("run", "run", "text", (), ("image",), "{text}"),
     )
 }  # fmt: skip
 
@@ -117,11 +123,12 @@ def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
     rest (`imaging/matte/difference_key.py`), better than a network that was shown the plate. Else, where both are
     known, an object is matted, and with its matte as mask taken out: that is removal, and with the matte a
     decomposition. Weights that cannot mat what words name mat everything; the words choose from that. What is missing
-    in a completion can be made from words alone, and a scene of a background and an object. Empty if there is no way.
+    in a completion can be made from words alone, and a scene of a background and an object. The model itself is in all
+    weights. Empty if there is no way.
     """
     if task.hint == "background" and "matte.auto" in known:
         return (TASKS["matte.auto"],)
-    if task.name in known:
+    if task.name in known or task.command == "run":
         return (task,)
     if task.command == "complete":
         (given,) = task.inputs
@@ -151,8 +158,14 @@ def refuse_untrained(task: Task, weights: str, known: Collection[str], remedy: s
 
 
 def with_layers(task: Task, layers: int) -> Task:
-    """Return a decomposition into so many layers: the task itself for 2, else one named like `decompose.auto/3`."""
-    if layers == 2:
+    """Return the task with so many layers: itself if it has them, else one named like `decompose.auto/3`."""
+    if layers == len(task.outputs):
         return task
-    foregrounds: list[Role] = ["foreground"] * (layers - 1)
-    return replace(task, name=f"{task.name}/{layers}", outputs=("background", *foregrounds))
+    outputs = (task.outputs[0], *[task.outputs[-1]] * (layers - 1))
+    return replace(task, name=f"{task.name}/{layers}", outputs=outputs)
+
+
+def of_pictures(count: int, layers: int) -> Task:
+    """Return the task of the model itself with so many pictures and layers."""
+    image: Role = "image"
+    return replace(with_layers(TASKS["run"], layers), inputs=(image,) * count)

@@ -42,7 +42,7 @@ def commands(page: Path) -> list[list[str]]:
 
 def options(command) -> set[str]:
     """Every option of a command and of those below it."""
-    own = {"--help"}.union(*(parameter.opts for parameter in command.params))
+    own = {"--help"}.union(*(parameter.opts + parameter.secondary_opts for parameter in command.params))
     return own.union(*map(options, below(command).values()))
 
 

@@ -25,7 +25,7 @@ class Reader:
 
     def pictures(self, item: Item) -> list[Image]:
         """Read the item's pictures, overscan too. Raises ItemError."""
-        is_data = item.task.hint != "background"
+        is_data = item.task.hint_is_data
         return [self._picture(path, i > 0, i > 0 and is_data) for i, path in enumerate(item.inputs)]
 
     def exposure(self, item: Item, images: Sequence[Image]) -> Exposure | None:

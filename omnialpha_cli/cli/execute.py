@@ -72,6 +72,8 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
         _refuse_absent(order, items, console)
         for remark in (*order.remarks, *remarks):
             console.warn(remark)
+        if settings.negative and (settings.guidance or 0) <= 1:
+            console.warn("--negative-prompt does nothing without guidance: give --guidance above 1")
         if weights.caution and not options.lora:
             console.warn(weights.caution)
         if options.dry_run:

@@ -9,7 +9,7 @@ import typer
 from ..picture.settings import Settings
 from ..status import NoInputsError, UsageError
 from ..tasks import TASKS
-from .options import INPUTS, OUTPUT, Options, Prompts, option, takes_options
+from .options import INPUTS, OUTPUT, Options, Prompts, option, parse_size, takes_options
 
 EXAMPLES = """Examples:
 
@@ -54,7 +54,7 @@ def generate(
 
     task = TASKS["generate.scene" if scene else "generate.foreground"]
     order = replace(plan_words(task, _prompts(prompts or [], source), options, count), names_from=source)
-    width, height = _size(size) or (None, None)
+    width, height = parse_size(size) or (None, None)
     raise typer.Exit(execute(order, options, Settings.of(options, width=width, height=height)))
 
 
@@ -75,13 +75,3 @@ def _prompts(given: list[str], source: Path | None) -> list[str]:
     if not prompts:
         raise NoInputsError(f"no prompt in {source}")
     return prompts
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    """(width, height) of `WxH`."""
-    if text is None:
-        return None
-    width, x, height = text.lower().partition("x")
-    if not (x and width.isdecimal() and height.isdecimal() and int(width) >= 16 and int(height) >= 16):
-        raise UsageError(f"--size {text}: give WxH in pixels, from 16, for example 768x512")
-    return int(width), int(height)

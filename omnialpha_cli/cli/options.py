@@ -16,6 +16,7 @@ from typer.core import TyperOption
 from typer.models import OptionInfo
 
 from ..picture.settings import OutputOptions, Sampling, SourceOptions
+from ..status import UsageError
 from .config import read_config
 from .settings import INPUTS, MODEL, OUTPUT, PANELS, RUN, SETTINGS, option
 
@@ -171,6 +172,16 @@ class Options(Sampling, OutputOptions):
     verbose: Annotated[bool, option(
         "--verbose", "-v", panel=RUN, help="Say more: device, threads, times of the stages.")] = False
 # fmt: on
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Return (width, height) of `WxH`. Raises UsageError."""
+    if text is None:
+        return None
+    width, x, height = text.lower().partition("x")
+    if not (x and width.isdecimal() and height.isdecimal() and int(width) >= 16 and int(height) >= 16):
+        raise UsageError(f"--size {text}: give WxH in pixels, from 16, for example 768x512")
+    return int(width), int(height)
 
 
 F = TypeVar("F", bound=Callable[..., None])

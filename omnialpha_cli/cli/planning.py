@@ -10,9 +10,9 @@ from ..inputs import Found, Source, find_inputs, read_list
 from ..media.formats import FORMATS
 from ..media.target import SOURCE
 from ..picture.settings import FileOptions, Settings
-from ..plan import Item, plan, plan_prompts
+from ..plan import Item, plan, plan_prompts, plan_together
 from ..status import NoInputsError, UsageError
-from ..tasks import TASKS, Command, Task
+from ..tasks import TASKS, Command, Task, of_pictures
 from .options import HintOptions, InputOptions, Options
 from .piped import STDIN, Pipe
 
@@ -103,6 +103,19 @@ def plan_words(task: Task, prompts: Sequence[str], options: Options, count: int)
         format=options.format, depth=options.depth,
     )  # fmt: skip
     return Order(task, items, output_of(task, options))
+
+
+def plan_run(prompt: str, names: Sequence[str], options: Options, finding: InputOptions, layers: int) -> Order:
+    """Plan the one item of the model itself, with all pictures named, perhaps none. Raises UsageError."""
+    if not names and finding.files_from is None:
+        return plan_words(of_pictures(0, layers), [prompt], options, 1)
+    found = _find(names, finding, output := options.output or Path("run"))
+    task = of_pictures(len(found.sources), layers)
+    items = plan_together(
+        found.sources, task, output=output, template=options.name, text=prompt, format=options.format,
+        depth=options.depth,
+    )  # fmt: skip
+    return Order(task, items, output, found.remarks, round(finding.max_pixels * 1e6), finding.files_from)
 
 
 def check_formats(items: Sequence[Item], settings: Settings) -> None:

@@ -74,6 +74,10 @@ SETTINGS = {
     "canvas": option(
         "--canvas", panel=MODEL, min=LEAST["canvas"], metavar="PIXELS",
         help="Side of the square whose area the network works at; by default the weights' own."),
+    "enlarge": option(
+        "--enlarge/--no-enlarge", panel=MODEL, show_default=False,
+        help="Enlarge pictures that are smaller than the canvas; by default as the weights were trained: the embedded "
+             "ones do, the published ones do not."),
     "refine": option(
         "--refine", panel=OUTPUT,
         help="How soft edges come to full size: guided by the picture, by its matting laplacian (slower, for stills "

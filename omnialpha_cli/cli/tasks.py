@@ -40,7 +40,7 @@ def tasks(
     table = Table("task", "in", "out", "done by", box=None, pad_edge=False)
     table.columns[0].no_wrap = True  # the names are what one copies
     for task, trained, in_two in rows:
-        inputs = [*task.inputs, *["text"] * task.needs_text]
+        inputs = [*task.inputs, *["text"] * task.needs_text, *["any images"] * (task.command == "run")]
         known = [*trained, *["published"] * task.published, *(f"{name} in two passes" for name in in_two)]
         table.add_row(task.name, ", ".join(inputs), ", ".join(task.outputs), ", ".join(known) or "–")
     Console().print(table)

@@ -18,8 +18,13 @@ LATENTS_STD = (2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
 
 
 def by_task(table: Mapping[str, Mapping[str, Any]], task: str) -> dict[str, Any]:
-    """The settings of one task, `COMMAND.…`, in a table by commands and tasks: those of its command, and its own."""
-    return {**table.get(task.partition(".")[0], {}), **table.get(task, {})}
+    """Return the settings of one task, `COMMAND.…`, in a table by commands and tasks: its command's, and its own.
+
+    Of `decompose.auto/3` its own are those of `decompose.auto`, too.
+    """
+    plain, _, layers = task.partition("/")
+    command = plain.partition(".")[0]
+    return {**table.get(command, {}), **table.get(plain, {}), **(table.get(task, {}) if layers else {})}
 
 
 class FromDict:

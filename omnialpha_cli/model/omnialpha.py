@@ -39,7 +39,8 @@ class Defaults(FromDict):
     sizes err in different places. With `fill` a removal that is told where the object is starts from its scene with
     the object painted over (`imaging/fill.py`), not from the scene. With `square` what is made from words alone is
     drawn on a square, and lies in the middle of other shapes. `dtype` is the number type the weights are meant to run
-    in.
+    in. With `enlarge` pictures that are smaller than the canvas are enlarged to it. With `shared` the canvas's area is
+    that of all images of a request together.
     """
 
     steps: int = 50
@@ -50,6 +51,8 @@ class Defaults(FromDict):
     mirror_scale: float = 1.0
     fill: bool = False
     square: bool = False
+    enlarge: bool = True
+    shared: bool = False
     dtype: str = "float32"
     commands: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
 
@@ -100,8 +103,8 @@ class OmniAlpha:
     ) -> list[list[Tensor]]:
         """One list of RGBA (4, H, W) float32 CPU tensors in [0, 1] a request, in the order of its targets.
 
-        `steps` and `guidance` replace the weights' defaults; guidance 1 is none. What shares a call changes a result by
-        no more than rounding: noise is drawn per item.
+        `steps` and `guidance` replace the weights' defaults; guidance at or below 1 is none. What shares a call changes
+        a result by no more than rounding: noise is drawn per item.
         """
         results: list[list[Tensor]] = [[] for _ in requests]
         for members, layers in self.run_batches(requests, steps, guidance):
@@ -131,7 +134,7 @@ class OmniAlpha:
         batches = [self._views([requests[i] for i in part]) for part in parts]
         staged = self.memory.mode != "resident"
         with present(self.context_encoder, self.device, staged):
-            contexts = [[self.context(view, guided=scale != 1) for view in views] for views in batches]
+            contexts = [[self.context(view, guided=scale > 1) for view in views] for views in batches]
         inputs = [[self.encode(view) for view in views] for views in batches]
         with present(self.transformer, self.device, staged=self.memory.mode == "staged"):
             for part, views, known, seen in zip(parts, batches, contexts, inputs, strict=True):
@@ -145,7 +148,8 @@ class OmniAlpha:
 
     def _views(self, batch: Sequence[Request]) -> list[Sequence[Request]]:
         """What is run of requests of one layout: themselves, and, where it helps, their mirror images."""
-        mirrored = self.defaults.mirror and bool(batch[0].inputs)
+        asked_directly = batch[0].task.partition("/")[0] == "run"  # words may tell left from right
+        mirrored = self.defaults.mirror and bool(batch[0].inputs) and not asked_directly
         scale = self.defaults.mirror_scale
         return [batch, [request.mirrored(scale) for request in batch]] if mirrored else [batch]
 
@@ -191,12 +195,12 @@ class OmniAlpha:
         return sampler.euler(velocity, self.noise(requests), sigmas)
 
     def context(self, requests: Sequence[Request], guided: bool) -> list[Context]:
-        """The context of every request; when `guided`, a second one with the empty prompt. Images are seen once."""
+        """The context of every request; when `guided`, a second one with the negative prompt. Images are seen once."""
         images = [[self._to_device(i) for i in r.inputs] for r in requests]
         seen = self.context_encoder.look(images)
         contexts = [self.context_encoder.read([r.prompt for r in requests], seen)]
         if guided:
-            contexts.append(self.context_encoder.read([""] * len(requests), seen))
+            contexts.append(self.context_encoder.read([r.negative for r in requests], seen))
         return contexts
 
     def subject(self, words: str) -> str:

@@ -18,7 +18,8 @@ class Request:
 
     `targets` are the (H, W) in pixels of the images to make. Sides are multiples of 16, those of inputs of 32 for the
     embedded context. `inpaint_mask` (H, W), of bools, is where the first input was filled, and the one target is to
-    differ. `task` is the name of its row in the table of tasks, which says what serves it.
+    differ. `task` is the name of its row in the table of tasks, which says what serves it. Guidance leads away from the
+    `negative` prompt.
     """
 
     prompt: str
@@ -27,6 +28,7 @@ class Request:
     seed: int = 0
     inpaint_mask: Tensor | None = None
     task: str = ""
+    negative: str = ""
 
     def mirrored(self, scale: float = 1.0) -> "Request":
         """The same of the mirror images, opaque ones, on canvases of about `scale` times the sides."""

@@ -135,12 +135,18 @@ def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mo
     return [opaque(full)]
 
 
+def _as_painted(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
+    """What the model painted, each layer with its transparency."""
+    return [prepared.canvas.restore(layer) for layer in layers]
+
+
 FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings, Model], list[Tensor]]] = {
     "matte": _matte,
     "remove": _remove,
     "decompose": _decompose,
     "generate": _render,
     "complete": _complete,
+    "run": _as_painted,
 }
 
 

@@ -1,5 +1,6 @@
 """Pictures in image space → a request to the model."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,8 @@ from ..status import ItemError
 from ..tasks import Task
 from .nonfinite import Odd, without_odd
 from .settings import Settings
+
+SHARE = 0.97  # of a side that several images share: no canvas is so much larger than was asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +104,8 @@ def prepare(
     target = replace(target, ground=ground_of(settings.flatten, target.encoding))
     if settings.keep_layers and target.format == "exr":
         target = replace(target, rest=taken_of(source))
+    if task.command == "run":
+        return _as_given(task, images, prompt, defaults, settings, target)
     if source is None:
         size = settings.height or side, settings.width or side
         canvas = _drawn_canvas(*size, side, defaults.multiple, square=defaults.square)
@@ -121,7 +126,7 @@ def prepare(
         return Prepared(
             task, request, canvas, source, plate, alpha, None, None, warnings, target, odd, exposure=exposure
         )  # fmt: skip
-    canvas = choose_canvas(height, width, side, defaults.multiple)
+    canvas = choose_canvas(height, width, _limited(side, source, defaults, settings), defaults.multiple)
     views = [_view(source, plate, target.encoding, exposure, alpha, task, canvas)]  # (4, h, w) each
     hint, clean_plate, hole = None, None, None
     if len(images) > 1:
@@ -150,6 +155,38 @@ def prepare(
         task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd, second, choose,
         exposure=exposure,
     )  # fmt: skip
+
+
+def _as_given(
+    task: Task, images: Sequence[Image], prompt: str, defaults: Defaults, settings: Settings, target: Target
+) -> Prepared:
+    """Show pictures as they are, each on a canvas of its own shape; what the model makes has the first one's size."""
+    side = settings.canvas or defaults.canvas
+    if defaults.shared:
+        side = round(SHARE * side / math.sqrt(len(images) + len(task.outputs)))
+    views: list[Tensor] = []
+    warnings: tuple[str, ...] = ()
+    exposure = _exposure(images[0], None, settings.exposure) if images else None  # of all, and of what is made
+    for image in images:
+        plate, _ = _plate(image, target.encoding)
+        alpha = None if image.alpha is None else torch.from_numpy(image.alpha)
+        canvas = choose_canvas(*image.size, _limited(side, image, defaults, settings), defaults.multiple)
+        views.append(_view(image, plate, target.encoding, exposure, alpha, task, canvas))
+        warnings = *warnings, *image.notes, *_lost(image, target, plate)
+    source = images[0] if images else None
+    own, limit = (source.size, _limited(side, source, defaults, settings)) if source else ((side, side), side)
+    canvas = choose_canvas(settings.height or own[0], settings.width or own[1], limit, defaults.multiple)
+    targets = (canvas.size,) * len(task.outputs)
+    request = Request(prompt, tuple(views), targets, settings.seed, task=task.name, negative=settings.negative)
+    return Prepared(
+        task, request, canvas, source, torch.empty(3, 0, 0), None, None, None, warnings, target, exposure=exposure
+    )
+
+
+def _limited(side: int, image: Image, defaults: Defaults, settings: Settings) -> int:
+    """The side of the canvas for a picture: no larger than the picture's own, unless pictures are enlarged."""
+    enlarge = defaults.enlarge if settings.enlarge is None else settings.enlarge
+    return side if enlarge else min(side, round(math.sqrt(image.size[0] * image.size[1])))
 
 
 def _lost(source: Image, target: Target, plate: Tensor) -> Iterator[str]:
@@ -270,7 +307,7 @@ def _visible(colour: Tensor, alpha: Tensor | None, task: Task) -> Tensor:
     """Straight RGBA (4, H, W) of colour (3, H, W): a foreground with its alpha, a scene over white."""
     if alpha is None:
         return opaque(colour)
-    if task.inputs[0] == "foreground":
+    if task.inputs[0] in ("foreground", "image"):
         return torch.cat((colour, alpha[None]))
     return opaque(torch.lerp(torch.ones_like(colour), colour, alpha))
 

@@ -20,13 +20,15 @@ FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp", "
 class Sampling:
     """How the model draws a result; None is the weights' own setting.
 
-    `canvas` is the side in pixels of the square whose area the model works at.
+    `canvas` is the side in pixels of the square whose area the model works at; with `enlarge` smaller pictures are
+    enlarged to it.
     """
 
     seed: int = 0
     steps: int | None = None
     guidance: float | None = None
     canvas: int | None = None
+    enlarge: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
     width: int | None = None
     height: int | None = None
     text: str | None = None
+    negative: str = ""
     steady: bool = False
     adapters: str | None = None
     quantize: str | None = None

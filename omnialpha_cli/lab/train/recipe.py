@@ -96,7 +96,8 @@ def read_recipe(path: Path) -> Recipe:
             grpo=_settings(GRPO, tables["grpo"]) if grpo_stages else None,
             grpo_stages=grpo_stages,
         )  # fmt: skip
-        if unknown := [*values, *(name for name in (*recipe.tasks, *recipe.claimed) if name not in TASKS)]:
+        trainable = TASKS.keys() - {"run"}
+        if unknown := [*values, *(name for name in (*recipe.tasks, *recipe.claimed) if name not in trainable)]:
             raise KeyError(f"unknown: {', '.join(unknown)}")
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path}: not a training recipe ({error})") from error

@@ -153,13 +153,13 @@ class Generator(nn.Module):
         self, prompts: Sequence[str], noise: Tensor, sigmas: Sequence[float], scale: float, layout: Layout,
         background: bool = False,
     ) -> Tensor:  # fmt: skip
-        """Clean tokens (B, N_targets, C·p²) of prompts from noise, float32; `scale` is that of guidance, 1 is none."""
-        dtype, guided = self.place.dtype, (False,) if scale == 1 else (False, True)
+        """Clean tokens (B, N_targets, C·p²) of prompts from noise, float32; `scale` is that of guidance, to 1 none."""
+        dtype, guided = self.place.dtype, (False,) if scale <= 1 else (False, True)
         sketches = [self.sketched(prompts, layout, silent, background).to(dtype) for silent in guided]
 
         def velocity(x: Tensor, sigma: float) -> Tensor:
             at = x.new_full((len(x),), sigma)
             found = [(x - self(x.to(dtype), at, sketch, layout).to(x.dtype)) / sigma for sketch in sketches]
-            return found[0] if scale == 1 else sampler.guide(found[0], found[1], scale)
+            return found[0] if scale <= 1 else sampler.guide(found[0], found[1], scale)
 
         return sampler.euler(velocity, noise, sigmas)

@@ -30,7 +30,7 @@ def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "run"])
 def test_every_task_is_drawn_from_one_triplet(tmp_path, name):
     task, one = TASKS[name], material(tmp_path, triplet())
     assert photo_of_shape(one, generator(0)) == (48, 64)

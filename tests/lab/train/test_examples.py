@@ -30,7 +30,7 @@ def test_the_packs_are_read_by_split(packs):
     assert read.photos[0].rgba.shape == (72, 72, 4)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "run"])
 def test_every_task_can_be_drawn(material, name):
     task = TASKS[name]
     example = draw_example(material, Mix(), task, SIZE, generator(3))

@@ -1,11 +1,9 @@
 """The model as a Python user meets it: weights by name, pictures in and out. The commands use the same functions."""
 
 import inspect
-import os
-import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 
@@ -13,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .media.image import Depth, Image, from_array
-from .media.read import read_image
+from .media.image import Depth, Image
 from .media.samples import quantise
 from .model import omnialpha
 from .model.load_options import LoadOptions
 from .model.request import Request
 from .picture.finish import finish
+from .picture.given import Picture, read_given
 from .picture.infer import infer
 from .picture.load import load_model
 from .picture.prepare import prepare
@@ -28,7 +26,6 @@ from .status import ItemError, OmniAlphaWarning, UsageError
 from .tasks import TASKS, Task, passes, refuse_untrained, with_layers
 from .weights import store
 
-Picture = Any  # a path, the bytes of a file, an open one, a PIL image, or an array as `media.image.from_array` takes
 Pixels = NDArray[Any]
 
 
@@ -144,8 +141,6 @@ class OmniAlpha:
     @_lists_options
     def decompose(self, image: Picture, *, layers: int = 2, **options: Unpack[MatteOptions]) -> list[Pixels]:
         """Take one picture apart: the background, then the foregrounds in depth order, each as of `matte`."""
-        if isinstance(layers, bool) or layers not in LAYERS:
-            raise UsageError(f"layers={layers!r}: give a number from {LAYERS[0]} to {LAYERS[-1]}")
         return self._make("decompose", image, options, layers=layers)
 
     @_lists_options
@@ -163,7 +158,8 @@ class OmniAlpha:
         """
         width, height = size or (None, None)
         task = TASKS["generate.scene" if scene else "generate.foreground"]
-        (picture,) = self._run(task, [], sampling, text=_words(prompt), width=width, height=height)
+        settings = self._settings(task, sampling, text=_words(prompt), width=width, height=height)
+        (picture,) = self._run(task, [], settings)
         return picture
 
     @_lists_options
@@ -172,35 +168,89 @@ class OmniAlpha:
         task = TASKS.get(f"complete.{given}-{want}")
         if task is None:
             raise UsageError(f"given {given}, want {want}: there is nothing to complete")
-        (picture,) = self._run(task, [_picture(image, "image")], sampling, text=_words(prompt))
+        settings = self._settings(task, sampling, text=_words(prompt))
+        (picture,) = self._run(task, [read_given(image, "image")], settings)
         return picture
+
+    def many(
+        self,
+        command: str,
+        pictures: Iterable[Picture],
+        *,
+        progress: bool = False,
+        layers: int | None = None,
+        **options: Any,
+    ) -> Iterator["Outcome"]:
+        """Do `matte`, `remove` or `decompose` for many pictures, and give an `Outcome` for each, in their order.
+
+        Pictures are read ahead and go through the network in batches. `options` are those of the method; a hint is one
+        for all pictures, or a list with one for each. With `progress` there is a bar, of tqdm. What is wrong with the
+        options is raised at once, what is wrong with a picture is its outcome's error.
+        """
+        if command not in ("matte", "remove", "decompose"):
+            raise UsageError(f"command={command!r}: give 'matte', 'remove' or 'decompose'")
+        task, hints, settings = self._asked(command, options, layers)
+        listed = list(pictures)
+        for name, hint in hints.items():
+            if isinstance(hint, list) and len(hint) != len(listed):
+                raise UsageError(f"{name}: {len(hint)} for {len(listed)} pictures; give one for each, or one for all")
+
+        def reader(index: int) -> Callable[[], list[Image]]:
+            given = {name: hint[index] if isinstance(hint, list) else hint for name, hint in hints.items()}
+            named = {f"picture {index}": listed[index]} | {f"{name} {index}": one for name, one in given.items()}
+            return lambda: [read_given(one, name) for name, one in named.items()]
+
+        return self._outcomes(command, task, [reader(index) for index in range(len(listed))], settings, progress)
+
+    def _outcomes(
+        self, command: str, task: Task, reads: Sequence[Callable[[], list[Image]]], settings: Settings, progress: bool
+    ) -> Iterator["Outcome"]:
+        from tqdm.auto import tqdm
+
+        from .batch.many import make_many
+
+        running = make_many(self.model, task, reads, settings, torch.device(self.model.device).type != "cpu")
+        for made in tqdm(running, total=len(reads), disable=not progress, unit="picture"):
+            layers = [_pixels(layer, made.images[0].depth) for layer in made.layers]
+            pixels = layers if command == "decompose" else next(iter(layers), None)
+            yield Outcome(None if made.error else pixels, made.error, made.warnings)
 
     def _make(
         self, command: str, image: Picture, options: Mapping[str, Any], layers: int | None = None
     ) -> list[Pixels]:
         """The results of the task that the hint among the options chooses."""
+        task, hints, settings = self._asked(command, options, layers)
+        pictures = [read_given(one, name) for name, one in {"image": image, **hints}.items()]
+        return self._run(task, pictures, settings)
+
+    def _asked(
+        self, command: str, options: Mapping[str, Any], layers: int | None
+    ) -> tuple[Task, dict[str, Picture], Settings]:
+        """Return the task that the hint among the options chooses, the hint if it is a picture, and the settings."""
         hints = {hint: options[hint] for hint in HINTS if options.get(hint) is not None}
         if len(hints) > 1:
             raise UsageError(f"{' and '.join(hints)} exclude each other; give one")
+        if layers is not None and (isinstance(layers, bool) or layers not in LAYERS):
+            raise UsageError(f"layers={layers!r}: give a number from {LAYERS[0]} to {LAYERS[-1]}")
         hint = next(iter(hints), "auto")
         task = TASKS[f"{command}.{hint.replace('_', '-')}"]
         task = with_layers(task, layers or len(task.outputs))
         text = hints.pop("text", None)
         others = {name: value for name, value in options.items() if name not in HINTS}
-        pictures = [_picture(one, name) for name, one in {"image": image, **hints}.items()]
-        return self._run(task, pictures, others, text=text)
+        return task, hints, self._settings(task, others, text=text)
 
-    def _run(self, task: Task, pictures: Sequence[Image], options: Mapping[str, Any], **more: Any) -> list[Pixels]:
-        """Check what is asked as the commands do, then do it."""
+    def _settings(self, task: Task, options: Mapping[str, Any], **more: Any) -> Settings:
+        """Check what is asked as the commands do, and return it with the weights' defaults."""
         options = dict(options)
         if not options.pop("untrained", False):
             refuse_untrained(task, self.name, self.model.tasks, "untrained=True runs it anyway")
         settings = Settings(**options, **more)
         settings.check()
-        way = passes(task, self.model.tasks)
-        defaults = self.model.defaults.of((way or [task])[0].name)
-        settings = replace(settings, format="tiff").resolved(asdict(defaults))  # it holds whatever the picture is
-        prepared = prepare(task, pictures, self.model.defaults, settings, way)
+        defaults = self.model.defaults.of((passes(task, self.model.tasks) or [task])[0].name)
+        return replace(settings, format="tiff").resolved(asdict(defaults))  # it holds whatever the picture is
+
+    def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
+        prepared = prepare(task, pictures, self.model.defaults, settings, passes(task, self.model.tasks))
         ((_, [(prepared, layers)]),) = infer(self.model, [prepared], settings)
         names = [str(picture.path) for picture in pictures]
         for warning in prepared.warnings:
@@ -210,37 +260,19 @@ class OmniAlpha:
         return [_pixels(layer, depth) for layer in finish(prepared, layers, settings, self.model)]
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one of many pictures: its result, as the method returns it, or why there is none; and warnings."""
+
+    result: Any
+    error: ItemError | None
+    warnings: tuple[str, ...]
+
+
 def _words(prompt: str) -> str:
     if not isinstance(prompt, str) or not prompt.strip():
         raise UsageError(f"prompt={prompt!r}: give words")
     return prompt
-
-
-def _picture(picture: Picture, argument: str) -> Image:
-    """Read or take a picture given as an `argument`, by whose name messages call it unless it is a file."""
-    if isinstance(picture, (str, os.PathLike)):
-        return read_image(Path(picture))
-    if hasattr(picture, "read") and not hasattr(picture, "getexif"):  # an open file, and no PIL image
-        picture = picture.read()
-    if isinstance(picture, bytes | bytearray | memoryview):
-        return _decoded(picture, argument)
-    try:
-        return replace(from_array(picture), path=Path(argument))
-    except ItemError as error:
-        raise ItemError(error.code, f"{argument}: {error}") from None
-
-
-def _decoded(data: bytes | bytearray | memoryview, argument: str) -> Image:
-    """Read a picture from the bytes of its file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, argument)
-        path.write_bytes(data)
-        try:
-            image = read_image(path)
-        except ItemError as error:
-            raise ItemError(error.code, str(error).replace(str(path), argument)) from None
-    notes = tuple(note.replace(str(path), argument) for note in image.notes)
-    return replace(image, path=Path(argument), notes=notes)
 
 
 def _pixels(layer: Tensor, depth: Depth) -> Pixels:

@@ -1,4 +1,4 @@
-"""Imports point one way: cli → batch → picture → model, imaging, media → tasks, status; the model stands alone."""
+"""Imports point one way: cli, api → batch → picture → model, imaging, media → tasks, status; the model stands alone."""
 
 import ast
 from pathlib import Path
@@ -13,7 +13,7 @@ MAY_NOT = {
     "media": ABOVE | {"model", "weights"},
     "picture": {"cli", "api", "batch", "lab"},
     "batch": {"cli", "api", "lab"},
-    "api": {"cli", "batch", "lab"},
+    "api": {"cli", "lab"},
     "preview": {"cli", "api", "model", "lab"},
     "weights": ABOVE | {"media", "imaging"},
     "tasks": ABOVE | {"model", "imaging", "media", "weights"},

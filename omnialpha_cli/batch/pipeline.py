@@ -45,10 +45,10 @@ PIXELS_AHEAD = 48_000_000  # a batch of the window: two photographs of 24 megapi
 
 @dataclass(eq=False)
 class Work:
-    """An item on its way."""
+    """An item on its way; where it is recorded, with what it is made from."""
 
     item: Item
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint | None
     prepared: Prepared
     seconds: float
 
@@ -58,11 +58,12 @@ class Work:
         return self.prepared.pixels
 
 
-class Pipeline:
+class Stages:
     """One run over the items of `source`, to be iterated once: gives their results as they finish, in no fixed order.
 
-    `weights` is their identity, for the journal. One bad item is one failed result. After `stop` is set no further item
-    is begun, the batch in hand is finished, and items that were not reached have no result.
+    How an item is read, and what becomes of its layers, is for those below to say. One bad item is one failed result.
+    After `stop` is set no further item is begun, the batch in hand is finished, and items that were not reached have no
+    result.
     """
 
     def __init__(
@@ -70,16 +71,12 @@ class Pipeline:
         source: Source,
         model: Model,
         settings: Settings,
-        journal: Journal,
         *,
-        weights: str,
         batch_size: int,
         threads: Threads,
         stop: threading.Event | None = None,
-        files: FileOptions | None = None,
     ):
         self.source, self.model, self.settings = source, model, settings
-        self.journal, self.weights, self.files = journal, weights, files or FileOptions()
         self.threads, self.stop, self.times = threads, stop or threading.Event(), StageTimes()
         ahead = WINDOWS_AHEAD * model.window * batch_size + threads.write
         self.admission = Admission(ahead, PIXELS_AHEAD * model.window)
@@ -88,7 +85,14 @@ class Pipeline:
         self.ready: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self.inferred: queue.SimpleQueue[tuple[Work, list[Tensor]] | None] = queue.SimpleQueue()
         self.finished: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
-        self.reader = Reader(settings, self.files.max_pixels)
+
+    def _read_item(self, item: Item) -> Work:
+        """Read and prepare an item."""
+        raise NotImplementedError
+
+    def _store(self, work: Work, layers: list[Tensor]) -> None:
+        """Take the finished layers (4, H, W) of an item."""
+        raise NotImplementedError
 
     def __iter__(self) -> Iterator[Result]:
         """Start the threads and give results until all have ended. Leaving early stops them."""
@@ -144,38 +148,6 @@ class Pipeline:
                 self.admission.enter(work.pixels)
                 self.ready.put(work)
         self.ready.put(None)
-
-    def _read_item(self, item: Item) -> Work:
-        if item.error:
-            raise item.error
-        with self.times.measure("read") as reading:
-            images, made_from = self._read_unchanged(item)
-        with self.times.measure("prepare") as preparing:
-            settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
-            exposure = self.reader.exposure(item, images)
-            prepared = prepare(item.task, images, self.model.defaults, settings, way, exposure)
-        return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
-
-    def _read_unchanged(self, item: Item) -> tuple[list[Image], Fingerprint]:
-        """The item's pictures, and what it is recorded to be made of: the same bytes, read anew if a file changed."""
-        for _ in range(READINGS):
-            try:
-                made_from = fingerprint(item, self.settings, self.weights)
-            except OSError as error:
-                for path in item.inputs:
-                    read_head(path)  # says what is wrong with it
-                raise ItemError("unreadable", f"{item.label} cannot be read: {error.strerror or error}") from None
-            try:
-                images = self.reader.pictures(item)
-            except ItemError:
-                if made_from.is_current(item):
-                    raise
-            else:
-                if made_from.is_current(item):
-                    return images, made_from
-        raise ItemError(
-            "unreadable", f"{item.label} changes while it is read: wait until it is complete, then run again"
-        )
 
     def _infer(self) -> None:
         reading = self.threads.read
@@ -237,8 +209,7 @@ class Pipeline:
                 with self.times.measure("finish") as finishing:
                     pictures = finish(work.prepared, layers, self.settings, self.model)
                 with self.times.measure("write") as writing:
-                    alpha_only, compression = self.settings.alpha_only, self.files.compression
-                    write(work.item, pictures, work.prepared, alpha_only, compression, work.fingerprint, self.journal)
+                    self._store(work, pictures)
             except LostError:
                 raise  # without its journal a result would be taken for another program's
             except Exception as error:
@@ -255,6 +226,64 @@ class Pipeline:
     def _finish(self, result: Result) -> None:
         self.source.finished(result.item)
         self.finished.put(result)
+
+
+class Pipeline(Stages):
+    """A run over files. `weights` is their identity, for the journal."""
+
+    def __init__(
+        self,
+        source: Source,
+        model: Model,
+        settings: Settings,
+        journal: Journal,
+        *,
+        weights: str,
+        batch_size: int,
+        threads: Threads,
+        stop: threading.Event | None = None,
+        files: FileOptions | None = None,
+    ):
+        super().__init__(source, model, settings, batch_size=batch_size, threads=threads, stop=stop)
+        self.journal, self.weights, self.files = journal, weights, files or FileOptions()
+        self.reader = Reader(settings, self.files.max_pixels)
+
+    def _read_item(self, item: Item) -> Work:
+        if item.error:
+            raise item.error
+        with self.times.measure("read") as reading:
+            images, made_from = self._read_unchanged(item)
+        with self.times.measure("prepare") as preparing:
+            settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
+            exposure = self.reader.exposure(item, images)
+            prepared = prepare(item.task, images, self.model.defaults, settings, way, exposure)
+        return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
+
+    def _read_unchanged(self, item: Item) -> tuple[list[Image], Fingerprint]:
+        """The item's pictures, and what it is recorded to be made of: the same bytes, read anew if a file changed."""
+        for _ in range(READINGS):
+            try:
+                made_from = fingerprint(item, self.settings, self.weights)
+            except OSError as error:
+                for path in item.inputs:
+                    read_head(path)  # says what is wrong with it
+                raise ItemError("unreadable", f"{item.label} cannot be read: {error.strerror or error}") from None
+            try:
+                images = self.reader.pictures(item)
+            except ItemError:
+                if made_from.is_current(item):
+                    raise
+            else:
+                if made_from.is_current(item):
+                    return images, made_from
+        raise ItemError(
+            "unreadable", f"{item.label} changes while it is read: wait until it is complete, then run again"
+        )
+
+    def _store(self, work: Work, layers: list[Tensor]) -> None:
+        assert work.fingerprint is not None
+        alpha_only, compression = self.settings.alpha_only, self.files.compression
+        write(work.item, layers, work.prepared, alpha_only, compression, work.fingerprint, self.journal)
 
 
 def as_item_error(error: Exception, item: Item) -> ItemError:

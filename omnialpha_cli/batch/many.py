@@ -1,0 +1,112 @@
+"""Many pictures in memory through the stages of the batch: read ahead, batched, and given back in order."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from ..media.image import Image
+from ..picture.model import Model
+from ..picture.prepare import prepare
+from ..picture.settings import Settings
+from ..plan import Item
+from ..status import ItemError
+from ..tasks import Task, passes
+from .batching import default_batch_size
+from .job import count_cores
+from .pipeline import Stages, Work
+from .schedule import POLL_SECONDS
+from .threads import Threads, share_cores
+
+AHEAD = 4  # batches that are begun before the first of them is taken
+Read = Callable[[], Sequence[Image]]  # of one item
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What became of one item: layers (4, H, W) as of `finish` and the pictures they are made of, or an error."""
+
+    layers: Sequence[Tensor] = ()
+    images: Sequence[Image] = ()
+    warnings: tuple[str, ...] = ()
+    error: ItemError | None = None
+
+
+class _InOrder:
+    """Gives out items no further ahead than a number of them of what was taken: memory does not grow with the rest."""
+
+    def __init__(self, reads: Iterable[Read], task: Task, settings: Settings, ahead: int):
+        self._reads, self._task, self._settings = enumerate(reads), task, settings
+        self._room, self._lock = threading.Semaphore(ahead), threading.Lock()
+        self.reads: dict[int, Read] = {}
+
+    def take(self, stop: threading.Event) -> Item | None:
+        """Return the next item, as soon as there is room for it."""
+        while not self._room.acquire(timeout=POLL_SECONDS):
+            if stop.is_set():
+                return None
+        with self._lock:
+            index, read = next(self._reads, (None, None))
+            if index is None or read is None or stop.is_set():
+                self._room.release()  # for the other threads, which end too
+                return None
+            self.reads[index] = read
+        name = Path(str(index))
+        return Item(self._task, (name,), (name,), text=self._settings.text, format=self._settings.format or "tiff")
+
+    def finished(self, item: Item) -> None:
+        """Nothing waits for an item here."""
+
+    def taken(self) -> None:
+        """Make room for one more."""
+        self._room.release()
+
+
+class _Many(Stages):
+    source: _InOrder
+
+    def __init__(self, source: _InOrder, model: Model, settings: Settings, batch_size: int, threads: Threads):
+        super().__init__(source, model, settings, batch_size=batch_size, threads=threads)
+        self.images: dict[int, Sequence[Image]] = {}
+        self.layers: dict[int, list[Tensor]] = {}
+
+    def _read_item(self, item: Item) -> Work:
+        index = index_of(item)
+        with self.times.measure("read") as reading:
+            self.images[index] = self.source.reads.pop(index)()
+        with self.times.measure("prepare") as preparing:
+            settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
+            prepared = prepare(item.task, self.images[index], self.model.defaults, settings, way)
+        return Work(item, None, prepared, reading.seconds + preparing.seconds)
+
+    def _store(self, work: Work, layers: list[Tensor]) -> None:
+        self.layers[index_of(work.item)] = layers
+
+
+def index_of(item: Item) -> int:
+    """Return the place of an item among the pictures."""
+    return int(item.outputs[0].name)
+
+
+def make_many(model: Model, task: Task, reads: Sequence[Read], settings: Settings, accelerated: bool) -> Iterator[Made]:
+    """Make a task of every item, and give what became of each in their order. Leaving early stops the rest.
+
+    `accelerated` tells that the network does not run on the CPU.
+    """
+    cores = count_cores()
+    batch_size = default_batch_size(cores, accelerated)
+    source = _InOrder(reads, task, settings, AHEAD * model.window * batch_size)
+    stages = _Many(source, model, settings, batch_size, share_cores(cores, len(reads), accelerated))
+    waiting: dict[int, Made] = {}
+    following = 0
+    for result in stages:
+        index = index_of(result.item)
+        images, layers = stages.images.pop(index, ()), stages.layers.pop(index, ())
+        waiting[index] = Made(layers, images, result.warnings, result.error)
+        while following in waiting:
+            made = waiting.pop(following)
+            following += 1
+            yield made
+            source.taken()

@@ -189,6 +189,8 @@ class OmniAlpha:
         """
         if command not in ("matte", "remove", "decompose"):
             raise UsageError(f"command={command!r}: give 'matte', 'remove' or 'decompose'")
+        if layers is not None and command != "decompose":
+            raise UsageError(f"layers={layers!r}: they are of 'decompose', not of {command!r}")
         task, hints, settings = self._asked(command, options, layers)
         listed = list(pictures)
         for name, hint in hints.items():

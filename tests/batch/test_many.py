@@ -50,6 +50,7 @@ def test_what_is_wrong_with_the_options_is_raised_at_once(model, photos):
         ("mat", {}, "command='mat': give 'matte'"),
         ("matte", {"steps": 0}, "steps=0: give"),
         ("matte", {"mask": [photos[0]]}, "mask: 1 for 5 pictures"),
+        ("matte", {"layers": 2}, "layers=2: they are of 'decompose', not of 'matte'"),
         ("decompose", {"layers": 3}, "untrained=True runs it anyway"),
     ):
         with pytest.raises(UsageError, match=message):

@@ -11,6 +11,7 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from omnialpha_cli.batch import pipeline as pipeline_module
+from omnialpha_cli.batch import reader as reader_module
 from omnialpha_cli.batch.admission import Admission
 from omnialpha_cli.batch.journal import Journal, read_history
 from omnialpha_cli.batch.log import LostError
@@ -312,7 +313,7 @@ class TestAdmission:
 class TestAnInputThatChangesWhileItIsRead:
     def changing(self, monkeypatch, tmp_path, times: int):
         """Another picture takes its place right after it was opened, so many times."""
-        original, left = pipeline_module.read_image, iter(range(times))
+        original, left = reader_module.read_image, iter(range(times))
 
         def read(path, *arguments, **more):
             image = original(path, *arguments, **more)
@@ -320,7 +321,7 @@ class TestAnInputThatChangesWhileItIsRead:
                 PILImage.new("RGB", (96, 64), (200 + number, 0, 0)).save(path)
             return image
 
-        monkeypatch.setattr(pipeline_module, "read_image", read)
+        monkeypatch.setattr(reader_module, "read_image", read)
 
     def test_the_result_is_of_the_bytes_that_are_recorded(self, run, monkeypatch, tmp_path):
         self.changing(monkeypatch, tmp_path, times=1)

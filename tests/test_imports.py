@@ -16,6 +16,7 @@ MAY_NOT = {
     "api": {"cli", "lab"},
     "preview": {"cli", "api", "model", "lab"},
     "weights": ABOVE | {"media", "imaging"},
+    "compose": ABOVE | {"model", "imaging", "weights"},
     "tasks": ABOVE | {"model", "imaging", "media", "weights"},
     "status": ABOVE | {"model", "imaging", "media", "weights", "tasks"},
 }

@@ -11,7 +11,7 @@ from typer.main import get_group
 
 from .. import __version__
 from ..status import ExitStatus, OmniAlphaError
-from . import complete, decompose, doctor, generate, info, matte, remove, run, streams, tasks, weights
+from . import complete, compose, decompose, doctor, generate, info, matte, remove, run, streams, tasks, weights
 from .console import say
 
 # The workshop's commands by their modules in `lab`: imported when they are asked for, which keeps the start short.
@@ -51,6 +51,7 @@ app.command(epilog=decompose.EXAMPLES)(decompose.decompose)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=complete.EXAMPLES)(complete.complete)
 app.command(epilog=run.EXAMPLES)(run.run)
+app.command(epilog=compose.EXAMPLES)(compose.compose)
 app.command(epilog=tasks.EXAMPLES)(tasks.tasks)
 app.command(epilog=info.EXAMPLES)(info.info)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)

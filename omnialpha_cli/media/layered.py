@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -17,34 +18,64 @@ from .image import Image, from_array, split
 from .names import spelled
 from .opening import open_file
 from .read import read_image
-from .windows import on_display
+from .windows import Box, on_display, place
 
 
-def read_layers(path: Path, format: str) -> Iterator[Image]:
-    """The layers, bottom first, one at a time, of a file of a row of `media.formats` that keeps them in one file.
+def read_layers(path: Path, format: str, *, overscan: bool = False) -> Iterator[Image]:
+    """Read the layers, bottom first, one at a time, of a file of a row of `media.formats` that keeps them in one file.
 
-    Raises `ItemError`.
+    Where an editor has moved or hidden a layer, or changed its opacity, it comes as it is shown. With `overscan` those
+    of EXR are on their data window. Raises `ItemError`.
     """
     try:
-        yield from READERS[format](path)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        for image in READERS[format](path):
+            yield image if overscan else on_display(image)
+    except (OSError, ValueError, KeyError, BadZipFile, ET.ParseError) as error:
         raise ItemError("unreadable", f"{path}: its layers cannot be read: {error}") from error
+
+
+def placed(image: Image, left: int, top: int, size: tuple[int, int], opacity: float = 1) -> Image:
+    """Return a layer at its place on a canvas of `size` (H, W), at an opacity; alpha is 0 where it has no pixels."""
+    if (left, top, image.size, opacity) == (0, 0, size, 1):
+        return image
+    box, canvas = Box(left, top, image.size[1], image.size[0]), Box(0, 0, size[1], size[0])
+    alpha = np.ones(image.size, np.float32) if image.alpha is None else image.alpha
+    return replace(image, rgb=place(image.rgb, box, canvas), alpha=place(alpha * np.float32(opacity), box, canvas))
+
+
+def _check_blend(name: str, blend: str, normal: str) -> None:
+    if blend != normal:
+        raise ValueError(f"layer {name} is blended by {blend}; merge it, or set it to normal")
 
 
 def _of_openraster(path: Path) -> Iterator[Image]:
     with ZipFile(path) as archive, tempfile.TemporaryDirectory(prefix="omnialpha-") as folder:
-        for i in range(sum(name.startswith("data/layer") for name in archive.namelist())):
-            yield read_image(archive.extract(f"data/layer{i}.png", folder))
+        stack = ET.fromstring(archive.read("stack.xml"))
+        if len(list(stack.iter("stack"))) > 1:
+            raise ValueError("it has groups; merge each to a layer")
+        size = int(stack.attrib["h"]), int(stack.attrib["w"])
+        for layer in reversed(list(stack.iter("layer"))):  # the top one is the first
+            told = layer.attrib
+            _check_blend(told.get("name", ""), told.get("composite-op", "svg:src-over"), "svg:src-over")
+            image = read_image(archive.extract(told["src"], folder))
+            opacity = float(told.get("opacity", 1)) * (told.get("visibility") != "hidden")
+            yield placed(image, int(told.get("x", 0)), int(told.get("y", 0)), size, opacity)
 
 
 def _of_photoshop(path: Path) -> Iterator[Image]:
     from psd_tools import PSDImage
-    from psd_tools.constants import Resource
+    from psd_tools.constants import BlendMode, Resource
 
     document = PSDImage.open(path)
     icc = document.image_resources.get_data(Resource.ICC_PROFILE)
     for layer in document:
-        yield replace(from_array(layer.topil(apply_icc=False)), icc=icc)
+        _check_blend(layer.name, layer.blend_mode.name, BlendMode.NORMAL.name)
+        pixels = layer.topil(apply_icc=False)
+        if pixels is None:
+            raise ValueError(f"layer {layer.name} has no pixels of its own; merge it, or delete it")
+        image = replace(from_array(pixels), icc=icc)
+        opacity = layer.opacity / 255 * layer.visible
+        yield placed(image, layer.left, layer.top, (document.height, document.width), opacity)
 
 
 def _of_photoshops_tiff(path: Path) -> Iterator[Image]:
@@ -52,8 +83,11 @@ def _of_photoshops_tiff(path: Path) -> Iterator[Image]:
 
     like = read_image(path)
     for layer in psdtags.TiffImageSourceData.fromtiff(str(path)).layers:
+        _check_blend(layer.name, layer.blendmode.name, psdtags.PsdBlendMode.NORMAL.name)
         image = from_array(layer.asarray(planar=False))
-        yield replace(like, rgb=image.rgb, alpha=image.alpha)
+        opacity = layer.opacity / 255 * (not layer.flags & psdtags.PsdLayerFlag.VISIBLE)  # the bit hides it
+        own = replace(like, rgb=image.rgb, alpha=image.alpha)
+        yield placed(own, layer.rectangle.left, layer.rectangle.top, like.size, opacity)
 
 
 def _of_pages(path: Path) -> Iterator[Image]:
@@ -74,7 +108,7 @@ def _of_exr(path: Path) -> Iterator[Image]:
     named = first.get_string_attribute("layers")
     order = [entry.split()[0] for entry in named.split(",")] if named else []
     if not order and len(parts) > 1:
-        yield from (on_display(_layer(like, spec, samples)) for spec, samples in parts)
+        yield from (_layer(like, spec, samples) for spec, samples in parts)
         return
     groups: dict[str, tuple[oiio.ImageSpec, NDArray[Any], list[int]]] = {}
     for spec, samples in parts:
@@ -85,7 +119,7 @@ def _of_exr(path: Path) -> Iterator[Image]:
                 groups.setdefault(prefix, (spec, samples, [names.index(name) for name in wanted]))
     for name in order or sorted(groups.keys() - {""}) or [""]:
         spec, samples, indices = groups[name]
-        yield on_display(_layer(like, spec, samples[..., indices]))
+        yield _layer(like, spec, samples[..., indices])
 
 
 def _parts_of(path: Path) -> Iterator[tuple[oiio.ImageSpec, NDArray[Any]]]:

@@ -11,7 +11,7 @@ from picture_files import write_exr
 from PIL import Image as PILImage
 
 from omnialpha_cli import ItemError
-from omnialpha_cli.compose import compose
+from omnialpha_cli.compose import compose, read_result
 from omnialpha_cli.media.colour import LINEAR
 from omnialpha_cli.media.encoders.layer import Layer
 from omnialpha_cli.media.read import read_image
@@ -112,6 +112,28 @@ class TestEditedLayers:
         row = read_image("composed/a.png").rgb[0, :, 0]
         np.testing.assert_allclose(row, [0.2] * 2 + [0.35] * 6, atol=2 / 255)
 
+    @pytest.mark.parametrize(("hidden", "row"), [(False, [0.2] * 2 + [0.35] * 6), (True, [0.2] * 8)])
+    def test_a_layer_of_tiff_that_photoshop_moves_and_hides(self, tmp_path, hidden, row):
+        import psdtags
+        import tifffile
+
+        like, flag = psdtags.PsdLayerFlag.PHOTOSHOP5, psdtags.PsdLayerFlag.VISIBLE
+        records = []
+        for value, alpha, left, opacity in ((51, 255, 0, 255), (204, 128, 2, 128)):
+            planes = [np.full(SIZE, one, np.uint8) for one in (alpha, value, value, value)]
+            kinds = [psdtags.PsdChannelId(i) for i in (-1, 0, 1, 2)]
+            raw = psdtags.PsdCompressionType.RAW
+            channels = [psdtags.PsdChannel(kind, raw, plane) for kind, plane in zip(kinds, planes, strict=True)]
+            place = psdtags.PsdRectangle(0, left, SIZE[0], left + SIZE[1])
+            flags = like | flag if hidden and left else like
+            records.append(psdtags.PsdLayer("l", channels, place, opacity=opacity, flags=flags))
+        layers = psdtags.PsdLayers(psdtags.PsdKey.LAYER, records)
+        data = psdtags.TiffImageSourceData(psdtags.PsdFormat.LE32BIT, layers, psdtags.PsdUserMask())
+        tifffile.imwrite(tmp_path / "a.tif", np.zeros((*SIZE, 4), np.uint8), photometric="rgb",
+                         extrasamples=["unassalpha"], byteorder="<", extratags=[data.tifftag()])  # fmt: skip
+        found, _ = read_result(tmp_path / "a.tif")
+        np.testing.assert_allclose(compose(found)[0, :, 0], row, atol=2 / 255)
+
     def test_a_blend_mode_is_refused_by_name(self, omnialpha, layered):
         from psd_tools import PSDImage
         from psd_tools.constants import BlendMode
@@ -131,6 +153,15 @@ class TestAnotherPlate:
         PILImage.new("RGB", (8, 6), (100, 100, 100)).save("plate.png")
         assert omnialpha("compose", "m.png", "--over", "plate.png", "-o", "composed").code == 0
         np.testing.assert_array_equal(np.asarray(PILImage.open("composed/m.png"))[0, 0], [120, 100, 80, 255])
+
+    def test_what_a_matte_keeps_of_its_source_is_no_layer(self, run, omnialpha, tmp_path):
+        names = [f"{prefix}{c}" for prefix in ("", "diffuse.") for c in "RGBA"]
+        (tmp_path / "in").mkdir()
+        write_exr(tmp_path / "in" / "a.exr", (names, np.random.default_rng(0).uniform(0, 1, (64, 64, 8))))
+        assert run("matte", "in", "-o", "out", "--keep-layers").code == 0
+        assert omnialpha("compose", "out/a.exr", "-o", "composed").code == 0
+        matte, made = read_image("out/a.exr"), read_image("composed/a.exr")
+        np.testing.assert_array_equal(made.alpha, matte.alpha)
 
     def test_it_takes_the_place_of_an_opaque_background(self, omnialpha, layered):
         path = layered("psd")

@@ -219,8 +219,11 @@ def test_a_fingerprint_holds_the_bytes_of_all_inputs(tmp_path, output):
     paths = [tmp_path / name for name in "ab"]
     for path in paths:
         path.write_bytes(path.name.encode())
-    made = fingerprint(Item(TASKS["matte.mask"], tuple(paths), (output / "a.png",)), SETTINGS, WEIGHTS)
-    assert made == Fingerprint(tuple(map(Seal.of, paths)), "matte.mask", vars(SETTINGS), WEIGHTS)
+    item = Item(TASKS["matte.mask"], tuple(paths), (output / "a.png",))
+    recorded = SETTINGS.for_item(item).recorded()
+    assert fingerprint(item, SETTINGS, WEIGHTS) == Fingerprint(
+        tuple(map(Seal.of, paths)), "matte.mask", recorded, WEIGHTS
+    )
 
 
 INTENT = (

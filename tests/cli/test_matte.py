@@ -166,7 +166,10 @@ class TestRecords:
 
     def test_quiet_leaves_failures_only(self, matte, photos):
         assert matte("photos/0.jpg", "-o", "out", "-q").err == ""
-        assert matte("photos/0.jpg", "gone.jpg", "-o", "out", "-q").err == "failed: gone.jpg does not exist\n"
+        assert (
+            matte("photos/0.jpg", "gone.jpg", "-o", "out", "-q").err
+            == "failed: gone.jpg does not exist: check its name\n"
+        )
 
     def test_verbose_says_where_and_how(self, matte, photos):
         told = matte("photos", "-o", "out", "-v").err

@@ -97,7 +97,7 @@ class TestPatterns:
             (("s/none.####.png",), 3, "no frame of s/none.####.png is there"),
             (("s/shot.####.png", "--frames", "x"), 2, "--frames x: give numbers and ranges"),
             (("s", "--frames", "1001"), 2, "--frames needs a sequence among the inputs"),
-            (("s/none.####.png", "--frames", "1-2"), 1, "s/none.0001.png does not exist"),
+            (("s/none.####.png", "--frames", "1-2"), 3, "s/none.0001.png does not exist"),
         ],
     )
     def test_what_is_not_there(self, run, shot, arguments, code, message):

@@ -86,9 +86,14 @@ ALPHAS: dict[str, Callable[[Scene], Tensor]] = {
     "trimap": lambda s: full_size_alpha(s.matte[3], s.plate, s.canvas, s.trimap),
     "in the band": lambda s: alpha_in_band(s.matte[3], s.plate, s.canvas, s.trimap)[0],
     "closed form": lambda s: solve_alpha(
-        compress(s.plate), s.alpha, s.alpha.flip(0), s.trimap == 0.5, prior_weight=PRIOR, epsilon=EPSILON
+        compress(s.plate),
+        s.alpha,
+        s.alpha.flip(0),
+        s.trimap == 0.5,
+        prior_weight=torch.full_like(s.alpha, PRIOR),
+        epsilon=EPSILON,
     ),
-    "second look": lambda s: full_size_alpha(
+    "refined by a network": lambda s: full_size_alpha(
         s.matte[3], s.plate, s.canvas, refiner=lambda plate, alpha, trimap: likely_colours(plate, alpha)[0].clamp(0, 1)
     ),
 }

@@ -127,7 +127,9 @@ def generation(
 
 
 def _hint(hint: Hint, name: str, alpha: NDArray[np.uint8]) -> dict[str, Any]:
-    return {} if hint == "none" else {hint.replace("-", "_"): make_hint(hint, name, alpha)}
+    """Return what a command of the model is told; a task that it does not know is judged all the same."""
+    known = {} if hint == "none" else {hint.replace("-", "_"): make_hint(hint, name, alpha)}
+    return {**known, "untrained": True}
 
 
 def _scene_hint(hint: Hint, scene: Scene) -> dict[str, Any]:

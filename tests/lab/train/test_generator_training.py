@@ -16,6 +16,7 @@ from omnialpha_cli.lab.train.packs import Picture, read_packs
 from omnialpha_cli.model.mini.generator import Generator, GeneratorConfig
 from omnialpha_cli.model.mini.sketch import RIDGE
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
+from omnialpha_cli.model.sampler import schedule
 from omnialpha_cli.model.transformer import pack
 
 RECIPE = """
@@ -117,7 +118,9 @@ def test_some_steps_learn_to_draw_each_by_its_name(monkeypatch):
     model.specialists["generator"] = network.eval()
     requests = [Request(generator.OBJECT.prompt.replace("{text}", name), (), ((32, 32),)) for name in names]
     with torch.no_grad():
-        drawn = model.draw(requests, 4, 1.0)
+        layout, prompts = requests[0].layout, [request.prompt for request in requests]
+        sigmas = schedule(4, layout.num_targets, model.schedule)
+        drawn = network.sample(prompts, model.noise(requests), sigmas, 1.0, layout)
     errors = (drawn[:, None] - pack(known, 2)[None]).square().mean((2, 3))  # [drawn, known]
     assert float(errors.diagonal().max()) < 0.3 < 1 < float(errors[~torch.eye(2, dtype=torch.bool)].min())
 

@@ -72,7 +72,9 @@ def judge_model_in_folders(
     loaded = load(model.model, f"{command}.{'auto' if hint == 'none' else hint}")
 
     def make(source: Path, trimap: Path | None) -> list[Image]:
-        given: dict[str, Any] = {} if hint == "none" else {hint.replace("-", "_"): trimap}
+        given: dict[str, Any] = {"untrained": True}
+        if hint != "none":
+            given[hint.replace("-", "_")] = trimap
         if task == "removal":
             given["effects"] = effects
         made = getattr(loaded, command)(source, canvas=model.canvas, **given)

@@ -13,7 +13,7 @@ from omnialpha_cli.model.config import VAEConfig
 from omnialpha_cli.model.vae import AlphaVAE
 
 SMALL = VAEConfig(base_dim=8, dim_mult=(1, 1, 1, 1), num_res_blocks=1)
-STAGE = Schedule(steps=60, lr=4e-3, batch=4, size=32, bf16=False, clip=0.0, ema=0.9, betas=(0.5, 0.9), log_every=10)
+STAGE = Schedule(steps=120, lr=4e-3, batch=4, size=32, bf16=False, clip=0.0, ema=0.9, betas=(0.5, 0.9), log_every=10)
 CPU = torch.device("cpu")
 
 

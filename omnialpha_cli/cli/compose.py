@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = """Examples:
 
-omnialpha compose decompose/portrait decompose/shot.psd -o composed
-
 omnialpha compose matte/portrait.png --over beach.jpg
 
 omnialpha compose decompose/* --check photos && echo nothing is lost"""

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = "from omnialpha_cli.cli.main import main; main()"
 MEMORY, SECONDS = 16 << 30, 120  # of addresses, and of one core for all
-MESSAGES = ("unreadable", "unsupported", "too-small", "too-large", "missing")
+MESSAGES = ("unreadable", "unsupported", "too-small", "too-large", "missing", "empty")
 
 
 def limit() -> None:

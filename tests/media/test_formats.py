@@ -23,7 +23,7 @@ PIXEL = np.zeros((1, 1, 3), np.float32)
 def test_every_format_can_be_written():
     assert set(FORMATS) == set(FLAT) | set(LAYERED)
     for name, row in FORMATS.items():
-        assert row.grey == (name in FLAT) and (row.several == "file") == (name in LAYERED)
+        assert (row.grey or not row.transparent) == (name in FLAT) and (row.several == "file") == (name in LAYERED)
 
 
 @pytest.mark.parametrize(

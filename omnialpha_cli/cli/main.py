@@ -21,11 +21,11 @@ LAB = {"bench": "bench", "train": "train.command", "data": "data.command", "eval
 class Commands(TyperGroup):
     """The commands of the product, and of the workshop."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Name all commands."""
         return [*super().list_commands(ctx), *LAB]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command by its name, None if there is none."""
         if cmd_name not in LAB:
             return super().get_command(ctx, cmd_name)

@@ -129,8 +129,10 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
 
     def for_item(self, item: Item) -> Self:
         """Return the settings of one item: with its words and format, and with its own seed if it has one."""
-        seed = self.seed if item.seed is None else item.seed
-        return replace(self, text=item.text, format=item.format, seed=seed)
+        own: dict[str, Any] = {"text": item.text, "format": item.format}
+        if item.seed is not None:
+            own["seed"] = item.seed
+        return replace(self, **own)
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings by name, as a journal keeps them: `anyway` where it may have changed something."""
@@ -148,7 +150,7 @@ def check_choices(options: Any) -> None:
 
 def _is_number(value: Any, least: float) -> bool:
     kind = Integral if isinstance(least, int) else Real
-    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value) and value >= least
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value) and float(value) >= least
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Announced:
 def pull(
     locked: LockedWeights,
     folder: Path,
-    note: Callable[[str], None],
+    note: Callable[[str], object],
     hash_file: Callable[[Path], str] = sha256,
 ) -> LockedWeights:
     """Download what is missing or not as locked; returns the table with everything known.

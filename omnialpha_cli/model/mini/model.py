@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +30,11 @@ class Mini(OmniAlpha):
     specialists: dict[str, Waiting] = field(default_factory=dict)
     _reading: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def specialist(self, name: str) -> nn.Module | None:
-        """Return a specialist, read from its file if it was not yet; None where the weights have none of that name."""
+    def specialist(self, name: str) -> Any:
+        """Return a specialist, read from its file if it was not yet; None where the weights have none of that name.
+
+        Its class is that of its row in `SPECIALISTS`.
+        """
         with self._reading:
             found = self.specialists.get(name)
             if found is not None and not isinstance(found, nn.Module):

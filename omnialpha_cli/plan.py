@@ -273,5 +273,12 @@ def _clash(one: Item, other: Item, path: Path) -> str:
         return f"two prompts would both be written to {path}; use {{index}} and {{seed}} in --name"
     return (
         f"{one.label} and {other.label} would both be written to {path}; "
-        "tell them apart with --name, for example --name '{stem}_{ext}'"
+        f"tell them apart with --name, for example --name '{_distinct_name(one.inputs[0], other.inputs[0])}'"
     )
+
+
+def _distinct_name(one: Path, other: Path) -> str:
+    """Return a template that gives two pictures different names: by what differs, which says more than a number."""
+    if one.suffix.casefold() != other.suffix.casefold():
+        return "{stem}_{ext}"
+    return "{parent}_{stem}" if one.parent.name.casefold() != other.parent.name.casefold() else "{stem}_{index}"

@@ -132,3 +132,18 @@ def test_no_link_leads_out_of_the_output_folder(run, picture, command):
     Path("out/deep").symlink_to("../elsewhere")
     told = run(command, "p", "-r", "-o", "out")
     assert told.code == 2 and "outside the output folder" in told.err and not list(Path("elsewhere").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "advice"),
+    [
+        ("p/1.png", "p/1.jpg", "{stem}_{ext}"),
+        ("p/a/1.png", "p/b/1.png", "{parent}_{stem}"),
+        ("p/a/x/1.png", "p/b/x/1.png", "{stem}_{index}"),
+    ],
+)
+def test_the_name_that_a_clash_advises_tells_the_two_apart(run, picture, one, other, advice):
+    names = [str(picture(Path(name)).parent) for name in (one, other)]
+    refused = run("matte", *names, "-o", "out", "--dry-run")
+    assert refused.code == 2 and f"--name '{advice}'" in refused.err
+    assert run("matte", *names, "-o", "out", "--dry-run", "--name", advice).code == 0

@@ -1,7 +1,7 @@
 """The embedded model: the paper's three parts, and specialists that serve or help some tasks better than these."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,14 +72,11 @@ class Mini(OmniAlpha):
         rows = ((name, SPECIALISTS[name]) for name in self.specialists)
         return next((name for name, row in rows if request.task in row.serves), None)
 
-    def _of_one_layout(self, requests: Sequence[Request], batch_size: int | None) -> Iterator[list[int]]:
-        yield from by_layout([request.layout for request in requests], batch_size)
-
     def segmented(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """Yield the subjects of pictures: RGBA (4, H, W), the colours being the pictures' own."""
         network = self.specialist("segmenter")
         assert isinstance(network, Segmenter)
-        for part in self._of_one_layout(requests, batch_size):
+        for part in by_layout([request.layout for request in requests], batch_size):
             pictures = torch.stack([self._to_device(over_white(requests[i].inputs[0])) for i in part])  # (B, 3, H, W)
             alpha = network.alpha(pictures)
             rgba = torch.cat((pictures, alpha[:, None]), 1).float().cpu()  # (B, 4, H, W)
@@ -89,7 +86,7 @@ class Mini(OmniAlpha):
         """Yield what is behind the objects of requests with an inpaint mask: opaque RGBA (4, H, W)."""
         network = self.specialist("inpainter")
         assert network is not None
-        for part in self._of_one_layout(requests, batch_size):
+        for part in by_layout([request.layout for request in requests], batch_size):
             batch = [requests[i] for i in part]
             filled = torch.stack([self._to_device(request.inputs[0][:3]) for request in batch])  # (B, 3, H, W)
             masks = [request.inpaint_mask for request in batch if request.inpaint_mask is not None]
@@ -104,7 +101,7 @@ class Mini(OmniAlpha):
         with present(network, self.device, staged=self.memory.mode != "resident"):
             for task in sorted({request.task for request in requests}):
                 places = [i for i, request in enumerate(requests) if request.task == task]
-                for part in self._of_one_layout([requests[i] for i in places], batch_size):
+                for part in by_layout([requests[i].layout for i in places], batch_size):
                     batch = [requests[places[i]] for i in part]
                     layout = batch[0].layout
                     sigmas = sampler.schedule(steps, layout.num_targets, self.schedule)

@@ -220,7 +220,7 @@ class OmniAlpha:
     def _make(
         self, command: str, image: Picture, options: Mapping[str, Any], layers: int | None = None
     ) -> list[Pixels]:
-        """The results of the task that the hint among the options chooses."""
+        """Return the results of the task that the hint among the options chooses."""
         task, hints, settings = self._asked(command, options, layers)
         pictures = [read_given(one, name) for name, one in {"image": image, **hints}.items()]
         return self._run(task, pictures, settings)

@@ -61,7 +61,7 @@ def spelled_out(path: Path | str) -> str:
 
 
 def real(path: Path | str) -> str:
-    """The absolute path without links; by its letters alone where the system refuses the name."""
+    """Return the absolute path without links; by its letters alone where the system refuses the name."""
     try:
         return os.path.realpath(path)
     except (OSError, ValueError):
@@ -83,7 +83,7 @@ class Resolver:
         return real(place) if os.path.islink(place) else place  # noqa: PTH114
 
     def is_below(self, path: Path, folder: Path) -> bool:
-        """Whether a path leads to a place inside a folder, at any depth."""
+        """Tell whether a path leads to a place inside a folder, at any depth."""
         return self.real(path).startswith(self.real(folder).rstrip(os.sep) + os.sep)
 
 

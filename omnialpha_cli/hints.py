@@ -16,7 +16,7 @@ Hints = Mapping[Path, Path | ItemError]  # by the source's path; an ItemError wh
 
 
 def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
-    """The hint of every source. `place` is what the user gave with `option`, such as `--mask`.
+    """Return the hint of every source. `place` is what the user gave with `option`, such as `--mask`.
 
     It is a file, a template with the `HINT_FIELDS`, a sequence (`roto.####.exr`) that has the frames of the inputs', or
     a folder that mirrors the inputs, where the hint has the input's stem. One file serves all inputs: those of other

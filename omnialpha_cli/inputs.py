@@ -38,12 +38,12 @@ class Source:
 
     @cached_property
     def spelled_out(self) -> str:
-        """The absolute path, links not followed."""
+        """Return the absolute path, links not followed."""
         return spelled_out(self.path)
 
     @property
     def fields(self) -> dict[str, str]:
-        """What templates may use of it: `frame` is empty for a still, `stem` without the number for a frame."""
+        """Return what templates may use of it: `frame` is empty for a still, `stem` without the number for a frame."""
         return {
             "stem": self.frame.stem if self.frame else self.path.stem,
             "name": self.path.name,
@@ -59,7 +59,7 @@ class Source:
 
     @property
     def place(self) -> Path:
-        """The folder of the file, relative to the root."""
+        """Return the folder of the file, relative to the root."""
         root = spelled_out(self.root).rstrip(os.sep) + os.sep
         folder = os.path.dirname(self.spelled_out).rstrip(os.sep) + os.sep  # noqa: PTH120
         if not folder.startswith(root):
@@ -157,7 +157,7 @@ def same(a: Path, b: Path) -> bool:
 
 
 def below(path: Path, folder: Path) -> bool:
-    """Whether a path leads to a place inside a folder, at any depth."""
+    """Tell whether a path leads to a place inside a folder, at any depth."""
     return Resolver().is_below(path, folder)
 
 
@@ -198,7 +198,7 @@ def _walk(
 
 
 def _is_of_macos(path: Path) -> bool:
-    """Whether it is what macOS keeps of a file's attributes on other file systems and in archives."""
+    """Tell whether it is what macOS keeps of a file's attributes on other file systems and in archives."""
     return path.name.startswith("._") or "__MACOSX" in path.parts
 
 
@@ -217,7 +217,7 @@ def _expand(pattern: str) -> list[Path]:
 
 
 def _fixed_prefix(pattern: str) -> Path:
-    """The folders of a glob before the first one with a wildcard."""
+    """Return the folders of a glob before the first one with a wildcard."""
     parts = Path(pattern).parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     return Path(*parts[: min(fixed, len(parts) - 1)])
@@ -228,7 +228,7 @@ def _holds_outputs(folder: Path, output: Path) -> bool:
 
 
 def _is_output(file: Path, root: Path, output: Path) -> bool:
-    """Whether a folder between `root` (exclusive) and the file is an output folder."""
+    """Tell whether a folder between `root` (exclusive) and the file is an output folder."""
     depth = len(file.relative_to(root).parts) - 1
     return any(_holds_outputs(folder, output) for folder in list(file.parents)[:depth])
 

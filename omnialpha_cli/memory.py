@@ -31,6 +31,6 @@ def free_memory() -> int | None:
 
 
 def _kilobytes(file: Path, name: str) -> int:
-    """The bytes of a line `NAME: 123 kB`."""
+    """Return the bytes of a line `NAME: 123 kB`."""
     rows = dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
     return int(rows[name].split()[0]) * 1024

@@ -58,12 +58,12 @@ class Item:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All files that it makes."""
+        """Return all files that it makes."""
         return self.outputs if self.manifest is None else (*self.outputs, self.manifest)
 
     @property
     def label(self) -> Path:
-        """What it is called in messages: its first input; without inputs its first output."""
+        """Return what it is called in messages: its first input; without inputs its first output."""
         return (self.inputs or self.outputs)[0]
 
 
@@ -156,7 +156,7 @@ def plan_prompts(
 
 
 def _meter(frame: Frame, known: dict[str, tuple[Path, ...]]) -> tuple[Path, ...]:
-    """The first frames on disk of a frame's sequence, whichever of them are asked for."""
+    """Return the first frames on disk of a frame's sequence, whichever of them are asked for."""
     if frame.pattern not in known:
         known[frame.pattern] = tuple(first.path for first in find_frames(frame.pattern)[0][:METERED])
     return known[frame.pattern]
@@ -174,7 +174,7 @@ def _fill(template: str, fields: Mapping[str, str | int]) -> str:
 
 
 def _format(path: Path, name: str | None, wanted: Depth | None, error: ItemError | None, log: bool) -> Format:
-    """The format of a source's result. Its header is read only where its depth decides.
+    """Return the format of a source's result. Its header is read only where its depth decides.
 
     A log of a scene's light is linearised in EXR, because nothing else holds all of it.
     """

@@ -66,5 +66,5 @@ class ItemError(OmniAlphaError):
         self.code = code
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
-        """How it travels between processes."""
+        """Tell how it travels between processes."""
         return type(self), (self.code, str(self))

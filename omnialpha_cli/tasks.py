@@ -33,12 +33,12 @@ class Task:
 
     @property
     def needs_text(self) -> bool:
-        """Whether the prompt has a place for the user's words."""
+        """Tell whether the prompt has a place for the user's words."""
         return "{text}" in self.prompt
 
     @property
     def hint_is_data(self) -> bool:
-        """Whether the second input is a trimap or mask, whose values are no colours."""
+        """Tell whether the second input is a trimap or mask, whose values are no colours."""
         return self.hint in ("trimap", "mask", "rough-mask")
 
 

@@ -10,12 +10,12 @@ WIDTH = 255  # of a field, at most: that of a file name
 
 
 def is_template(text: str) -> bool:
-    """Whether a text has a `{field}`, well-formed or not."""
+    """Tell whether a text has a `{field}`, well-formed or not."""
     return "{" in text
 
 
 def fields_of(template: str) -> set[str]:
-    """The fields of a well-formed template. Raises ValueError."""
+    """Return the fields of a well-formed template. Raises ValueError."""
     return {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
 
 

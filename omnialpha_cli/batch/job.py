@@ -37,6 +37,6 @@ class Job:
     loading: LoadOptions = field(default_factory=LoadOptions)
 
     def shared_by(self, devices: Sequence[str]) -> list["Job"]:
-        """One job for every device, the cores divided among them."""
+        """Return one job for every device, the cores divided among them."""
         cores = max(1, self.cores // len(devices))
         return [replace(self, device=device, cores=cores) for device in devices]

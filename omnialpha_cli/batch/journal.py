@@ -39,7 +39,7 @@ class Stamp:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """The stamp of a file now. Raises OSError."""
+        """Return the stamp of a file now. Raises OSError."""
         stat = path.stat()
         return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
@@ -58,7 +58,7 @@ class Seal:
         return cls(sha256(path), stamp)
 
     def holds(self, path: Path) -> bool:
-        """Whether the file still has this content."""
+        """Tell whether the file still has this content."""
         try:
             return Stamp.of(path) == self.stamp or sha256(path) == self.sha256
         except OSError:
@@ -75,7 +75,7 @@ class Fingerprint:
     weights: str  # sha256 over all files of the weights
 
     def is_current(self, item: Item) -> bool:
-        """Whether nothing wrote to the item's inputs since they were hashed."""
+        """Tell whether nothing wrote to the item's inputs since they were hashed."""
         try:
             return all(Stamp.of(path) == seal.stamp for path, seal in zip(item.inputs, self.inputs, strict=True))
         except OSError:
@@ -96,7 +96,7 @@ class Entry:
 
 
 def key_of(path: Path, output: Path) -> str:
-    """An output's path relative to the output folder, with forward slashes on every system."""
+    """Return an output's path relative to the output folder, with forward slashes on every system."""
     place, folder = spelled_out(path), spelled_out(output).rstrip(os.sep) + os.sep
     if not place.startswith(folder):
         raise ValueError(f"{path} is not below {output}")
@@ -165,7 +165,7 @@ class Journal:
 
     @classmethod
     def of_worker(cls, output: Path, shard: str) -> Self:
-        """The journal of a worker process of a shard: one that no other worker holds."""
+        """Return the journal of a worker process of a shard: one that no other worker holds."""
         for number in itertools.count():
             try:
                 return cls(output, f"{shard}{WORKER}{number}")

@@ -80,7 +80,7 @@ class Log:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process has the log open for writing."""
+    """Tell whether a process has the log open for writing."""
     if sys.platform == "win32":
         return False
     import fcntl

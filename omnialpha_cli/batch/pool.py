@@ -191,7 +191,7 @@ class Pool:
                 hand.give(None)  # else what others hold may come back
 
     def _hear(self, hand: Hand) -> Iterator[Result]:
-        """What a worker has to say."""
+        """Return what a worker has to say."""
         try:
             kind, value = hand.channel.recv()
         except (EOFError, OSError):

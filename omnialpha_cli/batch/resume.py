@@ -110,7 +110,7 @@ def _all_hold(entry: Entry, item: Item, output: Path) -> bool:
 
 
 def _not_ours(entries: Sequence[Entry], item: Item, output: Path) -> Path | None:
-    """The first existing output with a content that no entry of the journal has written."""
+    """Return the first existing output with a content that no entry of the journal has written."""
     for path in item.files:
         if os.path.lexists(path):
             seals = (entry.outputs.get(key_of(path, output)) for entry in entries)
@@ -120,14 +120,14 @@ def _not_ours(entries: Sequence[Entry], item: Item, output: Path) -> Path | None
 
 
 def _same_inputs(made: Fingerprint, item: Item) -> bool:
-    """Whether the item's inputs are still what was read."""
+    """Tell whether the item's inputs are still what was read."""
     if len(made.inputs) != len(item.inputs):
         return False  # the frame before has come or gone
     return all(seal.holds(path) for seal, path in zip(made.inputs, item.inputs, strict=True))
 
 
 def _difference(made: Fingerprint, item: Item, settings: Settings, weights: str) -> str:
-    """What decides about pixels, other than inputs, and differs; empty if nothing does."""
+    """Return what decides about pixels, other than inputs, and differs; empty if nothing does."""
     steady = item.previous and made.task == STEADY_TASK.name
     now = {"task": made.task if steady else item.task.name, **settings.for_item(item).recorded()}
     # A journal of an earlier version lacks what it had no option for: that was as is the default.

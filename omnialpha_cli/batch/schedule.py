@@ -38,7 +38,7 @@ class Schedule:
 
     @property
     def exhausted(self) -> bool:
-        """Whether all items have been taken."""
+        """Tell whether all items have been taken."""
         with self._changed:
             return not self._ready and not self._after
 

@@ -46,16 +46,16 @@ class Shard:
         return cls(index, (last - first) // step + 1)
 
     def __str__(self) -> str:
-        """The name of its journal."""
+        """Return the name of its journal."""
         return f"{self.index}-of-{self.count}"
 
     def holds(self, path: Path, output: Path) -> bool:
-        """Whether the result `path` belongs to this share of the runs into `output`."""
+        """Tell whether the result `path` belongs to this share of the runs into `output`."""
         key = key_of(path, output).encode("utf-8", "surrogateescape")
         return int.from_bytes(hashlib.sha256(key).digest()[:8]) % self.count == self.index
 
     def select(self, items: Sequence[Item], output: Path) -> list[Item]:
-        """The items of this share, in order. Frames that build on one another stay together."""
+        """Return the items of this share, in order. Frames that build on one another stay together."""
         if self.count == 1:
             return list(items)
         firsts: dict[Path, Path] = {}  # a result → that of the first frame of its sequence

@@ -34,7 +34,7 @@ class Worker:
         self.times = StageTimes()
 
     def make(self, source: Source, journal: Journal, stop: threading.Event) -> Iterator[Result]:
-        """The results of the items of `source`, as they finish."""
+        """Return the results of the items of `source`, as they finish."""
         pipeline = Pipeline(
             source, self.model, self.job.settings, journal,
             weights=self.job.weights, batch_size=self.batch_size, threads=self.threads, stop=stop,
@@ -44,7 +44,7 @@ class Worker:
         return iter(pipeline)
 
     def __str__(self) -> str:
-        """What it works with, for `--verbose`."""
+        """Return what it works with, for `--verbose`."""
         place = f"{self.model.device} in {self.job.settings.dtype}"
         threads = f"threads: {self.threads}, of {self.job.cores} cores"
         return f"{place}; memory: {self.model.memory}; {threads}; batches of {self.batch_size}"

@@ -167,7 +167,7 @@ FIELDS: dict[str, dict[str, str]] = {
 
 
 def item_record(result: "Result", seed: int) -> dict[str, Any]:
-    """The record of one item; `seed` is the run's own."""
+    """Return the record of one item; `seed` is the run's own."""
     return {
         "status": result.status,
         **_files(result),
@@ -179,18 +179,18 @@ def item_record(result: "Result", seed: int) -> dict[str, Any]:
 
 
 def plan_record(result: "Result") -> dict[str, Any]:
-    """The record of one planned item: of a result that a dry run foresees."""
+    """Return the record of one planned item: of a result that a dry run foresees."""
     action = {"done": "make", "skipped": "skip", "failed": "fail"}[result.status]
     return {"action": action, **_files(result), "error": _error(result)}
 
 
 def summary_record(counts: Mapping[str, int], seconds: float, status: "ExitStatus") -> dict[str, Any]:
-    """The last record of a run."""
+    """Return the last record of a run."""
     return {**counts, "seconds": round(seconds, 3), "exit": int(status)}
 
 
 def line(event: str, record: Mapping[str, Any]) -> str:
-    """One line of NDJSON, with its end."""
+    """Return one line of NDJSON, with its end."""
     return json.dumps({"schema": SCHEMA, "event": event, **record}) + "\n"
 
 

@@ -49,7 +49,7 @@ def choose_task(command: Command, hints: HintOptions) -> tuple[Task, str]:
 
 
 def output_of(task: Task, options: Options) -> Path:
-    """The output folder: as given, or named after the command."""
+    """Return the output folder: as given, or named after the command."""
     return options.output or Path(task.command)
 
 
@@ -145,7 +145,7 @@ def check_formats(items: Sequence[Item], settings: Settings) -> None:
 
 
 def read_option_file(path: Path, option: str) -> bytes:
-    """The content of a file given with an option; `-` is standard input. Raises UsageError."""
+    """Return the content of a file given with an option; `-` is standard input. Raises UsageError."""
     try:
         if str(path) == "-":
             data = sys.stdin.buffer.read(LIST_BYTES + 1)
@@ -161,7 +161,7 @@ def read_option_file(path: Path, option: str) -> bytes:
 
 
 def _find(names: Sequence[str], finding: InputOptions, output: Path) -> Found:
-    """The inputs of the command line and of --files-from."""
+    """Return the inputs of the command line and of --files-from."""
     if not names and finding.files_from is None:
         raise UsageError("no inputs: give files, globs or folders, or --files-from")
     data = b"" if finding.files_from is None else read_option_file(finding.files_from, "--files-from")

@@ -10,7 +10,7 @@ PANELS = INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
 
 
 def option(*names: str, panel: str, help: str, **more: Any) -> Any:
-    """A Typer option in a panel; its environment variable is named after its first long name."""
+    """Return a Typer option in a panel; its environment variable is named after its first long name."""
     long = next(name for name in names if name.startswith("--"))
     variable = "OMNIALPHA_" + long.split("/")[0][2:].upper().replace("-", "_")
     return typer.Option(*names, rich_help_panel=panel, help=help, envvar=variable, **more)

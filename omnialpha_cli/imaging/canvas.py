@@ -40,7 +40,7 @@ class Canvas:
         return F.pad(content[None], (left, right, top, below), mode="replicate")[0]
 
     def crop(self, image: Tensor) -> Tensor:
-        """The picture's part of a canvas (C, h, w)."""
+        """Return the picture's part of a canvas (C, h, w)."""
         top, left, height, width = self.box
         return image[:, top : top + height, left : left + width]
 
@@ -50,7 +50,7 @@ class Canvas:
 
 
 def choose_canvas(height: int, width: int, side: int, multiple: int = 32) -> Canvas:
-    """The canvas for a picture of `height` × `width`: about `side`² pixels, sides multiples of `multiple`."""
+    """Return the canvas for a picture of `height` × `width`: about `side`² pixels, sides multiples of `multiple`."""
     long, short = max(height, width), min(height, width)
     shapes = [_shape(aspect, side, multiple) for aspect in ASPECTS]
     canvas_long, canvas_short = min(shapes, key=lambda shape: abs(math.log(long / short * shape[1] / shape[0])))
@@ -87,7 +87,7 @@ def resample(image: Tensor, height: int, width: int) -> Tensor:
 
 @cache
 def _shape(aspect: float, side: int, multiple: int) -> tuple[int, int]:
-    """The long and short side nearest to an aspect ratio and to `side`² pixels; proportions count four times."""
+    """Return the long and short side nearest to an aspect ratio and to `side`² pixels; proportions count four times."""
 
     def cost(shape: tuple[int, int]) -> float:
         long, short = shape

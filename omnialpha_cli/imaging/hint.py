@@ -27,12 +27,12 @@ def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def scale_hint(hint: Tensor, height: int, width: int) -> Tensor:
-    """A hint (H', W') at the size of its picture: (height, width)."""
+    """Return a hint (H', W') at the size of its picture: (height, width)."""
     return resample(hint[None], height, width)[0]
 
 
 def grow(hint: Tensor, pixels: int) -> Tensor:
-    """A hint (H, W) whose object is larger by so many `pixels` on every side, corners included."""
+    """Return a hint (H, W) whose object is larger by so many `pixels` on every side, corners included."""
     if pixels == 0:
         return hint
     for window in ((2 * pixels + 1, 1), (1, 2 * pixels + 1)):

@@ -12,7 +12,7 @@ Tile = tuple[slice, slice]  # rows and columns
 
 
 def tiles(height: int, width: int, side: int | None = None) -> Iterator[Tile]:
-    """The tiles of a picture of `height` × `width`, row by row, `side` pixels a side (`TILE_SIDE` if None)."""
+    """Return the tiles of a picture of `height` × `width`, row by row, `side` pixels a side (`TILE_SIDE` if None)."""
     side = side or TILE_SIDE
     for top in range(0, height, side):
         for left in range(0, width, side):
@@ -28,12 +28,12 @@ def bounds(where: Tensor) -> Tile | None:
 
 
 def rgba_like(plate: Tensor) -> Tensor:
-    """An empty (4, H, W) for a `plate` (3, H, W), in memory as files want it: a pixel's values together."""
+    """Return an empty (4, H, W) for a `plate` (3, H, W), in memory as files want it: a pixel's values together."""
     return plate.new_empty(*plate.shape[1:], 4).permute(2, 0, 1)
 
 
 def around(image: Tensor, tile: Tile, margin: int) -> Tensor:
-    """A tile of `image` (C, H, W) with `margin` pixels around it: (C, k + 2 margin, l + 2 margin).
+    """Return a tile of `image` (C, H, W) with `margin` pixels around it: (C, k + 2 margin, l + 2 margin).
 
     Beyond the picture its border is repeated.
     """
@@ -45,7 +45,7 @@ def around(image: Tensor, tile: Tile, margin: int) -> Tensor:
 
 
 def enlarge(image: Tensor, tile: Tile, size: tuple[int, int]) -> Tensor:
-    """One tile (C, k, l) of `image` (C, h, w) enlarged to `size`; a tile may reach beyond the picture.
+    """Return one tile (C, k, l) of `image` (C, h, w) enlarged to `size`; a tile may reach beyond the picture.
 
     Bilinear with pixel centres at half-integers: as `torch.nn.functional.interpolate` enlarges the whole.
     """
@@ -58,7 +58,7 @@ def enlarge(image: Tensor, tile: Tile, size: tuple[int, int]) -> Tensor:
 
 
 def source(image: Tensor, tile: Tile, size: tuple[int, int]) -> Tensor:
-    """The part of `image` (C, h, w) from which `enlarge` takes a tile."""
+    """Return the part of `image` (C, h, w) from which `enlarge` takes a tile."""
     (above, below, _), (left, right, _) = _taps(image, tile, size)
     return image[:, above[0] : below[-1] + 1, left[0] : right[-1] + 1]
 

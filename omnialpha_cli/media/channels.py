@@ -58,7 +58,7 @@ class Channels:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Return what messages call it."""
         name = self.layer or ("RGBA" if self.has_alpha else "RGB")
         return f"{name} ({self.view})" if self.view else name
 
@@ -106,7 +106,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _parts(reader: oiio.ImageInput) -> list[oiio.ImageSpec]:
-    """The headers of all parts of an EXR file; of other files that of the picture at hand.
+    """Return the headers of all parts of an EXR file; of other files that of the picture at hand.
 
     A decoder that is asked for more may forget what it had to complain about.
     """
@@ -147,7 +147,7 @@ def _pictures(part: int, spec: oiio.ImageSpec, several: bool) -> list[Channels]:
 
 
 def _without_view(name: str, view: str) -> str:
-    """The name of a part without that of its view: `rgba_left` and `rgba.left` are the layer `rgba`."""
+    """Return the name of a part without that of its view: `rgba_left` and `rgba.left` are the layer `rgba`."""
     return re.sub(rf"[._-]?{re.escape(view)}$", "", name) if view else name
 
 
@@ -195,7 +195,7 @@ def _of_view(path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSp
 
 
 def _beauty(path: Path, found: Sequence[Channels], pick: Pick) -> Channels:
-    """The picture that is meant. Raises `ItemError` where no rule decides."""
+    """Return the picture that is meant. Raises `ItemError` where no rule decides."""
     pictures = [one for one in found if one.has_colour and not _last(one.layer).startswith(CRYPTOMATTE)]
     pictures = pictures or list(found)
     bare = [one for one in pictures if one.bare]
@@ -216,7 +216,7 @@ def _beauty(path: Path, found: Sequence[Channels], pick: Pick) -> Channels:
 
 
 def _last(layer: str) -> str:
-    """The last word of a layer's name: that of a pass, which may follow that of a view layer."""
+    """Return the last word of a layer's name: that of a pass, which may follow that of a view layer."""
     return layer.casefold().rpartition(".")[2]
 
 
@@ -226,7 +226,7 @@ def _taken(path: Path, chosen: Channels, others: Sequence[str], parts: int) -> s
 
 
 def _lone(part: int, spec: oiio.ImageSpec) -> Channels | None:
-    """A part's first channel of alpha, or the only one that it has, as grey."""
+    """Return a part's first channel of alpha, or the only one that it has, as grey."""
     names = list(spec.channelnames)
     alphas = [i for i, name in enumerate(names) if name.rpartition(".")[2].lower() in ALPHAS]
     indices = tuple(alphas[:1] or (range(1) if len(names) == 1 else ()))

@@ -52,7 +52,7 @@ class Encoding:
 
     @property
     def is_linear(self) -> bool:
-        """Whether the numbers are proportional to light."""
+        """Tell whether the numbers are proportional to light."""
         return self.icc is None and self.space is None and self.transfer == "linear"
 
     @property
@@ -78,7 +78,7 @@ def convert(rgb: Floats, source: Encoding, target: Encoding) -> Floats:
 
 
 def to_linear(rgb: Floats, source: Encoding) -> Floats:
-    """Colours (…, 3) in linear light with the primaries of Rec. 709."""
+    """Return colours (…, 3) in linear light with the primaries of Rec. 709."""
     if source.space is not None:
         from .ocio import space_to_linear
 
@@ -94,7 +94,7 @@ def to_linear(rgb: Floats, source: Encoding) -> Floats:
 
 
 def from_linear(light: Floats, target: Encoding) -> Floats:
-    """The reverse of `to_linear`."""
+    """Return the reverse of `to_linear`."""
     if target.space is not None:
         from .ocio import linear_to_space
 
@@ -138,7 +138,7 @@ def _to_xyz(chromaticities: Chromaticities) -> NDArray[np.float64]:
 
 
 def _times(rgb: Floats, matrix: NDArray[np.float64]) -> Floats:
-    """Colours (…, 3) times a matrix; as they are if it is the identity."""
+    """Return colours (…, 3) times a matrix; as they are if it is the identity."""
     return rgb if np.allclose(matrix, np.eye(3), atol=1e-6) else rgb @ matrix.T.astype(np.float32)
 
 

@@ -14,5 +14,5 @@ def complaint(reader: oiio.ImageInput | None = None) -> str:
 
 
 def printable(text: str) -> str:
-    """What a file says, fit for a message: without control characters and bytes that are no text."""
+    """Return what a file says, fit for a message: without control characters and bytes that are no text."""
     return "".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -14,7 +14,7 @@ ALWAYS: dict[str, Depth] = {"JPEG": "8", "WebP": "8", "BMP": "8", "TGA": "8", "G
 
 
 def depth_of(path: Path) -> Depth | None:
-    """The depth, or None where the file is missing, broken, or no picture: reading it will say so.
+    """Return the depth, or None where the file is missing, broken, or no picture: reading it will say so.
 
     Of an EXR file it is that of all its channels together, so `float` may turn out to be `half`.
     """

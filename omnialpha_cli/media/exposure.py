@@ -46,12 +46,12 @@ class Exposure:
 
     @property
     def _bend(self) -> float:
-        """What makes the curve leave the straight line at `KNEE` without a corner."""
+        """Return what makes the curve leave the straight line at `KNEE` without a corner."""
         return 1 / max((self.peak - KNEE) / (1 - KNEE) - 1, 1e-6)
 
 
 def is_scene(image: Image) -> bool:
-    """Whether the colours of a picture are a scene's light, or a log of it, and not what a display shows."""
+    """Tell whether the colours of a picture are a scene's light, or a log of it, and not what a display shows."""
     return image.encoding.is_log or (image.depth in ("half", "float") and image.encoding.is_linear)
 
 

@@ -31,7 +31,7 @@ class Format:
     transparent: bool = True
 
     def depth_for(self, source: Depth, wanted: Depth | None) -> Depth:
-        """The depth to write. Raises UsageError if the format cannot hold it."""
+        """Return the depth to write. Raises UsageError if the format cannot hold it."""
         if wanted is not None and wanted not in self.depths.values():
             raise UsageError(f"--format {self.name} cannot hold --depth {wanted}: {self._advice(wanted)}")
         depth = wanted or self.depths.get(source)
@@ -69,7 +69,7 @@ DEFAULT: dict[Depth, str] = {"8": "png", "16": "png", "half": "exr", "float": "e
 
 
 def choose_format(name: str | None, source: Depth, wanted: Depth | None) -> Format:
-    """The format called `name`, by default the one for the depth. Raises UsageError if it cannot hold that."""
+    """Return the format called `name`, by default the one for the depth. Raises UsageError if it cannot hold that."""
     chosen = FORMATS[name or DEFAULT[wanted or source]]
     chosen.depth_for(source, wanted)
     return chosen

@@ -35,7 +35,7 @@ def profile_space(icc: bytes | None) -> str | None:
 
 @lru_cache(32)
 def read_matrix_profile(icc: bytes) -> MatrixProfile | None:
-    """The profile's curves and matrix, or None if it has none (it is a table, not RGB, or damaged)."""
+    """Return the profile's curves and matrix, or None if it has none (it is a table, not RGB, or damaged)."""
     try:
         tags = _tags(icc)
         columns = [struct.unpack_from(">3i", tags[name], 8) for name in ("rXYZ", "gXYZ", "bXYZ")]
@@ -58,7 +58,7 @@ def read_grey_curve(icc: bytes) -> Function | None:
 
 
 def read_curve(tag: bytes) -> tuple[Function, Function]:
-    """A `curv` or `para` tag (ICC.1:2022, 10.6 and 10.18) and its inverse. Raises ValueError, struct.error."""
+    """Return a `curv` or `para` tag (ICC.1:2022, 10.6 and 10.18) and its inverse. Raises ValueError, struct.error."""
     if tag[:4] == b"para":
         (kind,) = struct.unpack_from(">H", tag, 8)
         counts = (1, 3, 4, 5, 7)
@@ -99,13 +99,13 @@ def to_srgb_by_littlecms(samples: NDArray[np.uint8], icc: bytes, mode: str) -> N
 
 
 def from_srgb_by_littlecms(samples: NDArray[np.uint8], icc: bytes) -> NDArray[np.uint8]:
-    """The reverse, to an RGB profile. Raises ValueError if the profile cannot be used for that."""
+    """Return the reverse, to an RGB profile. Raises ValueError if the profile cannot be used for that."""
     return _littlecms(samples, None, "RGB", icc)
 
 
 @lru_cache(32)
 def is_usable(icc: bytes) -> bool:
-    """Whether colours can be converted by an RGB profile."""
+    """Tell whether colours can be converted by an RGB profile."""
     if read_matrix_profile(icc) is None:
         try:
             to_srgb_by_littlecms(np.zeros((1, 1, 3), np.uint8), icc, "RGB")
@@ -138,7 +138,7 @@ def _littlecms(samples: NDArray[np.uint8], source: bytes | None, mode: str, targ
 
 
 def _tags(icc: bytes) -> dict[str, bytes]:
-    """The profile's tags by signature (ICC.1:2022, 7.3)."""
+    """Return the profile's tags by signature (ICC.1:2022, 7.3)."""
     (count,) = struct.unpack_from(">I", icc, 128)
     if count > 1000:
         raise ValueError("too many tags")

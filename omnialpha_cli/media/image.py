@@ -91,7 +91,7 @@ class Image:
 
     @property
     def encoding(self) -> Encoding:
-        """What the numbers in `rgb` stand for."""
+        """Return what the numbers in `rgb` stand for."""
         return Encoding(self.transfer, self.primaries, self.icc, self.space)
 
     def encoded(self, encoding: Encoding) -> Self:
@@ -102,7 +102,7 @@ class Image:
 
 
 def from_array(picture: Any) -> Image:
-    """An `Image` from a numpy array or a PIL image.
+    """Return an `Image` from a numpy array or a PIL image.
 
     Arrays are (H, W), (H, W, 1), (H, W, 2: grey and alpha), (H, W, 3) or (H, W, 4), of uint8, uint16, floats with
     white at 1, or booleans, straight alpha. A PIL image brings its EXIF orientation, which is applied, and its profile.

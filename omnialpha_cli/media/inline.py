@@ -17,17 +17,17 @@ def encode_jpeg(pixels: NDArray[Any], comment: str = "") -> bytes:
 
 
 def encode_webp(pixels: NDArray[Any]) -> bytes:
-    """A straight RGBA picture (H, W, 4) uint8 as WebP: lossy colour, exact alpha."""
+    """Return a straight RGBA picture (H, W, 4) uint8 as WebP: lossy colour, exact alpha."""
     return _encode(pixels, "webp", method=1)  # twice as fast as by default
 
 
 def decode_jpeg(data: bytes) -> NDArray[np.uint8]:
-    """The pixels (H, W, 3) of a small JPEG picture."""
+    """Return the pixels (H, W, 3) of a small JPEG picture."""
     return np.asarray(PIL.Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 def data_uri(data: bytes, kind: Literal["jpeg", "webp"] = "jpeg") -> str:
-    """What `src` of an image takes."""
+    """Return what `src` of an image takes."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 

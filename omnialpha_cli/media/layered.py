@@ -143,7 +143,7 @@ def _parts_of(path: Path) -> Iterator[tuple[oiio.ImageSpec, NDArray[Any]]]:
 
 
 def _layer(like: Image, spec: oiio.ImageSpec, samples: NDArray[Any]) -> Image:
-    """A layer of RGBA samples (H, W, 4) in a file that is encoded as the picture `like` it."""
+    """Return a layer of RGBA samples (H, W, 4) in a file that is encoded as the picture `like` it."""
     rgb, alpha = split(samples, -1)
     assert alpha is not None
     if not spec.get_int_attribute("oiio:UnassociatedAlpha"):

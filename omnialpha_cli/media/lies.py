@@ -110,7 +110,7 @@ def _check_exr(path: Path, file: BinaryIO) -> None:
 
 
 def _count_channels(rows: bytes) -> int:
-    """The rows of a channel list, each a name and its end, then `EXR_ROW` bytes."""
+    """Return the rows of a channel list, each a name and its end, then `EXR_ROW` bytes."""
     place = count = 0
     while (end := rows.find(b"\0", place)) > place:
         place, count = end + 1 + EXR_ROW, count + 1

@@ -21,12 +21,12 @@ PRIVATE = ("serial", "ownername", "documentid")
 
 
 def kept(spec: oiio.ImageSpec) -> Metadata:
-    """The attributes of a picture that was read which its output gets back."""
+    """Return the attributes of a picture that was read which its output gets back."""
     return {a.name: _value(a) for a in spec.extra_attribs if a.name.isprintable() and _is_kept(a.name)}
 
 
 def of_channels(spec: oiio.ImageSpec) -> Metadata:
-    """The attributes that describe channels beside the picture's own."""
+    """Return the attributes that describe channels beside the picture's own."""
     return {a.name: _value(a) for a in spec.extra_attribs if a.name.startswith(OF_CHANNELS)}
 
 
@@ -41,7 +41,7 @@ def give_back(spec: oiio.ImageSpec, metadata: Metadata) -> None:
 
 
 def attributes(spec: oiio.ImageSpec) -> Mapping[str, Any]:
-    """All attributes by name."""
+    """Return all attributes by name."""
     return {attribute.name: attribute.value for attribute in spec.extra_attribs}
 
 

@@ -75,7 +75,7 @@ def _convert(rgb: Floats, source: str, target: str) -> Floats:
 
 @cache
 def _meeting() -> tuple[str, Chromaticities]:
-    """The scene-linear space of the configuration by which colours come and go, and its primaries."""
+    """Return the scene-linear space of the configuration by which colours come and go, and its primaries."""
     config = _config()
     for name, primaries in MEETINGS:
         if config.getColorSpaceIndex(name) >= 0 or config.getColorSpaceNameByRole(name):

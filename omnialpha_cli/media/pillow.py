@@ -50,7 +50,7 @@ def read_cmyk(path: Path, max_pixels: int) -> NDArray[np.uint8]:
 
 
 def heic_depth(path: Path) -> Depth | None:
-    """The depth of a HEIC file, or None where it cannot be read."""
+    """Return the depth of a HEIC file, or None where it cannot be read."""
     try:
         return "16" if _open_heic(path).info.get("bit_depth", 8) > 8 else "8"
     except ItemError:
@@ -74,7 +74,7 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
 
 
 def damaged(path: Path, fault: object) -> ItemError:
-    """What a decoder's complaint becomes; it may quote anything that is in the file, and often its name."""
+    """Return what a decoder's complaint becomes; it may quote anything that is in the file, and often its name."""
     words = str(fault).replace(f'("{path}")', "").replace(f"({path})", "")
     reason = " ".join(printable(words).split())[:160] or "its data does not decode"
     return ItemError("unreadable", f"{path} is truncated or damaged ({reason}): copy or export it again")

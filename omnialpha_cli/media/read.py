@@ -139,7 +139,7 @@ def _windows(path: Path, spec: oiio.ImageSpec, data: bool) -> Windows | None:
 
 
 def count_odd(rgb: Floats) -> int:
-    """Pixels (H, W, 3) with a NaN or an infinity."""
+    """Return pixels (H, W, 3) with a NaN or an infinity."""
     return int(np.count_nonzero(~np.isfinite(rgb.sum(-1)) & ~np.isfinite(rgb).all(-1)))
 
 
@@ -151,7 +151,7 @@ def _open(path: Path, name: str, **options: int) -> oiio.ImageInput:
 
 
 def _samples(path: Path, reader: oiio.ImageInput, part: int, indices: tuple[int, ...]) -> NDArray[Any]:
-    """The samples (H, W, channels) of the chosen channels, in the file's own type."""
+    """Return the samples (H, W, channels) of the chosen channels, in the file's own type."""
     first, end = min(indices), max(indices) + 1
     samples = reader.read_image(part, 0, first, end, reader.spec().format)
     fault = complaint(reader)
@@ -172,7 +172,7 @@ def _from_grey(rgb: Floats, profile: Any) -> Floats:
 
 
 def _from_inks(path: Path, name: str, kind: str, samples: NDArray[Any], profile: Any, max_pixels: int) -> NDArray[Any]:
-    """A CMYK file as sRGB (H, W, 3), by its own profile, at 8 bits; without one as OpenImageIO sees it."""
+    """Return a CMYK file as sRGB (H, W, 3), by its own profile, at 8 bits; without one as OpenImageIO sees it."""
     icc = None if profile is None else bytes(profile)
     if icc is None or profiles.profile_space(icc) != "CMYK":
         return samples
@@ -194,7 +194,7 @@ def _from_inks(path: Path, name: str, kind: str, samples: NDArray[Any], profile:
 
 
 def _is_harmless(fault: str, path: Path) -> bool:
-    """Whether the picture is whole in spite of libjpeg's report, which is only the first of perhaps several."""
+    """Tell whether the picture is whole in spite of libjpeg's report, which is only the first of perhaps several."""
     if not any(harmless in fault for harmless in HARMLESS):
         return False
     data = path.read_bytes()

@@ -32,7 +32,7 @@ class Frame:
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a file name has exactly one place for a frame number."""
+    """Tell whether a file name has exactly one place for a frame number."""
     fields = NUMBER.findall(Path(name).name)
     return len(fields) == 1 and (fields[0][0] != "%" or int(fields[0][1:-1][:9] or 1) <= WIDTH)
 
@@ -44,7 +44,7 @@ def without_range(name: str) -> tuple[str, str | None]:
 
 
 def spelt(pattern: str, number: int) -> Path:
-    """The file of one frame of a pattern."""
+    """Return the file of one frame of a pattern."""
     path = Path(pattern)
     before, after = NUMBER.split(path.name)
     return path.with_name(before + str(number).zfill(_width(pattern)) + after)

@@ -51,7 +51,7 @@ TGA_KINDS = (1, 2, 3, 9, 10, 11)
 
 
 def recognise(path: Path) -> str:
-    """The name of the format, one of `READ`. Raises `ItemError`: `missing`, `unreadable`, `unsupported`."""
+    """Return the name of the format, one of `READ`. Raises `ItemError`: `missing`, `unreadable`, `unsupported`."""
     head = read_head(path)
     if not head:
         raise ItemError("unreadable", f"{path} is empty (0 bytes): copy or export it again")
@@ -72,7 +72,7 @@ def frames_of_film(path: str | Path) -> str:
 
 
 def read_head(path: Path) -> bytes:
-    """The first bytes of a regular file. Raises `ItemError`: `missing`, `unreadable`."""
+    """Return the first bytes of a regular file. Raises `ItemError`: `missing`, `unreadable`."""
     check_file(path)
     try:
         with open_regular(path) as file:
@@ -96,7 +96,7 @@ def check_file(path: Path) -> None:
 
 
 def _refused(path: Path, error: OSError | ValueError) -> ItemError:
-    """The item's error for the system's."""
+    """Return the item's error for the system's."""
     if isinstance(error, ValueError):
         return ItemError("missing", f"{path} does not exist: there is a NUL in its name")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -110,7 +110,7 @@ def _refused(path: Path, error: OSError | ValueError) -> ItemError:
 
 
 def kind_of(head: bytes, suffix: str) -> str | None:
-    """The name of the format, or None."""
+    """Return the name of the format, or None."""
     for start, signature, name in SIGNATURES:
         if head[start : start + len(signature)] == signature:
             return name

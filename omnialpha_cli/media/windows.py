@@ -24,18 +24,18 @@ class Box:
     height: int
 
     def overlaps(self, other: Box) -> bool:
-        """Whether a pixel lies in both."""
+        """Tell whether a pixel lies in both."""
         return (
             max(self.x, other.x) < min(self.x + self.width, other.x + other.width)
             and max(self.y, other.y) < min(self.y + self.height, other.y + other.height)
         )  # fmt: skip
 
     def contains(self, other: Box) -> bool:
-        """Whether all pixels of the other lie in this one."""
+        """Tell whether all pixels of the other lie in this one."""
         return self.union(other) == self
 
     def union(self, other: Box) -> Box:
-        """The smallest box around both."""
+        """Return the smallest box around both."""
         x, y = min(self.x, other.x), min(self.y, other.y)
         right = max(self.x + self.width, other.x + other.width)
         bottom = max(self.y + self.height, other.y + other.height)
@@ -51,7 +51,7 @@ class Windows:
 
 
 def trivial(size: tuple[int, int]) -> Windows:
-    """The windows of a picture (height, width) that has none of its own: all is data, and all is shown."""
+    """Return the windows of a picture (height, width) that has none of its own: all is data, and all is shown."""
     box = Box(0, 0, size[1], size[0])
     return Windows(box, box)
 

@@ -84,7 +84,7 @@ def count(files: Sequence[Path]) -> int:
 
 
 def read_state(files: Sequence[Path]) -> dict[str, Tensor]:
-    """All tensors of the files by key, on the CPU as they are."""
+    """Return all tensors of the files by key, on the CPU as they are."""
     state: dict[str, Tensor] = {}
     for path in files:
         with _opened(path) as file:
@@ -93,7 +93,7 @@ def read_state(files: Sequence[Path]) -> dict[str, Tensor]:
 
 
 def _keys(files: Iterable[Path]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Every key with its shape, from the headers alone."""
+    """Return every key with its shape, from the headers alone."""
     for path in files:
         with _opened(path) as file:
             for key in file.keys():  # noqa: SIM118

@@ -90,7 +90,7 @@ def plan(wanted: Memory, needs: Needs, free: int | None) -> Plan:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on an accelerator now; None for the CPU."""
+    """Return bytes that are free on an accelerator now; None for the CPU."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":

@@ -101,7 +101,7 @@ class OmniAlpha:
     def run(
         self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
     ) -> list[list[Tensor]]:
-        """One list of RGBA (4, H, W) float32 CPU tensors in [0, 1] a request, in the order of its targets.
+        """Return one list of RGBA (4, H, W) float32 CPU tensors in [0, 1] a request, in the order of its targets.
 
         `steps` and `guidance` replace the weights' defaults; guidance at or below 1 is none. What shares a call changes
         a result by no more than rounding: noise is drawn per item.
@@ -147,7 +147,7 @@ class OmniAlpha:
                 yield part, layers[0] if len(layers) == 1 else mean_of_mirrored(*layers)
 
     def _views(self, batch: Sequence[Request]) -> list[Sequence[Request]]:
-        """What is run of requests of one layout: themselves, and, where it helps, their mirror images."""
+        """Return what is run of requests of one layout: themselves, and, where it helps, their mirror images."""
         asked_directly = batch[0].task.partition("/")[0] == "run"  # words may tell left from right
         mirrored = self.defaults.mirror and bool(batch[0].inputs) and not asked_directly
         scale = self.defaults.mirror_scale
@@ -231,7 +231,7 @@ class OmniAlpha:
         return None
 
     def encode(self, requests: Sequence[Request]) -> list[Tensor]:
-        """Latents of the inputs, of requests of one layout: for input k (B, 16, H_k/8, W_k/8)."""
+        """Return latents of the inputs, of requests of one layout: for input k (B, 16, H_k/8, W_k/8)."""
         return [
             self.vae.encode(torch.stack([self._to_device(image) for image in images]) * 2 - 1)
             for images in zip(*(r.inputs for r in requests), strict=True)
@@ -254,14 +254,14 @@ class OmniAlpha:
         return torch.stack(items).to(self.device)
 
     def prepare(self, inputs: Sequence[Tensor], context: Context, layout: Layout) -> Prepared:
-        """The transformer's sigma-independent part, from the inputs' latents."""
+        """Return the transformer's sigma-independent part, from the inputs' latents."""
         config = self.transformer.config
         empty = context.tokens.new_zeros(len(context.tokens), 0, config.in_channels)
         tokens = torch.cat([empty, *(pack(z, config.patch_size) for z in inputs)], dim=1)  # (B, N_inputs, C·p²)
         return self.transformer.prepare(tokens, context.tokens, layout, context.mask, context.positions)
 
     def anchor(self, inputs: Sequence[Tensor], layout: Layout) -> Tensor | float:
-        """What a residual is relative to, packed (B, N_targets, C·p²).
+        """Return what a residual is relative to, packed (B, N_targets, C·p²).
 
         For every target the latents of the first input of its shape, else zero.
         """

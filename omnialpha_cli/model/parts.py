@@ -28,7 +28,7 @@ class ContextEncoder(Protocol):
         """See the pictures of every item, RGBA (4, H, W) in [0, 1]."""
 
     def read(self, prompts: Sequence[str], seen: Any) -> Context:
-        """The context of one prompt an item beside what was seen."""
+        """Return the context of one prompt an item beside what was seen."""
 
 
 @dataclass(frozen=True)

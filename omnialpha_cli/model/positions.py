@@ -36,7 +36,7 @@ class Layout:
 
     @property
     def images(self) -> tuple[Size, ...]:
-        """All images in sequence order."""
+        """Return all images in sequence order."""
         return self.targets + self.inputs
 
     @property
@@ -70,7 +70,7 @@ def image_positions(layout: Layout, rope_canvas: int | None = None) -> Tensor:
 
 
 def context_positions(layout: Layout, length: int) -> Tensor:
-    """(z, y, x) of context tokens without positions of their own: the diagonal, float32 (length, 3)."""
+    """Return (z, y, x) of context tokens without positions of their own: the diagonal, float32 (length, 3)."""
     start = max(max(h // 2, w // 2) for h, w in layout.images)
     return torch.arange(start, start + length, dtype=torch.float32)[:, None].expand(length, 3)
 

@@ -74,7 +74,7 @@ class Fp8Linear(nn.Module):
 
 
 def multiplies_fp8(device: torch.device) -> bool:
-    """Whether a device multiplies matrices in fp8 whose rows have scales of their own."""
+    """Tell whether a device multiplies matrices in fp8 whose rows have scales of their own."""
     return device.type == "cuda" and torch.cuda.get_device_properties(device).major >= FP8_FROM
 
 
@@ -115,7 +115,7 @@ class Int4Linear(nn.Module):
         self.bias = base.bias
 
     def weight(self) -> Tensor:
-        """(out, in), in the dtype of what it was made from."""
+        """Return (out, in), in the dtype of what it was made from."""
         levels = torch.cat((self.levels & LEVELS, self.levels >> 4), dim=2)  # (out, groups, GROUP)
         return torch.addcmul(self.low, levels.to(self.step), self.step).flatten(1)
 

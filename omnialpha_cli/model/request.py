@@ -52,7 +52,7 @@ def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """An image (C, H, W) at `size` (h, w)."""
+    """Return an image (C, H, W) at `size` (h, w)."""
     if image.shape[-2:] == size:
         return image
     return F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]

@@ -46,7 +46,7 @@ class Schedule:
         return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
     def mu(self, num_target_tokens: int) -> float:
-        """The shift for all targets of a request together."""
+        """Return the shift for all targets of a request together."""
         slope = (self.max_shift - self.base_shift) / (self.max_image_seq_len - self.base_image_seq_len)
         return self.base_shift + slope * (num_target_tokens - self.base_image_seq_len)
 
@@ -55,7 +55,7 @@ PUBLISHED = Schedule()
 
 
 def schedule(steps: int, num_target_tokens: int, parameters: Schedule = PUBLISHED) -> list[float]:
-    """`steps` + 1 falling sigmas from 1 to 0: linear from 1 to 1/steps, shifted, stretched, then 0.
+    """Return `steps` + 1 falling sigmas from 1 to 0: linear from 1 to 1/steps, shifted, stretched, then 0.
 
     Shift: e^mu / (e^mu + 1/sigma − 1). Stretch: 1 − sigma is scaled so that the last sigma is `shift_terminal`; a
     single step has nothing to stretch, so its sigmas are [1, 0]. Raises ValueError if `steps` is below 1.

@@ -19,7 +19,7 @@ class Streams(Protocol):
     """Orders copies and computing. A place is 0 or 1."""
 
     def copying(self, place: int) -> AbstractContextManager[object]:
-        """What is copied inside begins once what was last computed in the place has ended."""
+        """Return what is copied inside begins once what was last computed in the place has ended."""
 
     def wait(self, place: int) -> None:
         """What is computed from now on begins once the copy into the place has ended."""
@@ -86,7 +86,7 @@ class BlockStream:
             self.streams.computed(place)  # what fills it for the first time has to end before it is written again
 
     def __iter__(self) -> Iterator[nn.Module]:
-        """One pass over all blocks."""
+        """Return one pass over all blocks."""
         self._fetch(0)
         for i in range(len(self.sources)):
             if i + 1 < len(self.sources):

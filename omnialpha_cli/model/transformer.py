@@ -22,14 +22,14 @@ __all__ = ["Layout", "Prepared", "Transformer", "TransformerConfig", "pack", "un
 
 
 def pack(latents: Tensor, patch: int) -> Tensor:
-    """Latents (B, C, H, W) → tokens (B, H/p · W/p, C·p²): row-major patches, channel order (c, dy, dx)."""
+    """Return latents (B, C, H, W) → tokens (B, H/p · W/p, C·p²): row-major patches, channel order (c, dy, dx)."""
     b, c, h, w = latents.shape
     x = latents.view(b, c, h // patch, patch, w // patch, patch)
     return x.permute(0, 2, 4, 1, 3, 5).reshape(b, (h // patch) * (w // patch), c * patch * patch)
 
 
 def unpack(tokens: Tensor, h: int, w: int, patch: int) -> Tensor:
-    """Tokens (B, h·w, C·p²) → latents (B, C, h·p, w·p); h and w in patches."""
+    """Return tokens (B, h·w, C·p²) → latents (B, C, h·p, w·p); h and w in patches."""
     b, _, channels = tokens.shape
     c = channels // patch**2
     x = tokens.view(b, h, w, c, patch, patch).permute(0, 3, 1, 4, 2, 5)
@@ -94,7 +94,7 @@ class JointAttention(nn.Module):
         return self.to_out[0](joint[:, length:]), self.to_add_out(joint[:, :length])
 
     def targets(self, image: Tensor, context: Tensor, prepared: "Prepared") -> Tensor:
-        """What the target tokens alone attend to: (B, N_targets, D)."""
+        """Return what the target tokens alone attend to: (B, N_targets, D)."""
         first, count = context.shape[1], prepared.layout.num_targets
         places = slice(first, first + count)
         q = self._heads(image[:, :count], self.to_q, self.norm_q)
@@ -147,7 +147,7 @@ class Block(nn.Module):
         self.img_mlp, self.txt_mlp = FeedForward(dim), FeedForward(dim)
 
     def forward(self, image: Tensor, context: Tensor, time: Tensor, prepared: "Prepared") -> tuple[Tensor, Tensor]:
-        """Image (B, N, D), context (B, L, D), time (B, 1 or 2, D) → image and context after the block."""
+        """Return image (B, N, D), context (B, L, D), time (B, 1 or 2, D) → image and context after the block."""
         # Each (B, 1 or N, D): shift, scale, gate of the attention, then of the MLP.
         i_shift1, i_scale1, i_gate1, *i_mlp = per_token(self.img_mod(time), prepared.layout).chunk(6, dim=-1)
         c_shift1, c_scale1, c_gate1, *c_mlp = self.txt_mod(time[:, :1]).chunk(6, dim=-1)
@@ -156,7 +156,7 @@ class Block(nn.Module):
         return modulated(image, self.img_mlp, *i_mlp), modulated(context, self.txt_mlp, *c_mlp)
 
     def targets(self, image: Tensor, context: Tensor, time: Tensor, prepared: "Prepared") -> Tensor:
-        """The target tokens alone after the block (B, N_targets, D): nothing else is read after the last one."""
+        """Return the target tokens alone after the block (B, N_targets, D): nothing else is read after the last one."""
         modulations = self.img_mod(time)  # (B, 1 or 2, 6·D)
         i_shift1, i_scale1, *_ = per_token(modulations, prepared.layout).chunk(6, dim=-1)
         _, _, i_gate1, *i_mlp = modulations[:, :1].chunk(6, dim=-1)
@@ -258,7 +258,7 @@ class Transformer(nn.Module):
         return image
 
     def hidden(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
-        """`step`, with the context stream (B, L, D) as the last block reads it, which training may supervise."""
+        """Return `step`, with the context stream (B, L, D) as the last block reads it, which training may supervise."""
         sigmas = torch.stack((sigma, 0 * sigma), dim=1) if self.config.zero_cond_t else sigma[:, None]
         time = self.time_text_embed(sigmas, x.dtype)  # (B, 1 or 2, D): of the targets, and of the inputs
         image = torch.cat((self.img_in(x), prepared.inputs), dim=1)  # (B, N, D)

@@ -188,11 +188,11 @@ class AlphaVAE(nn.Module):
 
     @property
     def downsampling(self) -> int:
-        """Pixels a latent along each side: 8 for four levels."""
+        """Return pixels a latent along each side: 8 for four levels."""
         return 2 ** (len(self.config.dim_mult) - 1)
 
     def encode_moments(self, rgba: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of the posterior, not normalised: (B, 4, H, W) → twice (B, 16, H/8, W/8).
+        """Return the mean and log-variance of the posterior, not normalised: (B, 4, H, W) → twice (B, 16, H/8, W/8).
 
         Raises ValueError if a side is not a multiple of 8.
         """
@@ -255,7 +255,7 @@ class AlphaVAE(nn.Module):
 
     @staticmethod
     def opaque_init(rgb_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """A 4-channel state dict from a 3-channel one, both in the published layout; other tensors are shared.
+        """Return a 4-channel state dict from a 3-channel one, both in the published layout; other tensors are shared.
 
         Facts of the AlphaVAE paper: the encoder's weight for alpha is 0; the decoder's is 0 with a bias of 1, opaque.
         Raises ValueError if the input is not a 3-channel state dict.
@@ -280,7 +280,7 @@ def _residuals(c_in: int, c_out: int, count: int) -> list[ResidualBlock]:
 
 
 def _flatten(name: str, tensor: Tensor) -> Tensor:
-    """A published tensor on one frame: kernels (O, I, T, h, w) → their last slice; gammas → (C, 1, 1)."""
+    """Return a published tensor on one frame: kernels (O, I, T, h, w) → their last slice; gammas → (C, 1, 1)."""
     if name.endswith(".gamma"):
         return tensor.reshape(-1, 1, 1)
     return tensor[:, :, -1].contiguous() if tensor.ndim == 5 else tensor

@@ -67,7 +67,7 @@ def check_compiler(device: torch.device) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that the device, or the machine, has no memory left."""
+    """Tell whether an exception says that the device, or the machine, has no memory left."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     # The CPU allocator and MPS raise a plain RuntimeError, and a file that cannot be mapped an OSError.
@@ -84,7 +84,7 @@ def release_cached_memory() -> None:
 
 
 def peak_memory() -> int:
-    """Bytes that this process had in memory at most; 0 where the system does not tell."""
+    """Return bytes that this process had in memory at most; 0 where the system does not tell."""
     if sys.platform == "win32":
         return 0
     import resource

@@ -104,7 +104,7 @@ def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings,
 
 
 def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
-    """What was missing; in a scene with what is given, whose pixels stay its own."""
+    """Return what was missing; in a scene with what is given, whose pixels stay its own."""
     plate, alpha, (layer,) = prepared.plate, prepared.alpha, layers
     (given,), (wanted,) = prepared.task.inputs, prepared.task.outputs
     alone = not prepared.request.inputs
@@ -136,7 +136,7 @@ def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mo
 
 
 def _as_painted(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
-    """What the model painted, each layer with its transparency."""
+    """Return what the model painted, each layer with its transparency."""
     return [prepared.canvas.restore(layer) for layer in layers]
 
 

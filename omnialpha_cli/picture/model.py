@@ -35,7 +35,7 @@ class Model(Protocol):
     def run(
         self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
     ) -> list[list[Tensor]]:
-        """The layers of all requests."""
+        """Return the layers of all requests."""
 
     def shadow_gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
         """By how much (3, h, w) RGBA (4, h, w) would be lighter without the shadows of what was painted over in it

@@ -67,7 +67,7 @@ class Prepared:
 
     @property
     def light(self) -> Tensor | None:
-        """Where (H, W) a matte keeps its source's light without coverage: alpha 0 in a premultiplied file."""
+        """Tell where (H, W) a matte keeps its source's light without coverage: alpha 0 in a premultiplied file."""
         premultiplied = self.source is not None and self.source.alpha_kind == "premultiplied"
         return self.alpha == 0 if premultiplied and self.alpha is not None and self.task.command == "matte" else None
 
@@ -184,7 +184,7 @@ def _as_given(
 
 
 def _limited(side: int, image: Image, defaults: Defaults, settings: Settings) -> int:
-    """The side of the canvas for a picture: no larger than the picture's own, unless pictures are enlarged."""
+    """Return the side of the canvas for a picture: no larger than the picture's own, unless pictures are enlarged."""
     enlarge = defaults.enlarge if settings.enlarge is None else settings.enlarge
     return side if enlarge else min(side, round(math.sqrt(image.size[0] * image.size[1])))
 
@@ -205,14 +205,14 @@ def _is_black(hint: Image, task: Task) -> str:
 
 
 def _exposure(source: Image, metered: Exposure | None, stops: float) -> Exposure | None:
-    """The exposure at which the model sees a picture; None where it sees it as a display does."""
+    """Return the exposure at which the model sees a picture; None where it sees it as a display does."""
     if not is_scene(source):
         return pushed(Exposure(), stops) if stops else None
     return pushed(metered or meter(source), stops)
 
 
 def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Odd | None]:
-    """A picture's finite colours (3, H, W) in an encoding, and what they stand for where it has others."""
+    """Return a picture's finite colours (3, H, W) in an encoding, and what they stand for where it has others."""
     rgb, odd = without_odd(convert(image.rgb, image.encoding, encoding), image)
     return torch.from_numpy(rgb).permute(2, 0, 1), odd
 
@@ -232,7 +232,7 @@ def _clean_plate(
 
 
 def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]:
-    """The picture's own alpha (H, W) where it counts for the task, and warnings.
+    """Return the picture's own alpha (H, W) where it counts for the task, and warnings.
 
     A foreground's always counts. A matte multiplies it in, unless it is 0 or 1 everywhere, which tells nothing. Other
     tasks ignore it.
@@ -282,7 +282,7 @@ def _view(
 
 
 def to_view(plate: Tensor, encoding: Encoding, exposure: Exposure | None) -> Tensor:
-    """A plate (3, H, W) as the model sees it: sRGB in [0, 1]."""
+    """Return a plate (3, H, W) as the model sees it: sRGB in [0, 1]."""
     colours = shown(plate.permute(1, 2, 0).contiguous().numpy(), encoding, exposure)  # (H, W, 3)
     return torch.from_numpy(colours).permute(2, 0, 1).clamp(0, 1)
 
@@ -319,7 +319,7 @@ def _check_shape(hint: Image, source: Image) -> None:
 
 
 def _read_hint(hint: Image, source: Image) -> Tensor:
-    """The values (H, W) of a trimap or mask at the size of its picture."""
+    """Return the values (H, W) of a trimap or mask at the size of its picture."""
     alpha = None if hint.alpha is None else torch.from_numpy(hint.alpha)
     values = hint_values(torch.from_numpy(hint.rgb).nan_to_num().permute(2, 0, 1), alpha)
     return scale_hint(values, *source.size)

@@ -26,7 +26,7 @@ class Small:
 
     @property
     def is_opaque(self) -> bool:
-        """Whether nothing shows through at 8 bits."""
+        """Tell whether nothing shows through at 8 bits."""
         return bool(self.rgba[3].min() > 1 - 0.5 / 255)
 
     def on(self, background: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class Look:
 
     @property
     def composite(self) -> Small:
-        """All layers over one another, where they are composited. The bottom one is opaque."""
+        """Return all layers over one another, where they are composited. The bottom one is opaque."""
         (_, bottom), *others = self.layers
         colour = bottom.rgba[:3]
         for _, layer in others:
@@ -95,7 +95,7 @@ def _small(image: Image, side: int) -> Small:
 
 
 def _converted(rgb: Tensor, source: Encoding, target: Encoding) -> Tensor:
-    """Colours (3, h, w) of one encoding in another, cut off at [0, 1]."""
+    """Return colours (3, h, w) of one encoding in another, cut off at [0, 1]."""
     if source == target:
         return rgb
     colours = convert(rgb.permute(1, 2, 0).contiguous().numpy(), source, target)  # (h, w, 3)

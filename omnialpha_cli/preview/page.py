@@ -75,7 +75,7 @@ class Page:
 
 
 def block_of(look: Look) -> str:
-    """The pictures of an item, as JSON that can stand in a page."""
+    """Return the pictures of an item, as JSON that can stand in a page."""
     views = list(look.layers) if len(look.layers) == 1 else [("composite", look.composite), *look.layers]
     height, width = views[0][1].rgba.shape[1:]
     block = {

@@ -22,7 +22,7 @@ MOST_IN_A_ROW = 5
 
 
 def draw_sheet(look: Look) -> bytes:
-    """The sheet, as JPEG."""
+    """Return the sheet, as JPEG."""
     cells = [] if look.before is None else [_on_checkerboard(look.before)]
     if len(look.layers) > 1:
         cells += [_on_checkerboard(layer) for _, layer in look.layers]

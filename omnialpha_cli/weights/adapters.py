@@ -18,12 +18,12 @@ class Adapter:
 
     @property
     def identity(self) -> str:
-        """What decides about pixels: the content and the strength. Reads the file."""
+        """Return what decides about pixels: the content and the strength. Reads the file."""
         return f"{self.strength:g}·{sha256(self.path)}"
 
 
 def parse(text: str) -> Adapter:
-    """`PATH` or `PATH:STRENGTH`. Raises UsageError unless it is a safetensors file that exists."""
+    """Return `PATH` or `PATH:STRENGTH`. Raises UsageError unless it is a safetensors file that exists."""
     place, colon, number = text.rpartition(":")
     path, strength = Path(text), 1.0
     if colon and not path.is_file():

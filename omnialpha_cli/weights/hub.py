@@ -39,7 +39,7 @@ class Announced:
     git_id: str | None
 
     def fault(self, path: Path, hash_file: Callable[[Path], str]) -> str | None:
-        """What is wrong with what was downloaded."""
+        """Return what is wrong with what was downloaded."""
         if (size := path.stat().st_size) != self.size:
             return f"{size} bytes instead of {self.size}"
         if self.sha256 is not None:
@@ -106,7 +106,7 @@ def _library() -> Any:
 
 
 def _listing(hub: Any, source: Source, endpoint: str | None) -> tuple[str, list[Announced]]:
-    """The commit that a source stands at, and its files that belong to the weights."""
+    """Return the commit that a source stands at, and its files that belong to the weights."""
     revision = None if source.revision == UNKNOWN else source.revision
     try:
         info = hub.HfApi(endpoint=endpoint).model_info(source.repository, revision=revision, files_metadata=True)
@@ -181,12 +181,12 @@ def _fetch(hub: Any, source: Source, commit: str, file: Announced, part: Path, e
 
 
 def _reason(error: Exception, source: Source) -> str:
-    """One line of what the library says."""
+    """Return one line of what the library says."""
     lines: Iterator[str] = (line.strip() for line in str(error).splitlines())
     return f"{source.repository}: {next((line for line in lines if line), type(error).__name__)}"
 
 
 def _git_id(path: Path) -> str:
-    """The id that git gives a blob with this content."""
+    """Return the id that git gives a blob with this content."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -71,7 +71,7 @@ def missing_parts(folder: Path, locked: LockedWeights) -> list[str]:
 
 
 def recognise(file: Path) -> str:
-    """Which part a single safetensors file is, by its header. Raises UsageError or WeightsError."""
+    """Tell which part a single safetensors file is, by its header. Raises UsageError or WeightsError."""
     if file.suffix in PICKLES:
         raise UsageError(f"{file} is a pickle, which may run code as it is read; only safetensors are taken")
     shapes = _header(file)
@@ -103,7 +103,7 @@ def _header(file: Path) -> dict[str, list[int]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What of a part is taken. A pickle without safetensors beside it is refused; beside them it is left out."""
+    """Return what of a part is taken. A pickle without safetensors beside it is refused; beside them it is left out."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
     pickles = [path for path in files if path.suffix in PICKLES]
     tensors = [path for path in files if path.suffix == ".safetensors"]

@@ -30,7 +30,7 @@ class LockedFile:
 
     @property
     def known(self) -> bool:
-        """Whether size and content are known."""
+        """Tell whether size and content are known."""
         return self.size is not None and self.sha256 != UNKNOWN
 
 
@@ -57,7 +57,7 @@ class LockedWeights:
 
     @property
     def size(self) -> int:
-        """Bytes of all files; about, as long as not all are known."""
+        """Return bytes of all files; about, as long as not all are known."""
         return sum(file.size or 0 for file in self.files) if self.known else sum(s.about for s in self.sources)
 
     @property
@@ -67,7 +67,7 @@ class LockedWeights:
 
     @property
     def identity(self) -> str:
-        """One sha256 (hex) over the names and contents of all files."""
+        """Return one sha256 (hex) over the names and contents of all files."""
         lines = "".join(f"{file.path} {file.sha256}\n" for file in sorted(self.files, key=lambda file: file.path))
         return hashlib.sha256(lines.encode()).hexdigest()
 
@@ -84,13 +84,13 @@ class LockedWeights:
 
 
 def lock_path() -> Path:
-    """Where weights.lock is: beside the modules in an installed package, at the top of the tree in a checkout."""
+    """Tell where weights.lock is: beside the modules in an installed package, at the top of the tree in a checkout."""
     installed = Path(__file__).with_name("weights.lock")
     return installed if installed.exists() else Path(__file__).parents[2] / "weights.lock"
 
 
 def read_lock(path: Path) -> dict[str, LockedWeights]:
-    """All tables of a lock file by name. Raises WeightsError if it is missing or is not a lock file."""
+    """Return all tables of a lock file by name. Raises WeightsError if it is missing or is not a lock file."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         return {name: _weights(name, table) for name, table in tables.items()}
@@ -185,7 +185,7 @@ def _value(value: object) -> str:
 
 
 def _bare(name: str) -> bool:
-    """Whether TOML lets a key stand without quotes."""
+    """Tell whether TOML lets a key stand without quotes."""
     return name.isascii() and name.replace("-", "").replace("_", "").isalnum()
 
 

@@ -55,26 +55,26 @@ class Weights:
             ) from error
 
     def defaults(self, task: str | None = None) -> dict[str, Any]:
-        """What the weights work best with, for one task. Raises WeightsError."""
+        """Return what the weights work best with, for one task. Raises WeightsError."""
         values = {"dtype": "float32", **self.config.get("defaults", {})}
         own = values.pop("commands", {})
         return values | (by_task(own, task) if task else {})
 
     @cached_property
     def identity(self) -> str:
-        """One sha256 (hex) that stands for all files: as locked, or as they are now."""
+        """Return one sha256 (hex) that stands for all files: as locked, or as they are now."""
         if self.locked and self.locked.known:
             return self.locked.identity
         return lock_folder(self.folder, self.name, "", "", Hashes(home())).identity
 
     @property
     def published(self) -> bool:
-        """Whether they are in the published layout."""
+        """Tell whether they are in the published layout."""
         return bool(self.locked and self.locked.sources) or folders.is_published(self.folder)
 
     @property
     def caution(self) -> str | None:
-        """What a run should not begin without saying: that its weights lack what makes them OmniAlpha."""
+        """Return what a run should not begin without saying: that its weights lack what makes them OmniAlpha."""
         if not folders.base_alone(self.folder):
             return None
         return (
@@ -94,7 +94,7 @@ class Weights:
 
     @property
     def mend(self) -> str:
-        """The command that brings the locked files back."""
+        """Return the command that brings the locked files back."""
         if self.locked is None:
             return f"copy the folder {self.folder} again"
         if self.name == EMBEDDED:
@@ -171,7 +171,7 @@ def _is_file(path: Path) -> bool:
 
 
 def unreadable_home() -> str | None:
-    """What keeps this user out of the home folder of the weights, if anything does."""
+    """Return what keeps this user out of the home folder of the weights, if anything does."""
     try:
         home().stat()
     except FileNotFoundError:
@@ -192,7 +192,7 @@ def known() -> list[Weights]:
 
 
 def read_recorded() -> dict[str, LockedWeights]:
-    """What was pulled or imported on this machine."""
+    """Return what was pulled or imported on this machine."""
     path = home() / RECORDED
     return read_lock(path) if _is_file(path) else {}
 
@@ -205,7 +205,7 @@ def record(locked: LockedWeights) -> Path:
 
 
 def find(name_or_folder: str) -> Weights:
-    """The weights of a locked name, or of a weights folder. Reads nothing else; raises WeightsError."""
+    """Return the weights of a locked name, or of a weights folder. Reads nothing else; raises WeightsError."""
     weights = {one.name: one for one in known()}
     if name_or_folder in weights:
         return weights[name_or_folder]
@@ -218,5 +218,5 @@ def find(name_or_folder: str) -> Weights:
 
 
 def folder_of(name: str) -> Path:
-    """Where the weights of a locked name belong."""
+    """Tell where the weights of a locked name belong."""
     return Path(__file__).with_name(name) if name == EMBEDDED else home() / name

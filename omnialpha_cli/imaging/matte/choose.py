@@ -26,7 +26,7 @@ LIKELY = 2.0
 
 
 def choose_object(alpha: Tensor, relevance: Tensor) -> Tensor:
-    """The `alpha` (h, w) of the object that a coarser map of `relevance` says is the most relevant; 0 elsewhere.
+    """Return the `alpha` (h, w) of the object that a coarser map of `relevance` says is the most relevant; 0 elsewhere.
 
     Several, where they are about as relevant as each other. All of it where nothing is large enough to be an object.
     """

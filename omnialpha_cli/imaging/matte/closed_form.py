@@ -58,7 +58,7 @@ def _conjugate_gradients(weights: Tensor, places: Tensor, wanted: Tensor, x: Ten
 
 
 def laplacian_rows(plate: Tensor, unknown: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """The matting Laplacian's rows of the `unknown` pixels (h, w) of a `plate` (3, h, w), windows of 3 × 3.
+    """Return the matting Laplacian's rows of the `unknown` pixels (h, w) of a `plate` (3, h, w), windows of 3 × 3.
 
     Weights (n, 25) of the 5 × 5 pixels around each, in double precision, and those pixels' places (n, 25) in the
     flattened picture; what lies outside it has weight 0. `epsilon` is the variance of colour below which a window
@@ -84,7 +84,7 @@ def laplacian_rows(plate: Tensor, unknown: Tensor, epsilon: float) -> tuple[Tens
 
 
 def _whitened(plate: Tensor, least: float) -> Tensor:
-    """The colours of each 3 × 3 window of `plate` (3, h, w) about their mean, as L⁻¹ of them: (3, 9, windows).
+    """Return the colours of each 3 × 3 window of `plate` (3, h, w) about their mean, as L⁻¹ of them: (3, 9, windows).
 
     LLᵀ is their covariance with `least` added on its diagonal.
     """

@@ -7,7 +7,7 @@ Mask = NDArray[np.bool_]
 
 
 def largest_component(mask: Mask) -> Mask:
-    """The largest part of a mask (H, W) whose pixels are joined by their sides; nothing of an empty one."""
+    """Return the largest part of a mask (H, W) whose pixels are joined by their sides; nothing of an empty one."""
     parts = connected_parts(mask)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
@@ -15,7 +15,7 @@ def largest_component(mask: Mask) -> Mask:
 
 
 def connected_parts(mask: Mask) -> NDArray[np.int32]:
-    """The parts of a mask (H, W) whose pixels are joined by their sides, numbered from 1; 0 outside of it.
+    """Return the parts of a mask (H, W) whose pixels are joined by their sides, numbered from 1; 0 outside of it.
 
     Each row is cut into runs, and runs that touch in neighbouring rows are joined.
     """

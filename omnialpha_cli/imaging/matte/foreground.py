@@ -59,7 +59,7 @@ def estimate_foreground(plate: Tensor, alpha: Tensor, out: Tensor | None = None)
 
 
 def value_range(plate: Tensor) -> tuple[float, float]:
-    """What colours solved from a plate may be: [0, 1], or as far beyond as the plate itself goes."""
+    """Return what colours solved from a plate may be: [0, 1], or as far beyond as the plate itself goes."""
     darkest, brightest = torch.aminmax(plate)
     return min(0.0, darkest.item()), max(1.0, brightest.item())
 
@@ -166,14 +166,14 @@ def _solve_tile(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[floa
 
 
 def _solve_once(mean: Tensor, image: Tensor, mix: Tensor, gain: Tensor, limits: tuple[float, float]) -> Tensor:
-    """The minimum at each pixel, (2, 3, k, l), for the neighbours' `mean` (2, 3, k, l), which it overwrites."""
+    """Return the minimum at each pixel, (2, 3, k, l), for the neighbours' `mean` (2, 3, k, l), which it overwrites."""
     rest = torch.addcmul(image, mix[0], mean[0], value=-1)
     rest.addcmul_(mix[1], mean[1], value=-1)  # r, (3, k, l)
     return mean.addcmul_(gain, rest).clamp_(*limits)
 
 
 def _nearest(image: Tensor, height: int, width: int) -> Tensor:
-    """`image` (C, h, w) at another size, each pixel taken from ⌊i · h / height⌋, ⌊j · w / width⌋."""
+    """Return `image` (C, h, w) at another size, each pixel taken from ⌊i · h / height⌋, ⌊j · w / width⌋."""
     if image.shape[1:] == (height, width):
         return image
     rows = torch.arange(height, device=image.device) * image.shape[1] // height
@@ -185,13 +185,13 @@ def _nearest(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def _mean_colour(plate: Tensor, where: Tensor) -> Tensor:
-    """Mean (3,) of `plate` (3, H, W) over a mask (1, H, W); black for an empty mask."""
+    """Return the mean (3,) of `plate` (3, H, W) over a mask (1, H, W); black for an empty mask."""
     weight = where[0].to(plate)
     return torch.tensordot(plate, weight, 2) / (weight.sum() + 1e-5)
 
 
 def _grow(mask: Tensor) -> Tensor:
-    """The mask (H, W) and its four-neighbours."""
+    """Return the mask (H, W) and its four-neighbours."""
     grown = mask.clone()
     grown[1:] |= mask[:-1]
     grown[:-1] |= mask[1:]

@@ -88,14 +88,14 @@ def _guided_lines(guide: Tensor, alpha: Tensor) -> Tensor:
 
 
 def _window_mean(image: Tensor) -> Tensor:
-    """Mean over WINDOW × WINDOW pixels (C, h, w); at the border over what exists."""
+    """Return the mean over WINDOW × WINDOW pixels (C, h, w); at the border over what exists."""
     margin = WINDOW // 2
     rows = F.avg_pool2d(image, (WINDOW, 1), 1, (margin, 0), count_include_pad=False)
     return F.avg_pool2d(rows, (1, WINDOW), 1, (0, margin), count_include_pad=False)
 
 
 def _window_max(image: Tensor, reach: int) -> Tensor:
-    """The largest of the pixels up to `reach` away, (C, h, w)."""
+    """Return the largest of the pixels up to `reach` away, (C, h, w)."""
     return F.max_pool2d(image, 2 * reach + 1, 1, reach)
 
 

@@ -61,7 +61,7 @@ def _take_off(
     refiner: Refiner | None,
     patches: bool,
 ) -> tuple[Tensor, Tensor]:
-    """What is behind a foreground, and the foreground itself, straight RGBA (4, H, W).
+    """Return what is behind a foreground, and the foreground itself, straight RGBA (4, H, W).
 
     The model's are, on the canvas, `rendered` (3, h, w) and the foreground's `matte` (h, w).
     """

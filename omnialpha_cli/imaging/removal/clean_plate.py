@@ -29,7 +29,7 @@ def finish_removal(
     plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor | None = None, *, effects: bool = False,
     grown: int = 0, patches: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The `plate` (3, H, W) without the object, from the model's `background` (4, h, w) on the canvas.
+    """Return the `plate` (3, H, W) without the object, from the model's `background` (4, h, w) on the canvas.
 
     Bit for bit the plate where the `mask` (H, W) of the object is below .05; without a mask, where the model changed
     nothing within `grown` pixels. With `effects` what it changed over an area outside of the mask goes as well: shadows
@@ -86,19 +86,19 @@ def match_surroundings(plate: Tensor, background: Tensor, share: Tensor, canvas:
 
 
 def _masked(mask: Tensor) -> Tensor:
-    """How much of each pixel is to be replaced: all of it from half coverage on, nothing outside the mask."""
+    """Tell how much of each pixel is to be replaced: all of it from half coverage on, nothing outside the mask."""
     return ((mask - BACKGROUND) / (0.5 - BACKGROUND)).clamp(0, 1)
 
 
 def _changed(plate: Tensor, background: Tensor, canvas: Canvas) -> Tensor:
-    """How much of each pixel (H, W) the model changed on the canvas, with a margin."""
+    """Tell how much of each pixel (H, W) the model changed on the canvas, with a margin."""
     rendered = canvas.crop(background)
     seen = resample(plate.clamp(0, 1), *rendered.shape[1:])
     return _share(_mean((rendered - seen).abs().amax(0)[None], SEEN), plate)
 
 
 def _effects(plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor) -> Tensor:
-    """How much of each pixel (H, W) the model changed beside the `mask` (H, W), with a margin.
+    """Tell how much of each pixel (H, W) the model changed beside the `mask` (H, W), with a margin.
 
     What counts is the mean over an area, apart from a cast over the whole picture: a model's colours are a little off.
     """
@@ -113,7 +113,7 @@ def _effects(plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor) ->
 
 
 def _cast(difference: Tensor, free: Tensor) -> Tensor:
-    """The plane (3, h, w) that runs through most of the `difference` (3, h, w) where it is `free` (h, w)."""
+    """Return the plane (3, h, w) that runs through most of the `difference` (3, h, w) where it is `free` (h, w)."""
     _, h, w = difference.shape
     y, x = torch.linspace(-1, 1, h).to(difference), torch.linspace(-1, 1, w).to(difference)
     basis = torch.stack(torch.broadcast_tensors(torch.ones_like(x), y[:, None], x)).flatten(1).T  # (hw, 3)

@@ -19,12 +19,12 @@ MARGIN = 2  # pixels around an object that are filled as well: its edge is mixed
 
 
 def hole_of(hint: Tensor) -> Tensor:
-    """Where (h, w), as bools, the object is that a trimap or mask `hint` (h, w) shows, with a margin."""
+    """Tell where (h, w), as bools, the object is that a trimap or mask `hint` (h, w) shows, with a margin."""
     return grow(hint, MARGIN) > BACKGROUND
 
 
 def paint_over(scene: Tensor, hint: Tensor) -> Tensor:
-    """The `scene` (C, h, w) with the object that a trimap or mask `hint` (h, w) shows filled from around it."""
+    """Return the `scene` (C, h, w) with the object that a trimap or mask `hint` (h, w) shows filled from around it."""
     return fill_hole(scene, hole_of(hint))
 
 

@@ -58,7 +58,7 @@ def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
 
 
 def _around(share: Tensor) -> Tile | None:
-    """A box around where `share` (H, W) is not 0, half as large again on each side."""
+    """Return a box around where `share` (H, W) is not 0, half as large again on each side."""
     inner = bounds(share)
     if inner is None:
         return None

@@ -127,7 +127,7 @@ def compare(pair: Pair, rounds: int) -> Timing:
 
 
 def _pairs_with_diffusers() -> Iterator[Pair]:
-    """One after the other, each with random weights on the current default device."""
+    """Return one after the other, each with random weights on the current default device."""
     try:
         from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
     except ImportError as error:

@@ -66,7 +66,7 @@ def _write(picture: "torch.Tensor", height: int, width: int, path: Path) -> None
 
 
 def load_worker(model: str, device: str, output: Path, items: int, steady: bool = False) -> "Worker":
-    """What `omnialpha matte` would work with for so many items."""
+    """Return what `omnialpha matte` would work with for so many items."""
     from ...batch.job import Job
     from ...batch.worker import Worker
     from ...picture.settings import Settings

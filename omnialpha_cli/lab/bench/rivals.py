@@ -41,7 +41,7 @@ class Race:
 
 
 def find_tools(text: str) -> dict[str, str]:
-    """The programs of names with commas between them, and a word about each that is not installed.
+    """Return the programs of names with commas between them, and a word about each that is not installed.
 
     Raises UsageError for a name that is not known.
     """

@@ -15,7 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print records as NDJSON inst
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """What the work takes, on the accelerator too."""
+    """Return what the work takes, on the accelerator too."""
     import torch
 
     start = time.perf_counter()

@@ -18,7 +18,7 @@ SEEN = 8 / 255  # by how much an object changes what is behind it, on average
 
 
 def composed(foreground: Bytes, effects: Bytes | None, background: Bytes) -> Floats:
-    """The straight RGBA `foreground` over `effects` over the `background` (H, W, 3), in [0, 1]."""
+    """Return the straight RGBA `foreground` over `effects` over the `background` (H, W, 3), in [0, 1]."""
     result = background.astype(np.float32) / 255
     for layer in (effects, foreground):
         if layer is not None:

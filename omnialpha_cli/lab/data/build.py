@@ -20,7 +20,7 @@ class Stop(Protocol):
     """Something that another thread or process may set."""
 
     def is_set(self) -> bool:
-        """Whether it was."""
+        """Tell whether it was."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def caption(label: str, behind: str, others: tuple[str, ...], effects: tuple[str
 
 
 def named(label: str) -> str:
-    """A label with its article, where it takes one: "red apple" → "a red apple"."""
+    """Return a label with its article, where it takes one: "red apple" → "a red apple"."""
     label = label.strip().replace(": ", ", ")
     if not label or ARTICLES.match(label) or MASS.fullmatch(label.lower()):
         return label

@@ -19,7 +19,7 @@ def check_all(path: Path) -> Iterator[tuple[str, str | None]]:
 
 
 def fault_of(shards: Shards, number: int) -> str | None:
-    """What is wrong with a sample, in a few words."""
+    """Return what is wrong with a sample, in a few words."""
     record = shards.record(number)
     if missing := sorted(set(FIELDS) - set(record)):
         return f"its record lacks {', '.join(missing)}"

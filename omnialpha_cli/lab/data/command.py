@@ -128,7 +128,7 @@ def build(sources: SourceOptions, wanted: BuildOptions) -> None:
 
 
 def _find(places: list[Path] | None, kind: "Kind") -> "list[Found]":
-    """What the places hold, told on standard error."""
+    """Return what the places hold, told on standard error."""
     from .layouts import find
 
     found = [find(path, kind) for path in places or ()]

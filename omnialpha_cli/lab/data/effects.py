@@ -62,26 +62,26 @@ def base_of(alpha: Tensor) -> int | None:
 
 
 def shadow_layer(shade: Tensor, background: Tensor) -> Tensor:
-    """A shadow's strength (1, h, w) as a layer in the background's own dark."""
+    """Return a shadow's strength (1, h, w) as a layer in the background's own dark."""
     dark = (background.mean((1, 2)) * NIGHT)[:, None, None]
     return torch.cat((dark.expand_as(background), shade.clamp(0, 0.95)))
 
 
 def drop_shadow(alpha: Tensor, down: int, right: int, radius: float, strength: float) -> Tensor:
-    """The strength (1, h, w) of the soft shadow of `alpha` (1, h, w), moved `down` and `right` by pixels."""
+    """Return the strength (1, h, w) of the soft shadow of `alpha` (1, h, w), moved `down` and `right` by pixels."""
     moved = F.pad(alpha, (right, -right, down, -down))  # negative margins cut off
     return strength * blur(moved, radius)
 
 
 def wall_shadow(alpha: Tensor, g: torch.Generator) -> Tensor:
-    """The shadow (1, h, w) on a wall not far behind."""
+    """Return the shadow (1, h, w) on a wall not far behind."""
     _, h, w = alpha.shape
     down, right = round(uniform(g, 0.01, 0.08) * h), round(uniform(g, -0.08, 0.08) * w)
     return drop_shadow(alpha, down, right, uniform(g, 0.01, 0.04) * min(h, w), uniform(g, 0.25, 0.6))
 
 
 def contact_shadow(alpha: Tensor, base: int, g: torch.Generator) -> Tensor:
-    """The dark (1, h, w) where the lowest part of an object meets the ground."""
+    """Return the dark (1, h, w) where the lowest part of an object meets the ground."""
     _, h, w = alpha.shape
     short = min(h, w)
     above = base - (torch.arange(h)[:, None] + 0.0)
@@ -110,7 +110,7 @@ def ground_shadow(alpha: Tensor, base: int, g: torch.Generator) -> Tensor:
 
 
 def reflection(foreground: Tensor, base: int, g: torch.Generator) -> Tensor:
-    """The object mirrored in a floor or in water, as a layer (4, h, w)."""
+    """Return the object mirrored in a floor or in water, as a layer (4, h, w)."""
     _, h, w = foreground.shape
     rows = torch.arange(h)
     below = rows - base  # pixels under the line where it stands
@@ -129,7 +129,7 @@ def reflection(foreground: Tensor, base: int, g: torch.Generator) -> Tensor:
 
 
 def light_spill(glow: Tensor, g: torch.Generator) -> Effects:
-    """What a light (4, h, w) does around it: a wide, faint shine in its colour."""
+    """Return what a light (4, h, w) does around it: a wide, faint shine in its colour."""
     short = min(glow.shape[1:])
     premultiplied = blur(torch.cat((glow[:3] * glow[3:], glow[3:])), uniform(g, 0.12, 0.3) * short)
     colour = premultiplied[:3] / premultiplied[3:].clamp(min=1e-3)

@@ -106,7 +106,7 @@ def make_glass(layer: Tensor, g: torch.Generator) -> Tensor:
 
 
 def _outline(points: Outline, height: Tensor) -> Tensor:
-    """The radius at each height: a cubic through the points that never overshoots them (Fritsch and Carlson)."""
+    """Return the radius at each height: a cubic through the points that never overshoots them (Fritsch and Carlson)."""
     if not points:
         return 2 * (height * (1 - height)).clamp(min=0).sqrt()
     h, r = torch.tensor(points).T.contiguous()
@@ -123,7 +123,7 @@ def _outline(points: Outline, height: Tensor) -> Tensor:
 
 
 def _coverage(radius: Tensor, x: Tensor, rows: Tensor, top: float, foot: float, tilt: float) -> Tensor:
-    """The outline's coverage (h, w); both its ends are circles seen tilted, whose lower halves round it off."""
+    """Return the outline's coverage (h, w); both its ends are circles seen tilted, whose lower halves round it off."""
     body = (radius[:, None] - x.abs() + 0.5).clamp(0, 1) * ((rows > top) & (rows < foot))[:, None]
     if not tilt:
         return body
@@ -135,7 +135,7 @@ def _coverage(radius: Tensor, x: Tensor, rows: Tensor, top: float, foot: float, 
 
 
 def _flat(colour: tuple[float, float, float], alpha: Tensor) -> Tensor:
-    """One colour with an alpha (h, w), as a layer."""
+    """Return one colour with an alpha (h, w), as a layer."""
     return torch.cat((torch.tensor(colour)[:, None, None].expand(3, *alpha.shape), alpha[None]))
 
 

@@ -28,7 +28,7 @@ HUES: dict[str, tuple[float, float, float]] = {
 
 
 def draw_hue(g: torch.Generator) -> tuple[str, Tensor]:
-    """The name of a colour of light, and the colour (3, 1, 1)."""
+    """Return the name of a colour of light, and the colour (3, 1, 1)."""
     name = list(HUES)[choice(g, len(HUES))]
     return name, torch.tensor(HUES[name])[:, None, None]
 
@@ -50,7 +50,7 @@ def draw_glow(side: int, g: torch.Generator) -> tuple[Tensor, str]:
 
 
 def add_halo(layer: Tensor, g: torch.Generator) -> Tensor:
-    """A straight RGBA layer (4, h, w) with light around it, as if it glowed."""
+    """Return a straight RGBA layer (4, h, w) with light around it, as if it glowed."""
     _, hue = draw_hue(g)
     short = min(layer.shape[1:])
     near = blur(layer[3:], short * uniform(g, 0.015, 0.03))

@@ -31,7 +31,7 @@ def harmonise(foreground: Tensor, background: Tensor, g: torch.Generator) -> Ten
 
 
 def relight(foreground: Tensor, g: torch.Generator) -> Tensor:
-    """A straight RGBA layer (4, h, w) brighter on one side and darker on the other, as if it were round."""
+    """Return a straight RGBA layer (4, h, w) brighter on one side and darker on the other, as if it were round."""
     alpha = foreground[3:]
     short = min(alpha.shape[1:])
     dome = torch.stack([blur(alpha, short * r) for r in (0.04, 0.1)]).mean(0)[0]
@@ -43,13 +43,13 @@ def relight(foreground: Tensor, g: torch.Generator) -> Tensor:
 
 
 def opponent(rgb: Tensor) -> Tensor:
-    """Colour (3, h, w) as lightness, red less green-blue, blue less lightness."""
+    """Return colour (3, h, w) as lightness, red less green-blue, blue less lightness."""
     light = (rgb * rgb.new_tensor(LUMA)[:, None, None]).sum(0)
     return torch.stack((light, rgb[0] - light, rgb[2] - light))
 
 
 def from_opponent(planes: Tensor) -> Tensor:
-    """The inverse of `opponent`."""
+    """Return the inverse of `opponent`."""
     light, red, blue = planes
     green = -(LUMA[0] * red + LUMA[2] * blue) / LUMA[1]
     return torch.stack((light + red, light + green, light + blue))

@@ -68,7 +68,7 @@ class Found:
     incomplete: int = 0  # pictures that lack a part, such as their matte
 
     def of(self, split: Split | None) -> tuple[Entry, ...]:
-        """The entries of one split, or all."""
+        """Return the entries of one split, or all."""
         return self.entries if split is None else tuple(e for e in self.entries if e.split == split)
 
 
@@ -112,7 +112,7 @@ def find(path: Path, kind: Kind) -> Found:
 
 
 def _roots(tree: Tree, folders: set[str], layout: Layout) -> list[str]:
-    """The folders that hold all folders of a layout, and its labels."""
+    """Return the folders that hold all folders of a layout, and its labels."""
     first, *rest = layout.folders.values()
     heads = [folder[: -len(first)] for folder in folders if folder == first or folder.endswith(f"/{first}")]
     roots = [head for head in heads if all(head + name in folders for name in rest)]
@@ -120,7 +120,7 @@ def _roots(tree: Tree, folders: set[str], layout: Layout) -> list[str]:
 
 
 def _labels(tree: Tree, root: str, pattern: str) -> str | None:
-    """The file with a layout's labels."""
+    """Return the file with a layout's labels."""
     return next(
         (name for name in tree if name.startswith(root) and fnmatch.fnmatchcase(name[len(root) :], pattern)), None
     )
@@ -188,7 +188,7 @@ def _from_tables(tree: Tree) -> list[Entry]:
 
 
 def _plain(tree: Tree, kind: Kind) -> tuple[list[Entry], int]:
-    """Pictures anywhere. What an `index.csv` or a text beside a picture says are its words, else its name's."""
+    """Return pictures anywhere. What an `index.csv` or a text beside a picture says are its words, else its name's."""
     rows = read_index(tree)
     entries, lacking = [], 0
     for name, place in tree.items():

@@ -10,7 +10,7 @@ from ..train.augment import uniform
 
 
 def disc(radius: float) -> Tensor:
-    """The kernel (k, k) of a round aperture: a disc of `radius` pixels with a smooth edge, of sum 1."""
+    """Return the kernel (k, k) of a round aperture: a disc of `radius` pixels with a smooth edge, of sum 1."""
     reach = math.ceil(radius + 0.5)
     offsets = torch.arange(-reach, reach + 1).float()
     kernel = (radius + 0.5 - torch.hypot(offsets[:, None], offsets[None])).clamp(0, 1)
@@ -31,7 +31,7 @@ def streak(length: float, angle: float, bend: float = 0.0) -> Tensor:
 
 
 def draw_streak(longest: float, g: torch.Generator) -> Tensor:
-    """The kernel of a random movement, up to `longest` pixels."""
+    """Return the kernel of a random movement, up to `longest` pixels."""
     return streak(uniform(g, 0.25, 1) * longest, uniform(g, 0, math.pi), uniform(g, -0.8, 0.8))
 
 

@@ -21,7 +21,7 @@ TRIES = 50  # draws for one composed sample
 
 
 def make_sample(plan: Plan, index: int, faults: Counter[str], unreadable: list[str]) -> Sample | None:
-    """One sample; None where it is not kept. A composed one is drawn again until it is."""
+    """Return one sample; None where it is not kept. A composed one is drawn again until it is."""
     photos, pairs = len(plan.photos), len(plan.pairs)
     composed = index >= photos + pairs
     for attempt in range(TRIES if composed else 1):
@@ -44,7 +44,7 @@ def make_sample(plan: Plan, index: int, faults: Counter[str], unreadable: list[s
 
 
 def seeded(seed: int, index: int, attempt: int) -> torch.Generator:
-    """A generator that follows from the run's seed, the sample's number, and how often it was drawn."""
+    """Return a generator that follows from the run's seed, the sample's number, and how often it was drawn."""
     digest = hashlib.sha256(f"{seed}/{index}/{attempt}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
 

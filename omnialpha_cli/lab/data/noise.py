@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 def smooth(size: tuple[int, int], cell: float, g: torch.Generator) -> Tensor:
-    """A field (h, w) of values around ½, nearly all within [0, 1], that changes over about `cell` pixels."""
+    """Return a field (h, w) of values around ½, nearly all within [0, 1], that changes over about `cell` pixels."""
     h, w = size
     grid = torch.rand(1, 1, max(2, round(h / cell) + 2), max(2, round(w / cell) + 2), generator=g)
     return F.interpolate(grid, size=(h, w), mode="bicubic", align_corners=True)[0, 0]

@@ -24,12 +24,12 @@ class Cuts:
 
     @property
     def count(self) -> int:
-        """How many."""
+        """Tell how many."""
         return self.top + self.bottom + self.left + self.right
 
 
 def cuts_of(rgba: np.ndarray, photo: bool) -> Cuts:
-    """Where a picture's frame cuts its object: uint8 (H, W, 4).
+    """Tell where a picture's frame cuts its object: uint8 (H, W, 4).
 
     Cut-outs may be cropped to their object, which then touches the frame a little; one that fills most of its frame is
     square, not cut.
@@ -41,7 +41,7 @@ def cuts_of(rgba: np.ndarray, photo: bool) -> Cuts:
 
 
 def trimmed(rgba: np.ndarray) -> np.ndarray | None:
-    """A picture cropped to what is visible of it; None if nothing is."""
+    """Return a picture cropped to what is visible of it; None if nothing is."""
     alpha = rgba[..., 3] > VISIBLE
     rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
     return rgba[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else None
@@ -57,7 +57,7 @@ def put(
     scale: tuple[float, float],
     side: int = 0,
 ) -> Tensor:
-    """An object, uint8 (H, W, 4) cropped to it, on a canvas of `size` (h, w): a straight RGBA layer (4, h, w).
+    """Return an object, uint8 (H, W, 4) cropped to it, on a canvas of `size` (h, w): a straight RGBA layer (4, h, w).
 
     At `scale` 1 it fills the canvas. `side` −1 or 1 keeps it to the left or right half.
     """

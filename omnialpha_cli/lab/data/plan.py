@@ -36,12 +36,12 @@ class Plan:
 
     @property
     def total(self) -> int:
-        """How many samples, before any is left out."""
+        """Tell how many samples, before any is left out."""
         return len(self.photos) + len(self.pairs) + self.settings.count
 
     @property
     def shards(self) -> list[range]:
-        """The samples of each shard."""
+        """Return the samples of each shard."""
         step = self.settings.shard_size
         return [range(first, min(first + step, self.total)) for first in range(0, self.total, step)]
 
@@ -74,7 +74,7 @@ def make_plan(
 
 
 def describe_plan(plan: Plan) -> dict[str, Any]:
-    """What `dataset.json` holds: the settings, and what the sources were, by a hash of their names and words."""
+    """Return what `dataset.json` holds: the settings, and what the sources were, by a hash of their names and words."""
     sources = {"photos": plan.photos, "pairs": plan.pairs, "cutouts": plan.pool.cutouts,
                "backgrounds": plan.pool.backgrounds}  # fmt: skip
     told = {}

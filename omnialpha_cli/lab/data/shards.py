@@ -69,7 +69,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a record."""
+    """Return the JSON Schema (2020-12) of a record."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": SCHEMA,
@@ -98,7 +98,7 @@ class Sample:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What `KEY.json` holds."""
+        """Return what `KEY.json` holds."""
         h, w = self.pictures["scene"].shape[:2]
         known = {name: getattr(self, name) for name in FIELDS if name not in ("schema", "size", "captions")}
         lists = {name: list(value) for name, value in known.items() if isinstance(value, tuple)}
@@ -106,7 +106,7 @@ class Sample:
 
 
 def read_dataset(folder: Path) -> dict[str, Any]:
-    """What `dataset.json` tells of how a data set was made; nothing where it is missing or damaged."""
+    """Return what `dataset.json` tells of how a data set was made; nothing where it is missing or damaged."""
     try:
         told: dict[str, Any] = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
         return told
@@ -137,7 +137,7 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> int:
 
 
 def encode_png(pixels: Bytes) -> bytes:
-    """A picture as PNG, fast rather than small."""
+    """Return a picture as PNG, fast rather than small."""
     file = io.BytesIO()
     PIL.Image.fromarray(pixels).save(file, "png", compress_level=3)
     return file.getvalue()
@@ -182,12 +182,12 @@ class Shards:
         return (self.read(i) for i in range(len(self)))
 
     def name(self, number: int) -> str:
-        """Where a sample is: its shard and its key."""
+        """Tell where a sample is: its shard and its key."""
         place = self._files[number]["json"]
         return f"{place.path.name}/{place.name.partition('.')[0]}"
 
     def record(self, number: int) -> dict[str, Any]:
-        """The record of a sample alone."""
+        """Return the record of a sample alone."""
         place = self._files[number]["json"]
         try:
             record: dict[str, Any] = json.loads(place.read())
@@ -207,7 +207,7 @@ class Shards:
 
 
 def _samples(shard: Path) -> list[dict[str, Member]]:
-    """The files of each sample in a tar, by their names after the key."""
+    """Return the files of each sample in a tar, by their names after the key."""
     samples: dict[str, dict[str, Member]] = {}
     try:
         with tarfile.open(shard, "r:") as tar:

@@ -31,7 +31,7 @@ def draw_triplets(path: Path, count: int) -> bytes:
 
 
 def _cell(picture: Bytes | None) -> Tensor:
-    """A picture in a square (3, CELL + GAP, CELL + GAP); one with alpha on a checkerboard."""
+    """Return a picture in a square (3, CELL + GAP, CELL + GAP); one with alpha on a checkerboard."""
     cell = torch.zeros(3, CELL + GAP, CELL + GAP)
     if picture is None:
         return cell

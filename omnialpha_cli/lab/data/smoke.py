@@ -41,7 +41,7 @@ def draw_smoke(side: int, g: torch.Generator) -> tuple[Tensor, str]:
 
 
 def draw_flame(side: int, g: torch.Generator) -> tuple[Tensor, str]:
-    """A flame as a straight RGBA layer (4, side, side), and what it is called."""
+    """Return a flame as a straight RGBA layer (4, side, side), and what it is called."""
     height, across = _coordinates(side)
     sway = (smooth((side, side), side * 0.3, g) - 0.5) * height.sqrt() * uniform(g, 0.2, 0.5)
     width = uniform(g, 0.22, 0.4) * (1 - height).clamp(min=0).pow(0.75) * (0.45 + height * 1.6).clamp(max=1)
@@ -87,7 +87,7 @@ def _plume(side: int, g: torch.Generator) -> Tensor:
 
 
 def _puff(side: int, g: torch.Generator) -> Tensor:
-    """How dense a cloud is: round, lying, with a ragged edge."""
+    """Tell how dense a cloud is: round, lying, with a ragged edge."""
     height, across = _coordinates(side)
     wide, high = uniform(g, 0.2, 0.3), uniform(g, 0.14, 0.28)
     shape = torch.exp(-(across / wide).square() - ((height - 0.5) / high).square())
@@ -96,6 +96,6 @@ def _puff(side: int, g: torch.Generator) -> Tensor:
 
 
 def _thresholded(shape: Tensor, side: int, g: torch.Generator) -> Tensor:
-    """A soft threshold of the shape against noise: billows at the edge, none outside."""
+    """Return a soft threshold of the shape against noise: billows at the edge, none outside."""
     ragged = fractal((side, side), side * 0.16, g, octaves=5)
     return ((shape * 1.5 + (ragged - 0.55) * 1.2 * shape.sqrt() - 0.25).clamp(min=0) * 1.4).clamp(max=1.6)

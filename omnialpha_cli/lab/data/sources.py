@@ -28,7 +28,7 @@ class Place(Protocol):
     """Where bytes are."""
 
     def read(self) -> bytes:
-        """All of them."""
+        """Return all of them."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class File:
     path: Path
 
     def read(self) -> bytes:
-        """Its content."""
+        """Return its content."""
         return self.path.read_bytes()
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class Member:
     size: int
 
     def read(self) -> bytes:
-        """Its content."""
+        """Return its content."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
             return file.read(self.size)
@@ -74,7 +74,7 @@ class Cell:
     column: str
 
     def read(self) -> bytes:
-        """Its content."""
+        """Return its content."""
         value: dict[str, Any] = _row_group(self.path, self.group)[self.column][self.row].as_py()
         return bytes(value["bytes"])
 
@@ -138,7 +138,7 @@ class Pair:
 
 
 def load(entry: Entry, longest: int | None = None) -> Picture:
-    """The picture of an entry, its longer side at most `longest`. Raises ItemError where it cannot be read."""
+    """Return the picture of an entry, its longer side at most `longest`. Raises ItemError where it cannot be read."""
     if "alpha" not in entry.places:
         rgba = decode(entry.places["picture"], "RGBA", longest)
         return Picture(entry.name, rgba, entry.label, entry.tags, entry.source)
@@ -169,7 +169,7 @@ def mask_weights(mask: np.ndarray) -> np.ndarray:
 
 
 def load_pair(entry: Entry, longest: int | None = None) -> Pair:
-    """The pictures of a pair, all of the scene's size."""
+    """Return the pictures of a pair, all of the scene's size."""
     places = entry.places
     scene = decode(places["picture"], "RGB", longest)
     background = decode(places["background"], "RGB", longest)
@@ -189,7 +189,7 @@ def load_pair(entry: Entry, longest: int | None = None) -> Pair:
 
 
 def decode(place: Place, mode: Mode, longest: int | None = None) -> np.ndarray:
-    """A picture as uint8 (H, W) or (H, W, C): upright, in sRGB unless it is grey, no larger than `longest`."""
+    """Return a picture as uint8 (H, W) or (H, W, C): upright, in sRGB unless it is grey, no larger than `longest`."""
     try:
         image: PIL.Image.Image = PIL.Image.open(io.BytesIO(place.read()))
         if longest:
@@ -209,7 +209,7 @@ def decode(place: Place, mode: Mode, longest: int | None = None) -> np.ndarray:
 
 
 def _in_srgb(image: PIL.Image.Image, mode: str) -> PIL.Image.Image:
-    """Colours converted by the picture's own profile; a matte keeps its numbers."""
+    """Return colours converted by the picture's own profile; a matte keeps its numbers."""
     profile = image.info.get("icc_profile")
     if mode == "L" or not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
         return image
@@ -223,7 +223,7 @@ def _in_srgb(image: PIL.Image.Image, mode: str) -> PIL.Image.Image:
 
 
 def _fitted(place: Place, picture: np.ndarray, longest: int | None) -> np.ndarray:
-    """A matte at its picture's size, (H, W)."""
+    """Return a matte at its picture's size, (H, W)."""
     return _resized(place, decode(place, "L", longest), picture)
 
 
@@ -261,7 +261,7 @@ def _polygons(place: Place, size: tuple[int, int]) -> np.ndarray:
 
 
 def open_table(path: Path) -> Any:
-    """A Parquet file."""
+    """Return a Parquet file."""
     try:
         import pyarrow.parquet
     except ImportError as error:

@@ -37,7 +37,7 @@ def draw_strands(alpha: Tensor, y: Tensor, x: Tensor, radius: Tensor, marks: Ten
 
 
 def grow_hair(layer: Tensor, g: torch.Generator) -> Tensor:
-    """A straight RGBA layer (4, h, w) with hair on its outline, in the colours of what it grows from."""
+    """Return a straight RGBA layer (4, h, w) with hair on its outline, in the colours of what it grows from."""
     _, h, w = layer.shape
     size = (h, w)
     short = min(size)

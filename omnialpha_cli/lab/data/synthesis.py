@@ -97,7 +97,7 @@ def compose(pool: Pool, g: torch.Generator) -> Composition | None:
 
 
 def _with(subject: Subject, background: Tensor, g: torch.Generator) -> tuple[Tensor, Effects | None]:
-    """The background with an object on it, and the object's effects."""
+    """Return the background with an object on it, and the object's effects."""
     effects = None
     if {"glow", "flame"} & set(subject.made):
         effects = light_spill(subject.layer, g) if chance(g, 0.6) else None
@@ -110,7 +110,7 @@ def _with(subject: Subject, background: Tensor, g: torch.Generator) -> tuple[Ten
 
 
 def draw_background(picture: Picture, longest: int, g: torch.Generator) -> tuple[Tensor, tuple[str, ...]]:
-    """A view of a background (3, h, w), perhaps out of focus or moving, and what was done to it."""
+    """Return a view of a background (3, h, w), perhaps out of focus or moving, and what was done to it."""
     h, w = picture.rgba.shape[:2]
     aspect = min(max(w / h, 0.5), 2.0) if chance(g, 0.5) else ASPECTS[choice(g, len(ASPECTS))]
     size = (round(longest / aspect), longest) if aspect >= 1 else (longest, round(longest * aspect))
@@ -177,7 +177,7 @@ def make_subject(pool: Pool, size: tuple[int, int], side: int, g: torch.Generato
 
 
 def translucent(layer: Tensor, g: torch.Generator) -> Tensor:
-    """A straight RGBA layer (4, h, w) that lets the background through: evenly, in a gradient, or in patches."""
+    """Return a straight RGBA layer (4, h, w) that lets the background through: evenly, in a gradient, or in patches."""
     _, h, w = layer.shape
     low, high = uniform(g, 0.15, 0.5), uniform(g, 0.6, 0.95)
     kind = choice(g, 3)

@@ -16,7 +16,7 @@ Tree = Mapping[str, Place]  # by the path below the place, with slashes, in orde
 
 
 def read_tree(path: Path) -> Tree:
-    """Every file but hidden ones. UsageError where the place is neither a folder nor a tar."""
+    """Return every file but hidden ones. UsageError where the place is neither a folder nor a tar."""
     if path.is_dir():
         walk = (Path(here, name) for here, _, names in os.walk(path) for name in names)
         files: dict[str, Place] = {file.relative_to(path).as_posix(): File(file) for file in walk}
@@ -31,7 +31,7 @@ def read_tree(path: Path) -> Tree:
 
 
 def folders_of(tree: Tree) -> set[str]:
-    """All folders, the place itself being ""."""
+    """Return all folders, the place itself being ""."""
     folders = {""}
     for folder in {name.rpartition("/")[0] for name in tree}:
         while folder not in folders:
@@ -52,19 +52,19 @@ def below(tree: Tree, folder: str, suffix: str = "") -> dict[str, Place]:
 
 
 def split_ending(name: str) -> tuple[str, str]:
-    """A path without its ending, and that in small letters: "a/b.JPG" → "a/b", ".jpg"."""
+    """Return a path without its ending, and that in small letters: "a/b.JPG" → "a/b", ".jpg"."""
     stem, dot, ending = name.rpartition(".")
     return (stem, f".{ending.lower()}") if dot and "/" not in ending else (name, "")
 
 
 def words_beside(tree: Tree, name: str) -> str:
-    """The words in NAME.txt, for a name without ending."""
+    """Return the words in NAME.txt, for a name without ending."""
     place = tree.get(f"{name}.txt")
     return " ".join(place.read().decode("utf-8", "replace").split()) if place else ""
 
 
 def words_of(stem: str) -> str:
-    """What a file's name says, without numbers at its end: "red_apple-02" is "red apple", "IMG_0012" nothing."""
+    """Return what a file's name says, without numbers at its end: "red_apple-02" is "red apple", "IMG_0012" nothing."""
     text = re.sub(r"[\d\s_.()-]+$", "", stem)
     words = re.split(r"[\s_-]+", text)
     is_text = all(re.fullmatch(r"[a-z]+", word) and (len(word) < 3 or re.search(r"[aeiouy]", word)) for word in words)
@@ -72,7 +72,7 @@ def words_of(stem: str) -> str:
 
 
 def read_index(tree: Tree) -> dict[str, dict[str, str]]:
-    """The rows of `index.csv` by their picture's name without ending, from a column `file` or `name`."""
+    """Return the rows of `index.csv` by their picture's name without ending, from a column `file` or `name`."""
     place = tree.get("index.csv")
     if place is None:
         return {}

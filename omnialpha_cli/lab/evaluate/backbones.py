@@ -93,7 +93,7 @@ class Inception:
 
     @torch.inference_mode()
     def __call__(self, pictures: Array) -> Array:
-        """Pictures (K, H, W, 3) in [0, 1] → features (K, 2048), float32. The network sees 8 bits."""
+        """Return pictures (K, H, W, 3) in [0, 1] → features (K, 2048), float32. The network sees 8 bits."""
         pixels = _tensor(pictures, self.device).mul(255).round().clamp(0, 255).byte()
         (features,) = self.network(pixels)
         return np.asarray(features.float().cpu().numpy())
@@ -109,7 +109,7 @@ class Clip:
 
     @classmethod
     def load(cls, name_or_folder: str, device: torch.device) -> Self:
-        """A CLIP model as `transformers` writes them. Without the network: nothing is fetched."""
+        """Return a CLIP model as `transformers` writes them. Without the network: nothing is fetched."""
         transformers = _package("transformers", "the CLIP score")
         try:
             network = transformers.CLIPModel.from_pretrained(name_or_folder, local_files_only=True)
@@ -124,7 +124,7 @@ class Clip:
 
     @torch.inference_mode()
     def __call__(self, pictures: Array, words: str) -> float:
-        """The mean score of pictures (K, H, W, 3) in [0, 1], one text for all."""
+        """Return the mean score of pictures (K, H, W, 3) in [0, 1], one text for all."""
         longest = self.network.config.text_config.max_position_embeddings
         tokens = self.tokenizer([words], truncation=True, max_length=longest, return_tensors="pt").to(self.device)
         seen = self.preprocess(_tensor(pictures, self.device))
@@ -146,7 +146,7 @@ class Clip:
 
 
 def cached(url: str, what: str) -> Path:
-    """Where torch keeps a download, whose name ends with the first 8 digits of its sha256. Raises WeightsError."""
+    """Tell where torch keeps a download, whose name ends with the first 8 digits of its sha256. Raises WeightsError."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not path.is_file():
         raise WeightsError(f"{what} needs {path}; get it with: curl -L --create-dirs -o '{path}' {url}")
@@ -158,7 +158,7 @@ def cached(url: str, what: str) -> Path:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors in a file that torch saved; no code in it is run. Raises WeightsError."""
+    """Return the tensors in a file that torch saved; no code in it is run. Raises WeightsError."""
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # a pickle may fail in any way

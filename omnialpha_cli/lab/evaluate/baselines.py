@@ -19,12 +19,12 @@ TELEA_RADIUS = 5  # pixels
 
 
 def grow(mask: Mask, radius: int) -> Mask:
-    """A mask widened by `radius` pixels in every direction, squarely."""
+    """Return a mask widened by `radius` pixels in every direction, squarely."""
     return hint.grow(torch.from_numpy(mask).float(), radius).numpy() > 0
 
 
 def border_mean(scene: Array, hole: Mask) -> Array:
-    """The mean colour of what surrounds the hole."""
+    """Return the mean colour of what surrounds the hole."""
     ring = grow(hole, RING) & ~hole
     filled = scene.copy()
     if ring.any():

@@ -68,7 +68,7 @@ def judge_folders(
     distance: Distance | None = None,
     seen: Callable[[Floats, Floats], None] | None = None,
 ) -> Iterator[Judged | ItemError]:
-    """Every picture of the truth in the order of their names; an ItemError for one that cannot be judged.
+    """Return every picture of the truth in the order of their names; an ItemError for one that cannot be judged.
 
     `seen` is told result and truth (H, W, 4) of each, for whoever judges them as sets. Raises UsageError where the
     truth holds no picture.
@@ -151,13 +151,13 @@ def _split(path: Path, roles: Iterable[str]) -> tuple[str, str] | None:
 
 
 def key(path: Path) -> str:
-    """A picture's name: its path without the ending of a picture file."""
+    """Return a picture's name: its path without the ending of a picture file."""
     known = path.suffix.lower() in PICTURE_SUFFIXES
     return (path.with_suffix("") if known else path).as_posix()
 
 
 def one_file(files: Mapping[tuple[str, str], list[Path]], wanted_key: tuple[str, str], folder: Path | None) -> Path:
-    """The only picture of a name and role. Raises ItemError `missing`."""
+    """Return the only picture of a name and role. Raises ItemError `missing`."""
     name, role = wanted_key
     matches = files.get(wanted_key, [])
     if len(matches) == 1:
@@ -211,7 +211,7 @@ JUDGES: dict[Task, Callable[..., Judged]] = {
 
 
 def matte_of(image: Image) -> Floats:
-    """The matte (H, W) in a cut-out's alpha, or in a picture that is a matte itself.
+    """Return the matte (H, W) in a cut-out's alpha, or in a picture that is a matte itself.
 
     A grey picture that is opaque throughout is such a matte, saved with an alpha channel that means nothing.
     """
@@ -221,13 +221,13 @@ def matte_of(image: Image) -> Floats:
 
 
 def luminance(image: Image) -> Floats:
-    """The luminance (H, W) of a picture in [0, 1]; of a grey one its values as they are."""
+    """Return the luminance (H, W) of a picture in [0, 1]; of a grey one its values as they are."""
     values = image.rgb[..., 0] if is_grey(image) else image.rgb @ np.array(LUMINANCE, np.float32)
     return np.clip(np.nan_to_num(values, nan=0), 0, 1)
 
 
 def is_grey(image: Image) -> bool:
-    """Whether it has no colours."""
+    """Tell whether it has no colours."""
     return bool((image.rgb == image.rgb[..., :1]).all())
 
 

@@ -26,7 +26,7 @@ class Gaussian:
 
 
 def fit(features: Array) -> Gaussian:
-    """The Gaussian of features (N, D) with the unbiased covariance; N has to be 2 at least."""
+    """Return the Gaussian of features (N, D) with the unbiased covariance; N has to be 2 at least."""
     values = np.asarray(features, np.float64)
     mean = values.mean(0)
     root: Any = np.linalg.qr((values - mean) / np.sqrt(len(values) - 1), mode="r")  # its types know no modes

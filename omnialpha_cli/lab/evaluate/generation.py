@@ -45,7 +45,7 @@ class Generation:
         self.known = np.array(features)  # (M, 9, D)
 
     def judge(self, name: str, rgba: Array, prompt: str | None) -> Judged:
-        """One picture: how it goes with its words, and how far from it the nearest true picture is.
+        """Return one picture: how it goes with its words, and how far from it the nearest true picture is.
 
         The nearest shows whether a picture is like any true one, and whether it is one of them learnt by heart. The
         distance is that of features, the mean over the backgrounds. Where a true picture is its own, of the same words,
@@ -67,6 +67,6 @@ class Generation:
 
 
 def _beats(distances: Array, own: int) -> float:
-    """The share of others that are farther than one; what is equally far counts half."""
+    """Return the share of others that are farther than one; what is equally far counts half."""
     others = np.delete(distances, own)
     return float(((others > distances[own]) + 0.5 * (others == distances[own])).mean())

@@ -81,7 +81,7 @@ def decomposition(model: OmniAlpha, photos: Sequence[Picture], hint: Hint, canva
 def referring(
     model: OmniAlpha, photos: Sequence[Picture], cutouts: Sequence[Picture], canvas: int | None
 ) -> Iterator[Judged]:
-    """Two objects beside each other, each named in turn: who does not listen to words is right half the time."""
+    """Return two objects beside each other, each named in turn: who does not listen to words is right half the time."""
     for pair in pairs(photos, cutouts):
         scene = _floats(pair.scene)
         for named in (0, 1):
@@ -97,7 +97,7 @@ def reconstruction(
     distance: Distance,
     seen: Callable[[Floats, Floats], None] | None = None,
 ) -> Iterator[Judged | ItemError]:
-    """Pictures with alpha through the model's VAE, at the size of its canvas: what is lost is the VAE's alone.
+    """Return pictures with alpha through the model's VAE, at the size of its canvas: what is lost is the VAE's alone.
 
     `seen` is as of `judge_folders`.
     """
@@ -120,7 +120,7 @@ def reconstruction(
 def generation(
     model: OmniAlpha, prompts: Mapping[str, str], judge: Generation, canvas: int | None
 ) -> Iterator[Judged | ItemError]:
-    """An object made from each prompt, by names, with a seed of its own."""
+    """Return an object made from each prompt, by names, with a seed of its own."""
     yield from judge.unread
     for seed, (name, prompt) in enumerate(prompts.items()):
         yield judge.judge(name, _floats(model.generate(prompt, canvas=canvas, seed=seed)), prompt)
@@ -137,7 +137,7 @@ def _scene_hint(hint: Hint, scene: Scene) -> dict[str, Any]:
 
 
 def load_floats(picture: Picture) -> Load:
-    """What gives its pixels (H, W, 4) in [0, 1]."""
+    """Return what gives its pixels (H, W, 4) in [0, 1]."""
     return lambda: _floats(picture.rgba)
 
 

@@ -122,7 +122,7 @@ def judge_removal(
     hole: Mask | None = None,
     distance: Distance | None = None,
 ) -> Judged:
-    """A picture without its object against the known background. `hole` (H, W) is where the object was."""
+    """Return a picture without its object against the known background. `hole` (H, W) is where the object was."""
     found, known = found[..., :3], known[..., :3]
     panels = {} if scene is None else {"source": panel(scene)}
     panels |= {"result": panel(found), "truth": panel(known), "difference": difference(found, known)}
@@ -154,7 +154,7 @@ def judge_layers(name: str, scene: Array | None, found: tuple[Array, Array], kno
 
 
 def judge_reference(name: str, scene: Array, found: Array, named: Array, other: Array) -> Judged:
-    """A cut-out of the object that was named, given what the named and another object cover (H, W).
+    """Return a cut-out of the object that was named, given what the named and another object cover (H, W).
 
     `right` is 1 where the mean alpha within the named object exceeds that within the other; a tie is not right.
     """

@@ -49,12 +49,12 @@ class Pair:
 
 
 def seeded(name: str) -> torch.Generator:
-    """A generator that follows from a name."""
+    """Return a generator that follows from a name."""
     return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(name.encode()).digest()[:7]))
 
 
 def make_hint(kind: str, name: str, alpha: Bytes) -> Bytes:
-    """A trimap, mask or (drawn) rough mask (H, W) uint8, made from the known matte as training makes them."""
+    """Return a trimap, mask or (drawn) rough mask (H, W) uint8, made from the known matte as training makes them."""
     soft, g = torch.from_numpy(alpha.copy())[None].float() / 255, seeded(f"{kind} of {name}")
     hint = {"trimap": lambda: trimap(soft, g), "mask": lambda: soft > 0.5, "rough-mask": lambda: drawn_mask(soft, g)}
     return _bytes(hint[kind]().float()[0])

@@ -32,17 +32,17 @@ MAX_PSNR = 100.0  # dB: what equal pictures get, so that means stay finite
 
 
 def unknown(trimap: Array) -> Mask:
-    """The band of a trimap (H, W) in which the matte is open: neither sure background nor sure object."""
+    """Return the band of a trimap (H, W) in which the matte is open: neither sure background nor sure object."""
     return (trimap >= BACKGROUND) & (trimap <= OBJECT)
 
 
 def mse(found: Array, known: Array, where: Mask | None = None) -> float:
-    """Mean squared error, of alpha or colour."""
+    """Return the mean squared error, of alpha or colour."""
     return float(np.square(_difference(found, known, where)).mean())
 
 
 def mad(found: Array, known: Array, where: Mask | None = None) -> float:
-    """Mean absolute difference, of alpha or colour (where it is called L1)."""
+    """Return the mean absolute difference, of alpha or colour (where it is called L1)."""
     return float(np.abs(_difference(found, known, where)).mean())
 
 
@@ -52,12 +52,12 @@ def sad(found: Array, known: Array, where: Mask | None = None) -> float:
 
 
 def thousands(errors: Array, where: Mask | None = None) -> float:
-    """The sum of a map of errors (H, W), in thousands."""
+    """Return the sum of a map of errors (H, W), in thousands."""
     return float((errors if where is None else errors[where]).sum(dtype=np.float64)) / 1000
 
 
 def gradient_errors(found: Array, known: Array) -> Array:
-    """(|∇α| − |∇α*|)² at every pixel (H, W), gradients by first derivatives of a Gaussian of σ = 1.4 px.
+    """Return (|∇α| − |∇α*|)² at every pixel (H, W), gradients by first derivatives of a Gaussian of σ = 1.4 px.
 
     As in the evaluation code that goes with the deep-matting papers, each two-dimensional kernel is scaled to
     a Euclidean norm of 1 and the border is repeated outwards.
@@ -117,7 +117,7 @@ def _is_soft(alpha: Array) -> Mask:
 
 
 def layer_l1(found: Array, known: Array, weight: Array) -> float:
-    """Mean absolute difference of a layer's straight colour, weighted by its known alpha (H, W).
+    """Return the mean absolute difference of a layer's straight colour, weighted by its known alpha (H, W).
 
     The measure of layer decomposition: Suzuki et al., "LayerD" (ICCV 2025). 0 where the known layer is empty.
     """
@@ -131,7 +131,7 @@ def psnr(found: Array, known: Array, where: Mask | None = None) -> float:
 
 
 def decibels(error: float) -> float:
-    """A mean squared error as PSNR."""
+    """Return a mean squared error as PSNR."""
     return MAX_PSNR if error <= 10 ** (-MAX_PSNR / 10) else float(-10 * np.log10(error))
 
 

@@ -15,7 +15,7 @@ Panel = NDArray[np.uint8]  # (h, w, 3)
 
 
 def panel(image: NDArray[Any], side: int = TILE) -> Panel:
-    """A picture in [0, 1], its longer side made `side` pixels.
+    """Return a picture in [0, 1], its longer side made `side` pixels.
 
     Grey (H, W), colour (H, W, 3), or straight RGBA (H, W, 4), which is shown on a checkerboard.
     """

@@ -41,7 +41,7 @@ class PictureFeatures:
 
     @torch.inference_mode()
     def __call__(self, pictures: NDArray[Any]) -> NDArray[Any]:
-        """Pictures (K, H, W, 3) in [0, 1] → features (K, 320), float32."""
+        """Return pictures (K, H, W, 3) in [0, 1] → features (K, 320), float32."""
         images = torch.from_numpy(np.array(pictures, np.float32)).permute(0, 3, 1, 2)
         small = F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
         return np.asarray(self.backbone(small * 2 - 1)[-1].mean((2, 3)).numpy())

@@ -52,7 +52,7 @@ class Preference:
 def trials(
     a: Path, b: Path, sources: Path | None, limit: int | None, seed: int, names: Mapping[str, str] | None = None
 ) -> Iterator[Trial | ItemError]:
-    """Pictures that both folders have, in an order and on sides drawn by `seed`. Raises UsageError if none.
+    """Return pictures that both folders have, in an order and on sides drawn by `seed`. Raises UsageError if none.
 
     `names` are others for some of their pictures, as of `find_files`.
     """

@@ -20,7 +20,7 @@ class Prompts:
     numbered: bool
 
     def of(self, name: str) -> str:
-        """The prompt of a picture. Raises ItemError `missing`."""
+        """Return the prompt of a picture. Raises ItemError `missing`."""
         number = NUMBER.fullmatch(Path(name).name) if self.numbered else None
         wanted = f"{int(number[1]):04}" if number else name
         if wanted not in self.words or (self.numbered and not number):
@@ -29,7 +29,7 @@ class Prompts:
 
 
 def read_prompts(path: Path) -> Prompts:
-    """A CSV file, of lines with a picture's name and its prompt; or any other, with a prompt a line.
+    """Return a CSV file, of lines with a picture's name and its prompt; or any other, with a prompt a line.
 
     The latter is what `omnialpha generate --from` takes. Raises UsageError.
     """

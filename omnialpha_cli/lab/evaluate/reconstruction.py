@@ -56,7 +56,7 @@ def _over_backgrounds(found: Array, known: Array, distance: Distance | None) -> 
 
 
 def _ssim(found: Array, known: Array) -> float:
-    """The mean over the backgrounds. A channel has few values in all of them, so each is computed once."""
+    """Return the mean over the backgrounds. A channel has few values in all of them, so each is computed once."""
     total = 0.0
     for channel in range(3):
         values = [colour[channel] for colour in COLOURS.values()]

@@ -73,7 +73,7 @@ class Figures:
 
 
 def summarise(rows: Sequence[Mapping[str, float]]) -> dict[str, Figures]:
-    """Each metric over the pictures that have it, in the order of the first that does."""
+    """Return each metric over the pictures that have it, in the order of the first that does."""
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row[name] for row in rows if name in row] for name in names}
     return {name: Figures(mean(values), median(values), len(values)) for name, values in columns.items()}

@@ -43,7 +43,7 @@ class Sets:
         return len(self.found[0]), len(self.known[0])
 
     def totals(self) -> dict[str, float]:
-        """The Fréchet distances by the names of their metrics; none where a set has fewer than two pictures."""
+        """Return the Fréchet distances by the names of their metrics; none where a set has fewer than two pictures."""
         pairs = zip(self.networks, self.found, self.known, strict=True)
         distances = {network.metric: found.distance(known) for network, found, known in pairs}
         return {metric: value for metric, value in distances.items() if value is not None}

@@ -21,7 +21,7 @@ class Interval:
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> Interval:
-    """The mean of b − a over pictures judged twice, with its bootstrap interval.
+    """Return the mean of b − a over pictures judged twice, with its bootstrap interval.
 
     The pictures' differences are drawn with replacement 10,000 times, always the same ones; the interval holds the
     middle 95 % of their means (the percentile interval of Efron & Tibshirani, "An Introduction to the Bootstrap", 1993,
@@ -37,7 +37,7 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> Interval:
 
 
 def wilson(wins: float, count: int) -> Interval:
-    """A share of `count` tries with its score interval (Wilson, JASA 1927); `wins` may hold halves, for ties."""
+    """Return a share of `count` tries with its score interval (Wilson, JASA 1927); `wins` may hold halves, for ties."""
     share, z2 = wins / count, Z95**2
     centre = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = Z95 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))

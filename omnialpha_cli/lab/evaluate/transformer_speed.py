@@ -103,7 +103,7 @@ def _material(
     config: TransformerConfig, layers: int, layout: Layout, context: int, batch: int, device: torch.device,
     dtype: torch.dtype = torch.float32, home: torch.device | None = None,
 ) -> tuple[Transformer, Tensor, Tensor, Tensor]:  # fmt: skip
-    """A transformer of random weights, and random context, inputs and targets, on the device.
+    """Return a transformer of random weights, and random context, inputs and targets, on the device.
 
     Blocks are made there one by one, which a CPU is slow at, and wait at their `home`, where one is given.
     """
@@ -163,7 +163,7 @@ def _timings(work: Callable[[], Any], device: torch.device, rounds: int) -> list
 
 
 def _memory(device: torch.device) -> int:
-    """The most bytes in use so far: of the device, or of this process."""
+    """Return the most bytes in use so far: of the device, or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if device.type == "mps":

@@ -16,7 +16,7 @@ _draw: Callable[[Any], Any] | None = None  # of a process that draws
 
 
 def drawn_ahead(draw: Callable[[K], B], keys: Iterable[K], ahead: int) -> Generator[B]:
-    """`draw` of every key, in order; so many processes each draw one before it is asked for.
+    """Return `draw` of every key, in order; so many processes each draw one before it is asked for.
 
     They are forked, and share the material in memory; where processes cannot be, as on Windows, none draws ahead.
     """

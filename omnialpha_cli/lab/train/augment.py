@@ -30,7 +30,7 @@ BACKDROP = Geometry(scale=(1.0, 2.0), rotation=5.0, shift=0.0)  # a view of a ba
 
 
 def uniform(g: torch.Generator, low: float, high: float) -> float:
-    """One float in [low, high)."""
+    """Return one float in [low, high)."""
     return low + (high - low) * float(torch.rand((), generator=g))
 
 
@@ -45,7 +45,7 @@ def choice(g: torch.Generator, count: int) -> int:
 
 
 def drawn(weights: Mapping[str, float], g: torch.Generator) -> str:
-    """A key, drawn by its weight."""
+    """Return a key, drawn by its weight."""
     shares = torch.tensor(list(weights.values()), dtype=torch.float64)
     return list(weights)[int(torch.multinomial(shares, 1, generator=g))]
 
@@ -58,7 +58,7 @@ def view(
     *,
     fit: Literal["stretch", "contain"],
 ) -> Tensor:
-    """A random view of a picture: uint8 (H, W, C) → float32 (C, h, w) in [0, 1].
+    """Return a random view of a picture: uint8 (H, W, C) → float32 (C, h, w) in [0, 1].
 
     The planes are straight RGBA, and what else belongs to its pixels, such as the weights of `Picture.planes`.
 
@@ -115,7 +115,7 @@ def extend_colours(rgba: np.ndarray, solid: float) -> np.ndarray:
 
 
 def _pull_push(colour: Tensor, weight: Tensor) -> Tensor:
-    """Colour times weight (1, 3, H, W) and weight (1, 1, H, W) → colour everywhere."""
+    """Return colour times weight (1, 3, H, W) and weight (1, 1, H, W) → colour everywhere."""
     own = colour / weight.clamp(min=1e-6)
     if max(weight.shape[-2:]) <= 1 or float(weight.min()) > 0.999:
         return own

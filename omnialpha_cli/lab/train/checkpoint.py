@@ -17,7 +17,7 @@ State = Mapping[str, Tensor]
 
 
 def trained(model: nn.Module) -> dict[str, Tensor]:
-    """What training changes of a model: parameters with gradients, and buffers."""
+    """Return what training changes of a model: parameters with gradients, and buffers."""
     state: dict[str, Tensor] = model.state_dict(keep_vars=True)
     return {name: t for name, t in state.items() if not isinstance(t, nn.Parameter) or t.requires_grad}
 

@@ -37,7 +37,7 @@ class Crop:
 
 
 def canvases(side: int, multiple: int) -> list[tuple[int, int]]:
-    """The sizes (h, w) of canvases of about `side`² pixels, one of each shape."""
+    """Return the sizes (h, w) of canvases of about `side`² pixels, one of each shape."""
     sizes = [choose_canvas(round(1000 * shape), 1000, side, multiple).size for shape in SHAPES]
     return list(dict.fromkeys(sizes))
 
@@ -57,7 +57,7 @@ def draw_crops(size: tuple[int, int], g: torch.Generator) -> list[Crop]:
 
 
 def framed(rgba: np.ndarray) -> Tensor:
-    """The middle of a picture (H, W, 4), opaque, as (4, h, 2h) in [0, 1]."""
+    """Return the middle of a picture (H, W, 4), opaque, as (4, h, 2h) in [0, 1]."""
     h, w = rgba.shape[:2]
     height = min(h, round(w / FRAME))
     width = round(height * FRAME)
@@ -68,7 +68,7 @@ def framed(rgba: np.ndarray) -> Tensor:
 
 
 def seen(backgrounds: Sequence[Picture], crop: Crop, size: tuple[int, int]) -> Tensor:
-    """A crop of each background at `size` (h, w), RGBA (n, 4, h, w) in [0, 1]."""
+    """Return a crop of each background at `size` (h, w), RGBA (n, 4, h, w) in [0, 1]."""
     top, left, height, width = crop.box
 
     def cut(background: Picture) -> Tensor:

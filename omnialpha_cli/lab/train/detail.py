@@ -121,7 +121,7 @@ def errors(found: Tensor, truth: Tensor, places: Tensor) -> Tensor:
 
 
 def objective(seen: Sequence[Tensor], schedule: Schedule, device: torch.device) -> Objective:
-    """What `loop.train` optimises, of a `Detail`: the share of each part's error that is left."""
+    """Return what `loop.train` optimises, of a `Detail`: the share of each part's error that is left."""
 
     def draw(step: int, micro: int, g: torch.Generator) -> Tensor:
         return torch.stack([part(seen[choice(g, len(seen))], g) for _ in range(schedule.micro_batch)])

@@ -32,7 +32,7 @@ class Group:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes and speaks."""
+        """Tell whether this is the process that writes and speaks."""
         return self.rank == 0
 
     def wait(self) -> None:
@@ -71,7 +71,7 @@ class Step(nn.Module):
         self.loss = loss
 
     def forward(self, batch: Any, term: int) -> tuple[Tensor, dict[str, float]]:
-        """Value and figures of one term of a batch."""
+        """Return value and figures of one term of a batch."""
         return self.loss(self.model, batch, term)
 
     def no_sync(self) -> AbstractContextManager[None]:
@@ -112,7 +112,7 @@ def _shard(model: nn.Module, group: Group) -> None:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A tensor, or what all processes hold of one, on the CPU. All processes have to ask."""
+    """Return a tensor, or what all processes hold of one, on the CPU. All processes have to ask."""
     return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().cpu()
 
 
@@ -125,7 +125,7 @@ def placed(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def gathered(value: T, group: Group) -> list[T]:
-    """The values of all processes."""
+    """Return the values of all processes."""
     if group.world == 1:
         return [value]
     values: list[Any] = [None] * group.world

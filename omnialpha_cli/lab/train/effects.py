@@ -29,7 +29,7 @@ class Batch:
 
 
 def objective(material: Material, schedule: Schedule, canvas: CanvasOf, device: torch.device) -> Objective:
-    """What `loop.train` optimises: the squared error of the background outside of the mask."""
+    """Return what `loop.train` optimises: the squared error of the background outside of the mask."""
 
     def draw(step: int, micro: int, g: torch.Generator) -> Batch:
         size = canvas(*photo_of_shape(material, g), schedule.size)

@@ -58,19 +58,19 @@ def shape(material: Material, task: Task, g: torch.Generator) -> tuple[int, int]
 
 
 def _is_alone(material: Material, task: Task) -> bool:
-    """Whether the task makes an object of words alone, which cut-outs show best."""
+    """Tell whether the task makes an object of words alone, which cut-outs show best."""
     return task.name == "generate.foreground" and bool(material.cutouts)
 
 
 def draw_task(weights: Mapping[str, float], g: torch.Generator) -> Task:
-    """A task drawn by weight."""
+    """Return a task drawn by weight."""
     return TASKS[drawn(weights, g)]
 
 
 def draw_example(
     material: Material, mix: Mix, task: Task, size: tuple[int, int], g: torch.Generator, *, fill: bool = False
 ) -> Example:
-    """An example of `task`, from a triplet with a background or a label where it needs them.
+    """Return an example of `task`, from a triplet with a background or a label where it needs them.
 
     Where words choose the object there are often two to choose from. `fill` is that of the weights' defaults.
     """

@@ -84,7 +84,7 @@ def write_alpha_vae(vae: AlphaVAE, folder: Path) -> None:
 
 
 def as_published(vae: AlphaVAE) -> dict[str, Tensor]:
-    """The state dict of the published, three-dimensional layout: the inverse of `AlphaVAE.from_published`.
+    """Return the state dict of the published, three-dimensional layout: the inverse of `AlphaVAE.from_published`.
 
     A kernel acts on one frame through its last temporal slice; the others, and the temporal resamplers, are zero.
     """

@@ -98,13 +98,13 @@ class Kind:
     sketch: SketchOf
 
     def layout(self, patch: int) -> Layout:
-        """The size of the target."""
+        """Return the size of the target."""
         h, w = self.views.shape[3:]
         return Layout(((h // patch, w // patch),))
 
 
 def caption(picture: Picture, g: torch.Generator) -> str:
-    """What one would say to get such a cut-out: its name, often with an article, or with tags, or tags alone."""
+    """Return what one would say to get such a cut-out: its name, often with an article, or with tags, or tags alone."""
     tags = [picture.tags[int(i)] for i in torch.randperm(len(picture.tags), generator=g)[: 1 + choice(g, MOST_TAGS)]]
     if not tags or chance(g, 0.5):
         return named(picture.label) if chance(g, 0.5) else picture.label
@@ -146,7 +146,7 @@ class Sketches:
         self.weights = self.inverse @ (views.flatten(2) - self.means[:, None])
 
     def __call__(self, meanings: Tensor, places: Tensor, views: Tensor, left_out: Tensor) -> Tensor:
-        """(B, C, h, w), of what is meant (B, D).
+        """Return (B, C, h, w), of what is meant (B, D).
 
         That is not settled on names: with sketches of what is like a name, and often is another thing, it learnt to
         trust none, and drew known names worse.
@@ -272,7 +272,7 @@ def objective(
 
 
 def spread(pictures: Sequence[Picture], count: int) -> list[str]:
-    """The names of so many of them, from the first to the last."""
+    """Return the names of so many of them, from the first to the last."""
     return [picture.label for picture in pictures[:: max(1, len(pictures) // count)][:count]]
 
 

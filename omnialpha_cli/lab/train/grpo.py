@@ -56,12 +56,12 @@ class GRPO:
 
     @property
     def trained_steps(self) -> int:
-        """How many of a trajectory's steps are trained on; the last one has no density."""
+        """Tell how many of a trajectory's steps are trained on; the last one has no density."""
         return min(self.steps - 1, max(1, round(self.fraction * self.steps)))
 
     @property
     def parts(self) -> int:
-        """Parts of a group that go through the network one after the other."""
+        """Return parts of a group that go through the network one after the other."""
         return self.group // self.at_once
 
 
@@ -98,7 +98,7 @@ def objective(
     material: Material, model: OmniAlpha, tasks: dict[str, float], score: Score, schedule: Schedule, canvas: CanvasOf,
     grpo: GRPO, held_out: Material | None = None,
 ) -> Objective:  # fmt: skip
-    """What `loop.train` optimises, of a `sft.Trained` whose context is frozen: one group a micro-batch.
+    """Return what `loop.train` optimises, of a `sft.Trained` whose context is frozen: one group a micro-batch.
 
     The schedule's batch is in groups. Raises UsageError for settings that do not go together.
     """
@@ -173,7 +173,7 @@ def sample_group(model: OmniAlpha, example: Example, score: Score, grpo: GRPO, g
 
 
 def policy_loss(model: OmniAlpha, part: Part, k: int, grpo: GRPO) -> tuple[Tensor, dict[str, float]]:
-    """The clipped surrogate, to be made small, of step k of a part's trajectories, and the divergence."""
+    """Return the clipped surrogate, to be made small, of step k of a part's trajectories, and the divergence."""
     trajectory = part.trajectory
     x, following = trajectory.states[k], trajectory.states[k + 1]
     sigma, below = trajectory.sigmas[k], trajectory.sigmas[k + 1]

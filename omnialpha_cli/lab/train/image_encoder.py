@@ -93,7 +93,7 @@ def scenes(
 def objective(
     material: Material, schedule: Schedule, canvas: CanvasOf, device: torch.device, mix: Mix = MIX
 ) -> Objective:
-    """What `loop.train` optimises, of any network that gives logits of alpha at two strides."""
+    """Return what `loop.train` optimises, of any network that gives logits of alpha at two strides."""
 
     def draw(step: int, micro: int, g: torch.Generator) -> tuple[int, Tensor, Tensor, Tensor]:
         return int(torch.randint(2**31, (), generator=g)), *scenes(material, mix, schedule, canvas, g)

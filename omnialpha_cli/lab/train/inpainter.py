@@ -58,7 +58,7 @@ class Drawn:
 
 
 def stacked(pictures: Sequence[NDArray[Any]], device: torch.device) -> Stack:
-    """Pictures (h, w, C) of different sizes."""
+    """Return pictures (h, w, C) of different sizes."""
     side, channels = max(max(p.shape[:2]) for p in pictures), pictures[0].shape[2]
     pixels = torch.zeros(len(pictures), channels, side, side, dtype=torch.uint8)
     for place, picture in zip(pixels, pictures, strict=True):
@@ -126,7 +126,7 @@ def objective(material: Material, schedule: Schedule, device: torch.device) -> O
 
 
 def _plate(pictures: Stack, size: tuple[int, int], between: Between) -> Tensor:
-    """Parts (B, 3, h, w) of random pictures, mirrored now and then, in other colours."""
+    """Return parts (B, 3, h, w) of random pictures, mirrored now and then, in other colours."""
     h, w = size
     chosen = (between(0, 1) * len(pictures.pixels)).long()
     tall, wide = pictures.sizes[chosen].T

@@ -31,7 +31,7 @@ class TrainedVAE(nn.Module):
         self.statistics = nn.BatchNorm2d(Z_DIM, affine=False, momentum=0.02)
 
     def finished(self) -> LightVAE:
-        """The VAE alone, the statistics written into its configuration."""
+        """Return the VAE alone, the statistics written into its configuration."""
         mean, var = self.statistics.running_mean, self.statistics.running_var
         assert mean is not None and var is not None
         std = (var + self.statistics.eps).sqrt()
@@ -65,7 +65,7 @@ def reconstruction(target: Tensor, out: Tensor) -> tuple[Tensor, dict[str, float
 
 
 def objective(material: Material, schedule: Schedule, device: torch.device) -> Objective:
-    """What `loop.train` optimises."""
+    """Return what `loop.train` optimises."""
 
     def draw(step: int, micro: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
         target = batch(material, schedule, g)

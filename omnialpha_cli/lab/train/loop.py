@@ -109,14 +109,14 @@ def learning_rate(step: int, schedule: Schedule) -> float:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16. A CPU without it imitates it, a dozen times slower than float32."""
+    """Tell whether a device computes in bfloat16. A CPU without it imitates it, a dozen times slower than float32."""
     if device.type == "cpu":
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return device.type != "cuda" or torch.cuda.is_bf16_supported()
 
 
 def step_generator(seed: int, step: int, micro: int = 0) -> torch.Generator:
-    """The generator of one micro-batch of a step."""
+    """Return the generator of one micro-batch of a step."""
     return torch.Generator().manual_seed((seed + 1) * 1_000_003 + step + micro * 1_000_000_000_039)
 
 

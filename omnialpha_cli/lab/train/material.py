@@ -23,7 +23,7 @@ class Material:
     triplets: Shards | None = None
 
     def words(self) -> set[str]:
-        """All labels and captions."""
+        """Return all labels and captions."""
         records = [self.triplets.record(i) for i in range(len(self.triplets))] if self.triplets else []
         told = {words for r in records for words in (r["label"], *r["captions"].values())}
         return told | {p.label for p in (*self.photos, *self.cutouts)}
@@ -75,7 +75,7 @@ def crop_to_subject(rgba: np.ndarray) -> np.ndarray | None:
 
 
 def photo_of_shape(material: Material, g: torch.Generator) -> tuple[int, int]:
-    """(H, W) of one random photograph or triplet: canvases are drawn as photographs come."""
+    """Return (H, W) of one random photograph or triplet: canvases are drawn as photographs come."""
     if not material.photos and material.triplets is not None:
         w, h = material.triplets.record(choice(g, len(material.triplets)))["size"]
         return h, w

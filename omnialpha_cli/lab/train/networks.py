@@ -59,7 +59,7 @@ def alpha_vae(recipe: Recipe) -> AlphaVAE:
 
 
 def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], device: torch.device) -> OmniAlpha:
-    """The weights that the recipe starts from, for its tasks; the transformer is still on the CPU.
+    """Return the weights that the recipe starts from, for its tasks; the transformer is still on the CPU.
 
     What was trained in the run's folder, a relevance or specialists, takes the place of theirs. Weights that stay
     frozen beside adapters keep their own dtype, others are float32.
@@ -123,7 +123,7 @@ def put_together(
 
 
 def trained_context(recipe: Recipe, model: OmniAlpha) -> MiniContext | None:
-    """The context, where it learns along: the embedded one, unless adapters are all that learns."""
+    """Return the context, where it learns along: the embedded one, unless adapters are all that learns."""
     context = model.context_encoder
     return context if isinstance(context, MiniContext) and not recipe.lora else None
 
@@ -137,7 +137,7 @@ def open_for_training(recipe: Recipe, trained: sft.Trained) -> None:
 
 
 def finished_vae(recipe: Recipe, folder: Path) -> LightVAE:
-    """The light VAE that was trained in a run's folder, frozen."""
+    """Return the light VAE that was trained in a run's folder, frozen."""
     trained = light_vae.TrainedVAE(LightVAEConfig.from_dict(recipe.vae.network))
     trained.load_state_dict(finished(folder, "vae"))
     return trained.finished().requires_grad_(False)
@@ -183,7 +183,7 @@ def generator(recipe: Recipe, model: OmniAlpha, names: int, backgrounds: int) ->
 
 
 def finished(folder: Path, name: str) -> dict[str, Tensor]:
-    """What a training left in a run's folder. Raises UsageError if it has not ended."""
+    """Return what a training left in a run's folder. Raises UsageError if it has not ended."""
     path = folder / f"{name}.pt"
     if not path.exists():
         raise UsageError(f"{path} is missing: run `omnialpha train {name}` first")

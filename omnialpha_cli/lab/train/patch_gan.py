@@ -42,7 +42,7 @@ class PatchGAN(nn.Module):
 
 
 def generator_loss(discriminator: PatchGAN, made: Tensor) -> Tensor:
-    """What makes pictures more real to the discriminator; its own parameters get no gradient from it."""
+    """Return what makes pictures more real to the discriminator; its own parameters get no gradient from it."""
     frozen = {name: p.detach() for name, p in discriminator.named_parameters()}
     return -functional_call(discriminator, frozen, (made,)).float().mean()
 

@@ -33,7 +33,7 @@ def _of_each_pair(network: nn.Module, a: Tensor, b: Tensor) -> Tensor:
 
 
 def embedded_backbone() -> Backbone:
-    """The image network in the embedded weights."""
+    """Return the image network in the embedded weights."""
     from ...api import OmniAlpha
 
     context = OmniAlpha.load("mini", "cpu").model.context_encoder

@@ -26,7 +26,7 @@ MATCH = 0.3  # weight of the map beside that of the choice
 def named_classes(
     published: Mapping[str, Tensor], names: Sequence[str], tokenizer: Tokenizer, table: Tensor
 ) -> Relevance:
-    """The relevance before its training: the `published` classifier, its classes meaning what their `names` say.
+    """Return the relevance before its training: the `published` classifier, its classes meaning what their `names` say.
 
     `table` (vocabulary, word_dim) is the word table of the `tokenizer`.
     """
@@ -49,7 +49,7 @@ def named_classes(
 
 
 def word_ids(tokenizer: Tokenizer, words: str) -> Tensor:
-    """Their rows in the word table, one at least."""
+    """Return their rows in the word table, one at least."""
     return torch.tensor(tokenizer.encode(words, add_special_tokens=False).ids or [0])
 
 

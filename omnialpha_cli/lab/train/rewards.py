@@ -67,7 +67,7 @@ def composited(layers: Sequence[Tensor]) -> Tensor:
 
 
 def likeness(a: Tensor, b: Tensor) -> Tensor:
-    """Mean of SSIM and clamped PSNR over 50 dB, of RGB (3, H, W) in [0, 1]: at most 1."""
+    """Return the mean of SSIM and clamped PSNR over 50 dB, of RGB (3, H, W) in [0, 1]: at most 1."""
     psnr = -10 * torch.log10((a - b).square().mean().clamp(min=1e-10))
     similarity = ssim_map(a[None], b[None], gaussian()).mean()
     return (similarity + (psnr / MAX_PSNR).clamp(0, 1)) / 2

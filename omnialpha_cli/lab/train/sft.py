@@ -111,7 +111,7 @@ def draw_sigma(batch: int, flow: Flow, g: torch.Generator, *, one_step: bool) ->
 
 
 def to_request(example: Example, prompt: str) -> Request:
-    """The request that an example answers."""
+    """Return the request that an example answers."""
     sizes = tuple((t.shape[-2], t.shape[-1]) for t in example.targets)
     return Request(prompt, tuple(example.inputs), sizes, task=example.task.name)
 
@@ -159,7 +159,7 @@ def objective(
     material: Material, model: OmniAlpha, tasks: dict[str, float], schedule: Schedule, canvas: CanvasOf, flow: Flow,
     context_is_trained: bool = True, held_out: Material | None = None,
 ) -> Objective:  # fmt: skip
-    """What `loop.train` optimises, of a `Trained`: one task and one canvas a micro-batch.
+    """Return what `loop.train` optimises, of a `Trained`: one task and one canvas a micro-batch.
 
     `held_out` gives the validation pictures' examples.
     """

@@ -75,7 +75,7 @@ class Run:
 
 
 def canvas_size(height: int, width: int, side: int) -> tuple[int, int]:
-    """(h, w) of the canvas that the product would choose."""
+    """Return (h, w) of the canvas that the product would choose."""
     return choose_canvas(height, width, side).size
 
 

@@ -37,7 +37,7 @@ class Triplet:
     captions: Captions | None = None
 
     def words(self, task: Task) -> str:
-        """What a user would say: of what is to be made its caption, of what is to be found its label."""
+        """Return what a user would say: of what is to be made its caption, of what is to be found its label."""
         if self.captions is None:
             return self.label
         if task.command in ("generate", "complete"):
@@ -84,7 +84,7 @@ BESIDE = Geometry(scale=(0.35, 0.6), rotation=15.0, shift=0.0)  # one of two
 
 
 def draw_triplet(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
-    """One triplet on a canvas of `size` (h, w)."""
+    """Return one triplet on a canvas of `size` (h, w)."""
     kinds = {"photo": mix.photo, "recomposed": mix.recomposed, "cutout": mix.cutout} if material.photos else {}
     if material.triplets is not None:
         kinds["built"] = mix.built if material.photos else 1.0
@@ -189,14 +189,14 @@ def _composite(material: Material, kind: str, mix: Mix, size: tuple[int, int], g
 
 
 def _joined(front: Tensor, back: Tensor) -> Tensor:
-    """Two straight RGBA layers (4, h, w) as one."""
+    """Return two straight RGBA layers (4, h, w) as one."""
     behind = back[3:] * (1 - front[3:])
     alpha = front[3:] + behind
     return torch.cat(((front[:3] * front[3:] + back[:3] * behind) / alpha.clamp(min=1e-4), alpha))
 
 
 def draw_pair(material: Material, size: tuple[int, int], g: torch.Generator) -> Pair:
-    """Two objects of different names on a canvas of `size` (h, w), before a backdrop without one in focus."""
+    """Return two objects of different names on a canvas of `size` (h, w), before a backdrop without one in focus."""
     scene, other = _backdrop(material, Mix(), size, g), None
     while other is None:
         sources = material.foregrounds if chance(g, 0.5) or not material.cutouts else material.cutouts
@@ -240,7 +240,7 @@ def _plain(size: tuple[int, int], g: torch.Generator) -> Tensor:
 
 
 def _other(material: Material, picture: Picture, g: torch.Generator) -> Picture | None:
-    """An object with another name than that of `picture`, if a few tries find one."""
+    """Return an object with another name than that of `picture`, if a few tries find one."""
     pictures = material.cutouts if material.cutouts and chance(g, 0.5) else material.foregrounds
     picks = (pictures[choice(g, len(pictures))] for _ in range(4))
     return next((p for p in picks if p.label and p.label != picture.label), None)

@@ -73,7 +73,7 @@ def objective(
     material: Material, model: TrainedVAE, reference: AlphaVAE | None, distance: Distance, weights: Weights,
     schedule: Schedule, device: torch.device, held_out: Material | None = None,
 ) -> Objective:  # fmt: skip
-    """What `loop.train` optimises. `reference` is the frozen initial VAE; None leaves its term out."""
+    """Return what `loop.train` optimises. `reference` is the frozen initial VAE; None leaves its term out."""
 
     def draw(step: int, micro: int, g: torch.Generator) -> Batch:
         pictures = [draw_picture(material, schedule.size, weights.flatten, g) for _ in range(schedule.micro_batch)]
@@ -117,13 +117,13 @@ def objective(
 
 
 def moments(vae: AlphaVAE, rgba: Tensor) -> Posterior:
-    """Mean and log-variance in float32: in 16 bits the KL terms would drown."""
+    """Return the mean and log-variance in float32: in 16 bits the KL terms would drown."""
     mean, logvar = vae.encode_moments(rgba)
     return mean.float(), logvar.float()
 
 
 def sample(posterior: Posterior, noise: Tensor) -> Tensor:
-    """Latents of the network (B, C, h, w)."""
+    """Return latents of the network (B, C, h, w)."""
     mean, logvar = posterior
     return mean + (0.5 * logvar).exp() * noise
 

@@ -19,7 +19,7 @@ BACKGROUND_SQUARE = (0.3163, 0.3060, 0.3634)
 
 
 def premultiplied(rgba: Tensor) -> tuple[Tensor, Tensor]:
-    """Colour times alpha (B, 3, H, W), and alpha (B, 1, H, W)."""
+    """Return colour times alpha (B, 3, H, W), and alpha (B, 1, H, W)."""
     alpha = (rgba[:, 3:] + 1) / 2
     return rgba[:, :3] * alpha, alpha
 
@@ -43,7 +43,7 @@ def expected_error(target: Tensor, made: Tensor) -> Tensor:
 
 
 def perceptual_error(target: Tensor, made: Tensor, distance: Distance, backgrounds: Sequence[float]) -> Tensor:
-    """The distance of the composites, averaged over the backgrounds and the pictures: a scalar."""
+    """Return the distance of the composites, averaged over the backgrounds and the pictures: a scalar."""
     values = [distance(composite(target, b), composite(made, b)).mean() for b in backgrounds]
     return torch.stack(values).mean()
 

@@ -60,7 +60,7 @@ def _png(rgba: Floats, target: Target) -> bytes:
 
 
 def _thumbnail(composite: Floats, target: Target) -> bytes:
-    """An 8-bit picture in sRGB."""
+    """Return an 8-bit picture in sRGB."""
     step = max(1, max(composite.shape[:2]) // (2 * THUMBNAIL))
     small = composite[::step, ::step]
     colour = convert(np.ascontiguousarray(small[..., :3]), target.encoding, SRGB)

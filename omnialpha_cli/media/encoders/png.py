@@ -77,7 +77,7 @@ def _filtered(pixels: Floats, target: Target) -> Iterator[bytes]:
 
 
 def _colour_chunks(encoding: Encoding) -> Iterator[tuple[bytes, bytes]]:
-    """What tells the encoding of colours. A file has one of them."""
+    """Return what tells the encoding of colours. A file has one of them."""
     if encoding.icc is not None:
         yield b"iCCP", b"ICC profile\0\0" + zlib.compress(encoding.icc)
     elif encoding == SRGB:

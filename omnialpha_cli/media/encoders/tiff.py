@@ -177,5 +177,5 @@ def _described(target: Target) -> dict[str, Any]:
 
 
 def _text(text: str) -> bytes:
-    """What text fields hold: ASCII by the specification, UTF-8 by what programs write and read."""
+    """Return what text fields hold: ASCII by the specification, UTF-8 by what programs write and read."""
     return text.replace("\0", " ").encode("utf-8", "replace")

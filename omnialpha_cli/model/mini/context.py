@@ -69,7 +69,7 @@ class MiniContext(nn.Module):
         return self.read(prompts, self.look(images))
 
     def look(self, images: Sequence[Sequence[Tensor]]) -> Seen:
-        """Image features of every item's inputs. Images of one size share a pass through the encoder."""
+        """Return image features of every item's inputs. Images of one size share a pass through the encoder."""
         flat = [over_white(image) for item in images for image in item]
         features: list[Tensor] = [torch.empty(0)] * len(flat)
         for size in {f.shape[-2:] for f in flat}:
@@ -98,7 +98,7 @@ class MiniContext(nn.Module):
         return torch.cat((near_tokens, self.far_in(f.s32.flatten(2).mT) + self.kind[2]), dim=1)
 
     def read(self, prompts: Sequence[str], seen: Seen) -> Context:
-        """The context of `prompts`, one an item, beside what was seen."""
+        """Return the context of `prompts`, one an item, beside what was seen."""
         tokens, positions = [], []
         for prompt, image_tokens, image_positions in zip(prompts, seen.tokens, seen.positions, strict=True):
             ids = self._ids(prompt)
@@ -109,7 +109,7 @@ class MiniContext(nn.Module):
         return Context(padded, mask, pad(positions)[0])
 
     def relevance_of(self, picture: Tensor, words: str) -> Tensor:
-        """How relevant each place of a picture, RGBA (4, H, W) in [0, 1], is to words: logits (H/16, W/16).
+        """Tell how relevant each place of a picture, RGBA (4, H, W) in [0, 1], is to words: logits (H/16, W/16).
 
         The same everywhere if it knows none of them.
         """
@@ -124,7 +124,7 @@ class MiniContext(nn.Module):
 
 
 def word_ids(tokenizer: Tokenizer, text: str, most: int = MAX_WORDS) -> Tensor:
-    """The word pieces of a text, int64 (L,), the first `most` of them."""
+    """Return the word pieces of a text, int64 (L,), the first `most` of them."""
     return torch.tensor(tokenizer.encode(text, add_special_tokens=False).ids[:most], dtype=torch.long)
 
 
@@ -162,5 +162,5 @@ def word_positions(count: int, rope_canvas: int) -> Tensor:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """The word pieces of a weights folder."""
+    """Return the word pieces of a weights folder."""
     return Tokenizer.from_file(str(folder / TOKENIZER_FILE))

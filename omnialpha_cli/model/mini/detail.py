@@ -71,7 +71,7 @@ def _trust(alpha: Tensor) -> Tensor:
 
 
 def _between(plate: Tensor, front: Tensor, back: Tensor) -> Tensor:
-    """Where the colours of a plate lie between the other two (B, 3, h, w): 0 at the back, 1 at the front."""
+    """Tell where the colours of a plate lie between the other two (B, 3, h, w): 0 at the back, 1 at the front."""
     line = front - back
     along = ((plate - back) * line).sum(1, keepdim=True)
     return (along / line.square().sum(1, keepdim=True).clamp(min=CONTRAST)).clamp(0, 1)

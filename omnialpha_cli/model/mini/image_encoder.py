@@ -187,7 +187,7 @@ def channels_of(variant: Variant) -> tuple[int, ...]:
 
 
 def fold_published(state: Mapping[str, Tensor], variant: Variant = "lite0") -> dict[str, Tensor]:
-    """The published EfficientNet-Lite state dict (`_blocks.N._expand_conv`, `_bn0` …) → that of `Backbone`.
+    """Return the published EfficientNet-Lite state dict (`_blocks.N._expand_conv`, `_bn0` …) → that of `Backbone`.
 
     Each batch norm is folded into the convolution before it; the classifier is left out.
     """

@@ -76,7 +76,7 @@ def _fill(module: nn.Module, path: Path, device: torch.device, dtype: torch.dtyp
 
 
 def build_vae(config: dict[str, Any]) -> AlphaVAE | LightVAE:
-    """The VAE that `config.json` describes: `kind` is "light" or "alpha"."""
+    """Return the VAE that `config.json` describes: `kind` is "light" or "alpha"."""
     values = {k: v for k, v in config.items() if k != "kind"}
     if config["kind"] == "light":
         return LightVAE(LightVAEConfig.from_dict(values))
@@ -84,7 +84,7 @@ def build_vae(config: dict[str, Any]) -> AlphaVAE | LightVAE:
 
 
 def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
-    """A safetensors file in `dtype`. `NAME.int8` with `NAME.scale` (one a row) is the int8 form of `NAME`."""
+    """Return a safetensors file in `dtype`. `NAME.int8` with `NAME.scale` (one a row) is the int8 form of `NAME`."""
     state = load_file(path, device=str(device))
     for name in [k.removesuffix(".int8") for k in state if k.endswith(".int8")]:
         rows = state.pop(f"{name}.int8").float()

@@ -41,20 +41,20 @@ class Relevance(nn.Module):
         return self.compare(self.see(rgb), torch.stack([self.mean(w) for w in words])[:, None])[:, 0]
 
     def see(self, rgb: Tensor) -> Tensor:
-        """What is at every place: (n, 3, H, W) → unit vectors (n, word_dim, h, w)."""
+        """Return what is at every place: (n, 3, H, W) → unit vectors (n, word_dim, h, w)."""
         size = [max(STRIDE, round(ENLARGE * side)) for side in rgb.shape[-2:]]
         larger = F.interpolate(rgb, size, mode="bilinear", align_corners=False)
         deep = self.backbone(larger.contiguous(memory_format=torch.channels_last) * 2 - 1)[3]
         return self.interpret(deep)
 
     def interpret(self, deep: Tensor) -> Tensor:
-        """The backbone's features at stride 32 (n, 320, h, w) → unit vectors (n, word_dim, h, w)."""
+        """Return the backbone's features at stride 32 (n, 320, h, w) → unit vectors (n, word_dim, h, w)."""
         likely = self.classes(F.relu6(self.head(deep))).float().softmax(1)  # (n, classes, h, w)
         meaning = self.meanings(likely.to(deep.dtype).movedim(1, -1))  # (n, h, w, word_dim)
         return F.normalize(meaning.float(), dim=-1).movedim(-1, 1)
 
     def mean(self, words: Tensor) -> Tensor:
-        """What words (l, word_dim) mean together: a unit vector (word_dim,)."""
+        """Return what words (l, word_dim) mean together: a unit vector (word_dim,)."""
         weights = self.importance(words).float().softmax(0)  # (l, 1)
         return F.normalize(self.word_meaning((weights.to(words.dtype) * words).sum(0)).float(), dim=0)
 

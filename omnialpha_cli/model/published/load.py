@@ -40,7 +40,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def needs(folder: Path, dtype: torch.dtype) -> Needs:
-    """Bytes of each network."""
+    """Return bytes of each network."""
     folders = (folder / TRANSFORMER, folder / "text_encoder", vae_folder(folder))
     return Needs(*(count(shards(part)) * dtype.itemsize for part in folders))
 
@@ -76,7 +76,7 @@ def load_transformer(folder: Path, device: torch.device | str, dtype: torch.dtyp
 
 
 def load_vae(folder: Path, device: torch.device | str, dtype: torch.dtype) -> "AlphaVAE | RGBVAE":
-    """The alpha-aware VAE, or the base's of three channels made to look like one."""
+    """Return the alpha-aware VAE, or the base's of three channels made to look like one."""
     part = vae_folder(folder)
     config = VAEConfig.from_dict(json.loads((part / "config.json").read_text(encoding="utf-8")))
     state = read_state(shards(part))

@@ -93,7 +93,7 @@ class QwenContext(nn.Module):
 
     @torch.no_grad()
     def read(self, prompts: Sequence[str], seen: Sequence[Seen]) -> Context:
-        """The context of `prompts`, one an item, after what was seen; padded on the right."""
+        """Return the context of `prompts`, one an item, after what was seen; padded on the right."""
         return Context(*pad([self._row(prompt, item) for prompt, item in zip(prompts, seen, strict=True)]))
 
     def _look(self, item: Sequence[Tensor]) -> Seen:
@@ -147,7 +147,7 @@ class QwenContext(nn.Module):
         return torch.arange(start, start + ids.shape[1], device=ids.device).expand(3, 1, -1)
 
     def _states(self, embeddings: Tensor, positions: Tensor, cache: Any = None) -> Tensor:
-        """The last hidden states (L, D) of embeddings (1, L, D) that come after what `cache` holds."""
+        """Return the last hidden states (L, D) of embeddings (1, L, D) that come after what `cache` holds."""
         use = {} if cache is None else {"cache": cache}
         out = self.model.language_model(
             inputs_embeds=embeddings, position_ids=positions, use_cache=cache is not None, **use
@@ -156,7 +156,7 @@ class QwenContext(nn.Module):
 
 
 def published_name(key: str) -> str | None:
-    """The name in `Qwen2_5_VLModel` of a key of the published files; None for the head."""
+    """Return the name in `Qwen2_5_VLModel` of a key of the published files; None for the head."""
     for prefix, ours in _PREFIXES:
         if key.startswith(prefix):
             return None if ours is None else ours + key.removeprefix(prefix)

@@ -48,12 +48,12 @@ class ImageSettings:
 
     @property
     def step(self) -> int:
-        """Pixels a side of one token."""
+        """Return pixels a side of one token."""
         return self.patch_size * self.merge_size
 
 
 def patches(rgba: Tensor, settings: ImageSettings, transposed: bool) -> tuple[Tensor, tuple[int, int]]:
-    """One picture (4, H, W) in [0, 1] → patches (h·w, 3·t·p²) in the tower's order, and their grid (h, w).
+    """Return one picture (4, H, W) in [0, 1] → patches (h·w, 3·t·p²) in the tower's order, and their grid (h, w).
 
     With `transposed` it is first resampled to W × H: the published code hands its resizer (width, height) where that
     takes (height, width), and the published weights were trained on pictures squashed so.
@@ -72,7 +72,7 @@ def patches(rgba: Tensor, settings: ImageSettings, transposed: bool) -> tuple[Te
 
 
 def token_size(size: tuple[int, int], settings: ImageSettings) -> tuple[int, int]:
-    """The (H, W) nearest to `size` that is made of whole tokens and within the settings' numbers of pixels."""
+    """Return the (H, W) nearest to `size` that is made of whole tokens and within the settings' numbers of pixels."""
     step, area = settings.step, size[0] * size[1]
     rounded = [round(side / step) * step for side in size]
     if rounded[0] * rounded[1] > settings.max_pixels:
@@ -114,7 +114,7 @@ def resample(image: Tensor, size: tuple[int, int], kernel: Kernel) -> Tensor:
 
 
 def _matrix(old: int, new: int, kernel: Kernel) -> Tensor:
-    """(new, old): the weights of every pixel in every resampled one; rows sum to 1."""
+    """Return (new, old): the weights of every pixel in every resampled one; rows sum to 1."""
     scale = old / new
     stretch = max(scale, 1.0)
     centres = (torch.arange(new, dtype=torch.float64)[:, None] + 0.5) * scale  # (new, 1)

@@ -90,7 +90,7 @@ def judge_model_in_folders(
 def judge_folder(
     task: Task, predictions: Path | Make, options: TruthOptions, limit: int | None, require: Sequence[Measure] = ()
 ) -> Iterator[Judged | ItemError]:
-    """The results in a folder, or made from its sources. Raises UsageError."""
+    """Return the results in a folder, or made from its sources. Raises UsageError."""
     if options.truth is None:
         raise UsageError("results can only be judged beside the truth: add --truth DIR")
     if task in ("decomposition", "vae") and options.trimaps is not None and isinstance(predictions, Path):
@@ -102,7 +102,7 @@ def judge_folder(
 
 
 def load(name: str, task: str) -> OmniAlpha:
-    """The weights, with a warning where they do not know the task."""
+    """Return the weights, with a warning where they do not know the task."""
     model = OmniAlpha.load(name)
     if task not in model.model.tasks:
         say(f"warning: {name} was not trained for {task}")
@@ -116,7 +116,7 @@ def load_distance(require: Sequence[Measure]) -> Distance:
 
 
 def optional(measure: Measure, load: Callable[[], T], require: Sequence[Measure]) -> T | None:
-    """What `load` gives; None, after a word about it, where it is not installed and not required."""
+    """Return what `load` gives; None, after a word about it, where it is not installed and not required."""
     try:
         return load()
     except OmniAlphaError as error:

@@ -28,7 +28,7 @@ Judging = tuple[Iterator[Judged | ItemError], Sets]
 
 
 def judge_generated(folders: GenerationOptions, options: ModelOptions, measures: WordOptions) -> Judging:
-    """The pictures of a folder, or, without one, what a model makes of the prompts. Raises UsageError."""
+    """Return the pictures of a folder, or, without one, what a model makes of the prompts. Raises UsageError."""
     required = _required_of_words(measures)
     for measure, place, name in (
         (Measure.fid, folders.truth, "--truth"),
@@ -49,7 +49,7 @@ def judge_generated(folders: GenerationOptions, options: ModelOptions, measures:
 
 
 def judge_generator(cutouts: Sequence[Path], options: ModelOptions, measures: WordOptions) -> Judging:
-    """A model, from the names of held-out cut-outs, which are the truth."""
+    """Return a model, from the names of held-out cut-outs, which are the truth."""
     from ...train.packs import read_held_out
 
     required = _required_of_words(measures)
@@ -68,7 +68,7 @@ def _from_words(prompts: dict[str, str], judge: Generation, options: ModelOption
 
 
 def judge_reconstructed_folder(folders: ReconstructionOptions, measures: MeasureOptions, limit: int | None) -> Judging:
-    """Pictures and what came back of them. Raises UsageError."""
+    """Return pictures and what came back of them. Raises UsageError."""
     assert folders.predictions is not None and folders.truth is not None
     names = read_names(folders.names) if folders.names else {}
     required = _required_of_vae(measures)
@@ -78,7 +78,7 @@ def judge_reconstructed_folder(folders: ReconstructionOptions, measures: Measure
 
 
 def judge_vae(photos: Sequence[Path], truth: Path | None, options: ModelOptions, measures: MeasureOptions) -> Judging:
-    """A model's VAE, on held-out photographs with their mattes or on the pictures of a folder."""
+    """Return a model's VAE, on held-out photographs with their mattes or on the pictures of a folder."""
     from ....api import OmniAlpha
     from ...train.packs import read_held_out
 

@@ -123,17 +123,17 @@ def print_table(title: str, content: Table) -> None:
 
 
 def titled(metric: str) -> str:
-    """A metric's title, and which way is better."""
+    """Return a metric's title, and which way is better."""
     return f"{METRICS[metric].title} {'↑' if METRICS[metric].higher else '↓'}"
 
 
 def figure(metric: str, value: float | None) -> str:
-    """A figure with the metric's digits, empty for None."""
+    """Return a figure with the metric's digits, empty for None."""
     return "" if value is None else f"{value:z.{METRICS[metric].digits}f}"
 
 
 def _totals(sets: Sets | None) -> dict[str, float]:
-    """The figures of the sets as a whole."""
+    """Return the figures of the sets as a whole."""
     if sets is None:
         return {}
     totals = sets.totals()

@@ -92,7 +92,7 @@ def _table(comparisons: dict[str, Comparison]) -> Table:
 
 
 def _rows(a: _Side, b: _Side, shared: list[str], metrics: list[str]) -> tuple[list[Column], list[Row]]:
-    """The difference in every metric, and both figures of the first; worst for B first."""
+    """Return the difference in every metric, and both figures of the first; worst for B first."""
     first = metrics[0]
     columns = [Column(f"B − A: {METRICS[m].title}", METRICS[m].digits, METRICS[m].higher) for m in metrics]
     columns += [Column(f"{side}: {METRICS[first].title}", METRICS[first].digits, METRICS[first].higher)

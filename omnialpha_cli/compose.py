@@ -14,11 +14,10 @@ import numpy as np
 
 from .media import provenance
 from .media.colour import convert
-from .media.floats import Floats
 from .media.image import Image, from_array
 from .media.layered import placed, read_layers
 from .media.read import read_image
-from .media.samples import flatten, premultiplied, to_samples
+from .media.samples import Floats, flatten, premultiplied, to_samples
 from .media.signatures import recognise
 from .media.windows import on_display
 from .status import ItemError

@@ -68,3 +68,9 @@ class ItemError(OmniAlphaError):
     def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
         """Tell how it travels between processes."""
         return type(self), (self.code, str(self))
+
+
+class RunNote(str):
+    """A note that is likely to be the same for every frame: a run says it once."""
+
+    __slots__ = ()

@@ -4,7 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from ..picture.devices import is_out_of_memory, release_cached_memory
+from ..picture.load import is_out_of_memory, release_cached_memory
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -17,26 +17,23 @@ from torch import Tensor
 
 from ..media.image import Image
 from ..media.signatures import read_head
-from ..picture.devices import is_out_of_memory
 from ..picture.finish import finish
 from ..picture.infer import infer
+from ..picture.load import is_out_of_memory
 from ..picture.model import Model
 from ..picture.prepare import Prepared, prepare
 from ..picture.settings import FileOptions, Settings
 from ..plan import Item
 from ..status import ItemError
 from ..tasks import passes
-from .admission import Admission
 from .batching import Buckets, in_fitting_parts
+from .files import Reader, write
 from .journal import Fingerprint, Journal
 from .log import LostError
-from .reader import Reader
-from .result import Result
+from .result import Result, StageTimes
 from .resume import fingerprint
-from .schedule import Source
+from .schedule import Admission, Source
 from .threads import Threads, keep_codecs_single, use_torch_threads
-from .times import StageTimes
-from .write import write
 
 WINDOWS_AHEAD = 3  # of batches
 READINGS = 3  # of a file that is written to while it is read

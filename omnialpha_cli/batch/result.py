@@ -1,5 +1,9 @@
 """What became of an item."""
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,3 +22,37 @@ class Result:
     seconds: float = 0.0
     error: ItemError | None = None
     warnings: tuple[str, ...] = ()
+
+
+STAGES = ("read", "prepare", "infer", "finish", "write")
+
+
+@dataclass
+class Span:
+    """One measured block; `seconds` is set when it ends."""
+
+    seconds: float = 0.0
+
+
+class StageTimes:
+    """Busy seconds by stage, summed over the threads that share it."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self._lock = threading.Lock()
+
+    def __str__(self) -> str:
+        """For `--verbose`."""
+        return ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items())
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[Span]:
+        """Add the time of the block to `stage`, also when it fails."""
+        span = Span()
+        start = time.perf_counter()
+        try:
+            yield span
+        finally:
+            span.seconds = time.perf_counter() - start
+            with self._lock:
+                self.seconds[stage] += span.seconds

@@ -5,16 +5,14 @@ from collections.abc import Iterator
 
 import torch
 
-from ..picture.devices import DTYPES, choose_device
-from ..picture.load import load_model
+from ..picture.load import DTYPES, choose_device, load_model
 from .batching import default_batch_size
 from .job import Job
 from .journal import Journal
 from .pipeline import Pipeline
-from .result import Result
+from .result import Result, StageTimes
 from .schedule import Source
 from .threads import share_cores
-from .times import StageTimes
 
 
 class Worker:

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from ..media.notes import RunNote
-from ..status import ExitStatus
+from ..status import ExitStatus, RunNote
 from . import ndjson, streams
 
 if TYPE_CHECKING:

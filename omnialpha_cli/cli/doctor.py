@@ -49,7 +49,7 @@ def _machine() -> Iterator[Finding]:
 
     try:
         from ..batch.job import count_cores
-        from ..picture.devices import describe_devices
+        from ..picture.load import describe_devices
     except ImportError:
         return  # already told
     yield "cores", str(count_cores()), ExitStatus.OK

@@ -17,7 +17,7 @@ from ..picture.settings import FileOptions, Settings
 from ..plan import STEADY_TASK, Item
 from ..status import ExitStatus, NoInputsError, UsageError
 from ..tasks import Task, passes, refuse_untrained
-from ..weights import adapters, store
+from ..weights import store
 from ..weights.store import Weights
 from .console import Console
 from .interrupts import Stop, interrupts
@@ -120,7 +120,7 @@ def _results(choice: Choice, job: Job, options: Options, stop: Stop, console: Co
         from ..batch.pool import Pool
         from ..batch.schedule import Schedule
         from ..batch.worker import Worker
-        from ..picture.devices import list_devices
+        from ..picture.load import list_devices
 
         job = replace(job, items=len(todo))
         if options.devices is not None:
@@ -140,9 +140,9 @@ def _results(choice: Choice, job: Job, options: Options, stop: Stop, console: Co
 
 def _loading(options: Options) -> LoadOptions:
     """Return how the weights are to be loaded. Raises UsageError for a LoRA that cannot be."""
-    loras = [adapters.parse(text) for text in options.lora or ()]
+    loras = [store.parse_adapter(text) for text in options.lora or ()]
     if options.distilled:
-        adapters.parse(str(options.distilled))
+        store.parse_adapter(str(options.distilled))
     return LoadOptions(
         [(lora.path, lora.strength) for lora in loras], True, options.distilled,
         options.memory, options.quantize, options.compile,
@@ -153,16 +153,16 @@ def _resolved(settings: Settings, task: Task, options: Options, loading: LoadOpt
     """Return the settings with what the weights, and the options of the model, say of them. Raises UsageError."""
     first, *_ = passes(task, weights.tasks) or [task]
     defaults = weights.defaults(first.name)
-    loras = [adapters.Adapter(path, strength) for path, strength in loading.loras]
+    loras = [store.Adapter(path, strength) for path, strength in loading.loras]
     if loading.distilled_lora:
-        loras.append(adapters.Adapter(loading.distilled_lora))
+        loras.append(store.Adapter(loading.distilled_lora))
         defaults |= distilled.defaults(loading.distilled_lora)
     if settings.refine == "laplacian" and not find_spec("pymatting"):
         raise UsageError('--refine laplacian needs pymatting; get it with: pip install "omnialpha[refine]"')
     return replace(
         settings,
         dtype=defaults["dtype"] if options.dtype == "auto" else options.dtype,
-        adapters=adapters.identity(loras),
+        adapters=store.identity_of(loras),
         quantize=None if options.quantize == "none" else options.quantize,
     ).resolved(defaults)
 

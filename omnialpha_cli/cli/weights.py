@@ -47,7 +47,7 @@ def pull(name: Name) -> None:
     files is recorded, and later loads are held to it.
     """
     from ..weights import hub, store
-    from ..weights.hashes import Hashes
+    from ..weights.lock import Hashes
 
     one = store.find(name)
     if one.locked is None or not one.locked.sources:
@@ -100,8 +100,7 @@ def import_(
     held to them.
     """
     from ..weights import importing, store
-    from ..weights.hashes import Hashes
-    from ..weights.lock import lock_folder
+    from ..weights.lock import Hashes, lock_folder
 
     if gone := [place for place in places if not place.exists()]:
         raise UsageError(f"{gone[0]} does not exist")

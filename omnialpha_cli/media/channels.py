@@ -11,10 +11,9 @@ from pathlib import Path
 
 import OpenImageIO as oiio
 
-from ..status import ItemError
-from .complaints import complaint, printable
+from ..status import ItemError, RunNote
 from .image import SAMPLES
-from .notes import RunNote
+from .opening import complaint, printable
 
 COLOURS: tuple[tuple[str, ...], ...] = (("r", "g", "b"), ("red", "green", "blue"))
 GREYS: tuple[tuple[str, ...], ...] = (("y",),)

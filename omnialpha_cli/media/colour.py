@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import icc as profiles
-from .floats import Floats
+from .samples import Floats
 
 # A number is the exponent of a power curve.
 Transfer = Literal["srgb", "linear", "rec709", "pq", "hlg", "cineon"] | float

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from ..status import ItemError
 from .formats import Depth
-from .lies import check_header
-from .names import spelled
-from .signatures import kind_of, read_head
+from .opening import spelled
+from .signatures import check_header, kind_of, read_head
 
 # Where a format has several, its header is read.
 LOG_SUFFIXES = (".dpx", ".cin", ".cineon")
@@ -44,8 +43,8 @@ def is_log(path: Path) -> bool:
     """Whether a file is a film scan, or a frame of a camera, whose numbers are a log of light, as its header tells."""
     if path.suffix.lower() not in LOG_SUFFIXES:
         return False
+    from .metadata import encoding_of
     from .opening import open_file
-    from .tags import encoding_of
 
     try:
         kind = kind_of(read_head(path), path.suffix)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .colour import LINEAR, SRGB, Encoding, convert, from_linear, to_linear
-from .floats import Floats
 from .image import Image
+from .samples import Floats
 
 MEAN = 0.2  # of the light in a photograph, 1 being white
 USUAL = 95  # percentile: what is brighter does not decide about the exposure

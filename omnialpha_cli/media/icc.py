@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .floats import Floats
+from .samples import Floats
 
 Function = Callable[[Floats], Floats]
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..status import ItemError
 from .colour import Chromaticities, Encoding, Transfer
-from .floats import Floats
 from .formats import Depth
 from .icc import profile_space
+from .samples import Floats
 from .windows import Windows
 
 AlphaKind = Literal["straight", "premultiplied"]

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from ..status import ItemError
 from .channels import Pick
 from .image import Image, from_array, split
-from .names import spelled
-from .opening import open_file
+from .opening import open_file, spelled
 from .read import read_image
 from .windows import Box, on_display, place
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..status import UsageError
 from .colour import LINEAR, PRIMARIES, REC709, SRGB, Chromaticities, Encoding, convert, primaries_of
-from .floats import Floats
+from .samples import Floats
 
 STUDIO = "ocio://studio-config-latest"
 # Scene-linear spaces that configurations have, by name or alias, and their primaries: one is where all spaces meet.

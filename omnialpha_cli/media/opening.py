@@ -1,10 +1,13 @@
 """Open files with OpenImageIO: alpha as the file has it, and luminance-chroma EXR too."""
 
+import os
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import OpenImageIO as oiio
-
-from .complaints import complaint
 
 SUBSAMPLED = "Subsampled channels are not supported"
 _reader_of_exr = threading.Lock()
@@ -35,3 +38,33 @@ def _open_subsampled(name: str, wanted: oiio.ImageSpec) -> oiio.ImageInput | Non
             oiio.attribute("openexr:core", 1)
     complaint()
     return reader
+
+
+@contextmanager
+def spelled(path: Path) -> Iterator[str]:
+    """A name, within the block, by which an existing file can be opened: its own, or, if it is not UTF-8, a link's."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory(prefix="omnialpha-") as folder:
+            link = Path(folder, f"link{path.suffix}" if path.suffix.isascii() else "link")
+            link.symlink_to(os.path.realpath(path))
+            yield str(link)
+    else:
+        yield str(path)
+
+
+NO_TEXT = "its header has names that are not text"
+
+
+def complaint(reader: oiio.ImageInput | None = None) -> str:
+    """What a reader complained of last, or, without one, what kept a file from being opened; it is forgotten then."""
+    try:
+        return str(oiio.geterror() if reader is None else reader.geterror())
+    except UnicodeDecodeError:
+        return NO_TEXT
+
+
+def printable(text: str) -> str:
+    """Return what a file says, fit for a message: without control characters and bytes that are no text."""
+    return "".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -14,9 +14,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from ..memory import free_memory
 from ..status import ItemError
-from .complaints import printable
 from .formats import Depth
 from .image import Image, from_array, rgb_profile
+from .opening import printable
 
 HEIC_MISSING = 'is HEIC: install what reads it, python -m pip install "omnialpha[heic]", or convert it to PNG first'
 HIGH_BITDEPTH = 0x40  # in the third byte of an av1C box (AV1-ISOBMFF, 2.3.3): 10 or 12 bits

@@ -156,7 +156,7 @@ def _png_texts(path: Path) -> Iterator[tuple[str, str]]:
 def _exr_attributes(path: Path) -> Mapping[str, Any]:
     import OpenImageIO as oiio
 
-    from .names import spelled
+    from .opening import spelled
 
     with spelled(path) as name:
         reader = oiio.ImageInput.open(name)

@@ -8,22 +8,17 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from ..status import ItemError
+from ..status import ItemError, RunNote
 from . import icc as profiles
 from .channels import Pick, choose_channels
 from .colour import LINEAR, SRGB, are_usable, convert
-from .complaints import NO_TEXT, complaint
-from .floats import Floats
 from .image import SAMPLES, Image, split, upright
-from .lies import check_header
-from .metadata import attributes, kept
-from .names import spelled
-from .notes import RunNote
-from .opening import open_file
+from .metadata import attributes, encoding_of, kept
+from .opening import NO_TEXT, complaint, open_file, spelled
 from .photoshop import check_composite
 from .pillow import check_size, damaged, read_cmyk, read_heif
-from .signatures import recognise
-from .tags import encoding_of
+from .samples import Floats
+from .signatures import check_header, recognise
 from .windows import Box, Windows, on_display, trivial
 
 JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from .image import Image, Metadata
 from .metadata import of_channels
-from .names import spelled
-from .opening import open_file
+from .opening import open_file, spelled
 from .signatures import recognise
 
 Taken = tuple[Path, int, tuple[int, ...]]  # a file, and the part and channels of its picture

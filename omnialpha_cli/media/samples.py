@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .floats import Floats
 from .formats import Depth
 
+Floats = NDArray[np.float32]  # pictures in memory
 WHITE: dict[str, tuple[type[np.unsignedinteger[Any]], int]] = {"8": (np.uint8, 255), "16": (np.uint16, 65535)}
 SAMPLES: dict[Depth, type[Any]] = {"8": np.uint8, "16": np.uint16, "half": np.float16, "float": np.float32}
 ROWS = 64  # at a time, which keeps temporary memory small

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from . import tags
+from . import metadata
 from .colour import LINEAR, SRGB, Encoding, convert
 from .formats import Depth, Format, choose_format
 from .image import Image, Metadata
@@ -62,7 +62,7 @@ def _can_tell(row: Format, depth: Depth, source: Image) -> bool:
     if own.is_linear and depth in ("8", "16") and source.depth not in ("8", "16"):
         return False
     if own.primaries is not None or own.transfer in ("pq", "hlg"):
-        return "cicp" in row.holds and tags.cicp_of(own) is not None
+        return "cicp" in row.holds and metadata.cicp_of(own) is not None
     kind = own.transfer if isinstance(own.transfer, str) else "power"
     return kind in row.holds and (kind != "linear" or row.name == "png" or depth in ("half", "float"))
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..files import create_beside, is_free, sync_folder
 from ..status import ItemError
 from .encoders.layer import Layer
-from .floats import Floats
+from .samples import Floats
 from .target import Target
 from .windows import place
 

@@ -1,14 +1,15 @@
 """Load a model by the name of its weights, and tell what goes wrong as a fault of the run."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from ..model.load_options import LoadOptions
 from ..model.omnialpha import OmniAlpha
-from ..status import DeviceError, WeightsError
+from ..status import DeviceError, UsageError, WeightsError
 from ..weights import store
-from .devices import check_compiler, choose_device, is_out_of_memory
 
 
 def load_model(
@@ -29,3 +30,100 @@ def load_model(
         if is_out_of_memory(error):
             raise DeviceError(f"weights {weights.name} do not fit into the memory of {place}") from error
         raise WeightsError(f"weights {weights.name} in {weights.folder} do not load: {error}") from error
+
+
+AVAILABLE: dict[str, Callable[[], bool]] = {
+    "cuda": torch.cuda.is_available,
+    "mps": torch.backends.mps.is_available,
+    "cpu": lambda: True,
+}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of a name such as `cpu`, `cuda`, `cuda:1` or `mps`; `auto` is the first that is there, CPU last."""
+    if name == "auto":
+        return torch.device(next(kind for kind, available in AVAILABLE.items() if available()))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(f"no device is called {name}; try auto, cpu, cuda, cuda:1 or mps") from None
+    if not AVAILABLE.get(device.type, lambda: False)():
+        there = ", ".join(kind for kind, available in AVAILABLE.items() if available())
+        raise DeviceError(f"device {name} is not available to torch {torch.__version__}; available: {there}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"device {name} does not exist; there are {torch.cuda.device_count()} CUDA devices, from 0")
+    return device
+
+
+def list_devices(text: str) -> list[str]:
+    """A name for every worker of `--devices`: `all`, or a list such as `0,1`, `cuda:0,cpu` or `cpu:2` (two on the CPU).
+
+    Raises UsageError or DeviceError.
+    """
+    if text == "all":
+        kind = choose_device().type
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())] if kind == "cuda" else [kind]
+    names: list[str] = []
+    for part in text.split(","):
+        kind, _, number = part.strip().partition(":")
+        if kind.isdecimal() and not number:
+            names.append(f"cuda:{kind}")
+        elif kind == "cpu" and number:
+            if not number.isdecimal() or int(number) < 1:
+                raise UsageError(f"--devices {text}: cpu:N is N workers on the CPU, from 1")
+            names += ["cpu"] * int(number)
+        else:
+            names.append(part.strip())
+    for name in names:
+        choose_device(name)
+    if twice := next((name for name in names if name != "cpu" and names.count(name) > 1), None):
+        raise UsageError(f"--devices {text}: {twice} is there twice; one worker fills it")
+    return names
+
+
+def check_compiler(device: torch.device) -> None:
+    """Raises DeviceError where torch cannot compile for a device, for want of a compiler or of Triton."""
+    try:
+        torch.compile(lambda x: x * 2)(torch.zeros(16, device=device))
+    except Exception as error:  # of whichever compiler it is
+        why = str(error).strip().split("\n")[0]
+        raise DeviceError(f"torch cannot compile for {device} on this machine: {why}; leave --compile out") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an exception says that the device, or the machine, has no memory left."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    # The CPU allocator and MPS raise a plain RuntimeError, and a file that cannot be mapped an OSError.
+    told = str(error).lower() if isinstance(error, (RuntimeError, OSError)) else ""
+    return any(words in told for words in ("can't allocate memory", "cannot allocate memory", "out of memory"))
+
+
+def release_cached_memory() -> None:
+    """Give memory that torch keeps for reuse back to the device."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def peak_memory() -> int:
+    """Return bytes that this process had in memory at most; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def describe_devices() -> list[tuple[str, str]]:
+    """Name and description of every device that torch can use."""
+    found = []
+    for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        properties = torch.cuda.get_device_properties(i)
+        found.append((f"cuda:{i}", f"{properties.name}, {properties.total_memory / 2**30:.1f} GiB"))
+    if torch.backends.mps.is_available():
+        found.append(("mps", "Apple GPU"))
+    return [*found, ("cpu", torch.backends.cpu.get_cpu_capability())]

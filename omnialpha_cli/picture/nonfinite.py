@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..media.floats import Floats
 from ..media.image import Image
+from ..media.samples import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,12 +16,11 @@ from ..media.channels import listed
 from ..media.colour import SRGB, Encoding, convert
 from ..media.exposure import Exposure, is_scene, meter, pushed, shown, taken_back
 from ..media.image import Image
-from ..media.notes import RunNote
 from ..media.rest import taken_of
 from ..media.target import Target, ground_of, target_for
 from ..media.windows import align
 from ..model.omnialpha import Defaults, Request
-from ..status import ItemError
+from ..status import ItemError, RunNote
 from ..tasks import Task
 from .nonfinite import Odd, without_odd
 from .settings import Settings

@@ -6,6 +6,8 @@ A weights folder has a config.json (the embedded layout), or the published layou
 import json
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -15,9 +17,8 @@ from typing import Any
 from ..files import open_regular
 from ..model.config import by_task
 from ..model.published import folders
-from ..status import WeightsError
-from .hashes import Hashes
-from .lock import LAYOUTS, LockedWeights, lock_folder, lock_path, read_lock, sha256, verify, write_lock
+from ..status import UsageError, WeightsError
+from .lock import LAYOUTS, Hashes, LockedWeights, lock_folder, lock_path, read_lock, sha256, verify, write_lock
 
 EMBEDDED = "mini"
 CONFIG_BYTES = 2**24  # of a config.json, at most
@@ -220,3 +221,35 @@ def find(name_or_folder: str) -> Weights:
 def folder_of(name: str) -> Path:
     """Tell where the weights of a locked name belong."""
     return Path(__file__).with_name(name) if name == EMBEDDED else home() / name
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One file and its strength."""
+
+    path: Path
+    strength: float = 1.0
+
+    @property
+    def identity(self) -> str:
+        """Return what decides about pixels: the content and the strength. Reads the file."""
+        return f"{self.strength:g}·{sha256(self.path)}"
+
+
+def parse_adapter(text: str) -> Adapter:
+    """Return `PATH` or `PATH:STRENGTH`. Raises UsageError unless it is a safetensors file that exists."""
+    place, colon, number = text.rpartition(":")
+    path, strength = Path(text), 1.0
+    if colon and not path.is_file():
+        with suppress(ValueError):  # else the colon is part of the name
+            path, strength = Path(place), float(number)
+    if not path.is_file():
+        raise UsageError(f"LoRA {path} does not exist")
+    if path.suffix != ".safetensors":
+        raise UsageError(f"LoRA {path}: only safetensors files are read")
+    return Adapter(path, strength)
+
+
+def identity_of(adapters: Sequence[Adapter]) -> str | None:
+    """Of all together, for the journal; None without any."""
+    return ", ".join(adapter.identity for adapter in adapters) or None

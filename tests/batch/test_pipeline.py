@@ -10,13 +10,12 @@ import torch
 from PIL import Image as PILImage
 from torch import Tensor
 
+from omnialpha_cli.batch import files as reader_module
 from omnialpha_cli.batch import pipeline as pipeline_module
-from omnialpha_cli.batch import reader as reader_module
-from omnialpha_cli.batch.admission import Admission
 from omnialpha_cli.batch.journal import Journal, read_history
 from omnialpha_cli.batch.log import LostError
 from omnialpha_cli.batch.pipeline import Pipeline
-from omnialpha_cli.batch.schedule import Schedule
+from omnialpha_cli.batch.schedule import Admission, Schedule
 from omnialpha_cli.batch.threads import Threads
 from omnialpha_cli.inputs import Source
 from omnialpha_cli.model.omnialpha import Defaults, Request

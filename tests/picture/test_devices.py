@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from omnialpha_cli.picture.devices import choose_device, describe_devices, is_out_of_memory, list_devices
+from omnialpha_cli.picture.load import choose_device, describe_devices, is_out_of_memory, list_devices
 from omnialpha_cli.status import DeviceError, UsageError
 
 

@@ -5,16 +5,16 @@ import os
 
 import pytest
 
-from omnialpha_cli.weights import hashes
-from omnialpha_cli.weights.hashes import Hashes
+from omnialpha_cli.weights import lock
+from omnialpha_cli.weights.lock import Hashes
 
 
 @pytest.fixture
 def read(monkeypatch):
     """The files that were read to be hashed."""
-    seen, sha256 = [], hashes.sha256
-    monkeypatch.setattr(hashes, "sha256", lambda path: (seen.append(path), sha256(path))[1])
-    monkeypatch.setattr(hashes, "LARGE", 4)
+    seen, sha256 = [], lock.sha256
+    monkeypatch.setattr(lock, "sha256", lambda path: (seen.append(path), sha256(path))[1])
+    monkeypatch.setattr(lock, "LARGE", 4)
     return seen
 
 

@@ -97,7 +97,7 @@ def model(
         return
     import torch
 
-    from ...picture.devices import choose_device
+    from ...picture.load import choose_device
 
     chosen = choose_device(device)
     with torch.inference_mode(), torch.device(chosen):

@@ -31,7 +31,7 @@ def pipeline(
     """
     from tempfile import TemporaryDirectory
 
-    from ...picture.devices import peak_memory
+    from ...picture.load import peak_memory
     from ...plan import Item
     from ...tasks import TASKS
     from .pictures import load_worker, make_all

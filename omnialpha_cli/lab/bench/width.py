@@ -39,7 +39,7 @@ def width(
 
     from ...model.config import TransformerConfig
     from ...model.positions import Layout
-    from ...picture.devices import DTYPES, choose_device
+    from ...picture.load import DTYPES, choose_device
     from ..evaluate.transformer_speed import measure
 
     chosen = choose_device(device)

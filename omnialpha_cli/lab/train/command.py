@@ -261,8 +261,8 @@ def export(
 def _run(
     recipe: Path, options: RunOptions, start: str | None = None, loras: list[str] | None = None
 ) -> Iterator["Run"]:
-    from ...picture.devices import choose_device
-    from ...weights.adapters import parse
+    from ...picture.load import choose_device
+    from ...weights.store import parse
     from .distributed import joined
     from .recipe import read_recipe
     from .stages import Run

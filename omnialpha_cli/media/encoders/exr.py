@@ -9,11 +9,10 @@ import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from .. import provenance
-from ..floats import Floats
 from ..metadata import give_back
-from ..names import spelled
+from ..opening import spelled
 from ..rest import Rest, read_rest
-from ..samples import flatten, premultiplied, to_samples
+from ..samples import Floats, flatten, premultiplied, to_samples
 from ..target import Target
 from .layer import Layer
 

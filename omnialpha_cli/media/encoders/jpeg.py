@@ -6,8 +6,7 @@ from typing import Any
 import PIL.Image
 
 from .. import provenance
-from ..floats import Floats
-from ..samples import to_samples
+from ..samples import Floats, to_samples
 from ..target import Target
 
 QUALITY = 95  # of libjpeg's scale, with colour at full resolution: no blocks or bleeding to be seen

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..floats import Floats
+from ..samples import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,7 @@ import PIL.Image
 
 from .. import provenance
 from ..colour import SRGB, convert
-from ..floats import Floats
-from ..samples import flatten, quantise
+from ..samples import Floats, flatten, quantise
 from ..target import Target
 from . import png
 from .layer import Layer

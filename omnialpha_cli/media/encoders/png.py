@@ -18,10 +18,8 @@ from numpy.typing import NDArray
 
 from .. import provenance
 from ..colour import SRGB, Encoding
-from ..floats import Floats
-from ..metadata import give_back
-from ..samples import to_samples
-from ..tags import cicp_of
+from ..metadata import cicp_of, give_back
+from ..samples import Floats, to_samples
 from ..target import Target
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

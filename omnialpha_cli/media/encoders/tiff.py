@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from .. import icc, provenance
 from ..colour import SRGB
-from ..floats import Floats
-from ..samples import flatten, premultiplied, to_samples
+from ..samples import Floats, flatten, premultiplied, to_samples
 from ..target import Target
 from .layer import Layer
 

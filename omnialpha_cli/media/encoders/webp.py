@@ -6,8 +6,7 @@ from typing import Any
 import PIL.Image
 
 from .. import provenance
-from ..floats import Floats
-from ..samples import to_samples
+from ..samples import Floats, to_samples
 from ..target import Target
 
 # libwebp's effort: method 0 to 6, and 0 to 100. It has no uncompressed form.

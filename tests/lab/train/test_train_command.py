@@ -12,7 +12,7 @@ def photos(tmp_path):
 
 
 def test_a_device_that_is_not_there_is_refused_in_a_line(omnialpha, photos, tmp_path, monkeypatch):
-    monkeypatch.setattr("omnialpha_cli.picture.devices.AVAILABLE", {"cuda": lambda: False, "cpu": lambda: True})
+    monkeypatch.setattr("omnialpha_cli.picture.load.AVAILABLE", {"cuda": lambda: False, "cpu": lambda: True})
     outcome = omnialpha("train", "vae", "mini.toml", "--photos", photos, "--device", "cuda", "--run", tmp_path / "run")
     assert outcome.code == 5
     assert outcome.err.startswith("omnialpha: device cuda is not available") and outcome.err.count("\n") == 1

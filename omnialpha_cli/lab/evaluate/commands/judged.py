@@ -14,7 +14,7 @@ from ....cli.console import say
 from ....media.image import Image, from_array
 from ....media.read import read_image
 from ....media.target import target_for
-from ....picture.devices import choose_device
+from ....picture.load import choose_device
 from ....status import ItemError, OmniAlphaError, UsageError
 from ..backbones import LPIPS
 from ..baselines import fills

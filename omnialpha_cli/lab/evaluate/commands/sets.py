@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ....media.read import read_image
-from ....picture.devices import choose_device
+from ....picture.load import choose_device
 from ....status import ItemError, UsageError
 from .. import held_out
 from ..backbones import Clip, Inception

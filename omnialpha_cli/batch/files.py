@@ -1,6 +1,7 @@
-"""Finished pictures → files under their final names, journalled."""
+"""An item's files: its pictures read as the settings say, and its layers written under their final names, journalled."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -8,13 +9,20 @@ from pathlib import Path
 from torch import Tensor
 
 from ..media import provenance
+from ..media.channels import Pick
 from ..media.encoders.layer import Layer
-from ..media.floats import Floats
+from ..media.exposure import Exposure, is_scene, meter
+from ..media.image import Image
 from ..media.manifest import write_manifest
+from ..media.ocio import find_space
+from ..media.read import read_image
+from ..media.samples import Floats
 from ..media.target import Compression, Target
 from ..media.write import complete, naming, write_grey, write_layers, write_picture
 from ..picture.prepare import Prepared
+from ..picture.settings import Settings
 from ..plan import Item
+from ..status import ItemError
 from .journal import Fingerprint, Journal
 
 
@@ -83,3 +91,42 @@ def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint, tol
     }
     names = [output.name for output in item.outputs]
     write_manifest(path, names, item.task.outputs, (layer.shape[1], layer.shape[2]), origin)
+
+
+class Reader:
+    """Reads pictures for all threads of a run; a sequence is metered once."""
+
+    def __init__(self, settings: Settings, max_pixels: int):
+        self.settings, self.max_pixels = settings, max_pixels
+        self._exposures: dict[tuple[Path, ...], Exposure] = {}  # by what a sequence is metered by
+        self._metering = threading.Lock()
+
+    def pictures(self, item: Item) -> list[Image]:
+        """Read the item's pictures, overscan too. Raises ItemError."""
+        is_data = item.task.hint_is_data
+        return [self._picture(path, i > 0, i > 0 and is_data) for i, path in enumerate(item.inputs)]
+
+    def exposure(self, item: Item, images: Sequence[Image]) -> Exposure | None:
+        """Return the exposure of an item's sequence, by the first frame that can be read; None for stills."""
+        if not item.meter or not is_scene(images[0]):
+            return None
+        with self._metering:
+            if item.meter not in self._exposures:
+                self._exposures[item.meter] = next(self._metered(item.meter), None) or meter(images[0])
+            return self._exposures[item.meter]
+
+    def _picture(self, path: Path, is_hint: bool, is_data: bool) -> Image:
+        """Read a picture; hints that are data have no colours. Raises ItemError."""
+        settings = self.settings
+        pick = Pick(settings.layer, settings.view)
+        if is_hint:
+            pick = Pick(settings.hint_layer, settings.view, option="--hint-layer")
+        image = read_image(path, self.max_pixels, data=is_data, overscan=True, pick=pick)
+        if settings.input_space is None or is_data:
+            return image
+        return image.encoded(find_space(settings.input_space))
+
+    def _metered(self, paths: Sequence[Path]) -> Iterator[Exposure]:
+        for path in paths:
+            with suppress(ItemError):
+                yield meter(self._picture(path, False, False))

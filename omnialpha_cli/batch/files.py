@@ -1,4 +1,4 @@
-"""An item's files: its pictures read as the settings say, and its layers written under their final names, journalled."""
+"""Read an item's pictures as the settings say, and write its layers under their final names, journalled."""
 
 import threading
 from collections.abc import Iterator, Sequence

@@ -26,7 +26,7 @@ class Trajectory:
 
 
 def transition(x: Tensor, velocity: Tensor, sigma: float, following: float, eta: float) -> tuple[Tensor, float]:
-    """Return the mean (B, N, C) and standard deviation of the state at `following` < sigma, given x and its velocity."""
+    """Return the mean (B, N, C) and standard deviation of the state at `following` < sigma, of x and velocity."""
     step = following - sigma
     score = -(x + (1 - sigma) * velocity) / sigma
     return x + (velocity - 0.5 * eta**2 * score) * step, eta * math.sqrt(-step)

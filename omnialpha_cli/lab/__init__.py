@@ -1,1 +1,1 @@
-"""The workshop: training, data, evaluation and speed, with their commands. The product imports nothing of it."""
+"""Hold the workshop: training, data, evaluation and speed, with their commands. The product imports nothing of it."""

@@ -1,4 +1,4 @@
-"""Structural similarity, for metrics, rewards and losses alike.
+"""Compute structural similarity, for metrics, rewards and losses alike.
 
 Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity" (IEEE TIP 2004): windows of
 11 × 11 px, K1 = .01, K2 = .03, full resolution.

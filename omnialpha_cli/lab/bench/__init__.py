@@ -1,4 +1,4 @@
-"""`omnialpha bench`: how fast the parts and the whole are, measured on this machine."""
+"""Run `omnialpha bench`: measure how fast the parts and the whole are on this machine."""
 
 import typer
 

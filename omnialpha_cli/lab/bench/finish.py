@@ -1,4 +1,4 @@
-"""`omnialpha bench finish`."""
+"""Run `omnialpha bench finish`: time what brings a matte to full size."""
 
 from dataclasses import asdict
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`omnialpha bench matte`."""
+"""Run `omnialpha bench matte`: time the whole command, and other tools beside it."""
 
 from dataclasses import asdict
 from functools import partial

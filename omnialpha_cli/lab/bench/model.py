@@ -1,4 +1,4 @@
-"""`omnialpha bench model`."""
+"""Run `omnialpha bench model`: time the networks, and other implementations beside them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -35,14 +35,14 @@ CONTEXT_TOKENS = 128
 
 
 class Against(StrEnum):
-    """Other implementations to measure beside."""
+    """Name the other implementations to measure beside."""
 
     diffusers = "diffusers"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The same work done by both, with the same weights on the same input."""
+    """Hold two calls that do the same work, ours and theirs, with equal weights and input."""
 
     part: str
     ours: "Callable[[], torch.Tensor]"
@@ -51,7 +51,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians in seconds; `ratio` is theirs over ours, `difference` the largest between the two outputs."""
+    """Hold medians in seconds; `ratio` is theirs over ours, `difference` the largest between the two outputs."""
 
     part: str
     ours: float

@@ -1,4 +1,4 @@
-"""What the benchmarks of the whole tool run on: pictures of one size, and a worker that has loaded the weights."""
+"""Make what the benchmarks of the whole tool run on: pictures of one size, and a worker that has loaded the weights."""
 
 import os
 import threading

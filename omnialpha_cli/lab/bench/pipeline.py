@@ -1,4 +1,4 @@
-"""`omnialpha bench pipeline`."""
+"""Run `omnialpha bench pipeline`: time the stages of a batch."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Other tools that cut objects out of pictures, timed by their own command lines beside ours."""
+"""Time other tools that cut objects out of pictures, by their own command lines, beside ours."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from .shared import seconds
 
 @dataclass(frozen=True)
 class Tool:
-    """`arguments` make pictures of a whole folder; `get` is how it is installed."""
+    """Describe a tool: `arguments` make pictures of a whole folder; `get` is how it is installed."""
 
     arguments: tuple[str, ...]
     get: str
@@ -32,7 +32,7 @@ TOOLS = {
 
 @dataclass(frozen=True)
 class Race:
-    """Medians of the seconds that both took for all pictures, start and loading included; the median of the ratios."""
+    """Hold the median seconds that both took for all pictures, start and loading included, and the median ratio."""
 
     tool: str
     ours: float

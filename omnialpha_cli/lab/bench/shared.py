@@ -1,4 +1,4 @@
-"""What the benchmarks share: options, a clock, a table."""
+"""Share options, a clock and a table among the benchmarks."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Width and height. Raises UsageError."""
+    """Return the width and height of `WxH`. Raises UsageError."""
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise UsageError(f"--size {text}: give width and height in pixels, such as 1920x1080")

@@ -1,4 +1,4 @@
-"""`omnialpha bench steady`."""
+"""Run `omnialpha bench steady`: measure the flicker of mattes."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -35,7 +35,7 @@ def steady(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Error and flicker of the mattes of a synthetic shot, by `omnialpha matte` with and without --steady."""
+    """Measure error and flicker of the mattes of a synthetic shot, by `omnialpha matte` with and without --steady."""
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="omnialpha-bench-") as folder:

@@ -1,4 +1,4 @@
-"""`omnialpha bench model --config full`: the published width at any depth, with random weights."""
+"""Time the transformer at the published width and any depth, with random weights (`bench model --config full`)."""
 
 from dataclasses import asdict
 from enum import StrEnum
@@ -14,7 +14,7 @@ PROMPT_TOKENS = 80
 
 
 class Config(StrEnum):
-    """Which transformer is timed."""
+    """Choose which transformer is timed."""
 
     small = "small"
     full = "full"

@@ -1,4 +1,4 @@
-"""Training: packs of pictures → examples of the tasks → the networks, one after another.
+"""Train the networks: packs of pictures become examples of the tasks, and those train one network after another.
 
 `packs` reads, `augment` varies, `examples` composes and draws tasks; `data` does so beforehand, to files. `loop` runs
 every training: `light_vae` or `vae`, `image_encoder`, `sft`, `grpo`, each an objective; `distributed`, `checkpoint`,

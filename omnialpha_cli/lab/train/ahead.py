@@ -1,4 +1,4 @@
-"""Batches drawn by other processes while the network computes."""
+"""Draw batches in other processes while the network computes."""
 
 import multiprocessing
 import pickle
@@ -44,6 +44,6 @@ def _begin(draw: Callable[[Any], Any]) -> None:
 
 
 def _drawn(key: Any) -> bytes:
-    """Pickled here: by themselves tensors would travel through shared memory, of which containers have little."""
+    """Pickle what is drawn: tensors would else travel through shared memory, of which containers have little."""
     assert _draw is not None
     return pickle.dumps(_draw(key))

@@ -1,4 +1,4 @@
-"""Random views of pictures: one affine resampling, and colour, all drawn from one generator."""
+"""Draw random views of pictures: one affine resampling, and colour, all from one generator."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Geometry:
-    """Ranges of a view. At `scale` 1 the picture fills the canvas; above, the canvas shows a part of it."""
+    """Hold the ranges of a view. At `scale` 1 the picture fills the canvas; above, the canvas shows a part of it."""
 
     scale: tuple[float, float] = (0.8, 1.35)
     aspect: float = 0.12  # ± log of the stretch
@@ -35,12 +35,12 @@ def uniform(g: torch.Generator, low: float, high: float) -> float:
 
 
 def chance(g: torch.Generator, p: float) -> bool:
-    """True with probability p."""
+    """Return True with probability p."""
     return float(torch.rand((), generator=g)) < p
 
 
 def choice(g: torch.Generator, count: int) -> int:
-    """An index below `count`."""
+    """Return a random index below `count`."""
     return int(torch.randint(count, (), generator=g))
 
 
@@ -100,7 +100,7 @@ def view(
 
 
 def extend_colours(rgba: np.ndarray, solid: float) -> np.ndarray:
-    """Replace the colour where alpha < `solid` by that of the solid neighbourhood: uint8 (H, W, 4) → the same.
+    """Replace the colour where alpha < `solid` by that of the solid neighbourhood, in uint8 (H, W, 4).
 
     Pull-push over a pyramid: colours of solid pixels, averaged ever wider, fill what has none.
     """
@@ -127,7 +127,7 @@ def _pull_push(colour: Tensor, weight: Tensor) -> Tensor:
 
 
 def blur(image: Tensor, radius: float) -> Tensor:
-    """Gaussian-like blur of (C, H, W): shrink and enlarge, cheap at any radius (pixels)."""
+    """Blur (C, H, W) nearly as a Gaussian does, by shrinking and enlarging: cheap at any radius (pixels)."""
     _, h, w = image.shape
     size = (max(2, round(h / max(radius, 1))), max(2, round(w / max(radius, 1))))
     small = F.interpolate(image[None], size=size, mode="bilinear", antialias=True, align_corners=False)
@@ -136,7 +136,7 @@ def blur(image: Tensor, radius: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Colour:
-    """One drawn change of colour, to be applied alike to scene, foreground and background."""
+    """Hold one drawn change of colour, to be applied alike to scene, foreground and background."""
 
     gains: Tensor  # (3, 1, 1)
     gamma: float
@@ -144,7 +144,7 @@ class Colour:
     saturation: float
 
     def __call__(self, rgb: Tensor) -> Tensor:
-        """(3, H, W) in [0, 1] → the same."""
+        """Return RGB (3, H, W) in [0, 1], changed."""
         rgb = (rgb * self.gains).clamp(1e-4, 1) ** self.gamma
         grey = (rgb * rgb.new_tensor(LUMA).view(3, 1, 1)).sum(0, keepdim=True)
         rgb = grey + (rgb - grey) * self.saturation
@@ -152,7 +152,7 @@ class Colour:
 
 
 def draw_colour(g: torch.Generator, strength: float = 1.0) -> Colour:
-    """Exposure, white balance, gamma, contrast and saturation; one view in ten becomes grey."""
+    """Draw exposure, white balance, gamma, contrast and saturation; one view in ten becomes grey."""
     exposure = uniform(g, 1 - 0.3 * strength, 1 + 0.3 * strength)
     gains = torch.tensor([exposure * uniform(g, 1 - 0.1 * strength, 1 + 0.1 * strength) for _ in range(3)])
     return Colour(
@@ -164,7 +164,7 @@ def draw_colour(g: torch.Generator, strength: float = 1.0) -> Colour:
 
 
 def degrade(rgb: Tensor, g: torch.Generator) -> Tensor:
-    """Now and then the softness and the noise of a small or dark photograph: (3, H, W) → the same."""
+    """Add, now and then, the softness and the noise of a small or dark photograph to RGB (3, H, W)."""
     if chance(g, 0.15):
         rgb = blur(rgb, uniform(g, 1.2, 2.5))
     if chance(g, 0.15):

@@ -1,4 +1,4 @@
-"""Checkpoints: one file with what training changes, whole whatever the number of processes, replaced in one piece."""
+"""Keep checkpoints: one file of what training changes, complete for any number of processes, replaced in one piece."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ def restore(model: nn.Module, state: State) -> None:
 
 @contextmanager
 def averaged(model: nn.Module, ema: State) -> Iterator[None]:
-    """The model with its averaged weights, evaluating, for a moment."""
+    """Give the model its averaged weights, evaluating, for a moment."""
     own = {name: tensor.detach().clone() for name, tensor in trained(model).items()}
     restore(model, ema)
     model.eval()

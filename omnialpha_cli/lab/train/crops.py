@@ -1,4 +1,4 @@
-"""Views of backgrounds, for the generator: crops in the shapes of canvases, and the same part of their sketches.
+"""Crop backgrounds for the generator to the shapes of canvases, and their sketches to the same part.
 
 All backgrounds are brought into a frame that is twice as wide as high; a crop is a part of that.
 """
@@ -24,14 +24,14 @@ SMALLEST = 0.75  # height of a crop that is not limited by the frame's width
 
 @dataclass(frozen=True)
 class Crop:
-    """A part of the frame, perhaps of its mirror image: `box` (top, left, height, width) in shares of it."""
+    """Describe a part of the frame, perhaps of its mirror image: `box` (top, left, height, width) in shares of it."""
 
     box: tuple[float, float, float, float]
     flip: bool
 
     @property
     def to_frame(self) -> Tensor:
-        """Coordinates in the crop, from −1 to 1, as those in the frame: the affine map (2, 3)."""
+        """Map coordinates in the crop, from −1 to 1, to those in the frame: the affine map (2, 3)."""
         top, left, height, width = self.box
         return torch.tensor([[width, 0, 2 * left + width - 1], [0, height, 2 * top + height - 1]])
 
@@ -84,6 +84,6 @@ def seen(backgrounds: Sequence[Picture], crop: Crop, size: tuple[int, int]) -> T
 
 
 def of_sketches(latents: Tensor, to_frame: Tensor, size: tuple[int, int]) -> Tensor:
-    """Parts (B, C, h, w) of sketches of whole frames (B, C, H, W), by `Crop.to_frame` (B, 2, 3); `size` is (h, w)."""
+    """Return parts (B, C, h, w) of sketches of frames (B, C, H, W), by `Crop.to_frame` (B, 2, 3); `size` is (h, w)."""
     grid = F.affine_grid(to_frame.to(latents), [len(latents), latents.shape[1], *size], align_corners=False)
     return F.grid_sample(latents, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -1,4 +1,4 @@
-"""Training of the detail: from what the model made of examples, and their pixels, to the alpha that they have.
+"""Train the detail network to correct the alpha that the model found, by the pixels of examples.
 
 The model sees each example once, before the training: what a step costs is the small network's share alone. Steps see
 random parts of them, turned and mirrored.
@@ -89,7 +89,7 @@ def read_seen(see: Callable[[int], Tensor], count: int, folder: Path, group: Gro
 
 
 def part(seen: Tensor, g: torch.Generator) -> Tensor:
-    """A part (7, PART, PART) in [0, 1] of what was seen (7, h, w), with something to learn if a few tries find some."""
+    """Cut a part (7, PART, PART) in [0, 1] out of an example (7, h, w), with something to learn where tries find it."""
     _, h, w = seen.shape
     for _ in range(TRIES):
         top, left = choice(g, max(1, h - PART + 1)), choice(g, max(1, w - PART + 1))
@@ -107,14 +107,15 @@ def part(seen: Tensor, g: torch.Generator) -> Tensor:
 
 
 def _smaller(one: Tensor, g: torch.Generator) -> Tensor:
-    """The same with its found alpha as of a smaller canvas."""
+    """Blur the found alpha of a part as if it came from a smaller canvas."""
     small = F.interpolate(one[None, FOUND], scale_factor=uniform(g, 0.4, 0.9), mode="bilinear", antialias=True)
     return torch.cat((one[:5], F.interpolate(small, one.shape[1:], mode="bilinear")[0], one[WEIGHT]))
 
 
 def errors(found: Tensor, truth: Tensor, places: Tensor) -> Tensor:
-    """(B,): the mean of |e| + e² in these `places`, all (B, 1, h, w). The square alone would see little but what is all
-    wrong, which no look at an edge mends.
+    """Return the mean (B,) of |e| + e² over `places` (B, 1, h, w), for mattes (B, 1, h, w).
+
+    The square alone would weigh little but what is all wrong, which no refiner of edges mends.
     """
     error = found - truth
     return ((error.abs() + error.square()) * places).sum((1, 2, 3)) / places.sum((1, 2, 3)).clamp(min=LEAST)

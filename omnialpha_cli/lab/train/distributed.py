@@ -1,4 +1,4 @@
-"""Several processes, as `torchrun` starts them: who takes part, and how a step's gradients become one.
+"""Join the processes that `torchrun` starts: who takes part, and how a step's gradients become one.
 
 `torchrun --nproc_per_node 8 --no-python -- omnialpha train sft RECIPE …` is all it takes. A copy of the model in each
 process (DDP) is the default; with sharding (FSDP2) the transformer's blocks are whole only while they compute.
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a run; this one is `rank` of `world`, and computes on `device`."""
+    """Describe the processes of a run; this one is `rank` of `world`, and computes on `device`."""
 
     device: torch.device
     rank: int = 0
@@ -36,7 +36,7 @@ class Group:
         return self.rank == 0
 
     def wait(self) -> None:
-        """Until all processes have come here."""
+        """Wait until all processes have come here."""
         if self.world > 1:
             dist.barrier()
 
@@ -63,7 +63,7 @@ def joined(device: str) -> Iterator[Group]:
 
 
 class Step(nn.Module):
-    """A model with its loss as `forward`: what DDP has to see to bring gradients together."""
+    """Wrap a model so that its loss is `forward`: what DDP has to see to bring gradients together."""
 
     def __init__(self, model: nn.Module, loss: Callable[[nn.Module, Any, int], tuple[Tensor, dict[str, float]]]):
         super().__init__()
@@ -75,12 +75,12 @@ class Step(nn.Module):
         return self.loss(self.model, batch, term)
 
     def no_sync(self) -> AbstractContextManager[None]:
-        """As DDP's; there is nothing to bring together."""
+        """Do nothing, in the place of DDP's method: there is nothing to bring together."""
         return nullcontext()
 
 
 def spread(step: Step, shard: bool, group: Group) -> Step | DistributedDataParallel:
-    """`step` for all processes: sharded, copied, or as it is for one."""
+    """Return `step` for all processes: sharded, copied, or as it is for one."""
     if shard:
         _shard(step.model, group)
         return step
@@ -93,7 +93,7 @@ def spread(step: Step, shard: bool, group: Group) -> Step | DistributedDataParal
 
 
 def _shard(model: nn.Module, group: Group) -> None:
-    """FSDP2 on a transformer, block by block, then the rest of it."""
+    """Shard a transformer by FSDP2, block by block, then the rest of it."""
     transformer = getattr(model, "transformer", None)
     others = [n for n, p in model.named_parameters() if p.requires_grad and not n.startswith("transformer.")]
     if transformer is None or others:
@@ -117,7 +117,7 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def placed(tensor: Tensor, like: Tensor) -> Tensor:
-    """A whole tensor where `like` is: on its device, in its dtype, sharded as it is."""
+    """Return a complete tensor where `like` is: on its device, in its dtype, sharded as it is."""
     tensor = tensor.to(device=like.device, dtype=like.dtype)
     if isinstance(like, DTensor) and tensor.shape == like.shape:
         return distribute_tensor(tensor, like.device_mesh, like.placements)

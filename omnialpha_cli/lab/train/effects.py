@@ -1,4 +1,4 @@
-"""Training of the effects: a scene with an object painted over, times the gains, has to be the background."""
+"""Train the effects network: a scene with an object painted over, times its factors, has to be the background."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ WEIGHT = 4.0  # of the error where there is one
 
 @dataclass(frozen=True)
 class Batch:
-    """Scenes and backgrounds (B, 3, h, w), and masks (B, 1, h, w), all in [0, 1]."""
+    """Hold scenes and backgrounds (B, 3, h, w), and masks (B, 1, h, w), all in [0, 1]."""
 
     scenes: Tensor
     masks: Tensor

@@ -1,4 +1,4 @@
-"""From triplets to examples: one of the 21 tasks, with what goes in and what is to come out."""
+"""Make examples of triplets: one of the 21 tasks, with what goes in and what is to come out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from .triplets import Mix, Triplet, draw_alone, draw_triplet
 
 @dataclass(frozen=True)
 class Example:
-    """What the model sees: `inputs` and `targets` are lists of RGBA (4, h, w) in [0, 1].
+    """Hold what the model is given and what it has to give: lists of RGBA (4, h, w) in [0, 1].
 
     `weight` (1, h, w) is what the foreground's alpha counts in a loss.
     """
@@ -48,12 +48,12 @@ def _mapped(example: Example, convert: Callable[[Tensor], Tensor]) -> Example:
 
 
 def canvas_side(defaults: Defaults, task: Task, side: int) -> int:
-    """Side in pixels of the square that has the canvas's area: `side`, unless the task's command has its own."""
+    """Return the side, pixels, of the square of the canvas's area: `side`, unless the task's command has its own."""
     return int(by_task(defaults.commands, task.name).get("canvas", side))
 
 
 def shape(material: Material, task: Task, g: torch.Generator) -> tuple[int, int]:
-    """(H, W) that a task's canvas is to have, up to scale: a photograph's, and square for cut-outs on nothing."""
+    """Return (H, W) of a task's canvas, up to scale: a photograph's, and square for cut-outs on nothing."""
     return (1, 1) if _is_alone(material, task) else photo_of_shape(material, g)
 
 
@@ -94,7 +94,7 @@ def draw_example(
 
 
 def make_example(triplet: Triplet, task: Task, g: torch.Generator, *, fill: bool = False) -> Example:
-    """Inputs, targets and prompt of `task` from a triplet; with `fill` a removal sees the object painted over."""
+    """Make the example of `task` from a triplet; with `fill` the object is painted over before a removal."""
     images = {
         "scene": triplet.scene,
         "background": triplet.background,

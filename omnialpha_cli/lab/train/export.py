@@ -31,13 +31,13 @@ INT8_KERNELS_FROM = 2**13  # of convolutions' kernels
 
 
 def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """(rows, …) → int8 of the same shape, and one float32 scale a row, with weight ≈ int8 · scale."""
+    """Quantise (rows, …) to int8 of that shape, and one float32 scale a row, with weight ≈ int8 · scale."""
     scale = weight.abs().flatten(1).amax(1).clamp(min=1e-12) / 127
     return (weight / per_row(scale, weight)).round().to(torch.int8), scale
 
 
 def stored(module: nn.Module) -> dict[str, Tensor]:
-    """The module's tensors as files hold them: large matrices, and kernels but the VAE's, int8 per row, others fp16."""
+    """Return tensors as files hold them: large matrices, and kernels but the VAE's, int8 per row, others fp16."""
     out: dict[str, Tensor] = {}
     least = {2: INT8_FROM} if isinstance(module, LightVAE) else {2: INT8_FROM, 4: INT8_KERNELS_FROM}
     for name, tensor in module.state_dict().items():

@@ -1,4 +1,4 @@
-"""Training of the generator: rectified flow from words to cut-outs on nothing, and to backgrounds (paper §3; facts §6).
+"""Train the generator: rectified flow from words to cut-outs on nothing, and to backgrounds (paper §3).
 
 Each picture is encoded once in each view: what a pass costs is the transformer's share alone. Sketches of the names
 that are trained on are mostly made without them: so the transformer learns what to make of a name that is not known,
@@ -50,8 +50,10 @@ SketchOf = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Drawn:
-    """Which of the kinds of pictures (`Kind`), what prompts mean (B, D), the places of their pictures and of the views
-    (B,), whether each is left out of its sketch, sigma (B,), noise (B, N, C·p²).
+    """Hold what a batch is made of: the index of its `Kind`, what prompts mean (B, D), and where its pictures are.
+
+    `places` and `views` (B,) index the kind's, `left_out` (B,) says which are left out of their sketch; sigma is (B,),
+    noise (B, N, C·p²).
     """
 
     kind: int
@@ -65,8 +67,9 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Batch:
-    """Tokens of the sketches, clean ones and noise (B, N, C·p²), sigma (B,), the targets' size, and what the log calls
-    their error from pure noise.
+    """Hold tokens of the sketches, clean ones and noise (B, N, C·p²), sigma (B,), and the targets' size.
+
+    `figure` is the log's name of their error from pure noise.
     """
 
     sketch: Tensor
@@ -79,7 +82,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Kind:
-    """Pictures with names on canvases of one size.
+    """Hold pictures with names on canvases of one size.
 
     `prompt` is the task's, `share` that of the batches, `batch` the pictures of one, `left_out` how many of its
     sketches are made without their own picture; `views` are clean latents (V, n, C, h, w), of which each picture is
@@ -112,14 +115,14 @@ def caption(picture: Picture, g: torch.Generator) -> str:
 
 
 def rarity(cutouts: Sequence[Picture]) -> Tensor:
-    """How often each is drawn (n,): the less, the more names begin alike, as those of flags do."""
+    """Return how often each is drawn (n,): the less, the more names begin alike, as those of flags do."""
     first = [picture.label.lower().partition(" ")[0] for picture in cutouts]
     counts = Counter(first)
     return torch.tensor([counts[word] ** -0.5 for word in first])
 
 
 def seen(cutouts: Sequence[Picture], side: int, geometry: Geometry) -> Tensor:
-    """Cut-outs on nothing (n, 4, side, side), all in the same view."""
+    """Return a view of each cut-out on nothing (n, 4, side, side)."""
 
     def one(cutout: Picture) -> Tensor:
         return view(cutout.rgba, (side, side), geometry, torch.Generator().manual_seed(0), fit="contain")
@@ -130,12 +133,12 @@ def seen(cutouts: Sequence[Picture], side: int, geometry: Geometry) -> Tensor:
 
 @torch.no_grad()
 def encode(pictures: Tensor, vae: LightVAE, device: torch.device) -> Tensor:
-    """RGBA (n, 4, H, W) as latents (n, C, H/8, W/8)."""
+    """Encode RGBA (n, 4, H, W) to latents (n, C, H/8, W/8)."""
     return torch.cat([vae.encode((part * 2 - 1).to(device)) for part in pictures.split(ENCODED)])
 
 
 class Sketches:
-    """Sketches in every view, as of names that are known, and of those that are not: each without itself."""
+    """Make sketches in every view, of names that are known, and of those that are not: each without itself."""
 
     def __init__(self, sketch: Sketch, cutouts: Sequence[Picture], views: Tensor):
         """Fits `sketch` to the first of the views (V, n, C, h, w), on whose device all is."""
@@ -161,7 +164,7 @@ class Sketches:
 
 
 def objects(cutouts: Sequence[Picture], model: OmniAlpha, sketch: Sketch, side: int, batch: int) -> Kind:
-    """Cut-outs on nothing, on a square canvas; half of the time as they are."""
+    """Make the kind of cut-outs on nothing, on a square canvas; half of the time as they are."""
     assert isinstance(model.vae, LightVAE)
     device = torch.device(model.device)
     views = torch.stack([encode(seen(cutouts, side, geometry), model.vae, device) for geometry in VIEWS])
@@ -194,7 +197,7 @@ def behind(pictures: Sequence[Picture], model: OmniAlpha, sketch: Sketch, batch:
 
 
 def parts(sketches: Sketches, drawn: Sequence[crops.Crop], views: Tensor) -> SketchOf:
-    """The sketches of crops of backgrounds: the same part of those of the whole, or of its mirror image."""
+    """Sketch crops of backgrounds: the part of a sketch of the whole, or of its mirror image, that the crop has."""
     flipped = torch.tensor([int(crop.flip) for crop in drawn], device=views.device)  # (V,)
     to_frame = torch.stack([crop.to_frame for crop in drawn]).to(views)  # (V, 2, 3)
     size = views.shape[3], views.shape[4]
@@ -213,8 +216,7 @@ def objective(
     generator: Generator,
     schedule: Schedule,
 ) -> Objective:
-    """What `loop.train` optimises, of a generator: the error of the clean latents of cut-outs and backgrounds with
-    names.
+    """Return what `loop.train` optimises, of a generator: the error of the clean latents of named pictures.
 
     A batch has one kind of them; of backgrounds, which have about twice the tokens, half as many.
     """
@@ -279,8 +281,7 @@ def spread(pictures: Sequence[Picture], count: int) -> list[str]:
 def drawings(
     model: OmniAlpha, generator: Generator, objects: Sequence[str], backgrounds: Sequence[str], side: int
 ) -> Tensor:
-    """RGB (3, H, W) in [0, 1]: what is drawn of names of objects, on squares of `side` pixels, and of
-    backgrounds."""
+    """Draw names of objects, on squares of `side` pixels, and of backgrounds: RGB (3, H, W) in [0, 1]."""
     defaults = model.defaults.of(BACKGROUND.name)
     wide = choose_canvas(9, 16, defaults.canvas, defaults.multiple).size
     requests = [

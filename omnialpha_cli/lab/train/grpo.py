@@ -1,4 +1,4 @@
-"""Reinforcement of the transformer by group-relative policy optimisation (GRPO) on decoded layers.
+"""Reinforce the transformer by group-relative policy optimisation (GRPO) on decoded layers.
 
 A group is one request sampled several times by the SDE of `sde`; a sample's advantage is what its rewards are worth
 beside its group's. Each step of a trajectory is an action, and its density's ratio to that at sampling is clipped, as
@@ -33,7 +33,7 @@ Score = Callable[[Example, Sequence[Tensor]], Tensor]  # made layers, RGBA (4, H
 
 @dataclass(frozen=True)
 class GRPO:
-    """The numbers of the method; the defaults are the published ones, but for `kl`, `updates` and `at_once`.
+    """Hold the numbers of the method; the defaults are the published ones, but for `kl`, `updates` and `at_once`.
 
     `updates` optimiser steps are taken on one sampling. `kl` weighs the divergence from the model without adapters.
     `at_once` samples go through the network together.
@@ -67,7 +67,7 @@ class GRPO:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a group is sampled from: an example, and a generator's state; none where the last sampling goes on."""
+    """Hold what a group is sampled from: an example, and a generator's state; none where the last sampling goes on."""
 
     micro: int
     example: Example | None = None
@@ -76,7 +76,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Part:
-    """Some of a group's samples: their conditions, trajectory, and advantages (B,)."""
+    """Hold some of a group's samples: their conditions, trajectory, and advantages (B,)."""
 
     request: Request
     inputs: list[Tensor]
@@ -87,7 +87,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Rollout:
-    """A group: its parts, the steps to train on, and figures for the log."""
+    """Hold a group: its parts, the steps to train on, and figures for the log."""
 
     parts: list[Part]
     chosen: list[int]
@@ -199,7 +199,7 @@ def policy_loss(model: OmniAlpha, part: Part, k: int, grpo: GRPO) -> tuple[Tenso
 
 
 def clipped_surrogate(ratio: Tensor, advantage: Tensor, clip: float) -> tuple[Tensor, dict[str, float]]:
-    """−E min(r·A, clip(r, 1 ± clip)·A) of ratios and advantages (B,), and the share that is clipped."""
+    """Return −E min(r·A, clip(r, 1 ± clip)·A) of ratios and advantages (B,), and the share that is clipped."""
     limited = ratio.clamp(1 - clip, 1 + clip)
     value = -torch.minimum(ratio * advantage, limited * advantage).mean()
     clipped = (ratio * advantage > limited * advantage).float().mean()

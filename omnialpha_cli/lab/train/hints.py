@@ -1,4 +1,4 @@
-"""Hints made from a known alpha: trimaps, and masks that are about right."""
+"""Make hints from a known alpha: trimaps and rough masks."""
 
 import math
 
@@ -11,19 +11,19 @@ from .augment import blur, chance, choice, uniform
 
 
 def trimap(alpha: Tensor, g: torch.Generator) -> Tensor:
-    """Alpha (1, h, w) → 0, ½ or 1: the soft band widened by a random radius."""
+    """Make a trimap of alpha (1, h, w), 0, ½ or 1: the soft band widened by a random radius."""
     radius = 1 + choice(g, 12)
     unsure, there = (grow(part[0].float(), radius)[None] for part in (alpha <= 0.95, alpha >= 0.05))
     return (1 + there - unsure) / 2
 
 
 def rough_mask(alpha: Tensor, g: torch.Generator) -> Tensor:
-    """Alpha (1, h, w) → a mask that is about right: drawn by hand, found by a detector, or of the frame before."""
+    """Make a rough mask of alpha (1, h, w): drawn by hand, found by a detector, or of the frame before."""
     return _neighbour(alpha, g) if chance(g, 0.4) else drawn_mask(alpha, g)
 
 
 def drawn_mask(alpha: Tensor, g: torch.Generator) -> Tensor:
-    """Alpha (1, h, w) → 0 or 1: grown or shrunk, and wobbling."""
+    """Make a mask of 0 and 1 as a hand would draw it around alpha (1, h, w): grown or shrunk, and wobbling."""
     _, h, w = alpha.shape
     wobble = F.interpolate(torch.rand(1, 1, 6, 6, generator=g), size=(h, w), mode="bicubic", align_corners=False)[0]
     soft = blur(alpha, uniform(g, 0.03, 0.12) * h)
@@ -31,7 +31,7 @@ def drawn_mask(alpha: Tensor, g: torch.Generator) -> Tensor:
 
 
 def _neighbour(alpha: Tensor, g: torch.Generator) -> Tensor:
-    """A soft matte, as of the frame before: moved, turned and scaled a little, and with a fault here and there."""
+    """Make a soft matte as of the frame before: moved, turned and scaled a little, and with a fault here and there."""
     _, h, w = alpha.shape
     angle, scale = uniform(g, -0.08, 0.08), uniform(g, 0.94, 1.06)
     cos, sin = math.cos(angle) / scale, math.sin(angle) / scale

@@ -1,4 +1,4 @@
-"""Training of the context's image encoder: from ImageNet to "what would one cut out?", by predicting alpha.
+"""Train the context's image encoder, from ImageNet to "what would one cut out?", by predicting alpha.
 
 The head exists in training alone: the transformer reads the neck's features, and learns the alpha from them itself.
 """
@@ -24,7 +24,7 @@ CanvasOf = Callable[[int, int, int], tuple[int, int]]  # (height, width, side) �
 
 
 class MattingEncoder(nn.Module):
-    """The encoder with its training head: RGB (B, 3, H, W) in [0, 1] → alpha logits at strides 2 and 16."""
+    """Predict alpha by the encoder and a training head: RGB (B, 3, H, W) in [0, 1] → logits at strides 2 and 16."""
 
     def __init__(self, drop_path: float = 0.1):
         super().__init__()
@@ -33,7 +33,7 @@ class MattingEncoder(nn.Module):
         self.coarse = nn.Conv2d(NECK[2], 1, 1)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
-        """→ (B, 1, H/2, W/2), (B, 1, H/16, W/16)."""
+        """Return logits (B, 1, H/2, W/2) and (B, 1, H/16, W/16)."""
         features = self.encoder(rgb)
         return self.fine(features.s4), self.coarse(features.s16)
 
@@ -60,7 +60,7 @@ def alpha_loss(logits: Tensor, coarse: Tensor, alpha: Tensor, weight: Tensor) ->
     """
 
     def at(size: torch.Size) -> tuple[Tensor, Tensor]:
-        """Alpha as the weighted mean of what a cell covers, and the cell's weight: each (B, 1, h, w)."""
+        """Return alpha as the weighted mean of what a cell covers, and the cell's weight: each (B, 1, h, w)."""
         share = F.interpolate(weight, size=size, mode="area")
         return F.interpolate(alpha * weight, size=size, mode="area") / share.clamp(min=EPSILON), share
 

@@ -1,4 +1,4 @@
-"""Training of the inpainter: from pictures with holes in the shape of objects, filled smoothly, to the pictures.
+"""Train the inpainter: from pictures with object-shaped masks, filled smoothly, to the pictures.
 
 Any picture serves, since what is behind the hole is known. It takes some hundred thousand examples, of which a core
 would draw a hundred a second, so all pictures wait on the device, and views of them are made there, a batch at once.
@@ -36,8 +36,9 @@ Batch = tuple[Tensor, Tensor, Tensor]  # pictures filled (B, 3, h, w), holes (B,
 
 @dataclass(frozen=True)
 class Stack:
-    """Pictures of different sizes (h, w), uint8: `pixels` (N, C, side, side), each from the upper left corner on, and
-    `sizes` (N, 2), float32.
+    """Hold pictures of different sizes, uint8, in the upper left corners of `pixels` (N, C, side, side).
+
+    `sizes` (N, 2) are their (h, w), float32.
     """
 
     pixels: Tensor
@@ -46,9 +47,10 @@ class Stack:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a batch is made of: the size (h, w) of its canvas, by how much its holes are larger than objects, where its
-    shadows fall and how soft they are (down, right, radius), all in pixels, and `numbers` (B, NUMBERS) in [0, 1) for
-    the rest.
+    """Hold what a batch is made of: the size (h, w) of its canvas, and by how much masks are larger than objects.
+
+    `shadow` is where shadows fall and how soft they are (down, right, radius). All are in pixels; `numbers`
+    (B, NUMBERS) in [0, 1) decide the rest.
     """
 
     size: tuple[int, int]
@@ -69,7 +71,7 @@ def stacked(pictures: Sequence[NDArray[Any]], device: torch.device) -> Stack:
 
 
 def seen(stack: Stack, chosen: Tensor, middle: Tensor, steps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Views (B, C, h, w) in [0, 1] of those `chosen` (B,). What is x pixels right and y below the middle of a view is
+    """Return views (B, C, h, w) in [0, 1] of `chosen` (B,). What is x pixels right and y below the middle of a view is
     middle + x · steps[0] + y · steps[1] in its picture: `middle` (B, 2) and `steps` (B, 2, 2) are (x, y) in pixels.
     """
     device = middle.device
@@ -81,7 +83,7 @@ def seen(stack: Stack, chosen: Tensor, middle: Tensor, steps: Tensor, size: tupl
 
 
 def objective(material: Material, schedule: Schedule, device: torch.device) -> Objective:
-    """What `loop.train` optimises, of an `Inpainter`: the logarithm of each hole's squared error, which is its PSNR."""
+    """Return what `loop.train` optimises, of an `Inpainter`: the PSNR in each mask."""
     plates = [picture.rgba[..., :3] for picture in (*material.photos, *material.backgrounds)]
     objects = [picture.rgba[..., 3:] for picture in material.foregrounds or material.cutouts]
     if not objects:
@@ -148,7 +150,7 @@ def _plate(pictures: Stack, size: tuple[int, int], between: Between) -> Tensor:
 
 
 def _object(shapes: Stack, size: tuple[int, int], between: Between) -> Tensor:
-    """Alphas (B, h, w) of random objects, whole for the most part, turned a little."""
+    """Return alphas (B, h, w) of random objects, whole for the most part, turned a little."""
     h, w = size
     chosen = (between(0, 1) * len(shapes.pixels)).long()
     tall, wide = shapes.sizes[chosen].T

@@ -1,4 +1,4 @@
-"""Training of the light alpha-aware VAE: reconstruct scenes and foregrounds, with noise on the latents.
+"""Train the light alpha-aware VAE: reconstruct scenes and foregrounds, with noise on the latents.
 
 During training a batch norm without parameters keeps each latent channel at zero mean and unit variance, so that the
 noise cannot be outgrown; its running statistics become `latents_mean` and `latents_std`.
@@ -23,7 +23,7 @@ MIX = Mix(photo=0.5, recomposed=0.25, cutout=0.25)
 
 
 class TrainedVAE(nn.Module):
-    """The VAE and the batch norm that holds its latents' statistics."""
+    """Hold the VAE and the batch norm that has its latents' statistics."""
 
     def __init__(self, config: LightVAEConfig):
         super().__init__()
@@ -41,7 +41,7 @@ class TrainedVAE(nn.Module):
 
 
 def batch(material: Material, schedule: Schedule, g: torch.Generator) -> Tensor:
-    """RGBA (B, 4, S, S) in [−1, 1]: half scenes, half foregrounds, some flattened over a plain colour."""
+    """Draw RGBA (B, 4, S, S) in [−1, 1]: half scenes, half foregrounds, some flattened over a plain colour."""
     images = []
     for i in range(schedule.micro_batch):
         triplet = draw_triplet(material, MIX, (schedule.size, schedule.size), g)
@@ -50,7 +50,7 @@ def batch(material: Material, schedule: Schedule, g: torch.Generator) -> Tensor:
 
 
 def reconstruction(target: Tensor, out: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """L1 on colour (weighted by alpha), L1 and squared error on alpha, L1 on the gradients of both."""
+    """Sum L1 on colour (weighted by alpha), L1 and squared error on alpha, and L1 on the gradients of both."""
     alpha = (target[:, 3:] + 1) / 2
     weight = COLOUR_FLOOR + (1 - COLOUR_FLOOR) * alpha
     rgb = ((out[:, :3] - target[:, :3]).abs() * weight).mean()

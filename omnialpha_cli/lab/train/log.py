@@ -1,4 +1,4 @@
-"""What a training leaves to read: `log.jsonl`, pictures, and TensorBoard's event files where they are wanted."""
+"""Write what a training leaves to read: `log.jsonl`, pictures, and TensorBoard's event files where they are wanted."""
 
 import json
 from pathlib import Path
@@ -11,17 +11,17 @@ from ...status import UsageError
 
 
 class Report(Protocol):
-    """Where a training says how it goes."""
+    """Define where a training says how it goes."""
 
     def say(self, message: str) -> None:
-        """One line."""
+        """Show one line."""
 
     def progress(self, name: str, done: int, total: int) -> None:
-        """So many steps of a stage are done."""
+        """Show that so many steps of a stage are done."""
 
 
 class Log:
-    """The log of one stage; with `report` None, in all processes but the first, it keeps silent."""
+    """Write the log of one stage; with `report` None, in all processes but the first, it keeps silent."""
 
     def __init__(self, folder: Path, steps: int, report: Report | None, tensorboard: bool):
         self.folder, self.steps, self.report = folder, steps, report
@@ -44,7 +44,7 @@ class Log:
             self.report.progress(self.folder.name, done, self.steps)
 
     def figures(self, done: int, figures: dict[str, float]) -> None:
-        """One line of figures; those of a kind with a slash, such as `flow/matte.auto`, are for the files alone."""
+        """Write a line of figures; those of a kind with a slash, such as `flow/matte.auto`, are for the files alone."""
         if not self.report:
             return
         with (self.folder / "log.jsonl").open("a") as file:

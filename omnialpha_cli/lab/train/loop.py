@@ -1,4 +1,4 @@
-"""One training loop for every network: AdamW, warm-up, averaged (EMA) weights, clipping, checkpoints, logs, pictures.
+"""Train any network: AdamW, warm-up, averaged (EMA) weights, clipping, checkpoints, logs, pictures.
 
 A step's batch is cut into micro-batches, which processes share out among themselves and accumulate. Micro-batch m of
 step k draws everything random from a generator seeded by (seed, k, m): a resumed run sees the examples that an
@@ -33,7 +33,7 @@ def _as_drawn(drawn: Any) -> Any:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a training optimises: batches, and their loss.
+    """Describe what a training optimises: batches, and their loss.
 
     `draw(step, micro, generator)` makes what a micro-batch is made of, on the CPU. It depends on its arguments alone
     and can be pickled: other processes may draw ahead. `ready(drawn)` makes the batch, without gradients, by frozen
@@ -83,7 +83,7 @@ class Schedule:
             raise ValueError("steps, batch, micro, save_every and log_every are at least 1")
 
     def shared(self, world: int) -> "Schedule":
-        """With `micro` said, for so many processes. Raises UsageError if they do not share a batch evenly."""
+        """Return the schedule for so many processes. Raises UsageError if they cannot share a batch evenly."""
         micro = self.micro or max(1, self.batch // world)
         if self.batch % micro or self.batch // micro % world:
             raise UsageError(f"a batch of {self.batch} in parts of {micro} is not for {world} processes alike")
@@ -91,12 +91,12 @@ class Schedule:
 
     @property
     def micro_batch(self) -> int:
-        """Examples that go through the network together."""
+        """Return how many examples go through the network together."""
         return self.micro or self.batch
 
 
 def learning_rate(step: int, schedule: Schedule) -> float:
-    """Factor in [0, 1] at a step: linear warm-up, then a cosine to 1 % of the rate, or the rate itself."""
+    """Return a factor in [0, 1] at a step: linear warm-up, then a cosine to 1 % of the rate, or the rate itself."""
     warmup = round(schedule.warmup * schedule.steps)
     if schedule.decay == "cosine":
         warmup = max(1, warmup)
@@ -193,7 +193,7 @@ def train(
 
 
 class _Means:
-    """Means of figures between two lines of the log; not every batch has every figure."""
+    """Average figures between two lines of the log; not every batch has every figure."""
 
     def __init__(self) -> None:
         self.sums: dict[str, tuple[float, int]] = {}
@@ -204,7 +204,7 @@ class _Means:
             self.sums[key] = total + value, count + 1
 
     def all(self, group: Group) -> dict[str, float]:
-        """Over all processes."""
+        """Return the means over all processes."""
         means: dict[str, float] = {}
         each = gathered(self.sums, group)
         for key in dict.fromkeys(key for sums in each for key in sums):
@@ -214,7 +214,7 @@ class _Means:
 
 
 def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, object]]:
-    """Parameter groups: no weight decay on vectors, the rate scaled by name."""
+    """Group parameters: no weight decay on vectors, the rate scaled by name."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, p in model.named_parameters():
         if p.requires_grad:

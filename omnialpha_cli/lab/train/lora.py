@@ -1,4 +1,4 @@
-"""LoRA adapters in training: put beside the linear layers that a pattern names, and saved as loading reads them.
+"""Train LoRA adapters: put them beside the linear layers that a pattern names, and save them as loading reads them.
 
 The base's weights stay frozen in their own dtype; the factors are float32, `down` normal with deviation 1/rank, `up`
 zero, so that training starts from the base. Files have the keys and the metadata of diffusers and peft.
@@ -24,7 +24,7 @@ FILE = Path("lora") / "pytorch_lora_weights.safetensors"  # in a weights folder 
 
 @dataclass(frozen=True)
 class LoRA:
-    """What to adapt: linear layers whose whole name the pattern `modules` matches."""
+    """Name what to adapt: linear layers whose whole name the pattern `modules` matches."""
 
     modules: str
     rank: int
@@ -32,7 +32,7 @@ class LoRA:
 
 
 class Adapted(nn.Module):
-    """A frozen linear layer with an adapter beside it that is being trained: base(x) + alpha/rank · up(down(x))."""
+    """Add a trained adapter to a frozen linear layer: base(x) + alpha/rank · up(down(x))."""
 
     def __init__(self, base: nn.Linear, rank: int, alpha: float, generator: torch.Generator):
         super().__init__()
@@ -46,7 +46,7 @@ class Adapted(nn.Module):
             self.down.data.copy_(torch.randn(self.down.shape, generator=generator, device="cpu") / rank)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) → (..., out)."""
+        """Map (..., in) to (..., out)."""
         y = self.base(x)
         if not self.on:
             return y
@@ -68,7 +68,7 @@ def adapt(model: nn.Module, lora: LoRA, seed: int = 0) -> None:
 
 @contextmanager
 def without_adapters(model: nn.Module) -> Iterator[None]:
-    """The model as it was before `adapt`."""
+    """Turn the adapters off for a moment."""
     adapters = [m for m in model.modules() if isinstance(m, Adapted)]
     for adapter in adapters:
         adapter.on = False

@@ -1,4 +1,4 @@
-"""What trainings draw from: photographs, their subjects made ready to be put elsewhere, cut-outs and backgrounds."""
+"""Make ready what trainings draw from: photographs, subjects to be put elsewhere, cut-outs and backgrounds."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ def _is_open(picture: Picture) -> bool:
 
 
 def crop_to_subject(rgba: np.ndarray) -> np.ndarray | None:
-    """The picture cropped to its subject; None when there is little of one, or the frame cuts it on several sides."""
+    """Crop a picture to its subject; None when there is little of one, or the frame cuts it on several sides."""
     alpha = rgba[..., 3] > 25
     edges = (alpha[0].mean(), alpha[-1].mean(), alpha[:, 0].mean(), alpha[:, -1].mean())
     if not 0.02 < alpha.mean() < 0.85 or sum(e > 0.02 for e in edges) > 1:

@@ -1,4 +1,4 @@
-"""The networks of a recipe: built untrained, or taken from weights that training goes on from."""
+"""Build the networks of a recipe untrained, or take them from weights that training goes on from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -33,18 +33,18 @@ NO_START = "this recipe goes on from weights: name them with --start"
 
 
 def transformer(recipe: Recipe) -> Transformer:
-    """Untrained; an empty table in the recipe is the published one."""
+    """Build an untrained transformer; an empty table in the recipe is the published one."""
     return Transformer(TransformerConfig.from_dict(recipe.transformer.network))
 
 
 def context_config(recipe: Recipe) -> MiniContextConfig:
-    """Of the embedded context beside that transformer."""
+    """Return the configuration of the embedded context beside the recipe's transformer."""
     config = TransformerConfig.from_dict(recipe.transformer.network)
     return MiniContextConfig(dim=config.joint_attention_dim, rope_canvas=config.rope_canvas or 16)
 
 
 def alpha_vae(recipe: Recipe) -> AlphaVAE:
-    """The VAE of the weights that the recipe starts from, opaque at first if those know no alpha; else untrained."""
+    """Return the VAE that the recipe starts from, or an untrained one; a VAE of RGB is made opaque first."""
     if not recipe.start:
         return AlphaVAE(VAEConfig.from_dict(recipe.vae.network))
     weights = find(recipe.start)
@@ -80,7 +80,7 @@ def started(recipe: Recipe, folder: Path, loras: Sequence[tuple[Path, float]], d
 
 
 def untrained(folder: Path, recipe: Recipe, material: Material, words: Path, device: torch.device) -> Mini:
-    """An embedded model with what a run's folder has of it, but for the transformer: VAE, image encoder, relevance."""
+    """Return an embedded model with the VAE, image encoder and relevance of a run's folder, and a new transformer."""
     vae = finished_vae(recipe, folder)
     tokenizer, table = read_words(folder, recipe, material, words)
     torch.manual_seed(0)
@@ -98,7 +98,7 @@ def untrained(folder: Path, recipe: Recipe, material: Material, words: Path, dev
 
 
 def read_words(folder: Path, recipe: Recipe, material: Material, words: Path) -> tuple[Tokenizer, Tensor]:
-    """The word table of a BERT-style model, pruned to what captions use; the tokenizer is left in the run's folder."""
+    """Prune a BERT-style model's word table to what captions use; the tokenizer is left in the run's folder."""
     labels = sorted(material.words())
     prompts = [task.prompt.replace("{text}", "") for task in TASKS.values()]
     tokenizer, table = prune(words, context_config(recipe).vocabulary, [*labels, *prompts])

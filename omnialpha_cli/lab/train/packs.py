@@ -1,4 +1,4 @@
-"""Training packs: photographs with mattes, cut-outs and backgrounds, held in memory as bytes of pixels."""
+"""Read training packs: photographs with mattes, cut-outs and backgrounds, held in memory as bytes of pixels."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ BERKELEY = ("sod_", "bsds_")  # prefixes of two collections that number the same
 
 @dataclass(frozen=True)
 class Packs:
-    """Photographs with mattes (alpha belongs to the photograph's own subject), cut-outs, and empty backgrounds.
+    """Hold photographs with mattes (alpha belongs to the photograph's own subject), cut-outs, and empty backgrounds.
 
     No training sees what is in `photos_val` and `cutouts_val`.
     """

@@ -1,4 +1,4 @@
-"""The adversarial term of autoencoders: a PatchGAN discriminator, hinge losses, and a weight that adapts.
+"""Compute the adversarial term of autoencoders: a PatchGAN discriminator, hinge losses, and an adaptive weight.
 
 Isola et al. (CVPR 2017) for the network, Esser et al., "Taming Transformers" (CVPR 2021), for the weight: the gradient
 of the adversarial loss on the decoder's last layer is brought to the length of the reconstruction's.
@@ -16,7 +16,7 @@ WEIGHT_LIMIT = 1e4
 
 
 class PatchGAN(nn.Module):
-    """RGBA (B, 4, H, W) in [−1, 1] → logits (B, 1, H/8 − 2, W/8 − 2), one for every patch: above 0 is real."""
+    """Judge RGBA (B, 4, H, W) in [−1, 1] by patches: logits (B, 1, H/8 − 2, W/8 − 2), above 0 for real."""
 
     def __init__(self, channels: int = 4):
         super().__init__()
@@ -37,7 +37,7 @@ class PatchGAN(nn.Module):
                 nn.init.normal_(layer.weight, 1, INIT_STD)
 
     def forward(self, rgba: Tensor) -> Tensor:
-        """See the class."""
+        """Return logits (B, 1, H/8 − 2, W/8 − 2)."""
         return self.layers(rgba)
 
 
@@ -48,13 +48,13 @@ def generator_loss(discriminator: PatchGAN, made: Tensor) -> Tensor:
 
 
 def discriminator_loss(discriminator: PatchGAN, real: Tensor, made: Tensor) -> Tensor:
-    """Hinge loss; the pictures get no gradient from it."""
+    """Return the hinge loss; the pictures get no gradient from it."""
     on_real, on_made = discriminator(real.detach()).float(), discriminator(made.detach()).float()
     return 0.5 * (F.relu(1 - on_real).mean() + F.relu(1 + on_made).mean())
 
 
 def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor) -> Tensor:
-    """‖∇ reconstruction‖ / ‖∇ adversarial‖ on the decoder's last layer, at most 10⁴; without a gradient."""
+    """Return ‖∇ reconstruction‖ / ‖∇ adversarial‖ on the decoder's last layer, at most 10⁴; without a gradient."""
 
     def length(loss: Tensor) -> Tensor:
         return torch.autograd.grad(loss, last_layer, retain_graph=True)[0].norm()

@@ -1,4 +1,4 @@
-"""How alike two pictures look to a network, as a loss: LPIPS, or the distance of the features that the package has.
+"""Compare pictures as a network does, for a loss: LPIPS, or the distance of the embedded weights' features.
 
 LPIPS is Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (CVPR 2018), version 0.1
 on VGG16, by the package `lpips`. The other distance is that of the embedded weights' EfficientNet-Lite0.
@@ -26,7 +26,7 @@ def load_distance(lpips: bool, device: torch.device) -> Distance:
 
 
 def _of_each_pair(network: nn.Module, a: Tensor, b: Tensor) -> Tensor:
-    """LPIPS of pictures (B, 3, H, W) in [−1, 1], in full precision: (B,)."""
+    """Return LPIPS of pictures (B, 3, H, W) in [−1, 1], in full precision: (B,)."""
     with torch.autocast(a.device.type, enabled=False):
         distance: Tensor = network(a.float(), b.float())
     return distance.flatten()
@@ -42,7 +42,7 @@ def embedded_backbone() -> Backbone:
 
 
 def feature_distance(backbone: Backbone, a: Tensor, b: Tensor) -> Tensor:
-    """Of pictures (B, 3, H, W) in [−1, 1], each pair: (B,), from 0 if equal to 16, with gradients.
+    """Return the distance (B,) of pictures (B, 3, H, W) in [−1, 1], from 0 if equal to 16, with gradients.
 
     As in LPIPS, features are scaled to length 1 at every place, their squared differences averaged over places and
     added up over the levels. Unlike there no weights are fitted to people's judgement, and the network is another one.

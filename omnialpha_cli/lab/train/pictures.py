@@ -1,4 +1,4 @@
-"""Validation pictures: what went in, what should come out, and what comes out, an example a row."""
+"""Draw validation pictures: what went in, what should come out, and what comes out, an example a row."""
 
 from collections.abc import Sequence
 from itertools import chain, islice
@@ -24,7 +24,7 @@ GREY = 0.16
 def validation_sheet(
     model: OmniAlpha, material: Material, mix: Mix, tasks: dict[str, float], side: int, canvas: CanvasOf
 ) -> Tensor:
-    """RGB (3, H, W) in [0, 1]: the same examples and noise whenever it is called, one of each of the heaviest tasks."""
+    """Draw a fixed example, with fixed noise, of each of the heaviest tasks: RGB (3, H, W) in [0, 1]."""
     rows = []
     for name in islice(sorted(tasks, key=lambda name: -tasks[name]), ROWS):
         g = torch.Generator().manual_seed(SEED)
@@ -41,7 +41,7 @@ def validation_sheet(
 
 
 def sheet(rows: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Rows of RGBA pictures (4, h, w) in [0, 1], over checkerboards side by side: (3, H, W)."""
+    """Lay rows of RGBA pictures (4, h, w) in [0, 1] over checkerboards side by side: (3, H, W)."""
     height, width = (max(p.shape[axis] for p in chain(*rows)) + GAP for axis in (1, 2))
     out = torch.full((3, len(rows) * height + GAP, max(map(len, rows)) * width + GAP), GREY)
     for i, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""How a training is followed on a terminal: a bar for the stage in hand, and the lines of its log above it."""
+"""Show a training on a terminal: a bar for the stage in hand, and the lines of its log above it."""
 
 from typing import TYPE_CHECKING, Self
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class TrainingProgress:
-    """Lines on standard error, and, where `shown`, a bar below them."""
+    """Write lines to standard error, and, where `shown`, a bar below them."""
 
     def __init__(self, shown: bool):
         self.shown = shown
@@ -24,14 +24,14 @@ class TrainingProgress:
             self._bar.stop()
 
     def say(self, message: str) -> None:
-        """One line."""
+        """Show one line."""
         if self._bar:
             self._bar.console.out(printable(message), highlight=False)
         else:
             say(message)
 
     def progress(self, name: str, done: int, total: int) -> None:
-        """So many steps of a stage are done."""
+        """Show that so many steps of a stage are done."""
         if not self.shown:
             return
         if self._bar is None:

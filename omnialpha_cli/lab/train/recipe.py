@@ -1,4 +1,4 @@
-"""A recipe: the numbers of a training run, read from TOML."""
+"""Read recipes, the numbers of training runs, from TOML."""
 
 import tomllib
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Part:
-    """One network: what builds it (`network`) and the stages that train it, in order."""
+    """Describe one network: what builds it (`network`) and the stages that train it, in order."""
 
     network: dict[str, Any] = field(default_factory=dict)
     stages: tuple[Schedule, ...] = ()
@@ -29,8 +29,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`tasks` maps task names to their share of the examples; the exported weights claim to know those in `claimed`, or
-    all of them. A VAE has none.
+    """Hold what a recipe says.
+
+    `tasks` maps task names to their share of the examples; exported weights list those in `claimed`, or all of them.
+    A VAE has none.
 
     `start` names weights (as `--model` does) that training goes on from: all parts are theirs, and the transformer is
     trained further. With `lora` only adapters beside it are. `vae_loss` is there for the published VAE alone.

@@ -1,4 +1,4 @@
-"""Gradient checkpointing: blocks forget their activations and compute them again in the backward pass."""
+"""Checkpoint gradients: blocks forget their activations and compute them again in the backward pass."""
 
 from collections.abc import Callable
 from functools import partial

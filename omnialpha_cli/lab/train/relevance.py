@@ -1,4 +1,4 @@
-"""Training of the words' relevance: from the classifier's names to maps of where the named object is.
+"""Train the words' relevance: from the classifier's names to maps of where the named object is.
 
 Two objects are seen beside each other, and each is named in turn. What is learnt is how names are read: the words by
 which people name objects are led to those of the classifier's classes.
@@ -55,7 +55,7 @@ def word_ids(tokenizer: Tokenizer, words: str) -> Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """Scenes (B, 3, h, w), the words of each one's two names (l, word_dim), and what the two cover (B, 2, h, w)."""
+    """Hold scenes (B, 3, h, w), the words of their two names (l, word_dim), and what the two cover (B, 2, h, w)."""
 
     scenes: Tensor
     words: list[tuple[Tensor, Tensor]]
@@ -65,9 +65,7 @@ class Batch:
 def objective(
     material: Material, tokenizer: Tokenizer, table: Tensor, schedule: Schedule, canvas: CanvasOf, device: torch.device
 ) -> Objective:
-    """What `loop.train` optimises: of two objects the named one has to be the more relevant, and a name's map has to be
-    its object's alpha.
-    """
+    """Return what `loop.train` optimises: a name's map has to be its object's alpha, more relevant than another's."""
 
     def draw(step: int, micro: int, g: torch.Generator) -> Batch:
         size = canvas(*photo_of_shape(material, g), schedule.size)

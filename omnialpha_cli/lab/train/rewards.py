@@ -1,4 +1,4 @@
-"""Rewards of made layers against true ones, on decoded RGBA, and what they are worth within a group (facts §6).
+"""Reward made layers by true ones, on decoded RGBA, and weigh rewards within a group (paper §3.4).
 
 Four terms, each at most 1: `layer` and `comp`, the mean of SSIM and of PSNR over 50 dB, of every layer on black and on
 white, and of the composite against the scene; `bg`, 1 − LPIPS of the background; `fg`, 1 − the error of the
@@ -30,14 +30,14 @@ BAND = 10  # pixels by which the edge's weight is blurred
 
 
 def used(task: Task) -> tuple[bool, ...]:
-    """Which terms a task has. Raises ValueError where there is no one truth to compare with."""
+    """Tell which terms a task has. Raises ValueError where there is no one truth to compare with."""
     if task.command not in USED:
         raise ValueError(f"{task.name} has no rewards: many pictures answer it")
     return USED[task.command]
 
 
 def score(example: Example, layers: Sequence[Tensor], distance: Distance) -> Tensor:
-    """The four terms (4,) of made layers, RGBA (4, H, W) in [0, 1] in the order of the targets; 0 where not used."""
+    """Return the terms (4,) of made layers, RGBA (4, H, W) in [0, 1] in the order of the targets; 0 where not used."""
     wanted = used(example.task)
     truths = [t.to(layer) for t, layer in zip(example.targets, layers, strict=True)]
     value = layers[0].new_zeros(len(TERMS))
@@ -59,7 +59,7 @@ def advantages(scores: Tensor, wanted: Sequence[bool]) -> Tensor:
 
 
 def composited(layers: Sequence[Tensor]) -> Tensor:
-    """Layers from back to front, the first taken as opaque: (3, H, W)."""
+    """Composite layers from back to front, the first taken as opaque: (3, H, W)."""
     colour = layers[0][:3]
     for layer in layers[1:]:
         colour = over(layer, colour)

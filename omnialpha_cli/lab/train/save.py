@@ -1,4 +1,4 @@
-"""Tensors → a safetensors file."""
+"""Write tensors as a safetensors file."""
 
 import os
 from pathlib import Path

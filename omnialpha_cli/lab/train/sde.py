@@ -1,4 +1,4 @@
-"""Sampling as a stochastic differential equation, whose steps have densities: what policy gradients need.
+"""Sample by a stochastic differential equation, whose steps have densities, as policy gradients need them.
 
 The flow's ODE dx = v dσ has the same marginals as dx = (v − ½η² s) dσ + η dw with the score s = ∇ log p of x at σ,
 run from σ = 1 to 0 (Song et al., ICLR 2021). With x = (1 − σ)·x0 + σ·ε the score is −E[ε]/σ, and E[ε] = x + (1 − σ)·v.
@@ -18,7 +18,7 @@ from ...model.sampler import Denoise
 
 @dataclass(frozen=True)
 class Trajectory:
-    """`states[k]` (B, N, C) is at `sigmas[k]`; `log_densities[k]` (B,) is that of the step from k to k + 1."""
+    """Hold `states[k]` (B, N, C) at `sigmas[k]`; `log_densities[k]` (B,) is that of the step from k to k + 1."""
 
     sigmas: Sequence[float]
     states: list[Tensor]
@@ -39,7 +39,7 @@ def log_density(x: Tensor, mean: Tensor, std: float) -> Tensor:
 
 
 def roll_out(denoise: Denoise, x: Tensor, sigmas: Sequence[float], eta: float, g: torch.Generator) -> Trajectory:
-    """From noise x (B, N, C) at sigmas[0] to sigmas[-1] = 0.
+    """Sample from noise x (B, N, C) at sigmas[0] to sigmas[-1] = 0.
 
     The last step is the ODE's: noise added there would stay in the picture. It has no density.
     """

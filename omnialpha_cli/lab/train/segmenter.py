@@ -1,4 +1,4 @@
-"""Training of the segmenter: alpha from pictures as users take them.
+"""Train the segmenter: alpha from pictures as users take them.
 
 Many are close, so that the frame cuts their subjects; objects stand before walls and on tables, one or two at a time.
 """

@@ -1,4 +1,4 @@
-"""Training of the transformer: rectified flow on all targets of an example, at random sigma (paper §3; facts §6).
+"""Train the transformer: rectified flow on all targets of an example, at random sigma (paper §3).
 
 The VAE is frozen. With the embedded context its projections are trained too, and the context stream, which the last
 block leaves unused, learns the alpha of its own cells: that keeps what the image features know alive in the blocks.
@@ -32,7 +32,7 @@ MAX_WEIGHT = 8.0  # of the clean-latent error, which is the velocity error over 
 
 @dataclass(frozen=True)
 class Flow:
-    """How sigma is drawn, what is weighted how, and how often the prompt is left out.
+    """Say how sigma is drawn, what is weighted how, and how often the prompt is left out.
 
     The defaults are the embedded weights': half of the samples of what is done in one step stand at sigma 1, where it
     starts; the error is that of the clean latents, up to a limit. The published ones have uniform sigma and the
@@ -58,7 +58,7 @@ class Flow:
 
 
 class Trained(nn.Module):
-    """What the optimiser sees: the transformer, and with the embedded context its projections and the auxiliary head.
+    """Hold what the optimiser is given: the transformer, the embedded context's projections, the auxiliary head.
 
     A `context` of None is frozen, as it is.
     """
@@ -77,7 +77,7 @@ class Trained(nn.Module):
 
 @dataclass(frozen=True)
 class Drawn:
-    """Examples of one task and canvas, as bytes, the prompts that are given, and what is drawn beside them."""
+    """Hold examples of one task and canvas, as bytes, the prompts that are given, and what is drawn beside them."""
 
     prompts: list[str]
     examples: list[Example]
@@ -88,7 +88,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Batch:
-    """The same on the device, and encoded; `context` is None where it is trained."""
+    """Hold what was drawn, on the device and encoded; `context` is None where it is trained."""
 
     requests: list[Request]
     examples: list[Example]
@@ -101,7 +101,7 @@ class Batch:
 
 
 def draw_sigma(batch: int, flow: Flow, g: torch.Generator, *, one_step: bool) -> Tensor:
-    """Sigma (B,) in (0, 1] as `flow` says: often 1 for what is done in one step, else drawn."""
+    """Draw sigma (B,) in (0, 1] as `flow` says: often 1 for what is done in one step."""
     if flow.sigma == "uniform":
         sigma = 1 - torch.rand(batch, generator=g)
     else:

@@ -1,5 +1,4 @@
-"""The trainings in order: `vae`, `image-encoder`, `segmenter`, `relevance`, `effects`, `inpainter`, `generator`, `sft`,
-`grpo`, `detail`; then `export`, if embedded.
+"""Run the trainings, one function each, in the order of this file; then export embedded weights.
 
 Each keeps its checkpoints and logs below the run's folder and leaves its averaged weights there as `NAME.pt`; what is
 for the published layout lies ready in a folder of its name. A stage that was interrupted goes on where its last
@@ -59,7 +58,7 @@ NO_WORDS = "--words is needed, unless the recipe starts from weights"
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: its recipe, the folder it lives in, where it says how it goes, and its processes.
+    """Describe a training run: its recipe, the folder it lives in, where it says how it goes, and its processes.
 
     `loras` are files with their strengths, merged into the weights that it starts from. `lpips` says
     whether LPIPS is the perceptual distance, in place of the features that the package has.
@@ -261,7 +260,7 @@ def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
 
 
 def _write(run: Run, name: str, trained: sft.Trained) -> None:
-    """For the published layout: the adapters, or the transformer of weights that are no embedded ones."""
+    """Write the published layout: the adapters, or the transformer of weights that are no embedded ones."""
     if run.recipe.lora:
         lora.save(trained.transformer, run.recipe.lora, run.folder / name / lora.FILE, run.group)
     elif trained.context is None and name == "sft":

@@ -1,4 +1,4 @@
-"""From packs to triplets: a foreground, a background, and the scene that shows both.
+"""Make triplets of packs: a foreground, a background, and the scene that shows both.
 
 A photograph with a matte gives a triplet without a background; a foreground put over another picture gives all three.
 """
@@ -24,7 +24,7 @@ from .packs import Picture
 
 @dataclass(frozen=True)
 class Triplet:
-    """Images in [0, 1] of one canvas: `foreground` (4, h, w) straight, `scene` and `background` (3, h, w), sRGB.
+    """Hold images in [0, 1] of one canvas: `foreground` (4, h, w) straight, `scene`, `background` (3, h, w), sRGB.
 
     `weight` (1, h, w) is what alpha counts in a loss: less than 1 where a drawn mask is not sure of its outline.
     """
@@ -67,7 +67,7 @@ class Mix:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two named objects in a `scene` (3, h, w); `alphas` (2, h, w) are what each covers of it."""
+    """Hold two named objects in a `scene` (3, h, w); `alphas` (2, h, w) are what each covers of it."""
 
     scene: Tensor
     labels: tuple[str, str]
@@ -143,7 +143,7 @@ def close_up(planes: np.ndarray, g: torch.Generator) -> np.ndarray:
 
 
 def _built(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generator) -> Triplet:
-    """A view of a triplet that was built, the same of all its pictures."""
+    """Draw a triplet that was built, all its pictures in one view."""
     shards = material.triplets
     assert shards is not None
 
@@ -160,7 +160,7 @@ def _built(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generat
 
 
 def draw_alone(material: Material, size: tuple[int, int], g: torch.Generator) -> Triplet:
-    """A cut-out on nothing, as it was drawn: what its name is to bring forth."""
+    """Draw a cut-out on nothing, as its name is to bring it forth."""
     picture = material.cutouts[choice(g, len(material.cutouts))]
     rgba = view(picture.rgba, size, ALONE, g, fit="contain")
     label = named(picture.label) if chance(g, 0.5) else picture.label
@@ -230,7 +230,7 @@ def _backdrop(material: Material, mix: Mix, size: tuple[int, int], g: torch.Gene
 
 
 def _plain(size: tuple[int, int], g: torch.Generator) -> Tensor:
-    """A wall, a table or a sheet of paper: one colour that goes over into another, often light, with a little grain."""
+    """Draw a wall, a table or a sheet of paper: one colour that goes over into another, with a little grain."""
     h, w = size
     first = torch.rand(3, generator=g) if chance(g, 0.5) else torch.full((3,), uniform(g, 0.7, 1))
     second = (first + torch.randn(3, generator=g) * 0.12).clamp(0, 1)
@@ -247,7 +247,7 @@ def _other(material: Material, picture: Picture, g: torch.Generator) -> Picture 
 
 
 def _places(g: torch.Generator) -> tuple[Geometry, Geometry]:
-    """Two places beside each other, or one above the other, with little overlap."""
+    """Draw two places beside each other, or one above the other, with little overlap."""
     along, across = uniform(g, 0.35, 0.6), uniform(g, -0.2, 0.2)
     centre = (along, across) if chance(g, 0.7) else (across, along)
     places = replace(BESIDE, centre=centre), replace(BESIDE, centre=(-centre[0], -centre[1]))

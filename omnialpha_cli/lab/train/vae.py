@@ -1,4 +1,4 @@
-"""Training of the alpha-aware VAE of the published architecture (AlphaVAE, arXiv 2507.09308).
+"""Train the alpha-aware VAE of the published architecture (AlphaVAE, arXiv 2507.09308).
 
 An RGB autoencoder, made to start as one whose alpha is opaque, learns alpha from RGBA pictures. The discriminator is
 trained along, in the same pass: each network gets the gradients of its own loss alone.
@@ -28,7 +28,7 @@ SHOWN = 4  # validation pictures
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the terms; `adversarial` multiplies the one that adapts. `flatten` is a share of the pictures.
+    """Hold weights of the terms; `adversarial` multiplies the one that adapts. `flatten` is a share of the pictures.
 
     `backgrounds` are the greys in [−1, 1] of the perceptual term: black and white, as the paper says.
     """
@@ -44,7 +44,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures (B, 4, S, S) in [−1, 1] and the posterior's noise (B, C, S/8, S/8)."""
+    """Hold pictures (B, 4, S, S) in [−1, 1] and the posterior's noise (B, C, S/8, S/8)."""
 
     step: int
     rgba: Tensor
@@ -52,7 +52,7 @@ class Batch:
 
 
 class TrainedVAE(nn.Module):
-    """What the optimiser sees: the VAE and its discriminator."""
+    """Hold what the optimiser is given: the VAE and its discriminator."""
 
     def __init__(self, vae: AlphaVAE):
         super().__init__()
@@ -61,7 +61,7 @@ class TrainedVAE(nn.Module):
 
 
 def draw_picture(material: Material, size: int, flatten: float, g: torch.Generator) -> Tensor:
-    """RGBA (4, S, S) in [−1, 1]: a foreground, or, by the share `flatten`, one put on a flat colour."""
+    """Draw RGBA (4, S, S) in [−1, 1]: a foreground, or, by the share `flatten`, one put on a flat colour."""
     rgba = draw_triplet(material, MIX, (size, size), g).foreground
     if chance(g, flatten):
         colour = torch.tensor([LEVELS[choice(g, len(LEVELS))] for _ in range(3)])[:, None, None]
@@ -129,7 +129,7 @@ def sample(posterior: Posterior, noise: Tensor) -> Tensor:
 
 
 def to_reference(vae: AlphaVAE, reference: AlphaVAE, rgba: Tensor) -> Tensor:
-    """KL of the posteriors of flat composites, over black and over white, to the initial VAE's: a scalar."""
+    """Return the KL of posteriors of flat composites, over black and over white, to the initial VAE's: a scalar."""
     flat = torch.cat([composite(rgba, b) for b in REFERENCE_BACKGROUNDS])  # (2B, 3, H, W)
     flat = torch.cat((flat, torch.ones_like(flat[:, :1])), dim=1)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The terms of the alpha-aware VAE's loss (AlphaVAE, arXiv 2507.09308), each a plain function.
+"""Compute the terms of the alpha-aware VAE's loss (AlphaVAE, arXiv 2507.09308), each by a plain function.
 
 RGBA is (B, 4, H, W) in [−1, 1], so alpha a = (channel + 1) / 2 is in [0, 1]. Posteriors are (mean, log-variance), both
 (B, C, h, w). As in the published training, terms are summed over pixels or latents and averaged over pictures.
@@ -25,13 +25,13 @@ def premultiplied(rgba: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def composite(rgba: Tensor, background: float) -> Tensor:
-    """Over a grey background in [−1, 1]: RGB (B, 3, H, W)."""
+    """Composite over a grey background in [−1, 1]: RGB (B, 3, H, W)."""
     colour, alpha = premultiplied(rgba)
     return colour + (1 - alpha) * background
 
 
 def expected_error(target: Tensor, made: Tensor) -> Tensor:
-    """Expected squared error of the composite over a random background b, summed over pixels: a scalar.
+    """Return the expected squared error of the composite over a random background b, summed over pixels: a scalar.
 
     With P = a·rgb − â·rgb̂ and Δ = a − â the composites differ by P − Δ·b, so the expectation is
     P² − 2 E[b]·P·Δ + E[b²]·Δ².
@@ -49,13 +49,13 @@ def perceptual_error(target: Tensor, made: Tensor, distance: Distance, backgroun
 
 
 def kl_to_normal(posterior: Posterior) -> Tensor:
-    """KL(q ‖ N(0, I)), summed over latents: a scalar."""
+    """Return KL(q ‖ N(0, I)), summed over latents: a scalar."""
     mean, logvar = posterior
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum() / len(mean)
 
 
 def kl_between(posterior: Posterior, reference: Posterior) -> Tensor:
-    """KL(q ‖ q_ref) of diagonal normals, summed over latents: a scalar."""
+    """Return KL(q ‖ q_ref) of diagonal normals, summed over latents: a scalar."""
     (mean, logvar), (ref_mean, ref_logvar) = posterior, reference
     squares = ((mean - ref_mean).square() + logvar.exp()) / ref_logvar.exp()
     return 0.5 * (squares - 1 - logvar + ref_logvar).sum() / len(mean)

@@ -1,4 +1,4 @@
-"""The word table of the embedded context: a pretrained word-piece table, pruned to the pieces that captions use."""
+"""Prune a pretrained word-piece table to the pieces that captions use, for the embedded context."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ TABLE_KEY = "embeddings.word_embeddings.weight"
 
 
 def prune(source: Path, size: int, texts: Iterable[str]) -> tuple[Tokenizer, Tensor]:
-    """A BERT-style model folder (`tokenizer.json`, `model.safetensors`) → a tokenizer of `size` pieces and its table.
+    """Return a tokenizer of `size` pieces and its table, from a BERT-style model's folder.
 
     Kept are: every single character, every piece that `texts` use, then the pieces with the lowest ids, which in such
     vocabularies are the most frequent. Table (size, word_dim), rows of unit norm.

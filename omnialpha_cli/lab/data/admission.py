@@ -1,4 +1,4 @@
-"""What is kept: a triplet that holds together, with an object that is there.
+"""Decide what is kept: a triplet that holds together, with an object that is there.
 
 All measures are taken of the pixels as they will be written.
 """
@@ -28,7 +28,7 @@ def composed(foreground: Bytes, effects: Bytes | None, background: Bytes) -> Flo
 
 
 def fault(foreground: Bytes, effects: Bytes | None, background: Bytes | None, scene: Bytes) -> str | None:
-    """Why a triplet is not kept, in a word; None where it is.
+    """Return why a triplet is not kept, in a word; None where it is.
 
     `empty`, `faint` or `full`: of the alpha. `composite`: the layers do not make up the scene. `unseen`: the scene
     shows hardly anything of the object. A photograph, which has no background, is judged by its alpha alone.
@@ -46,7 +46,7 @@ def fault(foreground: Bytes, effects: Bytes | None, background: Bytes | None, sc
 
 
 def fault_of_pair(mask: Mask, effect: Mask | None, background: Bytes, scene: Bytes) -> str | None:
-    """The same for a scene that was taken with an object and without.
+    """Return why a scene that was taken with an object and without is not kept; None where it is.
 
     `composite`: apart from object and effect, both show the same, but for noise and a little drift.
     """

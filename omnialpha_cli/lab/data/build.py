@@ -17,7 +17,7 @@ from .shards import Sample, write_shard
 
 
 class Stop(Protocol):
-    """Something that another thread or process may set."""
+    """Tell whether another thread or process asks to stop."""
 
     def is_set(self) -> bool:
         """Tell whether it was."""
@@ -25,7 +25,7 @@ class Stop(Protocol):
 
 @dataclass(frozen=True)
 class Built:
-    """One shard: what was kept and how often which fault was met. `skipped` tells that it was there already."""
+    """Describe a shard: what was kept, and how often which fault was met. `skipped` tells that it was there already."""
 
     path: Path
     kept: int = 0
@@ -35,7 +35,7 @@ class Built:
 
 
 class Stopped(Exception):
-    """The run was asked to stop."""
+    """Report that the run was asked to stop."""
 
 
 def build(
@@ -116,7 +116,7 @@ def _in_processes(plan: Plan, missing: list[tuple[Path, range]], workers: int, s
 
 
 def _finished(waiting: set[Any]) -> list[Any]:
-    """Those that are done within a second."""
+    """Return the futures that are done within a second."""
     try:
         return [next(as_completed(waiting, timeout=1.0))]
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""What a triplet shows, in words: its foreground, its background, and the scene.
+"""Describe a triplet in words: its foreground, its background, and the scene.
 
 A picture's own words (a label, a caption beside it) come first; without any, a background is described by what can be
 measured of it, and a foreground has none.
@@ -30,7 +30,7 @@ COLOURS: dict[str, tuple[float, float, float]] = {
 
 @dataclass(frozen=True)
 class Captions:
-    """Words for each of the three; "" where nothing is known."""
+    """Hold words for foreground, background and scene; "" where nothing is known."""
 
     foreground: str
     background: str
@@ -58,14 +58,14 @@ def named(label: str) -> str:
 
 
 def setting(words: str) -> str:
-    """Words for a background: a bare word or two become a scene, more stay as they are."""
+    """Make a scene of a bare word or two for a background; more stay as they are."""
     if not words or ARTICLES.match(words) or len(words.split()) > 2:
         return words
     return named(f"{words} scene")
 
 
 def describe(background: Tensor) -> str:
-    """A background (3, h, w) by what can be measured: its lightness, its colour, and whether it is blurred or plain."""
+    """Describe a background (3, h, w) by its lightness, its colour, and whether it is blurred or plain."""
     mean = background.mean((1, 2))
     light, *chroma = opponent(mean[:, None, None]).flatten().tolist()
     tone = "dark" if light < 0.25 else "bright" if light > 0.7 else ""

@@ -1,4 +1,4 @@
-"""Whether a data set is what its schema says."""
+"""Check that a data set is what its schema says."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from .shards import FIELDS, MODES, REQUIRED, Sample, Shards
 
 
 def check_all(path: Path) -> Iterator[tuple[str, str | None]]:
-    """For every sample its name and what is wrong with it, or None."""
+    """Yield the name of every sample and what is wrong with it, or None."""
     shards = Shards(path)
     for number in range(len(shards)):
         try:

@@ -1,4 +1,4 @@
-"""`omnialpha data`: build triplets to train on, check them, and look at them."""
+"""Run `omnialpha data`: build triplets to train on, check them, and look at them."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def _places(name: str, help: str) -> Any:
 # fmt: off
 @dataclass(frozen=True)
 class SourceOptions:
-    """What is built from."""
+    """Choose what is built from."""
 
     photos: Annotated[list[Path] | None, _places("--photos", "Photographs with mattes")] = None
     cutouts: Annotated[list[Path] | None, _places("--cutouts", "Cut-outs, pictures with alpha")] = None
@@ -46,7 +46,7 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What is built, and how."""
+    """Choose what is built, and how."""
 
     output: Annotated[Path, option(
         "--output", "-o", panel=OUTPUT, metavar="DIR", help="Folder for the shards.")] = Path("triplets")

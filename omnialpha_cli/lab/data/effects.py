@@ -1,4 +1,4 @@
-"""What an object does to its surroundings: shadows, reflections, light. A layer between background and foreground.
+"""Draw what an object does to its surroundings: shadows, reflections, light, a layer between background and foreground.
 
 As a straight RGBA layer it lies over the clean background, and under the object: object over effects over background is
 the scene, exactly.
@@ -15,20 +15,20 @@ from ...imaging.composite import layered, over
 from ..train.augment import blur, chance, uniform
 from .noise import smooth, warped
 
-SEEN, SEEN_AREA = 0.06, 0.002
+VISIBLE, VISIBLE_AREA = 0.06, 0.002  # a change of colour, and the share of the picture that has to have it
 NIGHT = 0.25  # how much of the background's mean colour is left in a shadow's
 
 
 @dataclass(frozen=True)
 class Effects:
-    """The layer (4, h, w), and what is in it: words such as "shadow"."""
+    """Hold the layer (4, h, w), and what is in it: words such as "shadow"."""
 
     layer: Tensor
     names: tuple[str, ...]
 
 
 def draw_effects(foreground: Tensor, background: Tensor, stands: bool, g: torch.Generator) -> Effects | None:
-    """Effects of a straight RGBA `foreground` (4, h, w) on a `background` (3, h, w); None if there are none.
+    """Draw effects of a straight RGBA `foreground` (4, h, w) on a `background` (3, h, w); None if there are none.
 
     What stands casts its shadow on the ground and may be mirrored in it; what does not throws it on what is behind.
     """
@@ -48,13 +48,13 @@ def draw_effects(foreground: Tensor, background: Tensor, stands: bool, g: torch.
 
 
 def is_visible(effects: Effects, foreground: Tensor, background: Tensor) -> bool:
-    """Whether effects show beside the object: a change of more than `SEEN` on more than `SEEN_AREA` of the picture."""
+    """Tell whether effects show beside the object: more than `VISIBLE` on more than `VISIBLE_AREA` of the picture."""
     change = (over(effects.layer, background) - background).abs().amax(0) * (1 - foreground[3])
-    return float((change > SEEN).float().mean()) > SEEN_AREA
+    return float((change > VISIBLE).float().mean()) > VISIBLE_AREA
 
 
 def base_of(alpha: Tensor) -> int | None:
-    """The row on which an object (1, h, w) stands: its lowest solid one. None where there is no object."""
+    """Return the row on which an object (1, h, w) stands: its lowest solid one. None where there is no object."""
     strongest = float(alpha.max())
     solid = (alpha[0] > 0.4 * strongest).float().sum(1)
     rows = torch.nonzero(solid >= 2)
@@ -93,7 +93,7 @@ def contact_shadow(alpha: Tensor, base: int, g: torch.Generator) -> Tensor:
 
 
 def ground_shadow(alpha: Tensor, base: int, g: torch.Generator) -> Tensor:
-    """The outline (1, h, w) laid on the ground by a low light: sheared, flattened, softer and fainter farther away."""
+    """Lay the outline (1, h, w) on the ground as a low light does: sheared, flat, softer and fainter farther away."""
     _, h, w = alpha.shape
     short = min(h, w)
     backward = chance(g, 0.7)  # the light comes from the viewer's side: the shadow falls away from them

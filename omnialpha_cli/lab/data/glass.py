@@ -1,4 +1,4 @@
-"""Glass: vessels turned on a lathe, and objects made to look like glass.
+"""Draw glass: vessels turned on a lathe, and objects made to look like glass.
 
 A vessel's alpha follows how much glass a ray passes (Beer and Lambert) and how much its surface mirrors at that angle
 (Fresnel, after Schlick). Nothing is refracted: what is behind has to stay the background itself.
@@ -53,7 +53,7 @@ LIQUIDS: dict[str, tuple[float, float, float]] = {
 
 
 def draw_vessel(side: int, g: torch.Generator) -> tuple[Tensor, str]:
-    """A vessel of glass as a straight RGBA layer (4, side, side), standing on the lower edge, and what it is called."""
+    """Draw a vessel of glass as a straight RGBA layer (4, side, side), standing on the lower edge, and its name."""
     kind = list(VESSELS)[choice(g, len(VESSELS))]
     tint = list(TINTS)[choice(g, len(TINTS))]
     top, foot = 0.06 * side, 0.97 * side
@@ -87,7 +87,7 @@ def draw_vessel(side: int, g: torch.Generator) -> tuple[Tensor, str]:
 
 
 def make_glass(layer: Tensor, g: torch.Generator) -> Tensor:
-    """A straight RGBA layer (4, h, w) as if it were of coloured glass: thin in the middle, with rims and lights."""
+    """Make a straight RGBA layer (4, h, w) look like coloured glass: thin in the middle, with rims and lights."""
     alpha = layer[3:]
     short = min(alpha.shape[1:])
     dome = sum(blur(alpha, short * r) for r in (0.02, 0.05, 0.1)) / 3 * alpha  # higher where far from the outline
@@ -159,7 +159,7 @@ def _liquid(
 
 
 def _rim(radius: Tensor, x: Tensor, rows: Tensor, top: float, wall: float, flat: float) -> Tensor:
-    """The opening as an ellipse, seen from a little above."""
+    """Draw the opening as an ellipse, from a little above."""
     wide = radius[(rows > top).nonzero()[0, 0]]
     high = wide * flat
     centre = top + high
@@ -170,7 +170,7 @@ def _rim(radius: Tensor, x: Tensor, rows: Tensor, top: float, wall: float, flat:
 
 
 def _windows(u: Tensor, rows: Tensor, top: float, foot: float, g: torch.Generator) -> Tensor:
-    """Reflections of windows: bright bands that follow the outline, and a fainter one on the other side."""
+    """Draw reflections of windows: bright bands that follow the outline, and a fainter one on the other side."""
     part = ((rows - top) / (foot - top))[:, None]
     light = torch.zeros_like(u)
     side = 1 if chance(g, 0.5) else -1

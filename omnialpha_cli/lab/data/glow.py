@@ -1,4 +1,4 @@
-"""Light: orbs, sparks, beams, and a halo around an object.
+"""Draw light: orbs, sparks, beams, and a halo around an object.
 
 Light adds to what is behind it. As a straight layer it is its brightest channel as alpha, and the colour that gives:
 over black it is the light itself, over white it vanishes, as light does on film that is white already.
@@ -34,14 +34,14 @@ def draw_hue(g: torch.Generator) -> tuple[str, Tensor]:
 
 
 def as_layer(light: Tensor) -> Tensor:
-    """Light (3, h, w), from 0 up, as a straight RGBA layer (4, h, w)."""
+    """Convert light (3, h, w), from 0 up, to a straight RGBA layer (4, h, w)."""
     light = 1 - torch.exp(-light)  # film saturates
     alpha = light.amax(0, keepdim=True)
     return torch.cat((light / alpha.clamp(min=1e-4), alpha))
 
 
 def draw_glow(side: int, g: torch.Generator) -> tuple[Tensor, str]:
-    """Light as a straight RGBA layer (4, side, side), and what it is called."""
+    """Draw light as a straight RGBA layer (4, side, side), and its name."""
     name, hue = draw_hue(g)
     kind, draw = list(KINDS.items())[choice(g, len(KINDS))]
     core, halo = draw(side, g)  # (h, w) each
@@ -64,7 +64,7 @@ def _radii(side: int, y: float, x: float) -> Tensor:
 
 
 def _border(side: int) -> Tensor:
-    """1 inside, falling to 0 at the border: light must not end at the picture's edge."""
+    """Return 1 inside, falling to 0 at the border: light must not end at the picture's edge."""
     away = torch.minimum(torch.arange(side) + 0.5, side - torch.arange(side) - 0.5) / side
     ramp = (away / 0.18).clamp(0, 1)
     ramp = ramp * ramp * (3 - 2 * ramp)

@@ -11,7 +11,7 @@ MIN_SPREAD = 0.02  # below, a picture is flat, and its contrast is no measure
 
 
 def harmonise(foreground: Tensor, background: Tensor, g: torch.Generator) -> Tensor:
-    """Pull the statistics of a straight RGBA `foreground` (4, h, w) towards those of the `background` (3, h, w) there.
+    """Pull the statistics of a straight RGBA `foreground` (4, h, w) towards those of the `background` (3, h, w).
 
     Mean and spread of lightness, and mean of colour, each by a random part, after Reinhard et al., "Color Transfer
     between Images" (2001), in a space of lightness and two differences.
@@ -56,7 +56,7 @@ def from_opponent(planes: Tensor) -> Tensor:
 
 
 def statistics(planes: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted mean and standard deviation of each plane, (3, 1, 1)."""
+    """Return the weighted mean and standard deviation of each plane, (3, 1, 1)."""
     total = weight.sum().clamp(min=1e-6)
     mean = (planes * weight).sum((1, 2), keepdim=True) / total
     spread = ((planes - mean).square() * weight).sum((1, 2), keepdim=True) / total

@@ -1,4 +1,4 @@
-"""The folders that people have: a table of layouts, and plain ones.
+"""Find pictures in the folders that people have: a table of layouts, and plain ones.
 
 A tar archive counts as a folder. Each layout names its folders by role; files belong together that have the same path
 below them, without ending.
@@ -23,10 +23,10 @@ OPAQUE = (".jpg", ".jpeg", ".bmp")  # formats without alpha
 
 @dataclass(frozen=True)
 class Layout:
-    """`folders` by role; those in `optional` may be missing. `labels` is a pattern of a JSON file, as RefMatte has it.
+    """Describe a layout: `folders` by role; those in `optional` may be missing. `labels` is a pattern of a JSON file.
 
-    `split` holds where no folder above is called train, validation or test; the pictures' `label` where no file tells
-    one.
+    `labels` is as RefMatte has it. `split` holds where no folder above is called train, validation or test; the
+    pictures' `label` where no file tells one.
     """
 
     name: str
@@ -60,7 +60,7 @@ LAYOUTS = (
 
 @dataclass(frozen=True)
 class Found:
-    """What a place holds: `layout` is a name of the table, "plain", or "OBER" for its tables."""
+    """Hold what a place has: `layout` is a name of the table, "plain", or "OBER" for its tables."""
 
     path: Path
     layout: str
@@ -81,7 +81,7 @@ WANTED: dict[Kind, str] = {
 
 
 def find(path: Path, kind: Kind) -> Found:
-    """All pictures of one kind at a folder or a tar. UsageError where there are none, naming what is there instead."""
+    """Find all pictures of one kind in a folder or a tar. Raises UsageError where there are none, and says what is."""
     tree = read_tree(path)
     folders = folders_of(tree)
     own = next((name for name in reversed(path.resolve().parts[-2:]) if name.lower() in SPLIT_NAMES), "")
@@ -127,7 +127,7 @@ def _labels(tree: Tree, root: str, pattern: str) -> str | None:
 
 
 def _by_layout(tree: Tree, root: str, layout: Layout, split: Split) -> tuple[list[Entry], int]:
-    """The entries below one root, which is "" or ends in a slash, and how many pictures lack a part."""
+    """Return the entries below one root, which is "" or ends in a slash, and how many pictures lack a part."""
     files = {role: below(tree, root + name, layout.suffix) for role, name in layout.folders.items()}
     if layout.labels is not None:
         return _by_labels(tree, root, layout, files, split)
@@ -147,7 +147,7 @@ def _by_layout(tree: Tree, root: str, layout: Layout, split: Split) -> tuple[lis
 def _by_labels(
     tree: Tree, root: str, layout: Layout, files: Mapping[str, Mapping[str, Place]], split: Split
 ) -> tuple[list[Entry], int]:
-    """RefMatte: a matte is named by the object, and a JSON file tells the picture that it belongs to, and its words."""
+    """Read RefMatte: a matte has its object's name, and a JSON file tells its picture and its words."""
     name = _labels(tree, root, layout.labels or "")
     assert name is not None
     try:
@@ -170,7 +170,7 @@ def _by_labels(
 
 
 def _from_tables(tree: Tree) -> list[Entry]:
-    """OBER as published: Parquet tables of `input`, `gt`, `object_mask` and `object_effect_mask`."""
+    """Read OBER as published: Parquet tables of `input`, `gt`, `object_mask` and `object_effect_mask`."""
     roles = {"picture": "input", "background": "gt", "mask": "object_mask", "effect": "object_effect_mask"}
     entries = []
     for name, place in tree.items():
@@ -232,7 +232,7 @@ def _confidence(name: str, row: Mapping[str, str]) -> float:
 
 
 def _split(name: str, otherwise: Split) -> Split:
-    """By the nearest folder above that is called so, such as `Training_set`, `val2017` or `validation`."""
+    """Return the split that the nearest folder above names, such as `Training_set`, `val2017` or `validation`."""
     for part in reversed(name.split("/")[:-1]):
         if match := re.fullmatch(r"(train|val|test)(ing|id|idation)?([^a-z].*)?", part.lower()):
             return "train" if match[1] == "train" else "val"

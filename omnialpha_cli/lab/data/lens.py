@@ -1,4 +1,4 @@
-"""What a lens and a shutter do: defocus and motion blur, on pictures and on layers."""
+"""Blur as a lens and a shutter do: defocus and motion, on pictures and on layers."""
 
 import math
 
@@ -18,7 +18,7 @@ def disc(radius: float) -> Tensor:
 
 
 def streak(length: float, angle: float, bend: float = 0.0) -> Tensor:
-    """The kernel (k, k) of a movement over `length` pixels in a direction, along an arc where `bend` is not 0."""
+    """Return the kernel (k, k) of a movement over `length` pixels in a direction; `bend` makes it an arc."""
     reach = math.ceil(length / 2) + 2
     kernel = torch.zeros(2 * reach + 1, 2 * reach + 1)
     for t in torch.linspace(-0.5, 0.5, 8 * reach).tolist():
@@ -36,7 +36,7 @@ def draw_streak(longest: float, g: torch.Generator) -> Tensor:
 
 
 def blurred(image: Tensor, kernel: Tensor) -> Tensor:
-    """A picture (C, h, w) convolved with a kernel (k, k); beyond its borders it goes on as it ends there."""
+    """Convolve a picture (C, h, w) with a kernel (k, k); beyond its borders it goes on as it ends."""
     reach = kernel.shape[0] // 2
     padded = F.pad(image[None], (reach, reach, reach, reach), mode="replicate")[0]  # (C, h + 2r, w + 2r)
     size = (padded.shape[1], padded.shape[2])
@@ -47,7 +47,7 @@ def blurred(image: Tensor, kernel: Tensor) -> Tensor:
 
 
 def blurred_layer(layer: Tensor, kernel: Tensor) -> Tensor:
-    """A straight RGBA layer (4, h, w) convolved as light is: premultiplied, so that hidden colours do not leak."""
+    """Convolve a straight RGBA layer (4, h, w) as light is: premultiplied, so that hidden colours do not leak."""
     alpha = layer[3:]
     premultiplied = blurred(torch.cat((layer[:3] * alpha, alpha)), kernel)
     spread = premultiplied[3:]

@@ -50,7 +50,7 @@ def seeded(seed: int, index: int, attempt: int) -> torch.Generator:
 
 
 def hints(alpha: Bytes, g: torch.Generator) -> dict[str, Bytes]:
-    """Trimap, mask and rough mask (H, W) of an alpha (H, W)."""
+    """Make trimap, mask and rough mask (H, W) of an alpha (H, W)."""
     soft = torch.from_numpy(alpha.copy())[None].float() / 255
     planes = {"trimap": trimap(soft, g), "mask": (soft > 0.5).float(), "rough-mask": rough_mask(soft, g)}
     return {name: (plane[0] * 255).round().byte().numpy() for name, plane in planes.items()}

@@ -1,4 +1,4 @@
-"""Random fields: smooth, or with detail at several scales."""
+"""Draw random fields: smooth, or with detail at several scales."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ def smooth(size: tuple[int, int], cell: float, g: torch.Generator) -> Tensor:
 
 
 def fractal(size: tuple[int, int], cell: float, g: torch.Generator, octaves: int = 5, gain: float = 0.55) -> Tensor:
-    """A field (h, w) in [0, 1] with detail from `cell` pixels down, an octave each time finer and `gain` weaker."""
+    """Draw a field (h, w) in [0, 1] with detail from `cell` pixels down, each octave finer and `gain` weaker."""
     field = torch.zeros(size)
     weight = 1.0
     for octave in range(octaves):
@@ -27,7 +27,7 @@ def fractal(size: tuple[int, int], cell: float, g: torch.Generator, octaves: int
 
 
 def warped(field: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
-    """Planes (C, h, w) read `dx`, `dy` (h, w) pixels away from where each pixel is, mirrored at the borders."""
+    """Read planes (C, h, w) `dx`, `dy` (h, w) pixels away from each pixel, mirrored at the borders."""
     _, h, w = field.shape
     y, x = torch.meshgrid(torch.arange(h) + 0.5, torch.arange(w) + 0.5, indexing="ij")
     grid = torch.stack(((x + dx) / w * 2 - 1, (y + dy) / h * 2 - 1), -1)

@@ -1,4 +1,4 @@
-"""Where an object goes, and how large: on the ground, or anywhere; cut by the frame where it was cut before."""
+"""Place objects, and scale them: on the ground, or anywhere; cut by the frame where they were cut before."""
 
 from dataclasses import dataclass, replace
 
@@ -10,12 +10,12 @@ from ..train.augment import Geometry, uniform, view
 
 VISIBLE = 25  # of 255: alpha from which a pixel counts as the object's
 CUT = 0.02  # of a border: with more than that of a photograph's subject on it, the frame cuts the subject
-CUT_OUT = 0.3  # the same of a cut-out
+CUT_OUT = 0.3  # of a border of a cut-out
 
 
 @dataclass(frozen=True)
 class Cuts:
-    """The sides at which the frame of its picture cut an object."""
+    """Hold the sides at which the frame of its picture cut an object."""
 
     top: bool = False
     bottom: bool = False
@@ -79,5 +79,5 @@ def put(
 
 
 def mirrored(rgba: np.ndarray, cuts: Cuts) -> tuple[np.ndarray, Cuts]:
-    """Both, left and right exchanged."""
+    """Exchange left and right in a picture and its cuts."""
     return rgba[:, ::-1], replace(cuts, left=cuts.right, right=cuts.left)

@@ -1,4 +1,4 @@
-"""What is to be built: the settings, and which sample is made of what. And whether a folder holds that already."""
+"""Plan what is to be built: the settings, which sample is made of what, and whether a folder holds that already."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from .synthesis import Pool
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the pixels. `count` is of composed samples, `size` the longer side, `made` their made share."""
+    """Hold what decides the pixels. `count` is of composed samples, `size` the longer side, `made` their made share."""
 
     count: int = 1000
     size: int = 512
@@ -27,7 +27,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """The samples in order: photographs and pairs as they are, then composed ones."""
+    """Hold the samples in order: photographs and pairs as they are, then composed ones."""
 
     settings: Settings
     photos: tuple[Entry, ...]
@@ -54,7 +54,7 @@ def make_plan(
     cutouts: list[Found],
     backgrounds: list[Found],
 ) -> Plan:
-    """Everything of the split. UsageError where nothing can be made of what there is."""
+    """Plan everything of the split. Raises UsageError where nothing can be made of the sources."""
 
     def of(found: list[Found]) -> tuple[Entry, ...]:
         return tuple(entry for one in found for entry in one.of(settings.split))

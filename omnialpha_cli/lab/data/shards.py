@@ -82,7 +82,7 @@ def json_schema() -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """`pictures` by the names of `FILES`, uint8 (H, W) or (H, W, C); the rest is the record."""
+    """Hold a sample: `pictures` by the names of `FILES`, uint8 (H, W) or (H, W, C); the rest is the record."""
 
     pictures: Mapping[str, Bytes]
     index: int
@@ -150,10 +150,10 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 class Shards:
-    """The samples of one data set, read one by one, in any order: a folder of shards, or one of them."""
+    """Read the samples of one data set, one by one, in any order: a folder of shards, or one of them."""
 
     def __init__(self, path: Path, *, training: bool = False):
-        """UsageError where there are no shards, or, for `training`, where they are held out or some are missing."""
+        """Open the shards. Raises UsageError for none, and, for `training`, for held-out or missing ones."""
         paths = sorted(path.glob("*.tar")) if path.is_dir() else [path]
         self.path = path
         self._files: list[dict[str, Member]] = []
@@ -168,7 +168,7 @@ class Shards:
             raise UsageError(f"{path} is of the split {split}, which training leaves out")
 
     def _refuse_part(self, count: int) -> None:
-        """Half a data set is not a smaller one: photographs come first, and composed triplets after them."""
+        """Refuse half a data set, which is not a smaller one: photographs come first, composed triplets after them."""
         told = read_dataset(self.path)
         if told.get("schema") == SCHEMA and count < (whole := -(-told["samples"] // told["shard_size"])):
             raise UsageError(
@@ -198,7 +198,7 @@ class Shards:
         return record
 
     def read(self, number: int, names: Iterable[str] = FILES) -> Sample:
-        """A sample with those of its pictures that are named. Raises ItemError where it is damaged."""
+        """Read a sample with the pictures in `names`. Raises ItemError where it is damaged."""
         record, files = self.record(number), self._files[number]
         pictures = {name: decode(files[f"{name}.png"], MODES[name]) for name in names if f"{name}.png" in files}
         rest = {name: record[name] for name in FIELDS if name not in ("schema", "size", "captions")}

@@ -1,4 +1,4 @@
-"""A sheet of triplets, to be looked at."""
+"""Draw a sheet of triplets, to be looked at."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ TRIPLETS_IN_A_ROW = 2
 
 
 def draw_triplets(path: Path, count: int) -> bytes:
-    """So many triplets, evenly spread over a data set, as JPEG."""
+    """Draw so many triplets, evenly spread over a data set, as JPEG."""
     shards = Shards(path)
     count = min(count, len(shards))
     rows = []

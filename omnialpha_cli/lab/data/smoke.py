@@ -1,4 +1,4 @@
-"""Smoke, steam and flames: a plume of warped noise, lit from a side, with soft thresholds."""
+"""Draw smoke, steam and flames: a plume of warped noise, lit from a side, with soft thresholds."""
 
 import math
 
@@ -24,7 +24,7 @@ FLAME = torch.tensor([[0.55, 0.05, 0.0], [0.92, 0.25, 0.02], [1.0, 0.58, 0.08], 
 
 
 def draw_smoke(side: int, g: torch.Generator) -> tuple[Tensor, str]:
-    """Smoke as a straight RGBA layer (4, side, side), and what it is called."""
+    """Draw smoke as a straight RGBA layer (4, side, side), and its name."""
     name = list(SMOKES)[choice(g, len(SMOKES))]
     lit, shade, thickness = SMOKES[name]
     rising = name != "a cloud of dust" and chance(g, 0.7)
@@ -58,14 +58,14 @@ def draw_flame(side: int, g: torch.Generator) -> tuple[Tensor, str]:
 
 
 def _coordinates(side: int) -> tuple[Tensor, Tensor]:
-    """Height above the ground in [0, 1] and place across in [−½, ½], both (side, side)."""
+    """Return the height above the ground in [0, 1] and the place across in [−½, ½], both (side, side)."""
     height = 1 - (torch.arange(side)[:, None] + 0.5) / side
     across = (torch.arange(side) + 0.5) / side - 0.5
     return height.expand(side, side), across.expand(side, side)
 
 
 def _wisps(side: int, g: torch.Generator, tall: float) -> Tensor:
-    """Noise (side, side) in [0, 1], folded by other noise into wisps; `tall` times longer than wide."""
+    """Draw noise (side, side) in [0, 1], folded by other noise into wisps; `tall` times longer than wide."""
     size = (side, side)
     base = fractal((max(8, round(side / tall)), side), side * uniform(g, 0.14, 0.28), g, octaves=6, gain=0.58)
     base = torch.nn.functional.interpolate(base[None, None], size=size, mode="bicubic", align_corners=False)[0]
@@ -77,7 +77,7 @@ def _wisps(side: int, g: torch.Generator, tall: float) -> Tensor:
 
 
 def _plume(side: int, g: torch.Generator) -> Tensor:
-    """How dense a rising column is: narrow at its foot, wider and thinner above, bent."""
+    """Return how dense a rising column is: narrow at its foot, wider and thinner above, bent."""
     height, across = _coordinates(side)
     bend = uniform(g, -0.3, 0.3) * height**1.5 + (smooth((side, side), side * 0.4, g) - 0.5) * 0.3 * height
     width = uniform(g, 0.02, 0.06) + uniform(g, 0.12, 0.26) * height ** uniform(g, 0.6, 1.2)

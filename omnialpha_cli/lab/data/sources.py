@@ -1,4 +1,4 @@
-"""Pictures where they lie: in files, in tar archives, in tables; read one by one, when they are needed."""
+"""Read pictures where they lie: in files, in tar archives, in tables; one by one, when they are needed."""
 
 import io
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ ASPECT_TOLERANCE = 0.02  # between a picture and its matte, which is then resize
 
 
 class Place(Protocol):
-    """Where bytes are."""
+    """Name where bytes are."""
 
     def read(self) -> bytes:
         """Return all of them."""
@@ -33,7 +33,7 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class File:
-    """A file of its own."""
+    """Name a file of its own."""
 
     path: Path
 
@@ -47,7 +47,7 @@ class File:
 
 @dataclass(frozen=True)
 class Member:
-    """A file within a tar archive that is not compressed."""
+    """Name a file within a tar archive that is not compressed."""
 
     path: Path
     name: str
@@ -66,7 +66,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture in a Parquet table, as Hugging Face data sets have them: a record with its `bytes`."""
+    """Name a picture in a Parquet table, as Hugging Face data sets have them: a record with its `bytes`."""
 
     path: Path
     group: int
@@ -84,7 +84,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture of a source, with what belongs to it.
+    """Describe one picture of a source, with what belongs to it.
 
     `places` by role: `picture`; of a photograph and some cut-outs `alpha`, else the picture has it; of a pair, which
     shows a scene with an object and without, `background` and `mask` (or `outside`, its inverse), perhaps `effect`, a
@@ -109,7 +109,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Picture:
-    """`rgba` uint8 (H, W, 4), straight; `label` a few words or "", `tags` other words for it.
+    """Hold a picture: `rgba` uint8 (H, W, 4), straight; `label` a few words or "", `tags` other words for it.
 
     `weights` uint8 (H, W) are what alpha counts in a loss, 255 fully (`mask_weights`); None where all of it does.
     """
@@ -129,7 +129,7 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A scene with an object and without, uint8 (H, W, 3); `mask` and `effect` (H, W) bool."""
+    """Hold a scene with an object and without, uint8 (H, W, 3); `mask` and `effect` (H, W) bool."""
 
     scene: np.ndarray
     background: np.ndarray
@@ -228,7 +228,7 @@ def _fitted(place: Place, picture: np.ndarray, longest: int | None) -> np.ndarra
 
 
 def _resized(place: Place, matte: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """The `matte` that was read from a place at its picture's size, (H, W). Raises ItemError for other proportions."""
+    """Resize a `matte` to its picture, (H, W). Raises ItemError, which names the place, for other proportions."""
     if matte.shape == picture.shape[:2]:
         return matte
     h, w = picture.shape[:2]
@@ -242,7 +242,7 @@ def _sizes(one: Place, other: Place) -> ItemError:
 
 
 def _polygons(place: Place, size: tuple[int, int]) -> np.ndarray:
-    """RORD's annotation → bool (h, w): the polygons of its movable things, whose class begins with F."""
+    """Draw RORD's annotation as bool (h, w): the polygons of its movable things, whose class begins with F."""
     import json
 
     try:

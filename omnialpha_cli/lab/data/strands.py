@@ -1,4 +1,4 @@
-"""Hair and fur: anti-aliased strands, alone or grown from an object's outline."""
+"""Draw hair and fur: anti-aliased strands, alone or grown from an object's outline."""
 
 import math
 

@@ -27,7 +27,7 @@ OVERSIZE = 2  # pictures are read at up to so many times the size of what is bui
 
 @dataclass(frozen=True)
 class Pool:
-    """What is drawn from. `size` is the longer side of what is built; `made` the share of made objects."""
+    """Hold what is drawn from. `size` is the longer side of what is built; `made` the share of made objects."""
 
     photos: Sequence[Entry]
     cutouts: Sequence[Entry]
@@ -39,7 +39,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Subject:
-    """An object (4, h, w) on its canvas, and what is known of it."""
+    """Hold an object (4, h, w) on its canvas, and what is known of it."""
 
     layer: Tensor
     label: str
@@ -50,7 +50,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Composition:
-    """Layers of one canvas, in [0, 1]: `foreground` and `effects` (4, h, w) straight, `background` (3, h, w)."""
+    """Hold layers of one canvas, in [0, 1]: `foreground` and `effects` (4, h, w) straight, `background` (3, h, w)."""
 
     foreground: Tensor
     background: Tensor
@@ -63,7 +63,7 @@ class Composition:
 
 
 def compose(pool: Pool, g: torch.Generator) -> Composition | None:
-    """One triplet's layers; None where the drawn pictures do not lend themselves. ItemError for an unreadable one."""
+    """Compose a triplet's layers; None where the drawn pictures do not suit. Raises ItemError for an unreadable one."""
     entry = pool.backgrounds[choice(g, len(pool.backgrounds))]
     picture = load(entry, OVERSIZE * pool.size)
     background, made = draw_background(picture, pool.size, g)
@@ -127,7 +127,7 @@ def draw_background(picture: Picture, longest: int, g: torch.Generator) -> tuple
 
 
 def draw_subject(pool: Pool, size: tuple[int, int], side: int, g: torch.Generator) -> Subject | None:
-    """An object from a photograph or a cut-out, placed; None where a few that were drawn do not lend themselves."""
+    """Draw an object from a photograph or a cut-out, and place it; None where none of a few suits."""
     for _ in range(PICKS):
         use_photo = bool(pool.photos) and (not pool.cutouts or chance(g, 0.6))
         entries = pool.photos if use_photo else pool.cutouts
@@ -143,7 +143,7 @@ def draw_subject(pool: Pool, size: tuple[int, int], side: int, g: torch.Generato
 
 
 def _object(rgba: np.ndarray, is_photo: bool) -> tuple[np.ndarray, Cuts] | None:
-    """A picture cropped to its object, without colours of what was behind; None where it is not whole or not sure."""
+    """Crop a picture to its object, without colours of what was behind; None where it is not whole or not sure."""
     alpha = rgba[..., 3]
     cuts, cropped = cuts_of(rgba, is_photo), trimmed(rgba)
     if cropped is None or cuts.top or cuts.count > 1 or (alpha > 127).mean() > 0.9:
@@ -155,7 +155,7 @@ def _object(rgba: np.ndarray, is_photo: bool) -> tuple[np.ndarray, Cuts] | None:
 
 
 def make_subject(pool: Pool, size: tuple[int, int], side: int, g: torch.Generator) -> Subject | None:
-    """A made object: a vessel of glass, smoke, fire, light, or a drawn object turned to glass or made translucent."""
+    """Make an object: a vessel of glass, smoke, fire, light, or a drawn object turned to glass or made translucent."""
     drawable = bool(pool.photos or pool.cutouts)
     kind = drawn({k: v for k, v in MADE.items() if drawable or k not in ("glazed", "translucent")}, g)
     if kind in ("glazed", "translucent"):

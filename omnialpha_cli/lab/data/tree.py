@@ -1,4 +1,4 @@
-"""The files at a place: of a folder, or in a tar archive, which counts as a folder."""
+"""List the files at a place: of a folder, or in a tar archive, which counts as a folder."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ def folders_of(tree: Tree) -> set[str]:
 
 
 def below(tree: Tree, folder: str, suffix: str = "") -> dict[str, Place]:
-    """Pictures and annotations below a folder, by their path there without ending, and without `suffix`."""
+    """Return pictures and annotations below a folder, by their path in it without ending, and without `suffix`."""
     found: dict[str, Place] = {}
     for name, place in tree.items():
         if name.startswith(f"{folder}/"):

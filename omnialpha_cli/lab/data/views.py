@@ -1,4 +1,4 @@
-"""Samples of a data set as training sees them: drawn, and all pictures in the same random view."""
+"""Draw samples of a data set for training, all pictures of one in the same random view."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ def draw_sample(
     geometry: Geometry,
     g: torch.Generator,
 ) -> tuple[Sample, dict[str, Tensor]]:
-    """A sample whose record is `usable`, and views of its pictures on a canvas of `size`: RGBA (4, h, w) in [0, 1]."""
+    """Draw a sample whose record is `usable`, and views of its pictures of `size`: RGBA (4, h, w) in [0, 1]."""
 
     def pick() -> tuple[int, dict[str, Any]]:
         number = choice(g, len(shards))

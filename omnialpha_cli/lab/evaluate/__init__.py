@@ -1,1 +1,1 @@
-"""How good the results are: metrics, and the sets they are measured on."""
+"""Measure how good the results are: metrics, and the sets they are measured on."""

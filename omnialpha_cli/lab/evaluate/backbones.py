@@ -1,4 +1,4 @@
-"""Networks of others that measures are defined by. Each is optional, and none is ever downloaded from here.
+"""Load networks of others that measures are defined by. Each is optional, and none is ever downloaded from here.
 
     LPIPS    the package `lpips`, on AlexNet's features         alexnet-owt-7be5be79.pth
              and, as a loss of trainings, on VGG16's            vgg16-397923af.pth
@@ -54,7 +54,7 @@ def lpips_network(trunk: Literal["alex", "vgg"], device: torch.device) -> torch.
 
 
 class LPIPS:
-    """Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (CVPR 2018).
+    """Compare two pictures by LPIPS: Zhang et al., "The Unreasonable Effectiveness of Deep Features …" (CVPR 2018).
 
     Version 0.1 on AlexNet, the package's own default and the one that papers report.
     """
@@ -66,17 +66,17 @@ class LPIPS:
 
     @classmethod
     def load(cls, device: torch.device) -> Self:
-        """With the weights that `lpips_network` finds."""
+        """Load it with the weights that `lpips_network` finds."""
         return cls(lpips_network("alex", device), device)
 
     @torch.inference_mode()
     def __call__(self, a: Array, b: Array) -> float:
-        """Of two pictures (H, W, 3) in [0, 1]: 0 if equal."""
+        """Return the distance of two pictures (H, W, 3) in [0, 1]: 0 if equal."""
         return float(self.network(*(_tensor(image[None], self.device) * 2 - 1 for image in (a, b))))
 
 
 class Inception:
-    """The network of FID, converted from the original one; pictures are scaled to 299² as it did."""
+    """Compute the features of FID by the network converted from the original one, which scales pictures to 299²."""
 
     metric = "fid"
 
@@ -85,7 +85,7 @@ class Inception:
 
     @classmethod
     def load(cls, device: torch.device) -> Self:
-        """With the weights from torch's cache."""
+        """Load it with the weights from torch's cache."""
         package = _package("torch_fidelity", "FID")
         path = cached(INCEPTION, "FID")
         read_state(path)  # the package would also run code that a file holds: one that only holds tensors has none
@@ -100,7 +100,7 @@ class Inception:
 
 
 class Clip:
-    """How well a picture goes with its words: Hessel et al., "CLIPScore" (EMNLP 2021), 2.5 · max(cos, 0)."""
+    """Score how well a picture goes with its words: Hessel et al., "CLIPScore" (EMNLP 2021), 2.5 · max(cos, 0)."""
 
     metric = "clip"
 
@@ -134,7 +134,7 @@ class Clip:
         return float(CLIP_WEIGHT * (image @ text.T).clamp(min=0).mean())
 
     def preprocess(self, pictures: Tensor) -> Tensor:
-        """(K, 3, H, W) in [0, 1] → as CLIP was trained: the short side scaled, the middle cut out, normalised."""
+        """Prepare (K, 3, H, W) in [0, 1] as CLIP was trained: the short side scaled, the middle cut out, normalised."""
         side = self.network.config.vision_config.image_size
         height, width = pictures.shape[2:]
         short = min(height, width)
@@ -177,5 +177,5 @@ def _package(name: str, what: str) -> Any:
 
 
 def _tensor(pictures: Array, device: torch.device) -> Tensor:
-    """(K, H, W, 3) → (K, 3, H, W)."""
+    """Convert (K, H, W, 3) to (K, 3, H, W)."""
     return torch.from_numpy(np.array(pictures, np.float32)).to(device).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Flat colours that pictures with alpha are laid over, so that measures made for opaque ones can judge them.
+"""Lay pictures with alpha over flat colours, so that measures made for opaque ones can judge them.
 
 The nine are those of the benchmark of Wang et al., "AlphaVAE" (arXiv 2507.09308): each measure is taken over every one,
 and the mean of the nine is reported.
@@ -25,7 +25,7 @@ COLOURS: dict[str, tuple[float, float, float]] = {
 
 
 def composites(rgba: Array) -> Array:
-    """Straight RGBA (H, W, 4) over every colour: (9, H, W, 3); (1, H, W, 3) of an opaque one, as all are the same."""
+    """Lay straight RGBA (H, W, 4) over every colour: (9, H, W, 3); (1, H, W, 3) of an opaque one, as all are equal."""
     colour, alpha = rgba[..., :3], rgba[..., 3:]
     if (alpha == 1).all():
         return colour[None]

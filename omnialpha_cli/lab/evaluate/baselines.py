@@ -1,4 +1,4 @@
-"""What fills a hole without having learnt anything: what a model has to beat."""
+"""Inpaint without having learnt anything: what a model has to beat."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -33,7 +33,7 @@ def border_mean(scene: Array, hole: Mask) -> Array:
 
 
 def fills() -> dict[str, Fill]:
-    """By name: `border-mean`, and `telea` where OpenCV is installed."""
+    """Return the baselines by name: `border-mean`, and `telea` where OpenCV is installed."""
     found: dict[str, Fill] = {"border-mean": border_mean}
     try:
         cv2: Any = import_module("cv2")  # an optional one, without types

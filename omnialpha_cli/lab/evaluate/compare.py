@@ -1,4 +1,4 @@
-"""Two sets of results on the same pictures: which is better, by how much, and how sure that is."""
+"""Compare two sets of results on the same pictures: which is better, by how much, and how sure that is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ENOUGH = 10  # pictures: the bootstrap of fewer makes its intervals too narrow t
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric over the `count` pictures that have it in both: means, and the difference B − A."""
+    """Hold one metric over the `count` pictures that have it in both: means, and the difference B − A."""
 
     a: float
     b: float

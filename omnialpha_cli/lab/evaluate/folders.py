@@ -1,4 +1,4 @@
-"""Results of any tool in a folder, beside a folder with the truth: matched by their paths, without endings."""
+"""Judge results of any tool in a folder by a folder with the truth, matched by their paths, without endings."""
 
 import csv
 import os
@@ -32,7 +32,7 @@ Make = Callable[[Path, Path | None], list[Image]]  # a source, its trimap or mas
 
 @dataclass(frozen=True)
 class Folders:
-    """Where to look. `names` leads from names in `predictions` to those in `truth`, where they differ.
+    """Say where to look. `names` leads from names in `predictions` to those in `truth`, where they differ.
 
     `predictions` may be a function instead, which makes them from `sources`. `trimaps` holds trimaps for matting, and
     for removal trimaps or masks of the object that was there.
@@ -46,7 +46,7 @@ class Folders:
 
 
 def read_names(path: Path) -> dict[str, str]:
-    """The names of the truth by those of the results, from a CSV file; endings do not matter.
+    """Read the names of the truth by those of the results, from a CSV file; endings do not matter.
 
     A line has the truth's name and its result's. Several lines of one truth are for tools with names of their own.
     """
@@ -121,7 +121,7 @@ class _ReadLike:
 def find_files(
     folder: Path, roles: Iterable[str], names: Mapping[str, str] | None = None
 ) -> dict[tuple[str, str], list[Path]]:
-    """Pictures below a folder by (name, role): the name is the path without its ending, and without the role.
+    """Find pictures below a folder by (name, role): the name is the path without its ending, and without the role.
 
     `names` are other names for some.
     """
@@ -232,11 +232,11 @@ def is_grey(image: Image) -> bool:
 
 
 def srgb(image: Image) -> Floats:
-    """Colours (H, W, 3) as sRGB in [0, 1], whatever the file has: both sides are compared in the same encoding."""
+    """Return colours (H, W, 3) as sRGB in [0, 1], whatever the file has: both sides are compared in one encoding."""
     return np.clip(np.nan_to_num(convert(image.rgb, image.encoding, SRGB), nan=0), 0, 1)
 
 
 def rgba(image: Image) -> Floats:
-    """Straight RGBA (H, W, 4) in [0, 1], its colours as sRGB; opaque without an alpha channel."""
+    """Return straight RGBA (H, W, 4) in [0, 1], its colours as sRGB; opaque without an alpha channel."""
     alpha = np.ones(image.size, np.float32) if image.alpha is None else image.alpha
     return np.dstack((srgb(image), alpha))

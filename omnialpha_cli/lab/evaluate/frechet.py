@@ -1,4 +1,4 @@
-"""How far apart two sets of pictures are: the Fréchet distance between Gaussians fitted to a network's features.
+"""Measure how far apart two sets of pictures are: the Fréchet distance of Gaussians fitted to a network's features.
 
 Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium" (NeurIPS 2017). With
 the features of one certain Inception network it is called FID; with those of any other network it is something else.
@@ -19,7 +19,7 @@ Network = Callable[[Array], Array]  # pictures (K, H, W, 3) in [0, 1] → featur
 
 @dataclass(frozen=True)
 class Gaussian:
-    """`mean` (D,) and a `root` (r, D) of the covariance, which is rootᵀ·root."""
+    """Hold `mean` (D,) and a `root` (r, D) of the covariance, which is rootᵀ·root."""
 
     mean: Array
     root: Array
@@ -34,7 +34,7 @@ def fit(features: Array) -> Gaussian:
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
-    """|μ − μ'|² + tr Σ + tr Σ' − 2 tr (ΣΣ')^½.
+    """Return |μ − μ'|² + tr Σ + tr Σ' − 2 tr (ΣΣ')^½.
 
     With Σ = AᵀA and Σ' = BᵀB the nonzero eigenvalues of ΣΣ' are the squares of the singular values of ABᵀ, so the last
     trace is their sum: exact for covariances without full rank too, where a square root of the product is not.
@@ -45,7 +45,7 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 class PictureSet:
-    """The features of pictures with alpha, over each of the flat backgrounds; they are kept, 4·9·D bytes a picture."""
+    """Hold the features of pictures with alpha, over each of the flat backgrounds: 4·9·D bytes a picture."""
 
     def __init__(self, network: Network):
         self.network = network
@@ -61,7 +61,7 @@ class PictureSet:
         return self.features[-1]
 
     def distance(self, other: "PictureSet") -> float | None:
-        """The mean over the backgrounds of the Fréchet distance; None where a set has fewer than two pictures."""
+        """Return the mean Fréchet distance over the backgrounds; None where a set has fewer than two pictures."""
         if min(len(self), len(other)) < 2:
             return None
         all_opaque = all(one.strides[0] == 0 for one in (*self.features, *other.features))

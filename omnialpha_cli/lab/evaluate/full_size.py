@@ -1,4 +1,4 @@
-"""How well a matte comes from the canvas to full size: known hair, reduced as the best of models would give it."""
+"""Measure how well a matte comes from the canvas to full size: known hair, reduced as a perfect model would give it."""
 
 import time
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ UNKNOWN = 0.01  # a pixel is in the unknown band where bilinear alpha is farther
 
 @dataclass(frozen=True)
 class Trial:
-    """One way to full size: mean absolute (`mad`) and mean squared (`mse`) error of alpha in the unknown band."""
+    """Hold one way to full size: mean absolute (`mad`) and mean squared (`mse`) error of alpha in the unknown band."""
 
     refine: str
     mad: float
@@ -25,7 +25,7 @@ class Trial:
 
 @torch.inference_mode()
 def measure(height: int, width: int, side: int = 256) -> list[Trial]:
-    """Every way that is installed, plain bilinear (`none`) first, on a scene of that size and a canvas of `side`²."""
+    """Try every installed way, plain bilinear (`none`) first, on a scene of that size and a canvas of `side`²."""
     scene = hair_scene(height, width)
     canvas = choose_canvas(height, width, side)
     truth = scene.foreground[3]  # (H, W)

@@ -1,4 +1,4 @@
-"""Pictures made from words: beside their words, and as a set beside true pictures."""
+"""Judge pictures made from words: beside their words, and as a set beside true pictures."""
 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -18,10 +18,10 @@ Load = Callable[[], Array]  # a picture (H, W, 4) in [0, 1], read when it is nee
 
 
 class WordScore(Protocol):
-    """How well pictures (K, H, W, 3) go with one text, their mean."""
+    """Score how well pictures (K, H, W, 3) go with one text, their mean."""
 
     def __call__(self, pictures: Array, words: str) -> float:
-        """See the class."""
+        """Return the mean score."""
 
 
 class Generation:

@@ -1,4 +1,4 @@
-"""A model on held-out material: each function yields one judged picture after another."""
+"""Judge a model on held-out material: each function yields one judged picture after another."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -53,7 +53,7 @@ def removal(
     effects: bool = False,
     backdrops: Sequence[Picture] = (),
 ) -> Iterator[Judged]:
-    """Objects taken out of composites, over `backdrops` where given, with their `effects` if that is asked for.
+    """Judge objects taken out of composites, over `backdrops` where given, with their `effects` if that is asked for.
 
     The baselines `fills` are told exactly where the object is, at any hint.
     """
@@ -127,7 +127,7 @@ def generation(
 
 
 def _hint(hint: Hint, name: str, alpha: NDArray[np.uint8]) -> dict[str, Any]:
-    """Return what a command of the model is told; a task that it does not know is judged all the same."""
+    """Return what a command of the model is given; a task that it does not know is judged all the same."""
     known = {} if hint == "none" else {hint.replace("-", "_"): make_hint(hint, name, alpha)}
     return {**known, "untrained": True}
 

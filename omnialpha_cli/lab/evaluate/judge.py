@@ -1,4 +1,4 @@
-"""One result beside its truth: scores, and small pictures for whoever wants to look.
+"""Judge one result beside its truth: scores, and small pictures for whoever wants to look.
 
 Alpha is (H, W), colour (H, W, 3), straight RGBA (H, W, 4), all floats in [0, 1].
 """
@@ -22,12 +22,12 @@ RIM = 4  # pixels around the hole that may be the object's own
 
 
 class Distance(Protocol):
-    """How far apart two colour pictures are; `metric` is its name in `scores.METRICS`."""
+    """Measure how far apart two colour pictures are; `metric` is its name in `scores.METRICS`."""
 
     metric: str
 
     def __call__(self, a: Array, b: Array) -> float:
-        """Of two pictures (H, W, 3)."""
+        """Return the distance of two pictures (H, W, 3)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def judge_matte(
 def score_removal(
     found: Array, known: Array, hole: Mask | None, distance: Distance | None, scene: Array | None = None
 ) -> dict[str, float]:
-    """PSNR and SSIM in the hole, where there is one, and over the picture; then `distance`.
+    """Return PSNR and SSIM in the hole, where there is one, and over the picture; then `distance`.
 
     With a `scene`, where the object changed what is around the hole, also the share that is left of that.
     """
@@ -130,7 +130,7 @@ def judge_removal(
 
 
 def judge_layers(name: str, scene: Array | None, found: tuple[Array, Array], known: tuple[Array, Array]) -> Judged:
-    """A background and a foreground (RGBA) against the known ones. Without a `scene`, the known layers make one."""
+    """Judge a background and a foreground (RGBA) by the known ones. Without a `scene`, the known layers make one."""
     background, foreground = found[0][..., :3], found[1]
     known_background, known_foreground = known[0][..., :3], known[1]
     scene = _over(known_foreground, known_background) if scene is None else scene

@@ -1,4 +1,4 @@
-"""Held-out material whose results are known, made from photographs with mattes that no training saw.
+"""Make held-out material whose results are known, from photographs with mattes that no training uses.
 
 Everything random follows from names alone, so that it is the same in every run and for every model.
 """
@@ -30,7 +30,7 @@ MIN_OBJECT = 0.01  # of the picture
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An object over a background: straight RGBA `foreground` (H, W, 4), `scene` and `background` (H, W, 3), uint8."""
+    """Hold an object over a background, uint8: straight `foreground` (H, W, 4), `scene`, `background` (H, W, 3)."""
 
     name: str
     scene: Bytes
@@ -40,7 +40,7 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two named objects beside each other: `alphas` are what each covers, (H, W) uint8."""
+    """Hold two named objects beside each other: `alphas` are what each covers, (H, W) uint8."""
 
     name: str
     scene: Bytes
@@ -61,13 +61,13 @@ def make_hint(kind: str, name: str, alpha: Bytes) -> Bytes:
 
 
 def cut_out(pictures: Sequence[Picture]) -> list[Picture]:
-    """The subjects of those photographs that show one whole, cropped to it, without colours of what was behind."""
+    """Cut out the subjects of photographs that show one whole, cropped to it, without colours of what was behind."""
     subjects = [replace(p, rgba=rgba) for p in pictures if (rgba := crop_to_subject(p.rgba)) is not None]
     return [replace(p, rgba=extend_colours(p.rgba, 0.97)) for p in subjects]
 
 
 def composites(photos: Sequence[Picture], *, in_focus: bool, backdrops: Sequence[Picture] = ()) -> Iterator[Scene]:
-    """The subject of every photograph over another, or one of `backdrops`, at its size; every second casts a shadow.
+    """Put every photograph's subject over another, or one of `backdrops`, at its size; every second casts a shadow.
 
     The backdrop's own subject is an object too: where nothing tells which one is meant it has to be out of focus.
     """
@@ -91,7 +91,7 @@ def composites(photos: Sequence[Picture], *, in_focus: bool, backdrops: Sequence
 
 
 def shadow(background: Tensor, alpha: Tensor, g: torch.Generator) -> Tensor:
-    """A soft shadow of `alpha` (1, H, W), a little below and beside it, on a background (3, H, W)."""
+    """Cast a soft shadow of `alpha` (1, H, W), a little below and beside it, on a background (3, H, W)."""
     height, width = alpha.shape[1:]
     down, right = round(uniform(g, 0.02, 0.08) * height), round(uniform(g, -0.08, 0.08) * width)
     strength = uniform(g, 0.3, 0.6)
@@ -99,7 +99,7 @@ def shadow(background: Tensor, alpha: Tensor, g: torch.Generator) -> Tensor:
 
 
 def pairs(photos: Sequence[Picture], cutouts: Sequence[Picture]) -> Iterator[Pair]:
-    """The subject of every photograph with a label beside an object of another label, over a photograph out of focus.
+    """Put the subject of every labelled photograph beside an object of another label, over a photograph out of focus.
 
     The other object is another photograph's subject and, every second time, a cut-out.
     """
@@ -129,11 +129,11 @@ def pairs(photos: Sequence[Picture], cutouts: Sequence[Picture]) -> Iterator[Pai
 
 
 def _tensor(pixels: Bytes) -> Tensor:
-    """(H, W, C) uint8 → (C, H, W) in [0, 1]."""
+    """Convert (H, W, C) uint8 to (C, H, W) in [0, 1]."""
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
 
 
 def _bytes(image: Tensor) -> Bytes:
-    """(H, W) or (C, H, W) in [0, 1] → uint8 (H, W) or (H, W, C)."""
+    """Convert (H, W) or (C, H, W) in [0, 1] to uint8 (H, W) or (H, W, C)."""
     pixels = image.mul(255).round().clamp(0, 255).byte()
     return (pixels if pixels.ndim == 2 else pixels.permute(1, 2, 0)).contiguous().numpy()

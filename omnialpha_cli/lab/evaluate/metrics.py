@@ -1,4 +1,4 @@
-"""Metrics as plain functions on arrays.
+"""Compute metrics, as plain functions on arrays.
 
 Alpha is (H, W) and colour (H, W, 3), floats in [0, 1]; `where` is a mask (H, W) of the pixels that count, all of them
 by default. The matting metrics are those of Rhemann et al., "A Perceptually Motivated Online Benchmark for Image
@@ -66,7 +66,7 @@ def gradient_errors(found: Array, known: Array) -> Array:
 
 
 def connectivity_errors(found: Array, known: Array) -> Array:
-    """|φ − φ*| at every pixel (H, W), with φ = 1 − d·[d ≥ 0.15] and d = α − l.
+    """Return |φ − φ*| at every pixel (H, W), with φ = 1 − d·[d ≥ 0.15] and d = α − l.
 
     l of a pixel is the highest level, in steps of 0.1, at which it still belongs to the largest part (joined by sides)
     of where both mattes reach that level.
@@ -87,13 +87,13 @@ def connectivity_errors(found: Array, known: Array) -> Array:
 
 
 def soft_iou(found: Array, known: Array) -> float:
-    """Soft intersection over union of two mattes: Σ min(α, α*) / Σ max(α, α*); 1 where both are empty."""
+    """Return the soft intersection over union of two mattes: Σ min(α, α*) / Σ max(α, α*); 1 where both are empty."""
     union = float(np.maximum(found, known).sum(dtype=np.float64))
     return float(np.minimum(found, known).sum(dtype=np.float64)) / union if union else 1.0
 
 
 def hard_iou(found: Array, known: Array, where: Mask | None = None) -> float:
-    """Intersection over union of where two mattes exceed one half; 1 where neither does."""
+    """Return the intersection over union of where two mattes exceed one half; 1 where neither does."""
     ours, theirs = (alpha > 0.5 if where is None else (alpha > 0.5) & where for alpha in (found, known))
     union = int((ours | theirs).sum())
     return int((ours & theirs).sum()) / union if union else 1.0
@@ -126,7 +126,7 @@ def layer_l1(found: Array, known: Array, weight: Array) -> float:
 
 
 def psnr(found: Array, known: Array, where: Mask | None = None) -> float:
-    """Peak signal-to-noise ratio in dB: 10 lg (1 / MSE), at most 100."""
+    """Return the peak signal-to-noise ratio in dB: 10 lg (1 / MSE), at most 100."""
     return decibels(mse(found, known, where))
 
 
@@ -136,7 +136,7 @@ def decibels(error: float) -> float:
 
 
 def ssim(found: Array, known: Array, where: Mask | None = None) -> float:
-    """Structural similarity as published (`lab.ssim`), the mean over the channels of (H, W, C).
+    """Return structural similarity as published (`lab.ssim`), the mean over the channels of (H, W, C).
 
     Without `where` only windows that lie within the picture count; with it, those centred on its pixels do, the picture
     mirrored outwards, and so they do in a picture that is smaller than a window.
@@ -164,7 +164,7 @@ def sharpness(found: Array, hole: Mask) -> float:
 
 
 def _gradient(alpha: Array) -> Array:
-    """Magnitude of the Gaussian gradient (H, W)."""
+    """Return the magnitude of the Gaussian gradient (H, W)."""
     # Where the Gaussian has fallen to 0.01, as in the evaluation code.
     radius = int(np.ceil(GRADIENT_SIGMA * np.sqrt(-2 * np.log(np.sqrt(2 * np.pi) * GRADIENT_SIGMA * 0.01))))
     smooth = _gaussian(GRADIENT_SIGMA, radius)
@@ -187,7 +187,7 @@ def _gaussian(sigma: float, radius: int) -> Array:
 
 
 def _in_bands(work: Callable[..., Array], radius: int, mode: Any, *images: Array) -> Array:
-    """`work` on images (H, W), extended by `radius` as numpy's `mode` says: a few rows at a time, for the cache."""
+    """Apply `work` to images (H, W), extended by `radius` as numpy's `mode` says: a few rows at once, for the cache."""
     padded = [np.pad(image, radius, mode=mode) for image in images]
     tops = range(0, len(images[0]), ROWS)
     bands = ((p[top : top + ROWS + 2 * radius].astype(np.float64) for p in padded) for top in tops)

@@ -1,4 +1,4 @@
-"""A synthetic shot whose mattes are known: a cut-out that moves before a still background, seen by a noisy camera."""
+"""Make a synthetic shot whose mattes are known: a cut-out moves before a still background, filmed by a noisy camera."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ EXPOSURE = 0.06  # by how much the light goes up and down
 
 
 def moving_shot(cut_out: Tensor, background: Tensor, frames: int, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-    """Frames (3, H, W) and their true alphas (H, W), from a straight RGBA `cut_out` and a `background` (3, H, W).
+    """Yield frames (3, H, W) and true alphas (H, W), of a straight RGBA `cut_out` and a `background` (3, H, W).
 
     The cut-out goes from left to right by a third of the width, swaying, and turns a little.
     """
@@ -37,13 +37,13 @@ def moving_shot(cut_out: Tensor, background: Tensor, frames: int, seed: int = 0)
 
 @dataclass(frozen=True)
 class Steadiness:
-    """`mse` of alpha, and `flicker`: the mean change of its error from frame to frame, both over all pixels."""
+    """Hold `mse` of alpha, and `flicker`: the mean change of its error from frame to frame, both over all pixels."""
 
     mse: float
     flicker: float
 
 
 def steadiness(found: Sequence[Tensor], true: Sequence[Tensor]) -> Steadiness:
-    """Of alphas (H, W) in [0, 1], two frames at least."""
+    """Measure alphas (H, W) in [0, 1], two frames at least."""
     errors = torch.stack(list(found)) - torch.stack(list(true))  # (frames, H, W)
     return Steadiness(float(errors.square().mean()), float(errors.diff(dim=0).abs().mean()))

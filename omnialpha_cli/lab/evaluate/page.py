@@ -1,4 +1,4 @@
-"""A self-contained HTML page of scores and small pictures: a row a picture, sorted by a click on a column.
+"""Write a self-contained HTML page of scores and small pictures: a row a picture, sorted by a click on a column.
 
 `page.html` has placeholders for the title, the tables above the pictures and the sections of pictures.
 """
@@ -17,7 +17,7 @@ PAGE = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 
 @dataclass(frozen=True)
 class Column:
-    """A column of figures. `higher` tells that more is better."""
+    """Describe a column of figures. `higher` tells that more is better."""
 
     title: str
     digits: int = 4
@@ -26,7 +26,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One picture: figures in the order of the columns, None where there is none, and JPEG pictures by their titles."""
+    """Hold a picture's figures in the order of the columns, None for a missing one, and its JPEG pictures by title."""
 
     name: str
     figures: Sequence[float | None]
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A small table of text above the pictures."""
+    """Hold a small table of text above the pictures."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]

@@ -1,4 +1,4 @@
-"""Small pictures that show a result beside the truth."""
+"""Draw small pictures that show a result beside the truth."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,12 +28,12 @@ def panel(image: NDArray[Any], side: int = TILE) -> Panel:
 
 
 def difference(found: NDArray[Any], known: NDArray[Any]) -> Panel:
-    """The signed difference, grey or colour: mid-grey is none, brighter where `found` is more, darker where less."""
+    """Show the signed difference, grey or colour: mid-grey for none, brighter where `found` is more."""
     return panel((np.asarray(found, np.float32) - known) / 2 + 0.5)
 
 
 def sheet(rows: Sequence[Sequence[Panel]]) -> NDArray[np.float32]:
-    """Rows of panels as one opaque RGBA picture (rows · TILE, columns · TILE, 4) in [0, 1], on grey."""
+    """Lay rows of panels as one opaque RGBA picture (rows · TILE, columns · TILE, 4) in [0, 1], on grey."""
     canvas = np.full((len(rows) * TILE, max(map(len, rows)) * TILE, 4), 0.5, np.float32)
     canvas[..., 3] = 1
     for i, row in enumerate(rows):

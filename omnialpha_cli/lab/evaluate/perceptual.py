@@ -1,4 +1,4 @@
-"""What an image network sees in pictures: how alike two look, in the manner of LPIPS, and what a set is made of.
+"""Measure by an image network's features how alike pictures look, in the manner of LPIPS, and what a set is made of.
 
 The network is an EfficientNet-Lite0 as published for ImageNet, which the embedded weights bring, so that nothing has to
 be installed. Its figures are neither LPIPS nor FID, and compare with one another alone.
@@ -20,21 +20,21 @@ SIDE = 224  # pixels: what the network was trained on
 
 @dataclass(frozen=True)
 class FeatureDistance:
-    """A distance of the features at strides 4, 8, 16 and 32."""
+    """Measure the distance of the features at strides 4, 8, 16 and 32."""
 
     metric = "features"
     backbone: Backbone = field(default_factory=embedded_backbone)
 
     @torch.inference_mode()
     def __call__(self, a: NDArray[Any], b: NDArray[Any]) -> float:
-        """Of two pictures (H, W, 3) in [0, 1]: 0 if equal, at most 16."""
+        """Return the distance of two pictures (H, W, 3) in [0, 1]: 0 if equal, at most 16."""
         both = torch.from_numpy(np.stack((a, b)).astype(np.float32)).permute(0, 3, 1, 2)  # (2, 3, H, W)
         return float(feature_distance(self.backbone, *(both * 2 - 1).split(1)))
 
 
 @dataclass(frozen=True)
 class PictureFeatures:
-    """The features at stride 32, averaged over the picture, which is scaled to 224²."""
+    """Compute the features at stride 32, averaged over the picture, which is scaled to 224²."""
 
     metric = "frechet"
     backbone: Backbone = field(default_factory=embedded_backbone)

@@ -1,4 +1,4 @@
-"""Which of two results people prefer: a page that does not tell which is which, and the sum of what they chose."""
+"""Ask people which of two results they prefer: a page that does not tell which is which, and the sum of the choices."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ CHOICES = ("left", "right", "tie")
 
 @dataclass(frozen=True)
 class Trial:
-    """Two results for one picture, JPEG; `swapped` tells that B stands on the left."""
+    """Hold two results for one picture, JPEG; `swapped` tells that B is on the left."""
 
     name: str
     swapped: bool
@@ -38,7 +38,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Preference:
-    """What was chosen: `share` is that of B, ties being half; `left` is how often the left was taken."""
+    """Hold what was chosen: `share` is that of B, ties being half; `left` is how often the left was taken."""
 
     a: str
     b: str
@@ -120,7 +120,7 @@ def read_choices(path: Path) -> Preference:
 
 
 def _cut_out(result: Image, source: Image | None) -> Image:
-    """A matte alone as a cut-out of its source, for it to look like one; any other result as it is."""
+    """Show a matte alone as a cut-out of its source, for it to look like one; any other result as it is."""
     if source is None or result.size != source.size or is_grey(source) or not is_grey(result):
         return result
     alpha = matte_of(result)
@@ -134,7 +134,7 @@ def _jpeg(image: Image) -> bytes:
 
 
 def _seal(value: dict[str, Any]) -> str:
-    """Not secret, but not to be read in passing either."""
+    """Encode what is not secret, but is not to be read in passing either."""
     return base64.b64encode(json.dumps(value).encode()).decode()
 
 

@@ -1,4 +1,4 @@
-"""The words that pictures were made from, by the pictures' names."""
+"""Read the words that pictures were made from, by the pictures' names."""
 
 import csv
 import re
@@ -13,7 +13,7 @@ NUMBER = re.compile(r"(\d+)(_\d+)?")  # `omnialpha generate` writes 0003_0.png f
 
 @dataclass(frozen=True)
 class Prompts:
-    """Words by names of pictures, or, where those are not told, by their numbers from 0: then names begin with them."""
+    """Hold words by names of pictures, or, where those are not given, by numbers from 0: then names begin with them."""
 
     path: Path
     words: dict[str, str]

@@ -1,4 +1,4 @@
-"""A picture with alpha that went through a VAE, beside itself."""
+"""Judge a picture with alpha that went through a VAE by itself."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def judge_reconstruction(name: str, found: Array, known: Array, distance: Distance | None = None) -> Judged:
-    """Straight RGBA (H, W, 4) against what it was made from: over flat backgrounds, and colour and alpha alone.
+    """Judge straight RGBA (H, W, 4) by what it was made from: over flat backgrounds, and colour and alpha alone.
 
     What is seen is judged: over the nine backgrounds each measure is the mean of the nine. Colours alone count as much
     as they cover.

@@ -1,4 +1,4 @@
-"""A scene whose layers are known exactly: a head with fine hair before a textured background."""
+"""Draw a scene whose layers are known exactly: a head with fine hair before a textured background."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ GRAIN = 0.01  # standard deviation of the noise of the camera
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """`foreground` is straight RGBA (4, H, W), `background` (3, H, W), `plate` (3, H, W) the one over the other."""
+    """Hold straight RGBA `foreground` (4, H, W) and `background` (3, H, W); `plate` (3, H, W) is one over the other."""
 
     foreground: Tensor
     background: Tensor
@@ -22,7 +22,7 @@ class Scene:
 
 
 def hair_scene(height: int, width: int, seed: int = 0) -> Scene:
-    """Dark hair, strand by strand, with edges as a camera gives them, before a brighter background."""
+    """Draw dark hair, strand by strand, with edges as a camera gives them, before a brighter background."""
     noise = torch.Generator().manual_seed(seed)
     alpha = hair(height, width, noise)
     foreground = torch.cat([textured(height, width, (0.28, 0.18, 0.12), noise), alpha[None]])
@@ -33,7 +33,7 @@ def hair_scene(height: int, width: int, seed: int = 0) -> Scene:
 
 
 def textured(height: int, width: int, colour: tuple[float, float, float], noise: torch.Generator) -> Tensor:
-    """A texture (3, height, width) around a colour, with detail at every scale from 4 pixels up, within [0, 1]."""
+    """Draw a texture (3, height, width) around a colour, with detail at every scale from 4 pixels up, within [0, 1]."""
     texture = torch.zeros(3, height, width)
     side, strength = float(max(height, width)), 0.2
     while side >= 4:
@@ -45,7 +45,7 @@ def textured(height: int, width: int, colour: tuple[float, float, float], noise:
 
 
 def hair(height: int, width: int, noise: torch.Generator) -> Tensor:
-    """Alpha (height, width) of a disc from which curved strands stand out, tapered, about a pixel wide."""
+    """Draw the alpha (height, width) of a disc with curved strands, tapered, about a pixel wide."""
     short = min(height, width)
     count, length = max(8, round(STRANDS_PER_PIXEL * short)), 0.2 * short
     rows, columns = torch.arange(height)[:, None] + 0.5, torch.arange(width) + 0.5

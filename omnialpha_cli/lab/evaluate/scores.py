@@ -1,4 +1,4 @@
-"""What the figures are called, which way is better, and their summary."""
+"""Name the figures, say which way is better, and summarise them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from statistics import mean, median
 
 @dataclass(frozen=True)
 class Metric:
-    """How a figure is shown. `higher` tells that more of it is better."""
+    """Describe how a figure is shown. `higher` tells that more of it is better."""
 
     title: str
     digits: int = 4
@@ -65,7 +65,7 @@ WORST_BY = ("iou", "haze")  # the metrics by which the page shows the worst
 
 @dataclass(frozen=True)
 class Figures:
-    """Mean and median of one metric over `count` pictures."""
+    """Hold mean and median of one metric over `count` pictures."""
 
     mean: float
     median: float

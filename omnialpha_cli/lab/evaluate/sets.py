@@ -1,4 +1,4 @@
-"""Whole sets of pictures beside each other, by one or more networks: results against what they ought to look like."""
+"""Compare whole sets of pictures by one or more networks: results and what they ought to look like."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -12,16 +12,16 @@ MANY = 2048  # pictures: fewer do not fill the space of FID's features
 
 
 class FeatureNetwork(Protocol):
-    """Pictures (K, H, W, 3) in [0, 1] → features (K, D); `metric` names their Fréchet distance in `scores.METRICS`."""
+    """Compute features (K, D) of pictures (K, H, W, 3) in [0, 1]; `metric` names their Fréchet distance."""
 
     metric: str
 
     def __call__(self, pictures: Array) -> Array:
-        """See the class."""
+        """Return the features."""
 
 
 class Sets:
-    """Results and truths, seen by each network."""
+    """Hold the features of results and truths, by each network."""
 
     def __init__(self, networks: Sequence[FeatureNetwork]):
         self.networks = networks

@@ -1,4 +1,4 @@
-"""How sure a difference or a share is."""
+"""Measure how sure a difference or a share is."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ Z95 = 1.959963984540054  # standard normal quantile of 97.5 %
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval."""
+    """Hold an estimate with its 95 % interval."""
 
     estimate: float
     low: float

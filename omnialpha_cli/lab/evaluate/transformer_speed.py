@@ -1,4 +1,4 @@
-"""How fast a transformer of a given width is on this machine: random weights at any depth, extrapolated to all blocks.
+"""Time a transformer of a given width on this machine: random weights at any depth, extrapolated to all blocks.
 
 Operations are counted by torch on tensors without content, where every product and all of attention are seen whatever
 kernels, number types and devices do them. The peak is that of one large matrix product in the same number
@@ -29,7 +29,7 @@ BRANCHES = 2  # of guidance: with the prompt and without
 
 @dataclass(frozen=True)
 class Speed:
-    """`step` is seconds a step of the whole depth, `image` seconds of all steps of one image, both extrapolated.
+    """Hold seconds, extrapolated to the whole depth: `step` of a step, `image` of all steps of one image.
 
     `teraflops` are of the measured depth; `share` is of `peak`, in TFLOP/s too; `memory` is the most bytes in use.
     """
@@ -83,14 +83,14 @@ def measure(
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, rounds: int) -> float:
-    """FLOP/s of a large square matrix product, the best of some rounds."""
+    """Return FLOP/s of a large square matrix product, the best of some rounds."""
     side = PEAK_SIDE.get(device.type, 2048)
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     return 2 * side**3 / min(_timings(lambda: a @ b, device, rounds))
 
 
 def count_operations(config: TransformerConfig, layers: int, layout: Layout, context: int, batch: int) -> int:
-    """Multiplications and additions of matrix products in one step of so many blocks."""
+    """Count multiplications and additions of matrix products in one step of so many blocks."""
     with torch.inference_mode():
         transformer, words, inputs, x = _material(config, layers, layout, context, batch, torch.device("meta"))
         prepared = transformer.prepare(inputs, words, layout)
@@ -130,7 +130,7 @@ def _time(
     config: TransformerConfig, layers: int, layout: Layout, context: int, batch: int, rounds: int,
     device: torch.device, dtype: torch.dtype, quantize: Quantize, streamed: bool, compiled: bool,
 ) -> tuple[float, int]:  # fmt: skip
-    """Seconds of a step, and the most memory so far."""
+    """Return the seconds of a step, and the most memory so far."""
     waits = streamed or quantize != "none"  # whole blocks would count in the memory
     home = torch.device("cpu") if waits else None
     transformer, words, inputs, x = _material(config, layers, layout, context, batch, device, dtype, home)
@@ -151,7 +151,7 @@ def _time(
 
 
 def _timings(work: Callable[[], Any], device: torch.device, rounds: int) -> list[float]:
-    """Seconds of each round, after one that is not counted."""
+    """Return the seconds of each round, after one that is not counted."""
     times = []
     for _ in range(rounds + 1):
         start = time.perf_counter()

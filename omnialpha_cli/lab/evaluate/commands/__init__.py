@@ -1,4 +1,4 @@
-"""`omnialpha eval`: how good results are, where the truth is known."""
+"""Run `omnialpha eval`: measure how good results are, where the truth is known."""
 
 import typer
 

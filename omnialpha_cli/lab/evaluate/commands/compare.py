@@ -1,4 +1,4 @@
-"""`omnialpha eval compare`."""
+"""Run `omnialpha eval compare`."""
 
 from collections.abc import Iterator
 from pathlib import Path

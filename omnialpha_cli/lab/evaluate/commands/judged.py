@@ -1,4 +1,4 @@
-"""From options to judged pictures: a model on held-out material, or results in a folder.
+"""Judge pictures as options say: a model on held-out material, or results in a folder.
 
 Not imported until a command runs: it needs torch.
 """
@@ -32,8 +32,9 @@ def judge_model(
     task: Task, photos: Sequence[Path], hint: HintKind, options: ModelOptions, require: Sequence[Measure] = (),
     *, effects: bool = False, scenes: Path | None = None,
 ) -> Iterator[Judged | ItemError]:  # fmt: skip
-    """The model of `options` on the packs' held-out photographs, or composites of them. `effects`, and `scenes`, whose
-    every 60th picture is a backdrop, are for removal.
+    """Judge the model of `options` on the packs' held-out photographs, or composites of them.
+
+    `effects`, and `scenes`, whose every 60th picture is a backdrop, are for removal.
     """
     from ...train.packs import read_backdrops, read_held_out
     from .. import held_out
@@ -65,7 +66,7 @@ def judge_model_in_folders(
     task: Task, options: FolderOptions, hint: HintKind, model: ModelOptions, require: Sequence[Measure] = (),
     *, effects: bool = False,
 ) -> Iterator[Judged | ItemError]:  # fmt: skip
-    """The model on the pictures of a folder, told what the hint says. `effects` is for removal. Raises UsageError."""
+    """Judge the model on the pictures of a folder, with their hint. `effects` is for removal. Raises UsageError."""
     if hint != "none" and options.trimaps is None:
         raise UsageError(f"--hint {hint} needs --trimaps, the folder that it is in; or give --hint none")
     command = COMMANDS[task]
@@ -110,7 +111,7 @@ def load(name: str, task: str) -> OmniAlpha:
 
 
 def load_distance(require: Sequence[Measure]) -> Distance:
-    """LPIPS where it is installed, else the feature distance. Raises OmniAlphaError where LPIPS is required."""
+    """Load LPIPS where it is installed, else the feature distance. Raises OmniAlphaError where LPIPS is required."""
     lpips = optional(Measure.lpips, lambda: LPIPS.load(choose_device("auto")), require)
     return FeatureDistance() if lpips is None else lpips
 

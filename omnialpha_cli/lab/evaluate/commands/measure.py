@@ -1,4 +1,4 @@
-"""The commands that judge one model, or one folder of results."""
+"""Run the commands that judge one model, or one folder of results."""
 
 from collections.abc import Sequence
 from pathlib import Path

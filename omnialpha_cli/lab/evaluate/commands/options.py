@@ -1,4 +1,4 @@
-"""The options that the commands of `omnialpha eval` share."""
+"""Define the options that the commands of `omnialpha eval` share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ Names = Annotated[
 
 
 class Measure(StrEnum):  # Typer takes no list of a Literal
-    """A measure that needs a network of others."""
+    """Name a measure that needs a network of others."""
 
     lpips = "lpips"
     fid = "fid"
@@ -50,7 +50,7 @@ class Measure(StrEnum):  # Typer takes no list of a Literal
 # fmt: off
 @dataclass(frozen=True)
 class TruthOptions:
-    """The truth that results in a folder are judged by. Pictures are matched by their paths, without endings."""
+    """Name the truth that results in a folder are judged by. Pictures are matched by their paths, without endings."""
 
     truth: Annotated[Path | None, option(
         "--truth", panel=INPUTS, metavar="DIR", help="The true results, named as those to judge.")] = None
@@ -66,7 +66,7 @@ class TruthOptions:
 
 @dataclass(frozen=True)
 class FolderOptions(TruthOptions):
-    """Results of any tool, in place of a model's."""
+    """Name results of any tool, in place of a model's."""
 
     predictions: Annotated[Path | None, option(
         "--predictions", panel=INPUTS, metavar="DIR", help="Results of any tool, judged in place of a model.")] = None
@@ -74,7 +74,7 @@ class FolderOptions(TruthOptions):
 
 @dataclass(frozen=True)
 class ReconstructionOptions:
-    """Pictures with alpha, and what any tool made of them, or nothing for the model's own VAE."""
+    """Name pictures with alpha, and what any tool made of them, or nothing for the model's own VAE."""
 
     truth: Annotated[Path | None, option(
         "--truth", panel=INPUTS, metavar="DIR", help="Pictures with alpha, as they were before.")] = None
@@ -86,7 +86,7 @@ class ReconstructionOptions:
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """Pictures that any tool made from words, in place of a model's; names need not match those of the truth."""
+    """Name pictures that any tool made from words, in place of a model's; names need not match those of the truth."""
 
     predictions: Annotated[Path | None, option(
         "--predictions", panel=INPUTS, metavar="DIR", help="Results of any tool, judged in place of a model.")] = None
@@ -109,7 +109,7 @@ class MeasureOptions:
              "several times.")] = None
 
     def required(self, command: str, *given: Measure) -> Sequence[Measure]:
-        """Those that have to be there, of those that a command gives. Raises UsageError for any other."""
+        """Return the measures that have to be there, of those that a command gives. Raises UsageError for any other."""
         if unknown := [measure for measure in self.require or () if measure not in given]:
             raise UsageError(f"--require {unknown[0].value}: `omnialpha eval {command}` gives "
                              f"{' and '.join(measure.value for measure in given)}")
@@ -118,7 +118,7 @@ class MeasureOptions:
 
 @dataclass(frozen=True)
 class WordOptions(MeasureOptions):
-    """And the one that reads."""
+    """Choose measures that need networks of others, and the network that reads words."""
 
     clip: Annotated[str, option(
         "--clip", panel=MODEL, metavar="NAME|DIR",
@@ -128,7 +128,7 @@ class WordOptions(MeasureOptions):
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which weights are judged, and on how much."""
+    """Choose which weights are judged, and on how much."""
 
     limit: Annotated[int | None, option(
         "--limit", panel=INPUTS, min=1, metavar="N", help="Only the first N pictures.")] = None
@@ -140,7 +140,7 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class RecordOptions:
-    """Where the figures go."""
+    """Choose where the figures go."""
 
     # A variable of its own: the report of other commands is another format.
     report: Annotated[Path | None, typer.Option(
@@ -152,7 +152,7 @@ class RecordOptions:
 
 @dataclass(frozen=True)
 class ShowOptions(RecordOptions):
-    """And a sheet to look at."""
+    """Choose where the figures go, and a sheet to look at."""
 
     worst: Annotated[Path | None, option(
         "--worst", panel=OUTPUT, metavar="FILE.png", help="Write a PNG of the ten worst.")] = None

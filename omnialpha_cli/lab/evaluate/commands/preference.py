@@ -1,4 +1,4 @@
-"""`omnialpha eval preference`."""
+"""Run `omnialpha eval preference`."""
 
 from pathlib import Path
 from typing import Annotated

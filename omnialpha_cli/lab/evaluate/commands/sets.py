@@ -1,4 +1,4 @@
-"""From options to judged pictures that are also judged as a set: made from words, or come back from a VAE.
+"""Judge pictures one by one and as a set: made from words, or come back from a VAE.
 
 Not imported until a command runs: it needs torch.
 """
@@ -104,7 +104,7 @@ def _generated(folder: Path, judge: Generation, prompts: Prompts | None) -> Iter
 
 
 def _pictures(folder: Path) -> list[tuple[str, Path]]:
-    """Every picture below a folder by its name. Raises UsageError for one without any."""
+    """List every picture below a folder by its name. Raises UsageError for one without any."""
     files = find_files(folder, ("",))
     if not files:
         raise UsageError(f"{folder} holds no pictures")
@@ -124,7 +124,7 @@ def _required_of_vae(measures: MeasureOptions) -> Sequence[Measure]:
 
 
 def _sets(require: Sequence[Measure]) -> Sets:
-    """With the embedded network first, which is always there, and FID's where it is installed."""
+    """Return sets by the embedded network first, which is always there, and by FID's where it is installed."""
     inception = optional(Measure.fid, lambda: Inception.load(choose_device("auto")), require)
     networks: list[FeatureNetwork] = [PictureFeatures()]
     return Sets(networks if inception is None else [*networks, inception])

@@ -1,4 +1,4 @@
-"""Judged pictures as they come → a table or records on standard output, a page, and a sheet of the worst.
+"""Show judged pictures: a table or records on standard output, a page, and a sheet of the worst.
 
 Not imported until a command runs: it needs torch.
 """
@@ -107,7 +107,7 @@ def show(
 
 
 def print_table(title: str, content: Table) -> None:
-    """On standard output."""
+    """Print a table on standard output."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table as RichTable

@@ -1,4 +1,4 @@
-"""Two sets of judged pictures → a table or records on standard output, and a page with both side by side.
+"""Show two sets of judged pictures: a table or records on standard output, and a page with both side by side.
 
 Not imported until a command runs: it needs torch.
 """

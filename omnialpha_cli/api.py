@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Self, TypedDict, TypeVar, Unpack, get_args, get_type_hints
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 
 import torch
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from .picture.load import load_model
 from .picture.prepare import prepare
 from .picture.settings import Refine, Screen, Settings, check_choices
 from .status import ItemError, OmniAlphaWarning, UsageError
-from .tasks import TASKS, Task, passes, refuse_untrained, with_layers
+from .tasks import LAYERS, TASKS, Task, most_layers, passes, refuse_untrained, with_layers
 from .weights import store
 
 Pixels = NDArray[Any]
@@ -84,7 +84,8 @@ def _lists_options(method: F) -> F:
     return method
 
 
-LAYERS = range(2, 10)
+Layers = int | Literal["auto"]
+AUTO = "layers", "auto"
 HINTS = ("text", "trimap", "mask", "rough_mask", "background")
 
 
@@ -139,9 +140,14 @@ class OmniAlpha:
         return background
 
     @_lists_options
-    def decompose(self, image: Picture, *, layers: int = 2, **options: Unpack[MatteOptions]) -> list[Pixels]:
-        """Take one picture apart: the background, then the foregrounds in depth order, each as of `matte`."""
-        return self._make("decompose", image, options, layers=layers)
+    def decompose(
+        self, image: Picture, *, layers: Layers = 2, max_layers: int = 5, **options: Unpack[MatteOptions]
+    ) -> list[Pixels]:
+        """Take one picture apart: the background, then the foregrounds in depth order, each as of `matte`.
+
+        `layers` "auto" makes as many as the picture needs, at most `max_layers`; weights that know two make these.
+        """
+        return self._make("decompose", image, {"max_layers": max_layers, **options}, layers=layers)
 
     @_lists_options
     def generate(
@@ -178,7 +184,7 @@ class OmniAlpha:
         pictures: Iterable[Picture],
         *,
         progress: bool = False,
-        layers: int | None = None,
+        layers: Layers | None = None,
         **options: Any,
     ) -> Iterator["Outcome"]:
         """Do `matte`, `remove` or `decompose` for many pictures, and give an `Outcome` for each, in their order.
@@ -218,7 +224,7 @@ class OmniAlpha:
             yield Outcome(None if made.error else pixels, made.error, made.warnings)
 
     def _make(
-        self, command: str, image: Picture, options: Mapping[str, Any], layers: int | None = None
+        self, command: str, image: Picture, options: Mapping[str, Any], layers: Layers | None = None
     ) -> list[Pixels]:
         """Return the results of the task that the hint among the options chooses."""
         task, hints, settings = self._asked(command, options, layers)
@@ -226,20 +232,26 @@ class OmniAlpha:
         return self._run(task, pictures, settings)
 
     def _asked(
-        self, command: str, options: Mapping[str, Any], layers: int | None
+        self, command: str, options: Mapping[str, Any], layers: Layers | None
     ) -> tuple[Task, dict[str, Picture], Settings]:
         """Return the task that the hint among the options chooses, the hint if it is a picture, and the settings."""
         hints = {hint: options[hint] for hint in HINTS if options.get(hint) is not None}
         if len(hints) > 1:
             raise UsageError(f"{' and '.join(hints)} exclude each other; give one")
-        if layers is not None and (isinstance(layers, bool) or layers not in LAYERS):
-            raise UsageError(f"layers={layers!r}: give a number from {LAYERS[0]} to {LAYERS[-1]}")
+        limit = options.get("max_layers", 5)
+        for name, count in {"layers": layers, "max_layers": limit}.items():
+            if count is not None and (isinstance(count, bool) or count not in LAYERS) and (name, count) != AUTO:
+                raise UsageError(f"{name}={count!r}: give a number from {LAYERS[0]} to {LAYERS[-1]}")
         hint = next(iter(hints), "auto")
         task = TASKS[f"{command}.{hint.replace('_', '-')}"]
-        task = with_layers(task, layers or len(task.outputs))
+        if layers == "auto":
+            layers = limit if options.get("untrained") else most_layers(task, self.model.tasks, limit)
+            task, auto = with_layers(task, layers), layers > 2
+        else:
+            task, auto = with_layers(task, layers or len(task.outputs)), False
         text = hints.pop("text", None)
-        others = {name: value for name, value in options.items() if name not in HINTS}
-        return task, hints, self._settings(task, others, text=text)
+        others = {name: value for name, value in options.items() if name not in (*HINTS, "max_layers")}
+        return task, hints, self._settings(task, others, text=text, auto_layers=auto)
 
     def _settings(self, task: Task, options: Mapping[str, Any], **more: Any) -> Settings:
         """Check what is asked as the commands do, and return it with the weights' defaults."""

@@ -18,7 +18,7 @@ from .media.formats import DEPTHS, FORMATS, Depth, Format, choose_format
 from .media.sequence import Frame, find_frames
 from .media.signatures import check_file
 from .status import ItemError, UsageError
-from .tasks import TASKS, Task
+from .tasks import TASKS, Task, with_layers
 from .template import check_template, fields_of
 
 NAME_FIELDS = ("stem", "name", "ext", "parent", "frame", "index")
@@ -55,6 +55,11 @@ class Item:
         if self.previous is None or not exists(self.previous):
             return self
         return replace(self, task=STEADY_TASK, inputs=(*self.inputs, self.previous), previous=None)
+
+    def with_layers(self, count: int) -> "Item":
+        """Return the item with the lowest `count` of its layers, as where fewer were needed than were planned."""
+        outputs = self.outputs if len(self.outputs) == 1 else self.outputs[:count]
+        return replace(self, task=with_layers(self.task, count), outputs=outputs)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -112,6 +112,8 @@ TASKS: dict[str, Task] = {
 }  # fmt: skip
 
 
+LAYERS = range(2, 10)  # of a decomposition
+
 # What makes the layer that a completion lacks from words alone, by the layer that is given.
 MISSING: dict[Role, str] = {"foreground": "generate.background", "background": "generate.foreground"}
 
@@ -161,8 +163,17 @@ def with_layers(task: Task, layers: int) -> Task:
     """Return the task with so many layers: itself if it has them, else one named like `decompose.auto/3`."""
     if layers == len(task.outputs):
         return task
+    name = task.name.partition("/")[0]
+    if layers == len(TASKS[name].outputs):
+        return TASKS[name]
     outputs = (task.outputs[0], *[task.outputs[-1]] * (layers - 1))
-    return replace(task, name=f"{task.name}/{layers}", outputs=outputs)
+    return replace(task, name=f"{name}/{layers}", outputs=outputs)
+
+
+def most_layers(task: Task, known: Collection[str], limit: int) -> int:
+    """Return the largest number of layers, up to `limit`, at which weights trained on the tasks `known` do the task."""
+    fewest = len(task.outputs)
+    return max((n for n in range(fewest, limit + 1) if with_layers(task, n).name in known), default=fewest)
 
 
 def of_pictures(count: int, layers: int) -> Task:

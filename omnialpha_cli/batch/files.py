@@ -34,10 +34,13 @@ def write(
     compression: Compression,
     made_from: Fingerprint,
     journal: Journal,
-) -> None:
+) -> Item:
     """Write the item's layers (4, H, W), straight RGBA as `prepared.target` encodes it, to its files: all of them, or
     none. Raises ItemError.
+
+    Returns the item as it was made: with no more layers than were needed. What it had beyond them goes.
     """
+    planned, item = item, item if len(layers) == len(item.task.outputs) else item.with_layers(len(layers))
     told = provenance.record(
         made_from.task, made_from.settings, made_from.weights, [seal.sha256 for seal in made_from.inputs]
     )
@@ -61,6 +64,11 @@ def write(
                 _describe(temporaries[-1], item, layers[0], made_from, told)
                 provenance.seal(temporaries[-1])
         journal.commit(item, made_from, temporaries)
+        for path in planned.outputs[len(item.outputs) :]:
+            with suppress(OSError):
+                if provenance.is_untouched(path):
+                    path.unlink()
+        return item
     finally:
         for temporary in temporaries:
             with suppress(OSError):

@@ -81,8 +81,9 @@ class _Many(Stages):
             prepared = prepare(item.task, self.images[index], self.model.defaults, settings, way)
         return Work(item, None, prepared, reading.seconds + preparing.seconds)
 
-    def _store(self, work: Work, layers: list[Tensor]) -> None:
+    def _store(self, work: Work, layers: list[Tensor]) -> Item:
         self.layers[index_of(work.item)] = layers
+        return work.item
 
 
 def index_of(item: Item) -> int:

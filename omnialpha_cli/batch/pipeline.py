@@ -87,8 +87,8 @@ class Stages:
         """Read and prepare an item."""
         raise NotImplementedError
 
-    def _store(self, work: Work, layers: list[Tensor]) -> None:
-        """Take the finished layers (4, H, W) of an item."""
+    def _store(self, work: Work, layers: list[Tensor]) -> Item:
+        """Take the finished layers (4, H, W) of an item, and return it as it was made."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Result]:
@@ -206,14 +206,14 @@ class Stages:
                 with self.times.measure("finish") as finishing:
                     pictures = finish(work.prepared, layers, self.settings, self.model)
                 with self.times.measure("write") as writing:
-                    self._store(work, pictures)
+                    item = self._store(work, pictures)
             except LostError:
                 raise  # without its journal a result would be taken for another program's
             except Exception as error:
                 self._fail(work.item, error)
             else:
                 seconds = work.seconds + finishing.seconds + writing.seconds
-                self._finish(Result(work.item, "done", seconds, warnings=work.prepared.warnings))
+                self._finish(Result(item, "done", seconds, warnings=work.prepared.warnings))
             self.admission.leave(work.pixels)
         self.finished.put(None)
 
@@ -277,10 +277,10 @@ class Pipeline(Stages):
             "unreadable", f"{item.label} changes while it is read: wait until it is complete, then run again"
         )
 
-    def _store(self, work: Work, layers: list[Tensor]) -> None:
+    def _store(self, work: Work, layers: list[Tensor]) -> Item:
         assert work.fingerprint is not None
         alpha_only, compression = self.settings.alpha_only, self.files.compression
-        write(work.item, layers, work.prepared, alpha_only, compression, work.fingerprint, self.journal)
+        return write(work.item, layers, work.prepared, alpha_only, compression, work.fingerprint, self.journal)
 
 
 def as_item_error(error: Exception, item: Item) -> ItemError:

@@ -48,9 +48,11 @@ def choose(
     todo, done, adopted, refused = [], [], [], []
     again: set[Path] = set()  # results that are made
     for item in items:
-        now = item.as_it_stands()
-        entries = [] if item.error else history.get(key_of(item.outputs[0], output)) or _from_files(item, output)
-        current = next((entry for entry in reversed(entries) if _all_hold(entry, item, output)), None)
+        entries = [] if item.error else history.get(key_of(item.outputs[0], output), [])
+        made = _as_made(item, entries, output) if settings.auto_layers else item
+        entries = entries or ([] if item.error else _from_files(made, output))
+        now = made.as_it_stands()
+        current = next((entry for entry in reversed(entries) if _all_hold(entry, made, output)), None)
         if current is None:
             todo.append(item)
             if not item.error and (edited := _not_ours(entries, item, output)):
@@ -73,6 +75,13 @@ def choose(
         more = f" (and {len(refused) - SHOWN} more)" if len(refused) > SHOWN else ""
         raise UsageError("; ".join(refused[:SHOWN]) + more + "; use --overwrite to replace, or another folder with -o")
     return Choice(tuple(todo), tuple(done), tuple(adopted))
+
+
+def _as_made(item: Item, entries: Sequence[Entry], output: Path) -> Item:
+    """Return an item with as many layers as it was last made with, where a journal or its files say so, in whole."""
+    counts = [sum(key_of(path, output) in entry.outputs for path in item.outputs) for entry in entries[-1:]]
+    (count,) = counts or [sum(is_file(path) for path in item.outputs)]
+    return item.with_layers(count) if 2 <= count < len(item.outputs) else item
 
 
 def _from_files(item: Item, output: Path) -> Sequence[Entry]:

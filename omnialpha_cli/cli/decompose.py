@@ -1,11 +1,11 @@
 """`omnialpha decompose`."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from ..picture.settings import MatteFinish, Settings
-from ..tasks import with_layers
 from .options import OUTPUT, HintOptions, InputOptions, Inputs, Options, option, takes_options
 
 EXAMPLES = """Examples:
@@ -23,8 +23,18 @@ def decompose(
     finishing: MatteFinish,
     inputs: Inputs = None,
     layers: Annotated[
-        int, option("--layers", panel=OUTPUT, min=2, max=9, help="Layers, the background being one of them.")
-    ] = 2,
+        str,
+        option(
+            "--layers",
+            panel=OUTPUT,
+            metavar="N|auto",
+            help="Layers, 2 to 9, one of them the background; auto makes as many as a picture needs, where the weights "
+            "know several.",
+        ),
+    ] = "2",
+    max_layers: Annotated[
+        int, option("--max-layers", panel=OUTPUT, min=2, max=9, help="The most that --layers auto makes.")
+    ] = 5,
 ) -> None:
     """Take photographs apart: a complete background, and the foreground with its soft edges.
 
@@ -32,8 +42,10 @@ def decompose(
     The layers, one over the other, are the photograph.
     """
     from .execute import execute
-    from .planning import choose_task, plan_pictures
+    from .planning import choose_layers, choose_task, plan_pictures
 
     task, given = choose_task("decompose", hints)
-    order = plan_pictures(with_layers(task, layers), inputs or [], options, finding, given)
-    raise typer.Exit(execute(order, options, Settings.of(options, finding, finishing, anyway=hints.anyway)))
+    task, auto, remarks = choose_layers(task, layers, max_layers, options)
+    order = plan_pictures(task, inputs or [], options, finding, given)
+    settings = Settings.of(options, finding, finishing, anyway=hints.anyway, auto_layers=auto)
+    raise typer.Exit(execute(replace(order, remarks=(*order.remarks, *remarks)), options, settings))

@@ -45,6 +45,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
     if not options.untrained:
         for needed in (task, STEADY_TASK) if any(item.previous for item in order.items) else (task,):
             refuse_untrained(needed, weights.name, weights.tasks, "--untrained runs it anyway")
+    weights.refuse_several(task)
     items = shard.select(order.items, output)
     loading = _loading(options)
     settings = _resolved(settings, task, options, loading, weights)

@@ -12,7 +12,8 @@ from ..media.target import SOURCE
 from ..picture.settings import FileOptions, Settings
 from ..plan import Item, plan, plan_prompts, plan_together
 from ..status import NoInputsError, UsageError
-from ..tasks import TASKS, Command, Task, of_pictures
+from ..tasks import LAYERS, TASKS, Command, Task, most_layers, of_pictures, with_layers
+from ..weights import store
 from .options import HintOptions, InputOptions, Options
 from .piped import STDIN, Pipe
 
@@ -46,6 +47,23 @@ def choose_task(command: Command, hints: HintOptions) -> tuple[Task, str]:
             raise UsageError(f"--{hint} is empty")
         return TASKS[f"{command}.{hint}"], value
     return TASKS[f"{command}.auto"], ""
+
+
+def choose_layers(task: Task, layers: str, limit: int, options: Options) -> tuple[Task, bool, tuple[str, ...]]:
+    """Return a decomposition with the layers of `--layers`, at most `limit` of `auto`, whether it is to have as many of
+    them as it needs, and remarks. Raises UsageError, or WeightsError.
+    """
+    if layers != "auto":
+        if not (layers.isdecimal() and int(layers) in LAYERS):
+            raise UsageError(f"--layers {layers}: give a number from {LAYERS[0]} to {LAYERS[-1]}, or auto")
+        return with_layers(task, int(layers)), False, ()
+    weights = store.find(options.model)
+    weights.require()
+    most = limit if options.untrained else most_layers(task, weights.tasks, limit)
+    if most > len(task.outputs):
+        return with_layers(task, most), True, ()
+    remark = f"weights {weights.name} know {task.name} with a background and one foreground: --layers auto makes these"
+    return task, False, (remark,) if limit > most else ()
 
 
 def output_of(task: Task, options: Options) -> Path:

@@ -172,7 +172,8 @@ def _exr_attributes(path: Path) -> Mapping[str, Any]:
 def command(values: Record) -> str:
     """Return the command that makes the file again, with INPUT and the hint's kind for what it was given."""
     settings = json.loads(values["settings"])
-    name, _, kind = values["task"].partition(".")
+    task, _, layers = values["task"].partition("/")
+    name, _, kind = task.partition(".")
     words = ["omnialpha", name]
     if name == "generate":
         words += [_quoted(settings.get("text")), *(["--scene"] if kind == "scene" else [])]
@@ -185,6 +186,10 @@ def command(values: Record) -> str:
         words += ["--text", _quoted(settings.get("text"))]
     elif kind in ("trimap", "mask", "rough-mask", "background"):
         words += [f"--{kind}", kind.upper().replace("-", "_")]
+    if settings.get("auto_layers"):
+        words += ["--layers", "auto", "--max-layers", layers]
+    elif layers:
+        words += ["--layers", layers]
     if settings.get("width") and settings.get("height"):
         words += ["--size", f"{settings['width']}x{settings['height']}"]
     for option in OPTIONS:

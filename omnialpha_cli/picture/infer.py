@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from .effects import find_effects
+from .layers import add_layers
 from .model import Model
 from .passes import Made, second_pass
 from .prepare import Prepared
@@ -19,4 +20,5 @@ def infer(
     requests = [picture.request for picture in pictures]
     for places, results in model.run_batches(requests, settings.steps, settings.guidance, batch_size):
         made = [(pictures[i], layers) for i, layers in zip(places, results, strict=True)]
-        yield places, find_effects(model, second_pass(model, made, settings), settings)
+        made = add_layers(model, second_pass(model, made, settings), settings)
+        yield places, find_effects(model, made, settings)

@@ -147,7 +147,8 @@ def prepare(
             if defaults.fill and first.command == "remove":
                 hole = hole_of(shown[0])  # (h, w)
                 views[0] = fill_hole(views[0], hole)
-    request = Request(prompt, tuple(views), (canvas.size,) * len(first.outputs), settings.seed, hole, first.name)
+    layers = 2 if settings.auto_layers else len(first.outputs)  # to begin with
+    request = Request(prompt, tuple(views), (canvas.size,) * layers, settings.seed, hole, first.name)
     second = then[0] if then else None
     choose = settings.text if second and task.needs_text and not first.needs_text else None
     return Prepared(

@@ -89,7 +89,8 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
 
     `width` and `height` are the size in pixels of what is made without a picture to go by, `text` the user's words,
     which with `anyway` take the likeliest part of a picture where nothing looks like them; with `steady` frames build
-    on one another. `dtype` is the network's number type, `quantize` that of the transformer's weights, and `adapters`
+    on one another. With `auto_layers` a decomposition has as many layers as it needs, at most its task's. `dtype`
+    is the network's number type, `quantize` that of the transformer's weights, and `adapters`
     stands for the LoRAs added to them.
     """
 
@@ -103,6 +104,7 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
     adapters: str | None = None
     quantize: str | None = None
     anyway: bool = False
+    auto_layers: bool = False
 
     @classmethod
     def of(cls, *groups: Sampling | MatteFinish | RemovalFinish | SourceOptions | OutputOptions, **more: Any) -> Self:
@@ -135,8 +137,8 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
         return replace(self, **own)
 
     def recorded(self) -> dict[str, Any]:
-        """Return the settings by name, as a journal keeps them: `anyway` where it may have changed something."""
-        return {name: value for name, value in asdict(self).items() if name != "anyway" or value}
+        """Return the settings by name, as a journal keeps them: some only where they may have changed something."""
+        return {name: value for name, value in asdict(self).items() if name not in ("anyway", "auto_layers") or value}
 
 
 def check_choices(options: Any) -> None:

@@ -18,6 +18,7 @@ from ..files import open_regular
 from ..model.config import by_task
 from ..model.published import folders
 from ..status import UsageError, WeightsError
+from ..tasks import Task, passes
 from .lock import LAYOUTS, Hashes, LockedWeights, lock_folder, lock_path, read_lock, sha256, verify, write_lock
 
 EMBEDDED = "mini"
@@ -82,6 +83,15 @@ class Weights:
             f"weights {self.name}: {self.folder} holds no LoRA ({'/ or '.join(folders.LORAS)}/), so the base model "
             "answers, which was not trained on these tasks; put the LoRA there, or give it with --lora"
         )
+
+    def refuse_several(self, task: Task) -> None:
+        """Raise UsageError where a task wants several images at once of weights that make one at a time."""
+        first = (passes(task, self.tasks) or (task,))[0]
+        if len(first.outputs) > 1 and folders.one_target(self.folder):
+            raise UsageError(
+                f"weights {self.name} make one image at a time (zero_cond_t of their transformer), and {task.name} "
+                f"wants {len(first.outputs)}; use another base, or matte and remove"
+            )
 
     @property
     def present(self) -> bool:

@@ -1,5 +1,7 @@
 """The folders of the published layout: how each part may be called, and what lacks. No torch: a plan needs it too."""
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 TRANSFORMER = "transformer"
@@ -28,3 +30,10 @@ def lora_folder(folder: Path) -> Path | None:
 def base_alone(folder: Path) -> bool:
     """Return whether OmniAlpha's VAE is beside a base without its LoRA, which then answers as the base model."""
     return is_published(folder) and (folder / VAES[0]).is_dir() and not any((folder / n).is_dir() for n in LORAS)
+
+
+def one_target(folder: Path) -> bool:
+    """Return whether the transformer makes one image at a time: `zero_cond_t` (Qwen-Image-Edit-2511) knows no more."""
+    with suppress(OSError, ValueError, AttributeError):  # loading says what is wrong with it
+        return bool(json.loads((folder / TRANSFORMER / "config.json").read_bytes()).get("zero_cond_t"))
+    return False

@@ -14,7 +14,7 @@ ROUNDING = 1.0 / 255  # a composite of 8-bit layers, and its own rounding
 DRIFT, DRIFT_SHARE = 20 / 255, 0.05  # of a pair: by how much, and of how many pixels, the camera may differ
 LEAST, MOST = 0.003, 0.92  # of the picture that an object covers
 FAINT = 0.15  # an object's alpha reaches this somewhere
-SEEN = 8 / 255  # by how much an object changes what is behind it, on average
+VISIBLE = 8 / 255  # by how much an object changes what is behind it, on average
 
 
 def composed(foreground: Bytes, effects: Bytes | None, background: Bytes) -> Floats:
@@ -37,12 +37,12 @@ def fault(foreground: Bytes, effects: Bytes | None, background: Bytes | None, sc
         return reason
     if background is None:
         return None
-    seen = scene.astype(np.float32) / 255
-    if np.abs(composed(foreground, effects, background) - seen).max() > ROUNDING:
+    pixels = scene.astype(np.float32) / 255
+    if np.abs(composed(foreground, effects, background) - pixels).max() > ROUNDING:
         return "composite"
     alpha = foreground[..., 3].astype(np.float32) / 255
-    changed = np.abs(seen - background.astype(np.float32) / 255).max(-1)
-    return "unseen" if (changed * alpha).sum() / alpha.sum() < SEEN else None
+    changed = np.abs(pixels - background.astype(np.float32) / 255).max(-1)
+    return "unseen" if (changed * alpha).sum() / alpha.sum() < VISIBLE else None
 
 
 def fault_of_pair(mask: Mask, effect: Mask | None, background: Bytes, scene: Bytes) -> str | None:
@@ -56,7 +56,7 @@ def fault_of_pair(mask: Mask, effect: Mask | None, background: Bytes, scene: Byt
     rest = ~(mask if effect is None else mask | effect)
     if rest.any() and (changed[rest] > DRIFT).mean() > DRIFT_SHARE:
         return "composite"
-    return "unseen" if changed[mask].mean() < SEEN else None
+    return "unseen" if changed[mask].mean() < VISIBLE else None
 
 
 def _fault_of_alpha(alpha: Bytes) -> str | None:

@@ -42,10 +42,10 @@ def caption(label: str, behind: str, others: tuple[str, ...], effects: tuple[str
     foreground = named(label)
     background = setting(behind)
     rest = "".join(f", beside {named(other)}" for other in others if other)
-    seen = {"shadow": "casting a shadow", "reflection": "mirrored below", "light": "lighting its surroundings"}
-    told = "".join(f", {seen[effect]}" for effect in effects)
+    phrases = {"shadow": "casting a shadow", "reflection": "mirrored below", "light": "lighting its surroundings"}
+    details = "".join(f", {phrases[effect]}" for effect in effects)
     place = f" in front of {background}" if background else ""
-    scene = f"{foreground}{place}{rest}{told}" if foreground else background
+    scene = f"{foreground}{place}{rest}{details}" if foreground else background
     return Captions(foreground, background, scene)
 
 

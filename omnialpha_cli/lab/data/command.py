@@ -116,19 +116,19 @@ def build(sources: SourceOptions, wanted: BuildOptions) -> None:
                 unreadable.update(one.unreadable)
                 kept, skipped = kept + one.kept, skipped + one.skipped
                 faults += one.faults
-                told = "there already" if one.skipped else counted(one.kept, "triplet")
-                say(f"{one.path.name}: {told}")
+                result = "there already" if one.skipped else counted(one.kept, "triplet")
+                say(f"{one.path.name}: {result}")
                 typer.echo(printable(one.path))
         except building.Stopped:
             say("stopped: run it again to go on")
             raise typer.Exit(stop.status or ExitStatus.INTERRUPTED) from None
-    told = ", ".join(f"{n} {reason}" for reason, n in sorted(faults.items()))
-    say(f"{counted(kept, 'triplet')} made, {counted(skipped, 'shard')} there already; not kept: {told or 'none'}")
+    result = ", ".join(f"{n} {reason}" for reason, n in sorted(faults.items()))
+    say(f"{counted(kept, 'triplet')} made, {counted(skipped, 'shard')} there already; not kept: {result or 'none'}")
     raise typer.Exit(ExitStatus.FAILED if unreadable else ExitStatus.OK)
 
 
 def _find(places: list[Path] | None, kind: "Kind") -> "list[Found]":
-    """Return what the places hold, told on standard error."""
+    """Return what the places hold, result on standard error."""
     from .layouts import find
 
     found = [find(path, kind) for path in places or ()]

@@ -27,7 +27,7 @@ class Effects:
     names: tuple[str, ...]
 
 
-def draw_effects(foreground: Tensor, background: Tensor, stands: bool, g: torch.Generator) -> Effects | None:
+def draw_effects(foreground: Tensor, background: Tensor, on_ground: bool, g: torch.Generator) -> Effects | None:
     """Draw effects of a straight RGBA `foreground` (4, h, w) on a `background` (3, h, w); None if there are none.
 
     What stands casts its shadow on the ground and may be mirrored in it; what does not throws it on what is behind.
@@ -36,7 +36,7 @@ def draw_effects(foreground: Tensor, background: Tensor, stands: bool, g: torch.
     base = base_of(alpha)
     if base is None:
         return None
-    if not stands:
+    if not on_ground:
         shade = wall_shadow(alpha, g)
         return Effects(shadow_layer(shade, background), ("shadow",))
     contact = contact_shadow(alpha, base, g)

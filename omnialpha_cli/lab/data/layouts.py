@@ -151,8 +151,11 @@ def _by_labels(
     name = _labels(tree, root, layout.labels or "")
     assert name is not None
     try:
-        told = json.loads(tree[name].read())
-        rows = {key: (str(row.get("image_name", key)), list(map(str, row["expressions"]))) for key, row in told.items()}
+        annotation = json.loads(tree[name].read())
+        rows = {
+            key: (str(row.get("image_name", key)), list(map(str, row["expressions"])))
+            for key, row in annotation.items()
+        }
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise UsageError(f"{tree[name]}: not the labels of {layout.name} ({error})") from error
     objects = Counter(image for image, _ in rows.values())  # in each picture

@@ -53,7 +53,7 @@ def put(
     size: tuple[int, int],
     g: torch.Generator,
     *,
-    stands: bool,
+    on_ground: bool,
     scale: tuple[float, float],
     side: int = 0,
 ) -> Tensor:
@@ -66,14 +66,14 @@ def put(
     tall, wide = rgba.shape[0] / step / size[0], rgba.shape[1] / step / size[1]  # of the canvas
     room = max(0.0, 1 - 0.8 * wide)
     x = uniform(g, 0.25, 0.6) * side if side else uniform(g, -room, room)
-    y = 2 * uniform(g, 0.66, 0.96) - 1 - tall if stands else uniform(g, -1, 1) * max(0.1, 1 - 0.8 * tall)
-    if stands and y - tall < -1.1:  # its head would be outside
+    y = 2 * uniform(g, 0.66, 0.96) - 1 - tall if on_ground else uniform(g, -1, 1) * max(0.1, 1 - 0.8 * tall)
+    if on_ground and y - tall < -1.1:  # its head would be outside
         y = -1.1 + tall
     if cuts.bottom:
         y = 1 - tall + uniform(g, 0.03, 0.2) * tall
     if cuts.left or cuts.right:
         x = (1 - wide + uniform(g, 0.03, 0.2) * wide) * (-1 if cuts.left else 1)
-    turn = 0.0 if cuts.count else 4.0 if stands else 25.0
+    turn = 0.0 if cuts.count else 4.0 if on_ground else 25.0
     geometry = Geometry((zoom, zoom), aspect=0.08, rotation=turn, shift=0.0, slack=0.0, flip=0.0, centre=(x, y))
     return view(rgba, size, geometry, g, fit="contain")
 

@@ -77,21 +77,21 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
     """Return what `dataset.json` holds: the settings, and what the sources were, by a hash of their names and words."""
     sources = {"photos": plan.photos, "pairs": plan.pairs, "cutouts": plan.pool.cutouts,
                "backgrounds": plan.pool.backgrounds}  # fmt: skip
-    told = {}
+    digests = {}
     for name, entries in sources.items():
         digest = hashlib.sha256(json.dumps([(e.name, e.label) for e in entries]).encode()).hexdigest()
-        told[name] = {"count": len(entries), "sha256": digest}
-    return {"schema": SCHEMA, **asdict(plan.settings), "samples": plan.total, "sources": told}
+        digests[name] = {"count": len(entries), "sha256": digest}
+    return {"schema": SCHEMA, **asdict(plan.settings), "samples": plan.total, "sources": digests}
 
 
 def prepare(plan: Plan, out: Path, overwrite: bool) -> None:
     """Make the folder ready. UsageError where it holds a data set that was made otherwise."""
-    told = describe_plan(plan)
+    description = describe_plan(plan)
     file = out / DATASET_FILE
     shards = sorted(out.glob("*.tar"))
     if file.exists() or shards:
         before = read_dataset(out)
-        other = sorted(key for key in told if before.get(key) != told[key])
+        other = sorted(key for key in description if before.get(key) != description[key])
         if other and not overwrite:
             raise UsageError(f"{out} holds a data set that was made with other {', '.join(other)}: "
                              "give another folder, or --overwrite")  # fmt: skip
@@ -100,8 +100,8 @@ def prepare(plan: Plan, out: Path, overwrite: bool) -> None:
                 shard.unlink()
     out.mkdir(parents=True, exist_ok=True)
     _write_json(out / SCHEMA_FILE, json_schema())
-    _write_json(file, told)
+    _write_json(file, description)
 
 
-def _write_json(path: Path, told: dict[str, Any]) -> None:
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+def _write_json(path: Path, description: dict[str, Any]) -> None:
+    path.write_text(json.dumps(description, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")

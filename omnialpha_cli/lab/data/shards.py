@@ -61,7 +61,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
         },
         "of the three pictures; empty where nothing is known",
     ),
-    "others": (TEXTS, "other objects that could be meant: a task has to tell which"),
+    "others": (TEXTS, "other objects that could be meant: a task has to say which"),
     "effects": (TEXTS, "what is in the effects: shadow, reflection, light; any where it is not known"),
     "made": (TEXTS, "what the object is made of and what was done to it, in order"),
     "sources": ({"type": "object", "additionalProperties": TEXT}, "names of the pictures by role"),
@@ -108,8 +108,8 @@ class Sample:
 def read_dataset(folder: Path) -> dict[str, Any]:
     """Return what `dataset.json` tells of how a data set was made; nothing where it is missing or damaged."""
     try:
-        told: dict[str, Any] = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
-        return told
+        description: dict[str, Any] = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
+        return description
     except (OSError, ValueError):
         return {}
 
@@ -169,8 +169,10 @@ class Shards:
 
     def _refuse_part(self, count: int) -> None:
         """Refuse half a data set, which is not a smaller one: photographs come first, composed triplets after them."""
-        told = read_dataset(self.path)
-        if told.get("schema") == SCHEMA and count < (whole := -(-told["samples"] // told["shard_size"])):
+        description = read_dataset(self.path)
+        if description.get("schema") == SCHEMA and count < (
+            whole := -(-description["samples"] // description["shard_size"])
+        ):
             raise UsageError(
                 f"{self.path} has {count} of its {whole} shards: run its `omnialpha data build` to the end"
             )

@@ -246,9 +246,9 @@ def _polygons(place: Place, size: tuple[int, int]) -> np.ndarray:
     import json
 
     try:
-        told = json.loads(place.read())
-        width, height = (int(n) for n in str(told["Raw_Data_Info."]["Resolution"]).split(","))
-        things = [t for t in told["Learning_Data_Info."]["Annotation"] if str(t["Class_ID"]).startswith("F")]
+        annotation = json.loads(place.read())
+        width, height = (int(n) for n in str(annotation["Raw_Data_Info."]["Resolution"]).split(","))
+        things = [t for t in annotation["Learning_Data_Info."]["Annotation"] if str(t["Class_ID"]).startswith("F")]
         canvas = PIL.Image.new("L", (size[1], size[0]))
         for thing in things:
             points = np.asarray(thing["segmentation"], np.float64).reshape(-1, 2)

@@ -43,7 +43,7 @@ class Subject:
 
     layer: Tensor
     label: str
-    stands: bool
+    on_ground: bool
     made: tuple[str, ...]
     source: str = ""
 
@@ -101,8 +101,8 @@ def _with(subject: Subject, background: Tensor, g: torch.Generator) -> tuple[Ten
     effects = None
     if {"glow", "flame"} & set(subject.made):
         effects = light_spill(subject.layer, g) if chance(g, 0.6) else None
-    elif "smoke" not in subject.made and chance(g, 0.75 if subject.stands else 0.35):
-        effects = draw_effects(subject.layer, background, subject.stands, g)
+    elif "smoke" not in subject.made and chance(g, 0.75 if subject.on_ground else 0.35):
+        effects = draw_effects(subject.layer, background, subject.on_ground, g)
     if effects and not is_visible(effects, subject.layer, background):
         effects = None
     ground = over(effects.layer, background) if effects else background
@@ -136,9 +136,9 @@ def draw_subject(pool: Pool, size: tuple[int, int], side: int, g: torch.Generato
         if found is None:
             continue
         rgba, cuts = mirrored(*found) if chance(g, 0.5) else found
-        stands = chance(g, 0.7)
-        layer = put(rgba, cuts, size, g, stands=stands, scale=(0.4, 0.65) if side else (0.35, 0.98), side=side)
-        return Subject(layer, entry.label, stands and not cuts.bottom, (entry.kind,), entry.name)
+        on_ground = chance(g, 0.7)
+        layer = put(rgba, cuts, size, g, on_ground=on_ground, scale=(0.4, 0.65) if side else (0.35, 0.98), side=side)
+        return Subject(layer, entry.label, on_ground and not cuts.bottom, (entry.kind,), entry.name)
     return None
 
 
@@ -164,16 +164,16 @@ def make_subject(pool: Pool, size: tuple[int, int], side: int, g: torch.Generato
             return None
         layer = glass.make_glass(subject.layer, g) if kind == "glazed" else translucent(subject.layer, g)
         label = f"{'glass' if kind == 'glazed' else 'translucent'} {subject.label}" if subject.label else ""
-        return Subject(layer, label, subject.stands, (*subject.made, kind), subject.source)
+        return Subject(layer, label, subject.on_ground, (*subject.made, kind), subject.source)
     draws = {"vessel": glass.draw_vessel, "smoke": smoke.draw_smoke, "flame": smoke.draw_flame, "glow": glow.draw_glow}
     scales = {"vessel": (0.35, 0.95), "smoke": (0.6, 1.3), "flame": (0.3, 1.0), "glow": (0.5, 1.3)}
     made, label = draws[kind](max(64, pool.size * 3 // 4), g)
     rgba = trimmed(to_bytes(made))
     if rgba is None:
         return None
-    stands = kind in ("vessel", "flame") or (kind == "smoke" and chance(g, 0.5))
-    layer = put(np.ascontiguousarray(rgba), Cuts(), size, g, stands=stands, scale=scales[kind], side=side)
-    return Subject(layer, label, stands, (kind,))
+    on_ground = kind in ("vessel", "flame") or (kind == "smoke" and chance(g, 0.5))
+    layer = put(np.ascontiguousarray(rgba), Cuts(), size, g, on_ground=on_ground, scale=scales[kind], side=side)
+    return Subject(layer, label, on_ground, (kind,))
 
 
 def translucent(layer: Tensor, g: torch.Generator) -> Tensor:

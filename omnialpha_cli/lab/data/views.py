@@ -46,11 +46,11 @@ def draw_sample(
     sample = shards.read(number, NAMES)
     state = g.get_state()
 
-    def seen(picture: np.ndarray) -> Tensor:
+    def view_of(picture: np.ndarray) -> Tensor:
         g.set_state(state)
         opaque = np.full(picture.shape[:2], 255, np.uint8)
         return view(
             picture if picture.shape[2] == 4 else np.dstack((picture, opaque)), size, geometry, g, fit="stretch"
         )
 
-    return sample, {name: seen(picture) for name, picture in sample.pictures.items()}
+    return sample, {name: view_of(picture) for name, picture in sample.pictures.items()}

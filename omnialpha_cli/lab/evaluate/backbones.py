@@ -127,8 +127,10 @@ class Clip:
         """Return the mean score of pictures (K, H, W, 3) in [0, 1], one text for all."""
         longest = self.network.config.text_config.max_position_embeddings
         tokens = self.tokenizer([words], truncation=True, max_length=longest, return_tensors="pt").to(self.device)
-        seen = self.preprocess(_tensor(pictures, self.device))
-        found = self.network(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"], pixel_values=seen)
+        pixels = self.preprocess(_tensor(pictures, self.device))
+        found = self.network(
+            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"], pixel_values=pixels
+        )
         image = F.normalize(found.image_embeds.float(), dim=-1)  # (K, D)
         text = F.normalize(found.text_embeds.float(), dim=-1)  # (1, D)
         return float(CLIP_WEIGHT * (image @ text.T).clamp(min=0).mean())

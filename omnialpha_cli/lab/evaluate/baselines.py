@@ -23,12 +23,12 @@ def grow(mask: Mask, radius: int) -> Mask:
     return hint.grow(torch.from_numpy(mask).float(), radius).numpy() > 0
 
 
-def border_mean(scene: Array, hole: Mask) -> Array:
+def border_mean(scene: Array, mask: Mask) -> Array:
     """Return the mean colour of what surrounds the hole."""
-    ring = grow(hole, RING) & ~hole
+    ring = grow(mask, RING) & ~mask
     filled = scene.copy()
     if ring.any():
-        filled[hole] = scene[ring].mean(0).round()
+        filled[mask] = scene[ring].mean(0).round()
     return filled
 
 
@@ -40,7 +40,7 @@ def fills() -> dict[str, Fill]:
     except ImportError:
         return found
 
-    def telea(scene: Array, hole: Mask) -> Array:
-        return np.asarray(cv2.inpaint(scene, hole.astype(np.uint8), TELEA_RADIUS, cv2.INPAINT_TELEA))
+    def telea(scene: Array, mask: Mask) -> Array:
+        return np.asarray(cv2.inpaint(scene, mask.astype(np.uint8), TELEA_RADIUS, cv2.INPAINT_TELEA))
 
     return found | {"telea": telea}

@@ -66,12 +66,12 @@ def judge_folders(
     task: Task,
     folders: Folders,
     distance: Distance | None = None,
-    seen: Callable[[Floats, Floats], None] | None = None,
+    add_pair: Callable[[Floats, Floats], None] | None = None,
 ) -> Iterator[Judged | ItemError]:
     """Return every picture of the truth in the order of their names; an ItemError for one that cannot be judged.
 
-    `seen` is told result and truth (H, W, 4) of each, for whoever judges them as sets. Raises UsageError where the
-    truth holds no picture.
+    `add_pair` gets result and truth (H, W, 4) of each, to judge them as sets. Raises UsageError where the truth holds
+    no picture.
     """
     judge, data = JUDGES[task], task == "matting"
     roles = LAYERS if task == "decomposition" else ("",)
@@ -97,8 +97,8 @@ def judge_folders(
                 assert source_file is not None
                 result = predictions(source_file, trimap_file)
             judged = judge(name, result, truth, source, trimap, distance)
-            if seen is not None:
-                seen(rgba(result[0]), rgba(truth[0]))
+            if add_pair is not None:
+                add_pair(rgba(result[0]), rgba(truth[0]))
             yield judged
         except ItemError as error:
             yield error
@@ -187,8 +187,8 @@ def _removal(
     distance: Distance | None,
 ) -> Judged:
     scene = None if source is None else srgb(source)
-    hole = None if trimap is None else luminance(trimap) >= BACKGROUND
-    return judge_removal(name, scene, srgb(found[0]), srgb(known[0]), hole, distance)
+    mask = None if trimap is None else luminance(trimap) >= BACKGROUND
+    return judge_removal(name, scene, srgb(found[0]), srgb(known[0]), mask, distance)
 
 
 def _layers(

@@ -25,14 +25,14 @@ class WordScore(Protocol):
 
 
 class Generation:
-    """Judges pictures one after the other; `sets` then holds all. `unread` are true pictures that cannot be read."""
+    """Judge pictures one after the other; `sets` then holds all. `unreadable` true pictures could not be read."""
 
     def __init__(self, sets: Sets, truth: Sequence[Load], words: WordScore | None, names: Sequence[str] = ()):
         """Reads all of `truth`, which may be empty. `names` are those of the pictures that are to be like each."""
         self.sets, self.words = sets, words
         self.truth: list[Load] = []
         self.own: dict[str, int] = {}
-        self.unread: list[ItemError] = []
+        self.unreadable: list[ItemError] = []
         features = []
         for name, load in zip_longest(names, truth):
             try:
@@ -41,7 +41,7 @@ class Generation:
                     self.own[name] = len(self.truth)
                 self.truth.append(load)
             except ItemError as error:
-                self.unread.append(error)
+                self.unreadable.append(error)
         self.known = np.array(features)  # (M, 9, D)
 
     def judge(self, name: str, rgba: Array, prompt: str | None) -> Judged:
@@ -53,11 +53,11 @@ class Generation:
         """
         scores: dict[str, float] = {}
         panels = {"result": panel(rgba)}
-        seen = self.sets.add_found(rgba)
+        features = self.sets.add_found(rgba)
         if self.words is not None and prompt is not None:
             scores["clip"] = self.words(composites(rgba), prompt)
         if self.truth:
-            distances = np.linalg.norm(seen - self.known, axis=2).mean(1)  # (M,)
+            distances = np.linalg.norm(features - self.known, axis=2).mean(1)  # (M,)
             nearest = int(np.argmin(distances))
             scores["nearest"] = float(distances[nearest])
             if name in self.own and len(distances) > 1:

@@ -55,15 +55,15 @@ def removal(
 ) -> Iterator[Judged]:
     """Judge objects taken out of composites, over `backdrops` where given, with their `effects` if that is asked for.
 
-    The baselines `fills` are told exactly where the object is, at any hint.
+    The baselines `fills` know exactly where the object is, at any hint.
     """
     for scene in composites(photos, in_focus=hint != "none", backdrops=backdrops):
         found = _floats(model.remove(scene.scene, canvas=canvas, effects=effects, **_scene_hint(hint, scene)))
-        known, hole = _floats(scene.background), scene.foreground[..., 3] > round(255 * BACKGROUND)
+        known, mask = _floats(scene.background), scene.foreground[..., 3] > round(255 * BACKGROUND)
         shown = _floats(scene.scene)
-        judged = judge_removal(scene.name, shown, found, known, hole, distance)
-        filled = {name: _floats(fill(scene.scene, grow(hole, HOLE_MARGIN))) for name, fill in fills.items()}
-        baselines = {name: score_removal(picture, known, hole, distance, shown) for name, picture in filled.items()}
+        judged = judge_removal(scene.name, shown, found, known, mask, distance)
+        filled = {name: _floats(fill(scene.scene, grow(mask, HOLE_MARGIN))) for name, fill in fills.items()}
+        baselines = {name: score_removal(picture, known, mask, distance, shown) for name, picture in filled.items()}
         yield replace(judged, baselines=baselines)
 
 
@@ -95,11 +95,11 @@ def reconstruction(
     pictures: Iterable[tuple[str, Load]],
     canvas: int | None,
     distance: Distance,
-    seen: Callable[[Floats, Floats], None] | None = None,
+    add_pair: Callable[[Floats, Floats], None] | None = None,
 ) -> Iterator[Judged | ItemError]:
     """Return pictures with alpha through the model's VAE, at the size of its canvas: what is lost is the VAE's alone.
 
-    `seen` is as of `judge_folders`.
+    `add_pair` gets result and truth (H, W, 4) of each, to judge them as sets.
     """
     for name, load in pictures:
         try:
@@ -112,8 +112,8 @@ def reconstruction(
         fitted = place.fit(picture)  # (4, h, w)
         found, known = (place.crop(image).permute(1, 2, 0).contiguous().numpy()
                         for image in (model.model.reconstruct(fitted[None])[0], fitted))  # fmt: skip
-        if seen is not None:
-            seen(found, known)
+        if add_pair is not None:
+            add_pair(found, known)
         yield judge_reconstruction(name, found, known, distance)
 
 
@@ -121,7 +121,7 @@ def generation(
     model: OmniAlpha, prompts: Mapping[str, str], judge: Generation, canvas: int | None
 ) -> Iterator[Judged | ItemError]:
     """Return an object made from each prompt, by names, with a seed of its own."""
-    yield from judge.unread
+    yield from judge.unreadable
     for seed, (name, prompt) in enumerate(prompts.items()):
         yield judge.judge(name, _floats(model.generate(prompt, canvas=canvas, seed=seed)), prompt)
 

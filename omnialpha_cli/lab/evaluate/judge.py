@@ -17,7 +17,8 @@ from .panels import Panel, difference, panel
 
 Array = NDArray[Any]
 
-SEEN, SEEN_AREA = 0.04, 1e-3  # a change of colour that is an effect, and the share of the picture that has to have one
+VISIBLE = 0.04  # a change of colour that is an effect
+VISIBLE_AREA = 1e-3  # the share of the picture that has to have one
 RIM = 4  # pixels around the hole that may be the object's own
 
 
@@ -95,20 +96,20 @@ def judge_matte(
 
 
 def score_removal(
-    found: Array, known: Array, hole: Mask | None, distance: Distance | None, scene: Array | None = None
+    found: Array, known: Array, mask: Mask | None, distance: Distance | None, scene: Array | None = None
 ) -> dict[str, float]:
     """Return PSNR and SSIM in the hole, where there is one, and over the picture; then `distance`.
 
     With a `scene`, where the object changed what is around the hole, also the share that is left of that.
     """
     scores = {}
-    if hole is not None and hole.any():
-        scores = {"psnr_hole": metrics.psnr(found, known, hole), "ssim_hole": metrics.ssim(found, known, hole)}
-        scores |= {"sharpness": metrics.sharpness(found, hole)}
+    if mask is not None and mask.any():
+        scores = {"psnr_hole": metrics.psnr(found, known, mask), "ssim_hole": metrics.ssim(found, known, mask)}
+        scores |= {"sharpness": metrics.sharpness(found, mask)}
     scores |= {"psnr": metrics.psnr(found, known), "ssim": metrics.ssim(found, known)}
-    if scene is not None and hole is not None:
-        effects = (np.abs(scene[..., :3] - known).max(-1) > SEEN) & ~grow(hole, RIM)  # (H, W)
-        if effects.mean() > SEEN_AREA:
+    if scene is not None and mask is not None:
+        effects = (np.abs(scene[..., :3] - known).max(-1) > VISIBLE) & ~grow(mask, RIM)  # (H, W)
+        if effects.mean() > VISIBLE_AREA:
             left = metrics.mse(found, known, effects) / metrics.mse(scene[..., :3], known, effects)
             scores |= {"effects_left": left}
     return scores if distance is None else scores | {distance.metric: distance(found, known)}
@@ -119,14 +120,14 @@ def judge_removal(
     scene: Array | None,
     found: Array,
     known: Array,
-    hole: Mask | None = None,
+    mask: Mask | None = None,
     distance: Distance | None = None,
 ) -> Judged:
-    """Return a picture without its object against the known background. `hole` (H, W) is where the object was."""
+    """Return a picture without its object against the known background. `mask` (H, W) is where the object was."""
     found, known = found[..., :3], known[..., :3]
     panels = {} if scene is None else {"source": panel(scene)}
     panels |= {"result": panel(found), "truth": panel(known), "difference": difference(found, known)}
-    return Judged(name, known.shape[:2], score_removal(found, known, hole, distance, scene), panels)
+    return Judged(name, known.shape[:2], score_removal(found, known, mask, distance, scene), panels)
 
 
 def judge_layers(name: str, scene: Array | None, found: tuple[Array, Array], known: tuple[Array, Array]) -> Judged:

@@ -151,16 +151,16 @@ def ssim(found: Array, known: Array, where: Mask | None = None) -> float:
     return float(np.mean([(one if where is None else one[where]).mean() for one in maps]))
 
 
-def sharpness(found: Array, hole: Mask) -> float:
-    """Return the energy of the finest octave of colours (H, W, 3) within `hole` (H, W), over that around it.
+def sharpness(found: Array, mask: Mask) -> float:
+    """Return the energy of the finest octave of colours (H, W, 3) within `mask` (H, W), over that around it.
 
     The finest octave is what a binomial blur of 3 × 3 px takes away. 1 is as sharp as the surroundings, 0 a smear.
     """
     kernel = np.array((0.25, 0.5, 0.25))
     grey = np.pad(found.mean(2, dtype=np.float64), 1, mode="symmetric")
     energy = np.square(grey[1:-1, 1:-1] - _correlate(grey, kernel, kernel))  # (H, W)
-    ring = grow(hole, RING[1]) & ~grow(hole, RING[0])
-    return float((energy[hole].mean() + FLAT) / ((energy[ring].mean() if ring.any() else 0.0) + FLAT))
+    ring = grow(mask, RING[1]) & ~grow(mask, RING[0])
+    return float((energy[mask].mean() + FLAT) / ((energy[ring].mean() if ring.any() else 0.0) + FLAT))
 
 
 def _gradient(alpha: Array) -> Array:

@@ -17,8 +17,7 @@ Array = NDArray[Any]
 def judge_reconstruction(name: str, found: Array, known: Array, distance: Distance | None = None) -> Judged:
     """Judge straight RGBA (H, W, 4) by what it was made from: over flat backgrounds, and colour and alpha alone.
 
-    What is seen is judged: over the nine backgrounds each measure is the mean of the nine. Colours alone count as much
-    as they cover.
+    Over the nine backgrounds each measure is the mean of the nine. Colours alone count as much as they cover.
     """
     alpha, known_alpha = found[..., 3], known[..., 3]
     covered = float(known_alpha.sum(dtype=np.float64)) * 3

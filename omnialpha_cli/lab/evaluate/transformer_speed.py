@@ -1,6 +1,6 @@
 """Time a transformer of a given width on this machine: random weights at any depth, extrapolated to all blocks.
 
-Operations are counted by torch on tensors without content, where every product and all of attention are seen whatever
+Operations are counted by torch on tensors without content, where every product and all of attention count, whatever
 kernels, number types and devices do them. The peak is that of one large matrix product in the same number
 type, measured in the same run: what is compared with it was done by the same device in the same minute.
 """

@@ -102,7 +102,7 @@ def view(
 def extend_colours(rgba: np.ndarray, solid: float) -> np.ndarray:
     """Replace the colour where alpha < `solid` by that of the solid neighbourhood, in uint8 (H, W, 4).
 
-    Pull-push over a pyramid: colours of solid pixels, averaged ever wider, fill what has none.
+    Pull-push over a pyramid: colours of solid pixels, averaged ever wider, fill the others.
     """
     image = torch.from_numpy(rgba.copy()).permute(2, 0, 1).float() / 255  # (4, H, W)
     weight = (image[3:] >= solid).float()

@@ -67,7 +67,7 @@ def framed(rgba: np.ndarray) -> Tensor:
     return torch.from_numpy(part).permute(2, 0, 1) / 255
 
 
-def seen(backgrounds: Sequence[Picture], crop: Crop, size: tuple[int, int]) -> Tensor:
+def crop_backgrounds(backgrounds: Sequence[Picture], crop: Crop, size: tuple[int, int]) -> Tensor:
     """Return a crop of each background at `size` (h, w), RGBA (n, 4, h, w) in [0, 1]."""
     top, left, height, width = crop.box
 

@@ -1,7 +1,7 @@
 """Train the detail network to correct the alpha that the model found, by the pixels of examples.
 
-The model sees each example once, before the training: what a step costs is the small network's share alone. Steps see
-random parts of them, turned and mirrored.
+The model predicts each example once, before the training: a step then costs the small network's share alone. Steps use
+random parts of the examples, turned and mirrored.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,28 +29,27 @@ from .triplets import Mix
 TASKS = {"matte.trimap": 0.4, "matte.auto": 0.3, "matte.rough-mask": 0.2, "matte.mask": 0.1}
 # A photograph's labels are not sure where it is soft; what is composed is.
 MIX = Mix(photo=0.25, recomposed=0.35, cutout=0.1, built=0.3)
-# What is built may be seen finer than the model sees it, as the product does: by so much, on each side.
+# A built example may be finer than the model's canvas, as pictures are in use: by so much, on each side.
 FINE = Mix(photo=0.0, recomposed=0.0, cutout=0.0, built=1.0)
 FINER = 5 / 3
 SHARE_FINE = 0.4
-A_FILE = 100  # examples of those that the model saw
-EXAMPLES = 2000  # that the model sees, unless the recipe says otherwise
-PART = 128  # side of what a step sees of an example, pixels
+A_FILE = 100  # examples in a file
+EXAMPLES = 2000  # unless the recipe says otherwise
+PART = 128  # side of the part of an example that a step uses, pixels
 LEAST = 100  # open pixels that a part is taken to have
 TRIES = 6  # parts that are drawn until one has something soft, or wrong
 WORTH = 0.002  # mean error from which a part is worth a look
 FLOOR = 0.05  # an error far above it counts by the share of it that goes, one below it hardly
-Batch = tuple[Tensor, Tensor]  # parts (B, 7, ·, ·), and the colours (B, 6, ·, ·) seen in them
-# Channels of what was seen.
+Batch = tuple[Tensor, Tensor]  # parts (B, 7, ·, ·), and their likely colours (B, 6, ·, ·)
+# Channels of an example.
 PLATE, TRUTH, TRIMAP, FOUND, WEIGHT = slice(0, 3), slice(3, 4), slice(4, 5), slice(5, 6), slice(6, 7)
 
 
-def see(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, number: int) -> Tensor:
-    """Return what the model makes of example `number`: (7, h, w) uint8, plate, true alpha, trimap (128 where there is
-    none), the alpha that is found, as the product would find it, in a trimap's band by closed-form matting, and the
-    weight of the true alpha.
+def predict(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, number: int) -> Tensor:
+    """Return example `number` with the model's prediction of it, (7, h, w) uint8, on a canvas of about `size`² pixels.
 
-    The model sees it on a canvas of about `size`² pixels.
+    Channels are plate, true alpha, trimap (128 where there is none), found alpha, in a trimap's band by closed-form
+    matting as in use, and the weight of the true alpha.
     """
     g = step_generator(0, number)
     task = draw_task(TASKS, g)
@@ -73,27 +72,29 @@ def see(material: Material, model: OmniAlpha, canvas: CanvasOf, size: int, numbe
     return (whole * 255).round().clamp(0, 255).byte().cpu()
 
 
-def read_seen(see: Callable[[int], Tensor], count: int, folder: Path, group: Group, report: Report) -> list[Tensor]:
-    """Return what the model makes of so many examples, by `see`; files of them in the run's folder are read again."""
-    seen: list[Tensor] = []
+def read_examples(
+    predict: Callable[[int], Tensor], count: int, folder: Path, group: Group, report: Report
+) -> list[Tensor]:
+    """Return what `predict` makes of so many examples; files of them in the run's folder are read again."""
+    examples: list[Tensor] = []
     for first in range(0, count, A_FILE):
         file = folder / f"detail-examples-{first}.pt"
         if not file.exists():
             new = []
             for number in range(first, min(first + A_FILE, count)):
-                new.append(see(number))
+                new.append(predict(number))
                 report.progress("examples seen", number + 1, count)
             checkpoint.write(new, file, group)
-        seen += torch.load(file, map_location="cpu", weights_only=True)
-    return seen
+        examples += torch.load(file, map_location="cpu", weights_only=True)
+    return examples
 
 
-def part(seen: Tensor, g: torch.Generator) -> Tensor:
+def part(examples: Tensor, g: torch.Generator) -> Tensor:
     """Cut a part (7, PART, PART) in [0, 1] out of an example (7, h, w), with something to learn where tries find it."""
-    _, h, w = seen.shape
+    _, h, w = examples.shape
     for _ in range(TRIES):
         top, left = choice(g, max(1, h - PART + 1)), choice(g, max(1, w - PART + 1))
-        one = seen[:, top : top + PART, left : left + PART].float() / 255
+        one = examples[:, top : top + PART, left : left + PART].float() / 255
         if float((one[FOUND] - one[TRUTH]).abs().mean()) > WORTH:
             break
     missing = PART - one.shape[2], PART - one.shape[1]
@@ -121,11 +122,11 @@ def errors(found: Tensor, truth: Tensor, places: Tensor) -> Tensor:
     return ((error.abs() + error.square()) * places).sum((1, 2, 3)) / places.sum((1, 2, 3)).clamp(min=LEAST)
 
 
-def objective(seen: Sequence[Tensor], schedule: Schedule, device: torch.device) -> Objective:
+def objective(examples: Sequence[Tensor], schedule: Schedule, device: torch.device) -> Objective:
     """Return what `loop.train` optimises, of a `Detail`: the share of each part's error that is left."""
 
     def draw(step: int, micro: int, g: torch.Generator) -> Tensor:
-        return torch.stack([part(seen[choice(g, len(seen))], g) for _ in range(schedule.micro_batch)])
+        return torch.stack([part(examples[choice(g, len(examples))], g) for _ in range(schedule.micro_batch)])
 
     def ready(drawn: Tensor) -> Batch:
         batch = drawn.to(device).contiguous(memory_format=torch.channels_last)

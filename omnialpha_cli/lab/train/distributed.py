@@ -79,7 +79,7 @@ class Step(nn.Module):
         return nullcontext()
 
 
-def spread(step: Step, shard: bool, group: Group) -> Step | DistributedDataParallel:
+def parallelise(step: Step, shard: bool, group: Group) -> Step | DistributedDataParallel:
     """Return `step` for all processes: sharded, copied, or as it is for one."""
     if shard:
         _shard(step.model, group)

@@ -15,7 +15,7 @@ from .triplets import Mix
 
 MIX = Mix()
 TASK = TASKS["remove.mask"]
-SEEN = 0.03  # a change of colour that is an effect
+VISIBLE = 0.03  # a change of colour that is an effect
 WEIGHT = 4.0  # of the error where there is one
 
 
@@ -45,7 +45,7 @@ def objective(material: Material, schedule: Schedule, canvas: CanvasOf, device: 
         assert isinstance(model, Effects)
         outside = 1 - batch.masks
         change = (batch.backgrounds - batch.scenes) * outside
-        effect = (change.abs().amax(1, keepdim=True) > SEEN).float()
+        effect = (change.abs().amax(1, keepdim=True) > VISIBLE).float()
         error = (batch.scenes * model(batch.scenes, batch.masks) - batch.backgrounds).square() * outside
         left = (error * effect).sum() / (change.square() * effect).sum().clamp(min=1e-6)
         value = (error * (1 + (WEIGHT - 1) * effect)).mean()

@@ -121,7 +121,7 @@ def rarity(cutouts: Sequence[Picture]) -> Tensor:
     return torch.tensor([counts[word] ** -0.5 for word in first])
 
 
-def seen(cutouts: Sequence[Picture], side: int, geometry: Geometry) -> Tensor:
+def view_cutouts(cutouts: Sequence[Picture], side: int, geometry: Geometry) -> Tensor:
     """Return a view of each cut-out on nothing (n, 4, side, side)."""
 
     def one(cutout: Picture) -> Tensor:
@@ -151,8 +151,8 @@ class Sketches:
     def __call__(self, meanings: Tensor, places: Tensor, views: Tensor, left_out: Tensor) -> Tensor:
         """Return (B, C, h, w), of what is meant (B, D).
 
-        That is not settled on names: with sketches of what is like a name, and often is another thing, it learnt to
-        trust none, and drew known names worse.
+        What is meant is not moved to the nearest known name: with such sketches, often of another thing, the network
+        learnt to trust none, and drew known names worse.
         """
         nearness = self.sketch.nearness(meanings)  # (B, n)
         own = (nearness * self.inverse[places]).sum(1) / self.inverse.diagonal()[places]  # (B,)
@@ -167,7 +167,7 @@ def objects(cutouts: Sequence[Picture], model: OmniAlpha, sketch: Sketch, side: 
     """Make the kind of cut-outs on nothing, on a square canvas; half of the time as they are."""
     assert isinstance(model.vae, LightVAE)
     device = torch.device(model.device)
-    views = torch.stack([encode(seen(cutouts, side, geometry), model.vae, device) for geometry in VIEWS])
+    views = torch.stack([encode(view_cutouts(cutouts, side, geometry), model.vae, device) for geometry in VIEWS])
     sketches = Sketches(sketch, cutouts, views)
     seldom = torch.tensor([1.0] + [1 / (len(VIEWS) - 1)] * (len(VIEWS) - 1))
     return Kind(OBJECT.prompt, 1.0, batch, OBJECTS_LEFT_OUT, cutouts, rarity(cutouts), seldom, views, sketches)
@@ -179,13 +179,15 @@ def behind(pictures: Sequence[Picture], model: OmniAlpha, sketch: Sketch, batch:
     vae, device, defaults = model.vae, torch.device(model.device), model.defaults.of(BACKGROUND.name)
     _, h, w = sketch.shape
     frames = [crops.Crop((0.0, 0.0, 1.0, 1.0), flip) for flip in (False, True)]
-    both = torch.stack([encode(crops.seen(pictures, frame, (8 * h, 8 * w)), vae, device) for frame in frames])
+    both = torch.stack(
+        [encode(crops.crop_backgrounds(pictures, frame, (8 * h, 8 * w)), vae, device) for frame in frames]
+    )
     sketches = Sketches(sketch, pictures, both)
     g, kinds = torch.Generator().manual_seed(0), []
     sizes = crops.canvases(int(defaults.canvas), int(defaults.multiple))
     for size in sizes:
         drawn = crops.draw_crops(size, g)
-        views = torch.stack([encode(crops.seen(pictures, crop, size), vae, device) for crop in drawn])
+        views = torch.stack([encode(crops.crop_backgrounds(pictures, crop, size), vae, device) for crop in drawn])
         even = torch.ones(len(pictures)), torch.ones(len(drawn))
         kinds.append(
             Kind(
@@ -202,8 +204,8 @@ def parts(sketches: Sketches, drawn: Sequence[crops.Crop], views: Tensor) -> Ske
     to_frame = torch.stack([crop.to_frame for crop in drawn]).to(views)  # (V, 2, 3)
     size = views.shape[3], views.shape[4]
 
-    def sketch_of(meanings: Tensor, places: Tensor, seen: Tensor, left_out: Tensor) -> Tensor:
-        return crops.of_sketches(sketches(meanings, places, flipped[seen], left_out), to_frame[seen], size)
+    def sketch_of(meanings: Tensor, places: Tensor, views: Tensor, left_out: Tensor) -> Tensor:
+        return crops.of_sketches(sketches(meanings, places, flipped[views], left_out), to_frame[views], size)
 
     return sketch_of
 
@@ -235,8 +237,8 @@ def objective(
         which = int(torch.multinomial(shares, 1, generator=g))
         kind, count = kinds[which], kinds[which].batch
         places = torch.multinomial(kind.often, count, replacement=True, generator=g)
-        told = [kind.prompt.replace("{text}", caption(kind.pictures[int(i)], g)) for i in places]
-        prompts = ["" if chance(g, FLOW.prompt_dropout) else prompt for prompt in told]
+        prompts = [kind.prompt.replace("{text}", caption(kind.pictures[int(i)], g)) for i in places]
+        prompts = ["" if chance(g, FLOW.prompt_dropout) else prompt for prompt in prompts]
         return Drawn(
             which,
             read(prompts, tokenizer, table),
@@ -250,11 +252,11 @@ def objective(
     @torch.no_grad()
     def ready(drawn: Drawn) -> Batch:
         kind = kinds[drawn.kind]
-        seen = drawn.views.to(device), drawn.places.to(device)
+        chosen = drawn.views.to(device), drawn.places.to(device)
         with torch.autocast(device.type, enabled=False):  # an inverse of 1,500 rows is not for 8 bits
-            sketch = kind.sketch(drawn.meanings.to(device), seen[1], seen[0], drawn.left_out.to(device))
+            sketch = kind.sketch(drawn.meanings.to(device), chosen[1], chosen[0], drawn.left_out.to(device))
         noise, sigma = drawn.noise.to(device), drawn.sigma.to(device)
-        clean = pack(kind.views[seen], of.patch_size)
+        clean = pack(kind.views[chosen], of.patch_size)
         figure = "background from noise" if kind.prompt == BACKGROUND.prompt else "from noise"
         return Batch(pack(sketch, of.patch_size), clean, noise, sigma, layouts[drawn.kind], figure)
 
@@ -267,13 +269,17 @@ def objective(
         return value, {batch.figure: float(started.mean().detach())} if len(started) else {}
 
     def picture() -> Tensor:
-        told = spread(cutouts, SHOWN[0]), spread(held_out, SHOWN[1]), spread(backgrounds, SHOWN[0])
-        return drawings(model, generator, (*told[0], *told[1]), told[2], schedule.size)
+        names = (
+            evenly_spaced(cutouts, SHOWN[0]),
+            evenly_spaced(held_out, SHOWN[1]),
+            evenly_spaced(backgrounds, SHOWN[0]),
+        )
+        return drawings(model, generator, (*names[0], *names[1]), names[2], schedule.size)
 
     return Objective(draw, loss, picture=picture, ready=ready)
 
 
-def spread(pictures: Sequence[Picture], count: int) -> list[str]:
+def evenly_spaced(pictures: Sequence[Picture], count: int) -> list[str]:
     """Return the names of so many of them, from the first to the last."""
     return [picture.label for picture in pictures[:: max(1, len(pictures) // count)][:count]]
 

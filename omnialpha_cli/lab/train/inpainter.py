@@ -1,6 +1,6 @@
 """Train the inpainter: from pictures with object-shaped masks, filled smoothly, to the pictures.
 
-Any picture serves, since what is behind the hole is known. It takes some hundred thousand examples, of which a core
+Any picture serves, since what is behind the mask is known. It takes some hundred thousand examples, of which a core
 would draw a hundred a second, so all pictures wait on the device, and views of them are made there, a batch at once.
 """
 
@@ -24,14 +24,14 @@ from .loop import Objective, Schedule
 from .material import Material
 
 LONG = 0.35  # ± log of a canvas's proportions
-MARGINS = 1, 3  # pixels by which holes are larger than objects
-SHADOWED = 0.4  # share of the objects that had cast a shadow, which is still around the hole
-SMALL = 0.03  # of the picture; a hole below it counts less
+MARGINS = 1, 3  # pixels by which masks are larger than objects
+SHADOWED = 0.4  # share of the objects that had cast a shadow, which is still around the mask
+SMALL = 0.03  # of the picture; a mask below it counts less
 FLOOR = 2e-4  # a squared error below which less hardly counts
 NUMBERS = 24  # random ones that a picture's view takes, at most
 
 Between = Callable[[float, float], Tensor]  # (B,) random numbers between two
-Batch = tuple[Tensor, Tensor, Tensor]  # pictures filled (B, 3, h, w), holes (B, 1, h, w), and pictures
+Batch = tuple[Tensor, Tensor, Tensor]  # pictures filled (B, 3, h, w), masks (B, 1, h, w), and pictures
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def stacked(pictures: Sequence[NDArray[Any]], device: torch.device) -> Stack:
     return Stack(pixels.to(device), sizes.to(device))
 
 
-def seen(stack: Stack, chosen: Tensor, middle: Tensor, steps: Tensor, size: tuple[int, int]) -> Tensor:
+def sample_views(stack: Stack, chosen: Tensor, middle: Tensor, steps: Tensor, size: tuple[int, int]) -> Tensor:
     """Return views (B, C, h, w) in [0, 1] of `chosen` (B,). What is x pixels right and y below the middle of a view is
     middle + x · steps[0] + y · steps[1] in its picture: `middle` (B, 2) and `steps` (B, 2, 2) are (x, y) in pixels.
     """
@@ -87,7 +87,7 @@ def objective(material: Material, schedule: Schedule, device: torch.device) -> O
     plates = [picture.rgba[..., :3] for picture in (*material.photos, *material.backgrounds)]
     objects = [picture.rgba[..., 3:] for picture in material.foregrounds or material.cutouts]
     if not objects:
-        raise UsageError("holes have the shapes of objects: give --photos or --cutouts")
+        raise UsageError("masks have the shapes of objects: give --photos or --cutouts")
     pictures, shapes = stacked(plates, device), stacked(objects, device)
 
     def draw(step: int, micro: int, g: torch.Generator) -> Drawn:
@@ -109,17 +109,17 @@ def objective(material: Material, schedule: Schedule, device: torch.device) -> O
         down, right, radius = drawn.shadow
         strength = between(0.25, 0.65) * (between(0, 1) < SHADOWED)
         shade = drop_shadow(alpha, down, right, radius, 1.0).clamp(0, 1) * strength[:, None, None]  # (B, h, w)
-        hole = grow(alpha, drawn.margin) > BACKGROUND
-        return fill_holes(picture * (1 - shade[:, None]), hole), hole[:, None].float(), picture
+        mask = grow(alpha, drawn.margin) > BACKGROUND
+        return fill_holes(picture * (1 - shade[:, None]), mask), mask[:, None].float(), picture
 
     def loss(model: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
-        filled, hole, picture = batch
-        area = hole.mean((1, 2, 3)).clamp(min=1e-3)
+        filled, mask, picture = batch
+        area = mask.mean((1, 2, 3)).clamp(min=1e-3)
 
         def error(found: Tensor) -> Tensor:
-            return ((found.float() - picture).square() * hole).mean((1, 2, 3)) / area + FLOOR  # (B,)
+            return ((found.float() - picture).square() * mask).mean((1, 2, 3)) / area + FLOOR  # (B,)
 
-        left = error(model(filled, hole)).log()
+        left = error(model(filled, mask)).log()
         value = (left * (area / SMALL).clamp(max=1)).mean()
         gained = (error(filled).log() - left.detach()).mean() * 10 / math.log(10)
         return value, {"gained, dB": float(gained)}
@@ -139,7 +139,7 @@ def _plate(pictures: Stack, size: tuple[int, int], between: Between) -> Tensor:
     turned = torch.where(between(0, 1) < 0.5, -1.0, 1.0)
     zero = torch.zeros_like(width)
     steps = torch.stack((turned * width / w, zero, zero, height / h), 1).view(-1, 2, 2)
-    twice = seen(pictures, chosen, middle, steps / 2, (2 * h, 2 * w))  # as a part may be smaller than it was
+    twice = sample_views(pictures, chosen, middle, steps / 2, (2 * h, 2 * w))  # as a part may be smaller than it was
     picture = F.avg_pool2d(twice, 2)
     gamma = torch.exp(between(-0.4, 0.4))
     gains = torch.stack([torch.exp(between(-0.12, 0.12)) for _ in range(3)], 1)[..., None, None]  # (B, 3, 1, 1)
@@ -160,4 +160,4 @@ def _object(shapes: Stack, size: tuple[int, int], between: Between) -> Tensor:
     steps = torch.stack((turned * cos, -sin, turned * sin, cos), 1).view(-1, 2, 2)
     aside = torch.stack((between(-0.12, 0.12) * w, between(-0.12, 0.12) * h), 1)  # of the canvas, pixels
     middle = torch.stack((wide, tall), 1) / 2 - (aside[:, :, None] * steps).sum(1)
-    return seen(shapes, chosen, middle, steps, size)[:, 0]
+    return sample_views(shapes, chosen, middle, steps, size)[:, 0]

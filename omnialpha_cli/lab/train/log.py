@@ -49,8 +49,8 @@ class Log:
             return
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps({"step": done, **figures}) + "\n")
-        told = " ".join(f"{key} {value}" for key, value in figures.items() if "/" not in key)
-        self.report.say(f"{self.folder.name} {done}/{self.steps} {told}")
+        shown = " ".join(f"{key} {value}" for key, value in figures.items() if "/" not in key)
+        self.report.say(f"{self.folder.name} {done}/{self.steps} {shown}")
         if self.writer:
             for key, value in figures.items():
                 self.writer.add_scalar(key, value, done)

@@ -1,8 +1,8 @@
 """Train any network: AdamW, warm-up, averaged (EMA) weights, clipping, checkpoints, logs, pictures.
 
 A step's batch is cut into micro-batches, which processes share out among themselves and accumulate. Micro-batch m of
-step k draws everything random from a generator seeded by (seed, k, m): a resumed run sees the examples that an
-uninterrupted one would have seen, and two processes those that one sees which accumulates twice.
+step k draws everything random from a generator seeded by (seed, k, m): a resumed run draws the examples of an
+uninterrupted one, and two processes those of one that accumulates twice.
 """
 
 import math
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ...status import UsageError
 from . import checkpoint
 from .ahead import drawn_ahead
-from .distributed import ALONE, Group, Step, gathered, spread
+from .distributed import ALONE, Group, Step, gathered, parallelise
 from .log import Log, Report
 from .recompute import recompute_blocks
 
@@ -145,7 +145,7 @@ def train(
     if schedule.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.train()
-    step_of = spread(Step(model, objective.loss), schedule.shard, group)
+    step_of = parallelise(Step(model, objective.loss), schedule.shard, group)
     optimiser = torch.optim.AdamW(_groups(model, schedule), lr=schedule.lr, betas=schedule.betas)
     ema = {name: tensor.detach().clone() for name, tensor in checkpoint.trained(model).items()}
     first = checkpoint.load(folder, model, optimiser, ema, device)
@@ -170,9 +170,9 @@ def train(
                     last = micro == micros[-1] and term == objective.terms - 1
                     with nullcontext() if last else step_of.no_sync():
                         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-                            value, told = step_of(batch, term)
+                            value, details = step_of(batch, term)
                         (value / (len(micros) * objective.terms)).backward()
-                    figures.add({"loss": float(value.detach()), **told})
+                    figures.add({"loss": float(value.detach()), **details})
             if schedule.clip:
                 nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
             optimiser.step()

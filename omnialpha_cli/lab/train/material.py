@@ -25,8 +25,8 @@ class Material:
     def words(self) -> set[str]:
         """Return all labels and captions."""
         records = [self.triplets.record(i) for i in range(len(self.triplets))] if self.triplets else []
-        told = {words for r in records for words in (r["label"], *r["captions"].values())}
-        return told | {p.label for p in (*self.photos, *self.cutouts)}
+        described = {words for r in records for words in (r["label"], *r["captions"].values())}
+        return described | {p.label for p in (*self.photos, *self.cutouts)}
 
 
 def make_material(packs: Packs, triplets: Shards | None = None) -> Material:

@@ -1,7 +1,7 @@
 """Train the words' relevance: from the classifier's names to maps of where the named object is.
 
-Two objects are seen beside each other, and each is named in turn. What is learnt is how names are read: the words by
-which people name objects are led to those of the classifier's classes.
+A scene shows two objects, and each is named in turn. The network learns to read names: it leads the words by which
+people name objects to those of the classifier's classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -84,9 +84,9 @@ def objective(
     def loss(model: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         assert isinstance(model, Relevance)
         with torch.no_grad():
-            seen = model.see(batch.scenes)
+            located = model.locate(batch.scenes)
         meant = torch.stack([torch.stack([model.mean(words) for words in names]) for names in batch.words])
-        logits = model.compare(seen, meant)  # (B, 2, h, w): for the name of each
+        logits = model.compare(located, meant)  # (B, 2, h, w): for the name of each
         there = F.interpolate(batch.alphas, logits.shape[-2:], mode="area")
         # Mean logits for a name (its first index) on an object (its second): (B, 2, 2)
         found = torch.einsum("bnhw,bmhw->bnm", logits, there) / there.sum((2, 3)).clamp(min=1e-3)[:, None]
@@ -102,7 +102,7 @@ def objective(
 
 
 def train_words_alone(relevance: Relevance) -> None:
-    """Freeze what sees: there are too few names to teach it, and it would forget the classes that it knows."""
+    """Freeze the image network: there are too few names to teach it, and it would forget the classes it knows."""
     relevance.requires_grad_(False)
     for part in (relevance.word_meaning, relevance.importance):
         part.requires_grad_(True)

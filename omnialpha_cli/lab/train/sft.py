@@ -26,7 +26,7 @@ from .triplets import Mix
 
 MIX = Mix()
 CELL = 4  # the auxiliary alpha of a stride-16 token has CELL × CELL values
-UNSEEN = 0.03  # a difference of colour that nobody sees
+INVISIBLE = 0.03  # a difference of colour that nobody sees
 MAX_WEIGHT = 8.0  # of the clean-latent error, which is the velocity error over sigma²
 
 
@@ -34,7 +34,7 @@ MAX_WEIGHT = 8.0  # of the clean-latent error, which is the velocity error over 
 class Flow:
     """Say how sigma is drawn, what is weighted how, and how often the prompt is left out.
 
-    The defaults are the embedded weights': half of the samples of what is done in one step stand at sigma 1, where it
+    The defaults are the embedded weights': half of the samples of what is done in one step are at sigma 1, where it
     starts; the error is that of the clean latents, up to a limit. The published ones have uniform sigma and the
     velocity's plain error. With `balanced` the logarithm of a batch's error is made small: a tenth less of it counts
     alike in every task, where one is ten times harder than another. `effects` is what an object's shadow and reflection
@@ -127,7 +127,7 @@ def token_weights(example: Example, effects: float) -> Tensor:
         weights = [example.weight if role == "foreground" else torch.ones_like(image[:1]) for role, image in roles]
         return torch.cat([F.avg_pool2d(weight, PATCH).flatten() for weight in weights])[:, None]
     (scene, hint), (background,) = example.inputs, example.targets
-    changed = ((scene - background)[:3].abs().amax(0) > UNSEEN) & (hint[0] == 0)  # (H, W)
+    changed = ((scene - background)[:3].abs().amax(0) > INVISIBLE) & (hint[0] == 0)  # (H, W)
     share = F.avg_pool2d(changed[None].float(), PATCH).flatten()  # (H/16 · W/16,)
     return 1 + (effects - 1) * share[:, None]
 
@@ -145,8 +145,8 @@ def auxiliary_alpha(hidden: Tensor, context: Context, examples: list[Example], h
     weight = torch.stack([example.weight for example in examples]).to(hidden)
     h, w = alpha.shape[-2] // PATCH, alpha.shape[-1] // PATCH
     assert context.positions is not None
-    seen = hidden[context.positions[..., 0] == -1]  # tokens of input 0 (B · L, D), stride 16 first in each L
-    logits = head(seen.unflatten(0, (len(examples), -1))[:, : h * w]).float()  # (B, h·w, 16)
+    image_tokens = hidden[context.positions[..., 0] == -1]  # tokens of input 0 (B · L, D), stride 16 first in each L
+    logits = head(image_tokens.unflatten(0, (len(examples), -1))[:, : h * w]).float()  # (B, h·w, 16)
     wanted, share = (
         F.pixel_unshuffle(F.interpolate(plane.float(), size=(h * CELL, w * CELL), mode="area"), CELL).flatten(2).mT
         for plane in (alpha * weight, weight)

@@ -1,8 +1,8 @@
 """Run the trainings, one function each, in the order of this file; then export embedded weights.
 
 Each keeps its checkpoints and logs below the run's folder and leaves its averaged weights there as `NAME.pt`; what is
-for the published layout lies ready in a folder of its name. A stage that was interrupted goes on where its last
-checkpoint stands.
+for the published layout lies ready in a folder of its name. A stage that was interrupted goes on from its last
+checkpoint.
 """
 
 import copy
@@ -230,9 +230,9 @@ def train_detail(run: Run, material: Material) -> None:
     network = _started_from("detail", model)
     model.transformer.to(device)
     count, size = int(recipe.detail.network.get("examples", detail.EXAMPLES)), recipe.detail.stages[0].size
-    see = partial(detail.see, material, model, canvas_size, size)
-    seen = detail.read_seen(see, count, run.folder, run.group, run.report)
-    _train_stages(run, "detail", network, recipe.detail.stages, lambda stage: detail.objective(seen, stage, device))
+    predict = partial(detail.predict, material, model, canvas_size, size)
+    examples = detail.read_examples(predict, count, run.folder, run.group, run.report)
+    _train_stages(run, "detail", network, recipe.detail.stages, lambda stage: detail.objective(examples, stage, device))
 
 
 def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:

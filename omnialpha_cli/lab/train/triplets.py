@@ -148,8 +148,10 @@ def _built(material: Material, mix: Mix, size: tuple[int, int], g: torch.Generat
     assert shards is not None
 
     def usable(record: dict[str, Any]) -> bool:
-        told = mix.sharp or mix.two > 0 or not record["others"]  # the task says which object is meant, or there is one
-        return told and (mix.masks or record["alpha"] == "matte") and (mix.photo > 0 or record["kind"] != "photo")
+        one_meant = (
+            mix.sharp or mix.two > 0 or not record["others"]
+        )  # the task says which object is meant, or there is one
+        return one_meant and (mix.masks or record["alpha"] == "matte") and (mix.photo > 0 or record["kind"] != "photo")
 
     sample, views = draw_sample(shards, usable, size, PHOTO, g)
     foreground, scene, background = views["foreground"], views["scene"][:3], views.get("background")

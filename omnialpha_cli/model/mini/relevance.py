@@ -38,9 +38,9 @@ class Relevance(nn.Module):
         """Logits (n, h, w) at stride 16 of pictures (n, 3, H, W) in [0, 1], each for its own words
         (l_i, word_dim).
         """
-        return self.compare(self.see(rgb), torch.stack([self.mean(w) for w in words])[:, None])[:, 0]
+        return self.compare(self.locate(rgb), torch.stack([self.mean(w) for w in words])[:, None])[:, 0]
 
-    def see(self, rgb: Tensor) -> Tensor:
+    def locate(self, rgb: Tensor) -> Tensor:
         """Return what is at every place: (n, 3, H, W) → unit vectors (n, word_dim, h, w)."""
         size = [max(STRIDE, round(ENLARGE * side)) for side in rgb.shape[-2:]]
         larger = F.interpolate(rgb, size, mode="bilinear", align_corners=False)
@@ -58,6 +58,6 @@ class Relevance(nn.Module):
         weights = self.importance(words).float().softmax(0)  # (l, 1)
         return F.normalize(self.word_meaning((weights.to(words.dtype) * words).sum(0)).float(), dim=0)
 
-    def compare(self, seen: Tensor, meant: Tensor) -> Tensor:
-        """Logits (n, m, h, w) of m meanings a picture (n, m, word_dim), before what was `seen` (n, word_dim, h, w)."""
-        return self.scale * torch.einsum("ndhw,nmd->nmhw", seen, meant) + self.bias
+    def compare(self, located: Tensor, meant: Tensor) -> Tensor:
+        """Logits (n, m, h, w) of m meanings a picture (n, m, word_dim), beside `located` (n, word_dim, h, w)."""
+        return self.scale * torch.einsum("ndhw,nmd->nmhw", located, meant) + self.bias

@@ -113,10 +113,10 @@ def test_motion_spreads_along_its_direction_alone():
 
 @given(st.integers(0, 10**6), st.booleans())
 @settings(max_examples=25, deadline=None)
-def test_effects_darken_or_mirror_beside_the_object(seed, stands):
+def test_effects_darken_or_mirror_beside_the_object(seed, on_ground):
     g = generator(seed)
     background = 0.4 + 0.2 * torch.rand(3, SIDE, SIDE, generator=g)
-    made = effects.draw_effects(ball(), background, stands, g)
+    made = effects.draw_effects(ball(), background, on_ground, g)
     assert made is not None and "shadow" in made.names
     assert made.layer.min() >= 0 and made.layer.max() <= 1
     seen = over(made.layer, background)

@@ -63,7 +63,7 @@ def test_words_are_scored_over_the_backgrounds():
 def test_a_true_picture_that_cannot_be_read_is_left_out_and_told():
     judge = Generation(Sets([Means()]), [lambda: flat(1, 0, 0), unreadable], None)
     assert judge.sets.counts == (0, 1)
-    assert [str(error) for error in judge.unread] == ["x.png is torn"]
+    assert [str(error) for error in judge.unreadable] == ["x.png is torn"]
 
 
 def test_the_embedded_network_sees_pictures_of_any_size():

@@ -97,10 +97,10 @@ def test_equal_pictures_have_no_distance_and_worse_ones_more(distance):
 def test_the_border_mean_fills_the_hole_alone():
     scene = np.full((20, 20, 3), 50, np.uint8)
     scene[5:15, 5:15] = 200
-    hole = np.zeros((20, 20), bool)
-    hole[5:15, 5:15] = True
-    assert (border_mean(scene, hole) == 50).all()
-    assert (border_mean(scene, ~np.zeros_like(hole)) == scene).all()  # nothing around it
+    mask = np.zeros((20, 20), bool)
+    mask[5:15, 5:15] = True
+    assert (border_mean(scene, mask) == 50).all()
+    assert (border_mean(scene, ~np.zeros_like(mask)) == scene).all()  # nothing around it
 
 
 def test_growing_a_mask_goes_every_way():
@@ -111,7 +111,7 @@ def test_growing_a_mask_goes_every_way():
 
 def test_telea_is_opencvs():
     pytest.importorskip("cv2")
-    scene, hole = np.full((20, 20, 3), 50, np.uint8), np.zeros((20, 20), bool)
-    hole[8:12, 8:12] = True
-    scene[hole] = 255
-    assert fills()["telea"](scene, hole).astype(int) == pytest.approx(50, abs=5)
+    scene, mask = np.full((20, 20, 3), 50, np.uint8), np.zeros((20, 20), bool)
+    mask[8:12, 8:12] = True
+    scene[mask] = 255
+    assert fills()["telea"](scene, mask).astype(int) == pytest.approx(50, abs=5)

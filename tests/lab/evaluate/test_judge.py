@@ -64,13 +64,13 @@ def test_removal_is_scored_in_the_hole_and_as_a_whole():
 def test_of_a_shadow_the_share_that_is_left_is_told():
     """Around the hole, and not close to it, where the object's own rim may be."""
     known, scene = np.full((40, 60, 3), 0.8, np.float32), np.full((40, 60, 3), 0.8, np.float32)
-    hole = np.zeros((40, 60), bool)
-    hole[10:30, 5:25] = True
-    scene[hole], scene[:, 35:50], scene[10:30, 25:28] = 0.1, 0.4, 0.2
+    mask = np.zeros((40, 60), bool)
+    mask[10:30, 5:25] = True
+    scene[mask], scene[:, 35:50], scene[10:30, 25:28] = 0.1, 0.4, 0.2
     found = known.copy()
     found[:, 35:50] = 0.6  # half of the way
-    assert judge_removal("a", scene, found, known, hole).scores["effects_left"] == pytest.approx(0.25, abs=1e-3)
-    assert "effects_left" not in judge_removal("a", np.where(hole[..., None], 0.1, known), known, known, hole).scores
+    assert judge_removal("a", scene, found, known, mask).scores["effects_left"] == pytest.approx(0.25, abs=1e-3)
+    assert "effects_left" not in judge_removal("a", np.where(mask[..., None], 0.1, known), known, known, mask).scores
 
 
 def test_layers_that_are_right_recompose():

@@ -155,8 +155,8 @@ def test_ssim_of_flat_pictures_compares_luminance_alone(a, b):
 
 def test_sharpness_is_one_where_all_is_alike_and_nearly_none_in_a_smear():
     picture = np.random.default_rng(0).random((64, 64, 3))
-    hole = np.zeros((64, 64), bool)
-    hole[20:44, 20:44] = True
-    assert metrics.sharpness(picture, hole) == pytest.approx(1, abs=0.2)
-    picture[hole] = 0.5
-    assert metrics.sharpness(picture, hole) < 0.1
+    mask = np.zeros((64, 64), bool)
+    mask[20:44, 20:44] = True
+    assert metrics.sharpness(picture, mask) == pytest.approx(1, abs=0.2)
+    picture[mask] = 0.5
+    assert metrics.sharpness(picture, mask) < 0.1

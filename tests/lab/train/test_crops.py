@@ -46,8 +46,8 @@ def test_a_frame_is_the_middle_of_a_picture(shape):
 def test_a_part_of_a_sketch_shows_what_the_crop_shows():
     size = (32, 48)
     for crop in crops.draw_crops(size, torch.Generator().manual_seed(1)):
-        (part,) = crops.seen([ramp()], crop, size)
-        (whole,) = crops.seen([ramp()], crops.Crop((0.0, 0.0, 1.0, 1.0), crop.flip), (96, 192))
+        (part,) = crops.crop_backgrounds([ramp()], crop, size)
+        (whole,) = crops.crop_backgrounds([ramp()], crops.Crop((0.0, 0.0, 1.0, 1.0), crop.flip), (96, 192))
         of_sketch = crops.of_sketches(whole[None], crop.to_frame[None], size)[0]
         assert torch.allclose(part, of_sketch, atol=0.02)
         assert part.shape == (4, *size)

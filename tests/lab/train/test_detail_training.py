@@ -15,7 +15,7 @@ from omnialpha_cli.model.mini.detail import Detail
 
 def seen(material, count=6):
     model = tiny_model(steps=1)
-    return [detail.see(material, model, canvas_size, 64, number) for number in range(count)]
+    return [detail.predict(material, model, canvas_size, 64, number) for number in range(count)]
 
 
 def blurred_disc(seed: int) -> torch.Tensor:

@@ -48,9 +48,9 @@ def test_a_view_shows_the_part_that_it_names():
     stack = inpainter.stacked([ramp, ramp[:, :12]], torch.device("cpu"))
     assert stack.pixels.shape == (2, 1, 20, 20) and stack.sizes.tolist() == [[10, 20], [10, 12]]
     middle, steps = torch.tensor([[6.0, 5.0]]), torch.eye(2)[None]
-    view = inpainter.seen(stack, torch.tensor([1]), middle, steps, (4, 6)) * 255
+    view = inpainter.sample_views(stack, torch.tensor([1]), middle, steps, (4, 6)) * 255
     torch.testing.assert_close(view[0, 0], torch.arange(3.0, 9.0).expand(4, 6))
-    mirrored = inpainter.seen(stack, torch.tensor([0]), middle, -steps, (4, 6)) * 255
+    mirrored = inpainter.sample_views(stack, torch.tensor([0]), middle, -steps, (4, 6)) * 255
     torch.testing.assert_close(mirrored[0, 0], view[0, 0].flip(1))
 
 

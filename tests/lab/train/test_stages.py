@@ -273,14 +273,14 @@ lr = 1e-2
 
 
 def test_an_interrupted_detail_goes_on_with_what_it_has_seen(material, tiny_weights, tmp_path, monkeypatch):
-    numbers, see = [], stages.detail.see
+    numbers, predict = [], stages.detail.predict
 
     def seen(*given):
         if given[-1] == 3 and 3 not in numbers:
             numbers.append(3)
             raise KeyboardInterrupt
         numbers.append(given[-1])
-        return see(*given)
+        return predict(*given)
 
     monkeypatch.setattr(stages.detail, "A_FILE", 2)
     monkeypatch.setattr(stages.detail, "see", seen)

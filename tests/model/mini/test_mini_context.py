@@ -31,7 +31,7 @@ def test_prompts_alone_do_not_run_the_classifier(context, monkeypatch):
     def fail(*_):
         raise AssertionError("the classifier ran")
 
-    monkeypatch.setattr(Relevance, "see", fail)
+    monkeypatch.setattr(Relevance, "locate", fail)
     context.encode(["matte this: cat", ""], [[SCENE], [SCENE]])
 
 

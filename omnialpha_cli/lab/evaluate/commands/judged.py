@@ -79,9 +79,9 @@ def judge_model_in_folders(
         if task == "removal":
             given["effects"] = effects
         made = getattr(loaded, command)(source, canvas=model.canvas, **given)
-        told = target_for("tiff", read_image(source), None).encoding  # that of what Python is given
+        own = target_for("tiff", read_image(source), None).encoding  # that of the arrays that the API returns
         return [
-            replace(from_array(layer), transfer=told.transfer, primaries=told.primaries, icc=told.icc)
+            replace(from_array(layer), transfer=own.transfer, primaries=own.primaries, icc=own.icc)
             for layer in (made if isinstance(made, list) else [made])
         ]
 

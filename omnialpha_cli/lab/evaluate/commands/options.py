@@ -23,7 +23,7 @@ Photos = Annotated[
 ]
 HintKind = Annotated[
     Literal["none", "trimap", "mask", "rough-mask"],
-    option("--hint", panel=INPUTS, help="What the model is told, made from the known matte as in training."),
+    option("--hint", panel=INPUTS, help="The hint that the model is given, made from the known matte as in training."),
 ]
 
 
@@ -57,7 +57,7 @@ class TruthOptions:
     trimaps: Annotated[Path | None, option(
         "--trimaps", panel=INPUTS, metavar="DIR",
         help="Matting: also score the unknown band of these trimaps. Removal: also score where these trimaps or masks "
-             "show the object. To judge a model, also what --hint tells it.")] = None
+             "show the object. To judge a model, also the hint of --hint.")] = None
     sources: Annotated[Path | None, option(
         "--sources", panel=INPUTS, metavar="DIR",
         help="The pictures that the results were made from; without results a model makes them.")] = None

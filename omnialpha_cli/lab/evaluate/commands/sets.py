@@ -73,7 +73,7 @@ def judge_reconstructed_folder(folders: ReconstructionOptions, measures: Measure
     names = read_names(folders.names) if folders.names else {}
     required = _required_of_vae(measures)
     distance, sets = load_distance(required), _sets(required)
-    judged = judge_folders("vae", Folders(folders.predictions, folders.truth, names=names), distance, _seen(sets))
+    judged = judge_folders("vae", Folders(folders.predictions, folders.truth, names=names), distance, _add_pairs(sets))
     return islice(judged, limit), sets
 
 
@@ -88,12 +88,12 @@ def judge_vae(photos: Sequence[Path], truth: Path | None, options: ModelOptions,
         pictures = [(one.name, held_out.load_floats(one)) for one in read_held_out(photos, "photo")]
     required = _required_of_vae(measures)
     model, distance, sets = OmniAlpha.load(options.model), load_distance(required), _sets(required)
-    judged = held_out.reconstruction(model, pictures[: options.limit], options.canvas, distance, _seen(sets))
+    judged = held_out.reconstruction(model, pictures[: options.limit], options.canvas, distance, _add_pairs(sets))
     return judged, sets
 
 
 def _generated(folder: Path, judge: Generation, prompts: Prompts | None) -> Iterator[Judged | ItemError]:
-    yield from judge.unread
+    yield from judge.unreadable
     files = find_files(folder, ("",))
     for name, role in sorted(files):
         try:
@@ -134,7 +134,7 @@ def _clip(name_or_folder: str, require: Sequence[Measure]) -> Clip | None:
     return optional(Measure.clip, lambda: Clip.load(name_or_folder, choose_device("auto")), require)
 
 
-def _seen(sets: Sets) -> Callable[[NDArray[Any], NDArray[Any]], None]:
+def _add_pairs(sets: Sets) -> Callable[[NDArray[Any], NDArray[Any]], None]:
     def add(found: NDArray[Any], known: NDArray[Any]) -> None:
         sets.add_found(found)
         sets.add_known(known)

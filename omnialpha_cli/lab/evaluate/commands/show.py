@@ -71,8 +71,8 @@ def show(
     figures = summarise([one.scores for one in done])
     baselines = {name: summarise([one.baselines.get(name, {}) for one in done]) for name in done[0].baselines}
     height, width = (round(mean(one.size[axis] for one in done)) for axis in (0, 1))
-    told = "".join(f"{name} {value}, " for name, value in about.items() if value is not None)
-    title = f"{task}: {told}{counted(len(done), 'picture')} of {width}×{height} on average"
+    settings = "".join(f"{name} {value}, " for name, value in about.items() if value is not None)
+    title = f"{task}: {settings}{counted(len(done), 'picture')} of {width}×{height} on average"
     totals = _totals(sets)
     tables = [_table(figures, baselines, totals)]
     sources = by_source(done)

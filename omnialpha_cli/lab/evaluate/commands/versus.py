@@ -100,13 +100,13 @@ def _rows(a: _Side, b: _Side, shared: list[str], metrics: list[str]) -> tuple[li
     rows = []
     for name in shared:
         one, other = a.judged[name].scores, b.judged[name].scores
-        told = next(title for title in TELLING if title in a.pictures[name])
-        between = (decode_jpeg(side.pictures[name][told]) / np.float32(255) for side in (b, a))
+        panel_title = next(title for title in TELLING if title in a.pictures[name])
+        between = (decode_jpeg(side.pictures[name][panel_title]) / np.float32(255) for side in (b, a))
         figures = [other[m] - one[m] if m in one and m in other else None for m in metrics]
         pictures = {title: jpeg for title, jpeg in a.pictures[name].items() if title in GIVEN}
         for title in a.pictures[name]:
             if title not in GIVEN:
                 pictures |= {f"{side}: {title}": s.pictures[name][title] for side, s in zip(SIDES, (a, b), strict=True)}
-        pictures[f"B − A: {told}"] = encode_jpeg(difference(*between))
+        pictures[f"B − A: {panel_title}"] = encode_jpeg(difference(*between))
         rows.append(Row(name, [*figures, one[first], other[first]], pictures))
     return columns, rows

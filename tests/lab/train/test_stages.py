@@ -272,10 +272,10 @@ lr = 1e-2
     torch.testing.assert_close(after.specialist("detail").state_dict(), learnt, atol=2e-3, rtol=2e-3)
 
 
-def test_an_interrupted_detail_goes_on_with_what_it_has_seen(material, tiny_weights, tmp_path, monkeypatch):
+def test_an_interrupted_detail_goes_on_with_its_examples(material, tiny_weights, tmp_path, monkeypatch):
     numbers, predict = [], stages.detail.predict
 
-    def seen(*given):
+    def interrupted(*given):
         if given[-1] == 3 and 3 not in numbers:
             numbers.append(3)
             raise KeyboardInterrupt
@@ -283,7 +283,7 @@ def test_an_interrupted_detail_goes_on_with_what_it_has_seen(material, tiny_weig
         return predict(*given)
 
     monkeypatch.setattr(stages.detail, "A_FILE", 2)
-    monkeypatch.setattr(stages.detail, "see", seen)
+    monkeypatch.setattr(stages.detail, "predict", interrupted)
     recipe = tmp_path / "r.toml"
     recipe.write_text(f"""
 start = "{tiny_weights}"

@@ -153,6 +153,11 @@ def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
 def refuse_untrained(task: Task, weights: str, known: Collection[str], remedy: str) -> None:
     """Raise UsageError unless weights called `weights`, trained on the tasks `known`, do the task in some way."""
     if not passes(task, known):
+        base, _, layers = task.name.partition("/")
+        if layers and passes(TASKS[base], known):
+            counts = sorted({2, *(int(name.partition("/")[2]) for name in known if name.startswith(f"{base}/"))})
+            can = " or ".join(map(str, counts))
+            raise UsageError(f"weights {weights} take pictures apart into {can} layers, not into {layers}; {remedy}")
         commands = {name: name.partition(".")[0] for name in known}
         same = [name for name, command in commands.items() if command == task.command]
         trained = ", ".join(same or sorted(set(commands.values()))) or "nothing"

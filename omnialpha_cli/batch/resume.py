@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files import is_file
+from ..inputs import STATE_FOLDER
 from ..media import provenance
 from ..picture.settings import Settings
 from ..plan import STEADY_TASK, Item
@@ -110,7 +111,7 @@ def _whose(path: Path, entries: Sequence[Entry]) -> str:
         ours = bool(entries) or (is_file(path) and provenance.read(path) is not None)
     except OSError:
         ours = False
-    return "was changed since" if ours else "is not from this tool"
+    return "was changed since" if ours else f"is not from this tool, or its {STATE_FOLDER} folder was not copied along"
 
 
 def _all_hold(entry: Entry, item: Item, output: Path) -> bool:

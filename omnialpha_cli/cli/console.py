@@ -2,8 +2,10 @@
 
 import os
 import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
     from ..batch.result import Result
     from .piped import Pipe
+
+
+SOON = 0.4  # seconds for which nobody wonders what a program does
+DUMB = ("dumb", "unknown")  # terminals, by $TERM, whose lines cannot be written over
 
 
 def printable(text: object) -> str:
@@ -29,6 +35,19 @@ def say(message: str) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def say_if_slow(what: str, quiet: bool) -> Iterator[threading.Timer]:
+    """Say what the block does unless it ends soon, or little is to be said."""
+    timer = threading.Timer(SOON, say, (f"{what} …",))
+    timer.daemon = True
+    if not quiet:
+        timer.start()
+    try:
+        yield timer
+    finally:
+        timer.cancel()
 
 
 def counted(count: int, thing: str) -> str:
@@ -46,7 +65,7 @@ class Console:
     ):
         self.json, self.report, self.seed, self.pipe = json, report, seed, pipe
         self.quiet, self.verbose = quiet, verbose
-        self.counts = {"done": 0, "skipped": 0, "failed": 0}
+        self.counts = {"done": 0, "planned": 0, "skipped": 0, "failed": 0}
         self.total = 0
         self.start = time.monotonic()
         self._bar: Progress | None = None
@@ -63,10 +82,17 @@ class Console:
     def begin(self, total: int) -> None:
         """Start the progress of so many items."""
         self.total = total
-        if not self.quiet and sys.stderr.isatty():
+        if not self.quiet and sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in DUMB:
             self._bar = _progress_bar()
-            self._bar.add_task("", total=total, rate="loading")
+            self._bar.add_task("", total=total, rate="starting")
             self._bar.start()
+
+    def waits(self, what: str) -> None:
+        """Say what a run waits for before its first result."""
+        if self._bar:
+            self._bar.update(self._bar.task_ids[0], rate=what, refresh=True)
+        else:
+            self.tell(f"{what} …")
 
     def note(self, message: str) -> None:
         """A message for `--verbose`."""
@@ -107,7 +133,7 @@ class Console:
 
     def planned(self, result: "Result") -> None:
         """Report what a dry run foresees for one item."""
-        self.counts[result.status] += 1
+        self.counts["planned" if result.status == "done" else result.status] += 1
         self._record("plan", ndjson.plan_record(result))
         if result.error:
             self._message(f"would fail: {result.error}")
@@ -135,8 +161,9 @@ class Console:
         counts = {**self.counts, "unfinished": unfinished}
         self._record("summary", ndjson.summary_record(counts, seconds, status))
         if not self.quiet:
-            words = {"done": "to make", "skipped": "done already", "failed": "would fail"} if dry_run else {}
-            told = [f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == "done"]
+            words = {"skipped": "done already", "failed": "would fail"} if dry_run else {}
+            always = "planned" if dry_run else "done"
+            told = [f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == always]
             self._message(", ".join(told) + f" in {seconds:.1f} s")
         if faults := [f"{name} ({reason})" for name, reason in self._lost.items() if reason]:
             say(f"omnialpha: not all could be written to {', '.join(faults)}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import typer
 
 from .. import __version__
+from ..memory import free_memory
 from ..status import ExitStatus, OmniAlphaError
 
 EXAMPLES = """Examples:
@@ -19,13 +20,20 @@ NEEDED = {"torch": "torch", "numpy": "numpy", "OpenImageIO": "openimageio", "saf
           "tifffile": "tifffile", "psdtags": "psdtags", "psd_tools": "psd-tools",
           "typer": "typer", "rich": "rich"}  # fmt: skip
 
+# Extra → its modules, and what it is for.
+EXTRAS = {"full": (("transformers", "huggingface_hub"), "the published weights"),
+          "refine": (("pymatting", "scipy"), "--refine laplacian"), "heic": (("pillow_heif",), "HEIC pictures"),
+          "ray": (("ray",), "--ray"), "train": (("tensorboard",), "charts of trainings"),
+          "parquet": (("pyarrow",), "data build from tables"),
+          "judge": (("lpips", "torch_fidelity", "transformers"), "eval by networks")}  # fmt: skip
+
 Finding = tuple[str, str, ExitStatus]  # what, how it is, and the exit status if that is a fault
 
 
 def doctor() -> None:
     """Say what is installed and found, what is missing, and the command that mends it. Exit code 0: all is well."""
     worst = ExitStatus.OK
-    for what, how, status in (*_software(), *_machine(), *_weights()):
+    for what, how, status in (*_software(), *_extras(), *_machine(), *_weights()):
         typer.echo(f"{'ok  ' if status is ExitStatus.OK else 'BAD '} {what}: {how}")
         worst = max(worst, status)
     raise typer.Exit(worst)
@@ -44,21 +52,33 @@ def _software() -> Iterator[Finding]:
             yield name, f"{error}; mend it with: python -m pip install --force-reinstall {name}", ExitStatus.FAILED
 
 
-def _machine() -> Iterator[Finding]:
-    import os
+def _extras() -> Iterator[Finding]:
+    """Say which extras are installed: nobody has to have one."""
+    from importlib.util import find_spec
 
+    for name, (modules, purpose) in EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        get = f'not installed; get it with: pip install "omnialpha[{name}]"'
+        yield f"extra {name} ({purpose})", get if missing else "installed", ExitStatus.OK
+
+
+def _machine() -> Iterator[Finding]:
     try:
         from ..batch.job import count_cores
+        from ..media.ocio import describe_config
         from ..picture.load import describe_devices
     except ImportError:
         return  # already told
     yield "cores", str(count_cores()), ExitStatus.OK
-    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        page = os.sysconf("SC_PAGE_SIZE")
-        total, free = (os.sysconf(name) * page / 2**30 for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
-        yield "memory", f"{total:.1f} GiB, {free:.1f} GiB of it free", ExitStatus.OK
+    if (free := free_memory()) is not None:
+        how = f"{free / 2**30:.1f} GiB may be taken, within the limits of the machine, the container and the process"
+        yield "memory", how, ExitStatus.OK
     for name, description in describe_devices():
         yield f"device {name}", description, ExitStatus.OK
+    try:
+        yield "OCIO", describe_config(), ExitStatus.OK
+    except OmniAlphaError as error:
+        yield "OCIO", f"{error}; set OCIO to another, or to none", error.status
 
 
 def _weights() -> Iterator[Finding]:

@@ -11,15 +11,16 @@ from ..batch.journal import Journal, read_history
 from ..batch.result import Result
 from ..batch.resume import SHOWN, Choice, choose
 from ..batch.shard import Shard
+from ..media.signatures import recognise
 from ..model.load_options import LoadOptions
 from ..model.published import distilled
 from ..picture.settings import FileOptions, Settings
 from ..plan import STEADY_TASK, Item
-from ..status import ExitStatus, NoInputsError, UsageError
+from ..status import ExitStatus, ItemError, NoInputsError, UsageError
 from ..tasks import Task, passes, refuse_untrained
 from ..weights import store
 from ..weights.store import Weights
-from .console import Console
+from .console import Console, say_if_slow
 from .interrupts import Stop, interrupts
 from .options import Options
 from .planning import Order, check_formats
@@ -50,7 +51,8 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
     loading = _loading(options)
     settings = _resolved(settings, task, options, loading, weights)
     remarks: list[str] = []
-    choice = choose(items, read_history(output, remarks), output, settings, weights.identity, options.overwrite)
+    with say_if_slow("comparing with what is done already", options.quiet):
+        choice = choose(items, read_history(output, remarks), output, settings, weights.identity, options.overwrite)
     job = Job(
         options.model, weights.identity, settings, output, str(shard), len(items), batch_size=batch_size, files=files,
         device="cpu" if options.memory == "cpu" else options.device, loading=loading,
@@ -88,8 +90,9 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
             result = Result(item, "skipped")
             console.item(result)
             previews.add(result)
-        if choice.todo:
+        if any(not item.error for item in choice.todo):
             console.note(f"weights {weights.name} in {weights.folder}")
+            console.waits(f"loading weights {weights.name}")
         failed = []
         for result in _results(choice, job, options, stop, console):
             console.item(result)
@@ -135,6 +138,7 @@ def _results(choice: Choice, job: Job, options: Options, stop: Stop, console: Co
         else:
             worker = Worker(job)
             console.note(f"on {worker}")
+            console.waits("making the first picture")
             yield from worker.make(Schedule(todo), journal, stop.event)
             console.note(f"busy: {worker.times}")
 
@@ -173,9 +177,20 @@ def _foresee(choice: Choice, console: Console) -> ExitStatus:
     for item in choice.done:
         console.planned(Result(item, "skipped"))
     for item in choice.todo:
-        console.planned(Result(item, "failed" if item.error else "done", error=item.error))
-    status = ExitStatus.FAILED if any(item.error for item in choice.todo) else ExitStatus.OK
+        fault = item.error or _fault(item)
+        console.planned(Result(item, "failed" if fault else "done", error=fault))
+    status = ExitStatus.FAILED if console.counts["failed"] else ExitStatus.OK
     return console.summary(status, dry_run=True)
+
+
+def _fault(item: Item) -> ItemError | None:
+    """Return why an item's files are no pictures, as far as their first bytes tell."""
+    try:
+        for path in item.inputs:
+            recognise(path)
+    except ItemError as error:
+        return error
+    return None
 
 
 def _status(failed: Sequence[Result], items: int, stop: Stop) -> ExitStatus:

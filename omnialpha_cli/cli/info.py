@@ -35,7 +35,7 @@ def info(
             say(f"omnialpha: {error}")
             continue
         if told is None:
-            say(f"omnialpha: {file} does not say what made it")
+            say(f"omnialpha: {file} does not say what made it: another program made it, or saved it since")
             continue
         found += 1
         untouched = provenance.is_untouched(file)

@@ -36,6 +36,7 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "summary": {
         "done": "number of items",
+        "planned": "number of items that would be made, of a dry run",
         "skipped": "number of items",
         "failed": "number of items",
         "unfinished": "number of items that were not reached, because the run was stopped",

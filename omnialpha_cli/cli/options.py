@@ -17,6 +17,7 @@ from typer.models import OptionInfo
 
 from ..picture.settings import OutputOptions, Sampling, SourceOptions
 from ..status import UsageError
+from .completion import complete_weights
 from .config import read_config
 from .settings import INPUTS, MODEL, OUTPUT, PANELS, RUN, SETTINGS, option
 
@@ -123,7 +124,8 @@ class Options(Sampling, OutputOptions):
         "--json", panel=OUTPUT, help="Print records as NDJSON instead of output paths.")] = False
 
     model: Annotated[str, option(
-        "--model", panel=MODEL, metavar="NAME|DIR", help="The weights: a name, or a folder.")] = "mini"
+        "--model", panel=MODEL, metavar="NAME|DIR", autocompletion=complete_weights,
+        help="The weights: a name, or a folder.")] = "mini"
     untrained: Annotated[bool, option(
         "--untrained", panel=MODEL, help="Run a task that the weights were not trained on.")] = False
     device: Annotated[str, option(

@@ -14,6 +14,7 @@ from ..plan import Item, plan, plan_prompts, plan_together
 from ..status import NoInputsError, UsageError
 from ..tasks import LAYERS, TASKS, Command, Task, most_layers, of_pictures, with_layers
 from ..weights import store
+from .console import counted, say_if_slow
 from .options import HintOptions, InputOptions, Options
 from .piped import STDIN, Pipe
 
@@ -87,17 +88,19 @@ def plan_pictures(
         return replace(order, pipe=pipe)
     output = output_of(task, options)
     log = check_spaces(finding.input_space, options.output_space)
-    found = _find(names, finding, output)
+    with say_if_slow("looking for pictures", options.quiet):
+        found = _find(names, finding, output)
     sources, hints = found.sources, None
     if len(task.inputs) > 1:
         sources, hints = _hints(task, given, found)
     text = given if task.needs_text else None
     if steady and not any(source.frame for source in sources):
         raise UsageError("--steady needs a sequence among the inputs, named by a pattern such as shot.####.exr")
-    items = plan(
-        sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady,
-        format=options.format, depth=options.depth, log=log,
-    )  # fmt: skip
+    with say_if_slow(f"planning {counted(len(sources), 'picture')}", options.quiet):
+        items = plan(
+            sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady,
+            format=options.format, depth=options.depth, log=log,
+        )  # fmt: skip
     return Order(task, items, output, found.remarks, round(finding.max_pixels * 1e6), finding.files_from)
 
 
@@ -153,7 +156,9 @@ def check_formats(items: Sequence[Item], settings: Settings) -> None:
             raise UsageError(f"--steady: results of --format {row.name} cannot be read back; give another")
         layers = {layer for item in items if item.format == row.name for layer in item.task.outputs}
         if not row.transparent and settings.flatten is None and "foreground" in layers:
-            raise UsageError(f"--format {row.name} has no transparency: give another, or a colour with --flatten white")
+            others = ", ".join(name for name, other in FORMATS.items() if other.transparent)
+            raise UsageError(f"--format {row.name} has no transparency: put results on a colour with --flatten white, "
+                             f"or give {others}")  # fmt: skip
     if settings.premultiplied and all(row.alpha == "straight" for row in rows):
         raise UsageError("--premultiplied is for --format tiff; exr always is, and other formats never are")
     if settings.exr_parts and all(row.name != "exr" for row in rows):

@@ -7,6 +7,7 @@ import typer
 
 from ..status import UsageError, WeightsError
 from ..weights.lock import LockedWeights
+from .completion import complete_names
 from .console import counted, say
 
 app = typer.Typer(
@@ -15,8 +16,11 @@ app = typer.Typer(
     epilog="Examples:\n\nomnialpha weights list\n\nomnialpha weights pull omnialpha",
 )
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAMES…]", help="By default all that are present.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A name in weights.lock.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAMES…]", help="By default all that are present.", autocompletion=complete_names),
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A name in weights.lock.", autocompletion=complete_names)]
 
 
 @app.command(

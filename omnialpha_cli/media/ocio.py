@@ -84,6 +84,12 @@ def _meeting() -> tuple[str, Chromaticities]:
                      "aces_interchange")  # fmt: skip
 
 
+def describe_config() -> str:
+    """Say which configuration there is, and how many spaces it has. Raises UsageError."""
+    whose = "of $OCIO" if os.environ.get("OCIO") else "built in; $OCIO is not set"
+    return f"{_name_of_config()} ({whose}), {len(_config().getColorSpaceNames())} colour spaces"
+
+
 def _name_of_config() -> str:
     return os.environ.get("OCIO") or STUDIO
 

@@ -40,6 +40,7 @@ def matte(
     Both have the weights loaded, and may use all cores. With --against also other tools that are installed: their
     command line and this one's on the same folder, in turn, each from its start.
     """
+    from shutil import rmtree
     from statistics import median
     from tempfile import TemporaryDirectory
 
@@ -54,16 +55,21 @@ def matte(
     with TemporaryDirectory(prefix="omnialpha-bench-") as name:
         folder = Path(name)
         (folder / "pictures").mkdir()
+        say(f"writing {counted(count, 'picture')}, loading weights {model}")
         pictures = write_pictures(files or [], count, height, width, folder / "pictures")
         worker, single = load_worker(model, device, folder / "batch", count), OmniAlpha.load(model, device)
         for number in range(rounds + 1):
             outputs = folder / f"{number}"
             fast = seconds(partial(_batch, worker, pictures, outputs))
             slow = seconds(partial(_loop, single, pictures, outputs))
+            rmtree(outputs)
+            what = f"round {number} of {rounds}" if number else "warmed up"
+            say(f"{what}: the batch command {fast:.2f} s, a loop {slow:.2f} s")
             if number:  # the first one warms up
                 batch.append(fast)
                 loop.append(slow)
         for tool, program in tools.items():
+            say(f"{tool} and omnialpha, {rounds + 1} rounds")
             try:
                 races.append(race(tool, program, folder / "pictures", folder, model, device, rounds))
             except ItemError as error:

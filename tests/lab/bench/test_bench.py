@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import tempfile
 
 import pytest
 from typer.testing import CliRunner
@@ -39,6 +41,22 @@ def test_matte_runs_beside_a_plain_loop(tiny_weights, picture, tmp_path):
     record = measured("matte", str(picture(tmp_path / "a.png")), *arguments)
     assert record["batch"] > 0 and record["loop"] > 0
     assert record["ratio"] == record["loop"] / record["batch"]
+
+
+def test_matte_says_how_far_it_is_and_leaves_nothing_when_it_is_terminated(
+    omnialpha, tiny_weights, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(
+        "omnialpha_cli.lab.bench.matte.seconds", lambda work: signal.raise_signal(signal.SIGTERM)
+    )  # while it measures
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        outcome = omnialpha("bench", "matte", "--count", "2", "--size", "96x64", "--model", tiny_weights)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert outcome.code == 143 and outcome.err.startswith("writing 2 pictures, loading weights")
+    assert list(tmp_path.glob("omnialpha-bench-*")) == []
 
 
 def test_a_size_that_is_none_is_refused():

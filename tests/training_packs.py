@@ -12,6 +12,12 @@ from omnialpha_cli.lab.data.admission import composed
 from omnialpha_cli.lab.data.captions import Captions
 from omnialpha_cli.lab.data.shards import Sample
 
+
+def stage(part: str, size: int = 64, steps: int = 1, batch: int = 1, lr: float = 1e-3) -> str:
+    """Return the TOML of a stage that trains a part of a recipe."""
+    return f"[[{part}.stages]]\nsize = {size}\nsteps = {steps}\nbatch = {batch}\nlr = {lr}\n"
+
+
 WORDS = Captions("a red apple", "a wooden table", "a red apple on a wooden table")
 
 
@@ -58,7 +64,7 @@ def triplet(**more) -> Sample:
     effects[34:40, 20:44, 3] = 160
     scene = (composed(foreground, effects, background) * 255).round().astype(np.uint8)
     pictures = {"scene": scene, "foreground": foreground, "background": background, "effects": effects}
-    told = {
+    record = {
         "pictures": pictures,
         "index": 0,
         "kind": "composed",
@@ -67,4 +73,4 @@ def triplet(**more) -> Sample:
         "captions": WORDS,
         "effects": ("shadow",),
     }
-    return Sample(**{**told, **more})
+    return Sample(**{**record, **more})

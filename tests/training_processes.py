@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from training_runs import Told
+from training_runs import RecordedReport
 
 from omnialpha_cli.lab.train import lora, sft
 from omnialpha_cli.lab.train.checkpoint import keep
@@ -39,7 +39,7 @@ def loss(model: torch.nn.Module, batch: tuple[Tensor, Tensor], term: int) -> tup
     return value, {f"sign/{int(tokens[0, 0, 0] > 0)}": float(value.detach())}
 
 
-def run(way: str, folder: Path, group: Group, told: Told, steps: int = 4) -> None:
+def run(way: str, folder: Path, group: Group, report: RecordedReport, steps: int = 4) -> None:
     torch.manual_seed(0)
     trained = sft.Trained(Transformer(CONFIG), None)
     lora.adapt(trained.transformer, ADAPTERS)
@@ -52,7 +52,7 @@ def run(way: str, folder: Path, group: Group, told: Told, steps: int = 4) -> Non
         loss(trained, draw(0, 0, torch.Generator().manual_seed(0)), 0)
         return torch.zeros(3, 2, 2)
 
-    train(trained, Objective(draw, loss, picture=picture), schedule, folder / way, told, group)
+    train(trained, Objective(draw, loss, picture=picture), schedule, folder / way, report, group)
     lora.save(trained.transformer, ADAPTERS, folder / way / lora.FILE, group)
     keep(trained, folder / way / "left.pt", group)
 
@@ -61,9 +61,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     with joined("cpu") as group:
         for way in ("copied", "sharded"):
-            told = Told()
-            run(way, folder, group, told)
-            (folder / f"{way}-{group.rank}.txt").write_text("\n".join(told.lines))
+            report = RecordedReport()
+            run(way, folder, group, report)
+            (folder / f"{way}-{group.rank}.txt").write_text("\n".join(report.lines))
 
 
 if __name__ == "__main__":

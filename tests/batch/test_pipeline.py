@@ -288,23 +288,14 @@ def test_what_is_under_way_is_bounded(run, monkeypatch):
 
 
 class TestAdmission:
-    def test_a_picture_beyond_the_bound_goes_alone(self):
-        admission = Admission(items=4, pixels=100)
-        admission.enter(1000)
+    @pytest.mark.parametrize(("items", "pixels"), [(4, 1000), (1, 1)], ids=["pixels", "pictures"])
+    def test_pixels_and_pictures_inside_are_bounded(self, items, pixels):
+        admission = Admission(items, pixels=100)
+        admission.enter(pixels)
         waiting = threading.Thread(target=admission.enter, args=(1,), daemon=True)
         waiting.start()
         assert waiting.is_alive()
-        admission.leave(1000)
-        waiting.join(10)
-        assert not waiting.is_alive()
-
-    def test_the_number_of_pictures_is_bounded_too(self):
-        admission = Admission(items=1, pixels=100)
-        admission.enter(1)
-        waiting = threading.Thread(target=admission.enter, args=(1,), daemon=True)
-        waiting.start()
-        assert waiting.is_alive()
-        admission.leave(1)
+        admission.leave(pixels)
         waiting.join(10)
         assert not waiting.is_alive()
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training_runs import Told
+from training_runs import RecordedReport
 
 from omnialpha_cli.lab.train.loop import Schedule, train
 from omnialpha_cli.lab.train.vae import TrainedVAE, Weights, draw_picture, moments, objective, sample, to_reference
@@ -38,7 +38,7 @@ def test_it_learns_alpha_from_an_opaque_base(material, tmp_path):
         before = trained.vae.decode(trained.vae.encode(picture))
     assert torch.equal(before[:, 3], torch.ones_like(before[:, 3]))
     training = objective(material, trained, None, colour_alone, Weights(adversarial=0), STAGE, CPU)
-    train(trained, training, STAGE, tmp_path, Told())
+    train(trained, training, STAGE, tmp_path, RecordedReport())
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert log[-1]["error"] < 0.65 * log[0]["error"]
     with torch.no_grad():

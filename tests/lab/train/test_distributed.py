@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from training_processes import run
-from training_runs import Told
+from training_runs import RecordedReport
 
 from omnialpha_cli.lab.train.distributed import ALONE, Group, Step, spread
 from omnialpha_cli.lab.train.lora import FILE
@@ -34,7 +34,7 @@ def two(tmp_path_factory):
 def one(tmp_path_factory):
     """What one process left that accumulates twice."""
     folder = tmp_path_factory.mktemp("one")
-    run("copied", folder, ALONE, Told())
+    run("copied", folder, ALONE, RecordedReport())
     return folder / "copied"
 
 
@@ -66,9 +66,9 @@ def test_figures_are_of_all_processes_and_told_by_one(two, one, way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_one_process_goes_on_where_two_stopped(two, tmp_path, way):
-    run("copied", tmp_path / "whole", ALONE, Told(), steps=6)
+    run("copied", tmp_path / "whole", ALONE, RecordedReport(), steps=6)
     shutil.copytree(two / way, tmp_path / "parts" / "copied")
-    told = Told()
+    told = RecordedReport()
     run("copied", tmp_path / "parts", ALONE, told, steps=6)
     assert told.lines[0] == "copied: resumed at step 4"
     assert close(tmp_path / "parts" / "copied" / "left.pt", tmp_path / "whole" / "copied" / "left.pt", left)

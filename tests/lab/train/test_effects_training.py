@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from training_runs import learn
 
 from omnialpha_cli.lab.train import effects
 from omnialpha_cli.lab.train.loop import Schedule
@@ -36,13 +37,7 @@ def test_some_steps_find_some_of_it(material):
     torch.manual_seed(0)
     network = Effects()
     objective, batch = drawn(material)
-    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
-    for _ in range(40):
-        value, figures = objective.loss(network, batch, 0)
-        optimiser.zero_grad()
-        value.backward()
-        optimiser.step()
-    assert figures["left"] < 0.5
+    assert learn(network, objective, batch, steps=40)["left"] < 0.5
 
 
 def test_a_picture_of_any_size_has_gains():

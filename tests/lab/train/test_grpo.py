@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_model import tiny_model
 from torch.nn import functional as F
-from training_runs import Told
+from training_runs import RecordedReport
 
 from omnialpha_cli.lab.train import grpo, lora, sft
 from omnialpha_cli.lab.train.examples import draw_example
@@ -69,7 +69,7 @@ def trained_of(model, adapters: bool) -> sft.Trained:
 def test_the_reward_rises(material, model, tmp_path, adapters, lr, steps):
     trained = trained_of(model, adapters)
     stage = replace(STAGE, steps=steps, lr=lr)
-    train(trained, objective(material, model, stage), stage, tmp_path, Told())
+    train(trained, objective(material, model, stage), stage, tmp_path, RecordedReport())
     rewards = [json.loads(line)["reward"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5 + 0.01, rewards
 
@@ -77,7 +77,7 @@ def test_the_reward_rises(material, model, tmp_path, adapters, lr, steps):
 def test_several_updates_of_one_sampling_are_clipped(material, model, tmp_path):
     settings = replace(SMALL, updates=4, clip=1e-3)
     trained = trained_of(model, True)
-    train(trained, objective(material, model, settings=settings), replace(STAGE, steps=8), tmp_path, Told())
+    train(trained, objective(material, model, settings=settings), replace(STAGE, steps=8), tmp_path, RecordedReport())
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [entry["clipped"] > 0 for entry in log] == [False, True, True, True] * 2
     assert len({entry["reward"] for entry in log}) == 2  # two samplings

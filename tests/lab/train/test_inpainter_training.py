@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from training_runs import learn
 
 from omnialpha_cli.imaging.removal.fill import fill_holes
 from omnialpha_cli.lab.train import inpainter
@@ -71,16 +72,10 @@ def test_an_untrained_one_gains_nothing_and_the_truth_much(objective):
 def test_some_steps_find_some_of_it(objective):
     torch.manual_seed(0)
     network, batch = Inpainter(), batch_of(objective)
-    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
-    for _ in range(25):
-        value, figures = objective.loss(network, batch, 0)
-        optimiser.zero_grad()
-        value.backward()
-        optimiser.step()
-    assert figures["gained, dB"] > 1
+    assert learn(network, objective, batch, steps=25)["gained, dB"] > 1
 
 
-def test_holes_need_objects(material):
+def test_masks_need_objects(material):
     without = make_material(Packs(material.photos[:1], [], [], [], []))
     without.foregrounds.clear()
     with pytest.raises(UsageError, match="--photos or --cutouts"):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
-from training_runs import Told
+from training_runs import RecordedReport
 
 from omnialpha_cli.lab.train.loop import Objective, Schedule, learning_rate, train
 from omnialpha_cli.status import UsageError
@@ -39,7 +39,7 @@ def weights(model: nn.Module) -> torch.Tensor:
 
 
 def test_it_learns_and_logs(tmp_path):
-    told = Told()
+    told = RecordedReport()
     train(network(), OBJECTIVE, replace(SCHEDULE, steps=200, log_every=50), tmp_path / "net", told)
     log = [json.loads(line) for line in (tmp_path / "net" / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [50, 100, 150, 200]
@@ -63,8 +63,8 @@ def test_batches_drawn_ahead_are_the_same_and_are_drawn_while_the_network_comput
         assert step == 11 or started[step + 1].wait(20)  # the next one is being drawn
         return loss(model, x, term)
 
-    ahead = train(network(), Objective(told, waiting), replace(SCHEDULE, ahead=2), tmp_path / "ahead", Told())
-    plain = train(network(), OBJECTIVE, SCHEDULE, tmp_path / "plain", Told())
+    ahead = train(network(), Objective(told, waiting), replace(SCHEDULE, ahead=2), tmp_path / "ahead", RecordedReport())
+    plain = train(network(), OBJECTIVE, SCHEDULE, tmp_path / "plain", RecordedReport())
     assert torch.equal(weights(ahead), weights(plain))
 
 
@@ -75,7 +75,7 @@ def test_a_failure_while_drawing_ahead_ends_the_training(tmp_path):
         return draw(step, micro, g)
 
     with pytest.raises(Interrupted):
-        train(network(), Objective(failing, loss), replace(SCHEDULE, ahead=2), tmp_path, Told())
+        train(network(), Objective(failing, loss), replace(SCHEDULE, ahead=2), tmp_path, RecordedReport())
 
 
 class Interrupted(Exception):
@@ -89,7 +89,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
         model[0].requires_grad_(not frozen)
         return model
 
-    whole = train(fresh(), OBJECTIVE, SCHEDULE, tmp_path / "whole", Told())
+    whole = train(fresh(), OBJECTIVE, SCHEDULE, tmp_path / "whole", RecordedReport())
 
     def failing(step, micro, g):
         if step == 9:  # after the checkpoint of step 8
@@ -97,8 +97,8 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
         return draw(step, micro, g)
 
     with pytest.raises(Interrupted):
-        train(fresh(), Objective(failing, loss), SCHEDULE, tmp_path / "parts", Told())
-    told = Told()
+        train(fresh(), Objective(failing, loss), SCHEDULE, tmp_path / "parts", RecordedReport())
+    told = RecordedReport()
     resumed = train(fresh(), OBJECTIVE, SCHEDULE, tmp_path / "parts", told)
     assert told.lines[0] == "parts: resumed at step 8"
     assert torch.equal(weights(whole), weights(resumed))
@@ -109,8 +109,8 @@ def test_a_batch_in_parts_gives_the_mean_gradient(tmp_path):
     """Two parts of two examples are one of four, where the parts see the same examples."""
     x = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
     halves = Objective(lambda step, micro, g: x[2 * micro : 2 * micro + 2], loss)
-    parts = train(network(), halves, replace(SCHEDULE, micro=2), tmp_path / "parts", Told())
-    whole = train(network(), Objective(lambda step, micro, g: x, loss), SCHEDULE, tmp_path / "whole", Told())
+    parts = train(network(), halves, replace(SCHEDULE, micro=2), tmp_path / "parts", RecordedReport())
+    whole = train(network(), Objective(lambda step, micro, g: x, loss), SCHEDULE, tmp_path / "whole", RecordedReport())
     assert torch.allclose(weights(parts), weights(whole), atol=1e-6)
 
 
@@ -123,8 +123,8 @@ def test_the_terms_of_a_batch_are_averaged(tmp_path):
     def both(model, x, term):
         return (one(model, x, 0)[0] + one(model, x, 1)[0]) / 2, {}
 
-    apart = train(network(), Objective(draw, one, terms=2), SCHEDULE, tmp_path / "apart", Told())
-    together = train(network(), Objective(draw, both), SCHEDULE, tmp_path / "together", Told())
+    apart = train(network(), Objective(draw, one, terms=2), SCHEDULE, tmp_path / "apart", RecordedReport())
+    together = train(network(), Objective(draw, both), SCHEDULE, tmp_path / "together", RecordedReport())
     assert torch.allclose(weights(apart), weights(together), atol=1e-6)
 
 
@@ -135,7 +135,7 @@ def test_each_part_of_a_batch_has_random_numbers_of_its_own(tmp_path):
         seen.append((step, micro, float(torch.rand((), generator=g))))
         return draw(step, micro, g)
 
-    train(network(), Objective(watched, loss), replace(SCHEDULE, micro=1), tmp_path, Told())
+    train(network(), Objective(watched, loss), replace(SCHEDULE, micro=1), tmp_path, RecordedReport())
     assert [(s, m) for s, m, _ in seen] == [(s, m) for s in range(12) for m in range(4)]
     assert len({value for *_, value in seen}) == 48
 
@@ -152,8 +152,8 @@ def test_processes_share_a_batch(micro, world, share):
 
 
 def test_the_averaged_weights_lag_and_without_averaging_the_last_ones_are_kept(tmp_path):
-    last = train(network(), OBJECTIVE, replace(SCHEDULE, ema=0.0), tmp_path / "last", Told())
-    averaged = train(network(), OBJECTIVE, replace(SCHEDULE, ema=0.995), tmp_path / "averaged", Told())
+    last = train(network(), OBJECTIVE, replace(SCHEDULE, ema=0.0), tmp_path / "last", RecordedReport())
+    averaged = train(network(), OBJECTIVE, replace(SCHEDULE, ema=0.995), tmp_path / "averaged", RecordedReport())
     start = weights(network())
     assert (weights(averaged) - start).norm() < (weights(last) - start).norm()
     state = torch.load(tmp_path / "last" / "checkpoint.pt", weights_only=True)
@@ -169,8 +169,8 @@ def test_pictures_are_of_the_averaged_weights_and_leave_training_alone(tmp_path)
         return torch.full((3, 2, 5), 0.5)
 
     schedule = replace(SCHEDULE, picture_every=6)
-    shown = train(model, Objective(draw, loss, picture=picture), schedule, tmp_path / "shown", Told())
-    plain = train(network(), OBJECTIVE, SCHEDULE, tmp_path / "plain", Told())
+    shown = train(model, Objective(draw, loss, picture=picture), schedule, tmp_path / "shown", RecordedReport())
+    plain = train(network(), OBJECTIVE, SCHEDULE, tmp_path / "plain", RecordedReport())
     assert torch.equal(weights(shown), weights(plain))
     assert torch.equal(seen[-1], weights(shown))
     pictures = sorted((tmp_path / "shown" / "pictures").iterdir())
@@ -183,7 +183,7 @@ def test_tensorboard_gets_figures_and_pictures(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     objective = Objective(draw, loss, picture=lambda: torch.zeros(3, 4, 4))
-    train(network(), objective, replace(SCHEDULE, picture_every=12), tmp_path, Told(), tensorboard=True)
+    train(network(), objective, replace(SCHEDULE, picture_every=12), tmp_path, RecordedReport(), tensorboard=True)
     events = EventAccumulator(str(tmp_path)).Reload()
     logged = [json.loads(line)["mse"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [e.value for e in events.Scalars("mse")] == pytest.approx(logged)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import torch
 from test_stages import published_backbone
+from training_packs import stage
 from typer.testing import CliRunner
 
 from omnialpha_cli.cli.main import app
@@ -14,15 +15,10 @@ from omnialpha_cli.lab.train.segmenter import MIX, objective_of
 from omnialpha_cli.lab.train.triplets import Mix, close_up, draw_triplet
 from omnialpha_cli.model.mini.segmenter import Segmenter
 
-RECIPE = """
+RECIPE = f"""
 [segmenter]
-sources = { photos = 2.0 }
-[[segmenter.stages]]
-size = 64
-steps = 2
-batch = 2
-lr = 1e-3
-lr_scale = { "backbone" = 0.2 }
+sources = {{ photos = 2.0 }}
+{stage("segmenter", steps=2, batch=2)}lr_scale = {{ "backbone" = 0.2 }}
 """
 SIZE = (64, 64)
 

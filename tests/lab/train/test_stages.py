@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from training_packs import stage
 from typer.testing import CliRunner
 
 from omnialpha_cli.cli.main import app
@@ -23,8 +24,8 @@ from omnialpha_cli.model.mini.image_encoder import STAGES, Backbone, Variant, fo
 from omnialpha_cli.model.mini.load import per_row, read_tensors
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 
-RECIPE = """
-tasks = { "matte.auto" = 1.0, "decompose.mask" = 1.0 }
+RECIPE = f"""
+tasks = {{ "matte.auto" = 1.0, "decompose.mask" = 1.0 }}
 [defaults]
 steps = 1
 guidance = 1.0
@@ -32,33 +33,13 @@ canvas = 64
 [vae]
 channels = [8, 8, 8]
 blocks = [1, 1, 1]
-[[vae.stages]]
-size = 32
-steps = 2
-batch = 2
-lr = 1e-3
+{stage("vae", size=32, steps=2, batch=2)}
 [image_encoder]
-[[image_encoder.stages]]
-size = 64
-steps = 1
-batch = 1
-lr = 1e-3
-lr_scale = { "encoder.backbone" = 0.1 }
-[[relevance.stages]]
-size = 64
-steps = 1
-batch = 1
-lr = 1e-3
-[[effects.stages]]
-size = 64
-steps = 2
-batch = 2
-lr = 1e-3
-[[inpainter.stages]]
-size = 64
-steps = 2
-batch = 2
-lr = 1e-3
+{stage("image_encoder")}
+lr_scale = {{ "encoder.backbone" = 0.1 }}
+{stage("relevance")}
+{stage("effects", steps=2, batch=2)}
+{stage("inpainter", steps=2, batch=2)}
 [transformer]
 num_layers = 1
 attention_head_dim = 16
@@ -66,16 +47,8 @@ num_attention_heads = 2
 joint_attention_dim = 16
 axes_dims_rope = [4, 6, 6]
 rope_canvas = 16
-[[transformer.stages]]
-size = 64
-steps = 2
-batch = 1
-lr = 1e-3
-[[transformer.stages]]
-size = 64
-steps = 1
-batch = 1
-lr = 1e-3
+{stage("transformer", steps=2)}
+{stage("transformer")}
 """
 
 
@@ -242,18 +215,10 @@ claimed = ["matte.trimap"]
 tasks = {{ "matte.trimap" = 1.0, "matte.text" = 1.0 }}
 {stages}
 [transformer]
-[[transformer.stages]]
-size = 64
-steps = 2
-batch = 1
-lr = 1e-3
+{stage("transformer", steps=2)}
 [detail]
 examples = 3
-[[detail.stages]]
-size = 64
-steps = 2
-batch = 1
-lr = 1e-2
+{stage("detail", steps=2, lr=1e-2)}
 """)
     material = [f"--{name}={path}" for name, path in packs.items()]
     for arguments in (("sft", recipe, *material), ("detail", recipe, *material), ("export", recipe, out)):
@@ -289,11 +254,7 @@ def test_an_interrupted_detail_goes_on_with_its_examples(material, tiny_weights,
 start = "{tiny_weights}"
 [detail]
 examples = 5
-[[detail.stages]]
-size = 64
-steps = 1
-batch = 1
-lr = 1e-2
+{stage("detail", lr=1e-2)}
 """)
     (tmp_path / "again").mkdir()
     run = stages.Run(read_recipe(recipe), tmp_path, TrainingProgress(shown=False))

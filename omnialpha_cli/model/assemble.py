@@ -1,4 +1,4 @@
-"""From a weights folder to networks in their places: read, adapted by LoRAs, quantised, compiled."""
+"""Assemble a model from a weights folder: networks are read, adapted by LoRAs, quantised, compiled."""
 
 from collections.abc import Sequence
 from dataclasses import replace

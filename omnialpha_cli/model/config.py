@@ -1,4 +1,4 @@
-"""The numbers that make a network: one dataclass each for the transformer and the alpha-aware VAE.
+"""Hold the numbers that make a network: one dataclass each for the transformer and the alpha-aware VAE.
 
 Both read the published `config.json` files as they are.
 """
@@ -10,7 +10,7 @@ from typing import Any, Self
 # Variants of the published transformer that this code does not model: ignoring a true one would be wrong output.
 _UNMODELLED = ("guidance_embeds", "use_layer3d_rope", "use_additional_t_cond")
 
-# Per-channel statistics of the published latents (facts: the same for the RGB and the RGBA VAE).
+# Per-channel statistics of the published latents, of the RGB VAE and of the RGBA one.
 LATENTS_MEAN = (-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508,
                 0.4134, -0.0715, 0.5517, -0.3632, -0.1922, -0.9497, 0.2503, -0.2921)  # fmt: skip
 LATENTS_STD = (2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
@@ -44,7 +44,7 @@ class FromDict:
 
 @dataclass(frozen=True)
 class TransformerConfig(FromDict):
-    """The dual-stream transformer; the defaults are Qwen-Image-Edit-2509 (20.4 B parameters).
+    """Configure the dual-stream transformer; the defaults are Qwen-Image-Edit-2509 (20.4 B parameters).
 
     `in_channels` is `out_channels · patch_size²`, `axes_dims_rope` sums to `attention_head_dim`. `rope_canvas` (in
     patches, None in the published weights) scales y and x so that a canvas of any size spans about that many units.
@@ -76,13 +76,13 @@ class TransformerConfig(FromDict):
 
     @property
     def inner_dim(self) -> int:
-        """Width of both streams."""
+        """Return the width of both streams."""
         return self.num_attention_heads * self.attention_head_dim
 
 
 @dataclass(frozen=True)
 class VAEConfig(FromDict):
-    """The alpha-aware VAE; the defaults are the published one but for `input_channels` (3 there before conversion)."""
+    """Configure the alpha-aware VAE; the defaults are published but for `input_channels` (3 before conversion)."""
 
     base_dim: int = 96
     z_dim: int = 16

@@ -1,4 +1,4 @@
-"""Context encoders: prompts and input images → the tokens of the transformer's context stream."""
+"""Encode prompts and input images as the tokens of the transformer's context stream."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 @dataclass(frozen=True)
 class Context:
-    """Context of a batch.
+    """Hold the context of a batch.
 
     `tokens` (B, L, joint); `mask` (B, L) bool, true where a token counts; `positions` (B, L, 3) as (z, y, x) in the
     transformer's units, or None for the published diagonal.
@@ -22,7 +22,7 @@ class Context:
 
 
 def join(contexts: Sequence[Context]) -> Context:
-    """Contexts of several batches as one batch, one after the other; the shorter ones padded on the right."""
+    """Join contexts of several batches to one batch, one after the other; the shorter ones padded on the right."""
     length = max(context.tokens.shape[1] for context in contexts)
 
     def widened(tensor: Tensor, dims: int) -> Tensor:

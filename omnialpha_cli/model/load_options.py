@@ -1,4 +1,4 @@
-"""How weights are loaded, as one value. No torch: planning needs it too."""
+"""Say how weights are loaded, as one value. No torch: planning needs it too."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Quantize = Literal["none", "int8", "int4", "fp8"]
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What is done to weights while they are loaded.
+    """Choose what is done to weights while they are loaded.
 
     `loras` are files with their strengths. With `merge_loras` they become part of the weights, before these are
     quantised: that costs nothing, fits every way of streaming and is as exact; else they stay beside the weights, for

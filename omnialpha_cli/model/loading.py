@@ -1,4 +1,4 @@
-"""Weights from safetensors files into modules built on the meta device, one tensor at a time.
+"""Load safetensors files into modules built on the meta device, one tensor at a time.
 
 A file is mapped, not read: the host holds no more of it than the tensor that is on its way to the device. Every key of
 the files has a place in the module and every place is filled, or nothing is loaded.
@@ -21,7 +21,7 @@ Rename = Callable[[str], str | None]
 
 
 def shards(folder: Path) -> list[Path]:
-    """The safetensors files of one part: those that its index names, else all in the folder.
+    """Return the safetensors files of one part: those that its index names, else all in the folder.
 
     Raises FileNotFoundError if there is none or one is missing, ValueError if there are only pickles.
     """

@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA, arXiv 2106.09685) for the linear layers of any module.
+"""Add low-rank adapters (LoRA, arXiv 2106.09685) to the linear layers of any module.
 
 An adapter adds strength · alpha/rank · up·down to a weight (alpha = rank where a file has none). `merge` writes that
 sum into the weights; `attach` leaves the weights as they are and computes the product beside them. Keys are
@@ -29,14 +29,14 @@ _KOHYA = "lora_unet_"
 
 @dataclass(frozen=True)
 class Factors:
-    """The adapter of one linear layer: `down` (rank, in), `up` (out, rank) with alpha/rank and strength in it."""
+    """Hold the adapter of one linear layer: `down` (rank, in), `up` (out, rank) with alpha/rank and strength in it."""
 
     down: Tensor
     up: Tensor
 
 
 class AdaptedLinear(nn.Module):
-    """A linear layer and the adapters beside it; several are one, their ranks laid end to end."""
+    """Add adapters to a linear layer; several are one, their ranks laid end to end."""
 
     def __init__(self, base: nn.Linear, factors: Factors):
         super().__init__()
@@ -50,7 +50,7 @@ class AdaptedLinear(nn.Module):
         self.up = _parameter(torch.cat([self.up, factors.up.to(self.up)], dim=1), self.base)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) → (..., out)."""
+        """Map (..., in) to (..., out)."""
         return self.base(x) + F.linear(F.linear(x, self.down), self.up)
 
 
@@ -111,7 +111,7 @@ def _linears(model: nn.Module) -> dict[str, nn.Linear | AdaptedLinear]:
 
 
 def _match(layers: Mapping[str, nn.Linear | AdaptedLinear], state: State, strength: float) -> dict[str, Factors]:
-    """Factors by the name of the layer in the model, in float32."""
+    """Return the factors by the name of the layer in the model, in float32."""
     parts: dict[str, dict[str, Tensor]] = {}
     faults = []
     kohya = {_KOHYA + name.replace(".", "_"): name for name in layers}

@@ -1,4 +1,4 @@
-"""Where the networks are while they wait: everything on the device, one at a time, or block by block.
+"""Place networks in memory: everything on the device, one network at a time, or block by block.
 
 resident   all networks stay on the device
 staged     each is there for its stage alone: context, then VAE, then transformer, for all batches of a call
@@ -26,7 +26,7 @@ WINDOW = 4  # batches that share one coming and going of each network
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes of each network on the device."""
+    """Hold the bytes of each network on the device."""
 
     transformer: int
     context: int
@@ -34,13 +34,13 @@ class Needs:
 
     @property
     def together(self) -> int:
-        """Of all."""
+        """Return the bytes of all networks together."""
         return self.transformer + self.context + self.vae
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where each network is loaded to."""
+    """Say where each network is loaded to."""
 
     transformer: torch.device
     context: torch.device
@@ -49,7 +49,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done, and why, for people."""
+    """Say what is done, and why, for people."""
 
     mode: Mode
     why: str = ""
@@ -59,11 +59,11 @@ class Plan:
 
     @property
     def window(self) -> int:
-        """Batches that a call is best given: several, where each network comes to the device once for all of them."""
+        """Return how many batches suit a call: several, where each network comes to the device once for all."""
         return 1 if self.mode == "resident" else WINDOW
 
     def placement(self, device: torch.device, quantised: bool) -> Placement:
-        """On the CPU what waits there, and a transformer that is to be quantised block by block first."""
+        """Place on the CPU what waits there, and a transformer that is to be quantised block by block first."""
         host = torch.device("cpu")
         resident = self.mode == "resident"
         return Placement(device if resident and not quantised else host, device if resident else host, device)
@@ -100,7 +100,7 @@ def free_memory(device: torch.device) -> int | None:
 
 @contextmanager
 def present(network: object, device: torch.device | str, staged: bool) -> Iterator[None]:
-    """A network is on the device inside; when `staged` it is on the CPU before and after.
+    """Keep a network on the device inside; when `staged` it is on the CPU before and after.
 
     Nothing is copied back: the tensors on the CPU are kept, and put in their places again.
     """

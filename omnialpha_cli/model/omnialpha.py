@@ -1,4 +1,4 @@
-"""OmniAlpha put together: several RGBA images and a prompt in, several RGBA images out, in one pass.
+"""Run OmniAlpha: several RGBA images and a prompt in, several RGBA images out, in one pass.
 
     context · encode · denoise · decode
 
@@ -30,14 +30,14 @@ Batches = Iterator[tuple[Sequence[int], list[list[Tensor]]]]
 
 @dataclass(frozen=True)
 class Defaults(FromDict):
-    """What the weights work best with.
+    """Hold what the weights work best with.
 
     `canvas` is the side in pixels of the square that has the canvas's area; the canvas's sides are multiples of
     `multiple`; `commands` has what differs for one command or task, as `steps`. With `mirror` a request that has inputs
     is also run on their mirror images, and the results averaged: twice the work for about a seventh less error in the
     embedded weights' mattes. The sides of the mirror images' canvases are about `mirror_scale` of the others': two
-    sizes err in different places. With `fill` a removal that is told where the object is starts from its scene with
-    the object painted over (`imaging/fill.py`), not from the scene. With `square` what is made from words alone is
+    sizes err in different places. With `fill` a removal with a mask starts from its scene with the object painted over
+    (`imaging/removal/fill.py`). With `square` what is made from words alone is
     drawn on a square, and lies in the middle of other shapes. `dtype` is the number type the weights are meant to run
     in. With `enlarge` pictures that are smaller than the canvas are enlarged to it. With `shared` the canvas's area is
     that of all images of a request together.
@@ -57,13 +57,13 @@ class Defaults(FromDict):
     commands: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
 
     def of(self, task: str) -> "Defaults":
-        """Those of one task."""
+        """Return the defaults of one task."""
         return replace(self, **by_task(self.commands, task))
 
 
 @dataclass
 class OmniAlpha:
-    """A loaded model. `prediction` says what the transformer's output means; only `denoise` needs to know."""
+    """Hold a loaded model. `prediction` says what the transformer's output means; only `denoise` needs to know."""
 
     transformer: Transformer
     vae: VAE
@@ -137,9 +137,9 @@ class OmniAlpha:
             contexts = [[self.context(view, guided=scale > 1) for view in views] for views in batches]
         inputs = [[self.encode(view) for view in views] for views in batches]
         with present(self.transformer, self.device, staged=self.memory.mode == "staged"):
-            for part, views, known, seen in zip(parts, batches, contexts, inputs, strict=True):
+            for part, views, known, latents_of in zip(parts, batches, contexts, inputs, strict=True):
                 layers = []
-                for view, context, latents in zip(views, known, seen, strict=True):
+                for view, context, latents in zip(views, known, latents_of, strict=True):
                     clean = self.sample(view, context, latents, steps, scale)
                     # One by one beside a transformer that hardly leaves room.
                     pieces = clean.split(1) if staged else (clean,)
@@ -155,7 +155,7 @@ class OmniAlpha:
 
     @property
     def window(self) -> int:
-        """Batches that a call is best given."""
+        """Return how many batches suit a call."""
         return self.memory.window
 
     def sample(
@@ -195,12 +195,12 @@ class OmniAlpha:
         return sampler.euler(velocity, self.noise(requests), sigmas)
 
     def context(self, requests: Sequence[Request], guided: bool) -> list[Context]:
-        """The context of every request; when `guided`, a second one with the negative prompt. Images are seen once."""
+        """Return every request's context; when `guided`, a second one with the negative prompt."""
         images = [[self._to_device(i) for i in r.inputs] for r in requests]
-        seen = self.context_encoder.look(images)
-        contexts = [self.context_encoder.read([r.prompt for r in requests], seen)]
+        encoded = self.context_encoder.look(images)
+        contexts = [self.context_encoder.read([r.prompt for r in requests], encoded)]
         if guided:
-            contexts.append(self.context_encoder.read([r.negative for r in requests], seen))
+            contexts.append(self.context_encoder.read([r.negative for r in requests], encoded))
         return contexts
 
     def subject(self, words: str) -> str:
@@ -211,19 +211,21 @@ class OmniAlpha:
         raise TypeError("these weights draw a scene as a whole")
 
     def relevance(self, picture: Tensor, words: str) -> Tensor:
-        """Return logits (h, w) of how relevant places of RGBA (4, H, W) are to `words`. Raises TypeError: part of the
-        prompt, words are not told apart. Weights that read them apart, as the embedded ones do, tell.
+        """Return logits (h, w) of how relevant places of RGBA (4, H, W) are to `words`.
+
+        Raises TypeError of weights that read words as part of the prompt.
         """
         raise TypeError("these weights read words as part of the prompt")
 
     def shadow_gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
-        """Return by how much (3, H, W) RGBA (4, H, W) would be lighter without the shadows and reflections of the
-        object that was painted over in it, where the `mask` (H, W) is white; None of weights that cannot tell.
+        """Return factors (3, H, W) that take an object's shadows and reflections out of RGBA (4, H, W).
+
+        The object, where the `mask` (H, W) is white, is painted over in it. None of weights that cannot.
         """
         return None
 
     def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor | None:
-        """Return a better alpha (H, W) from the plate's own pixels, or None of weights that cannot.
+        """Return refined alpha (H, W) from the plate's own pixels, or None of weights that cannot.
 
         The plate (3, H, W) is sRGB in [0, 1], `colours` (6, H, W) are those that object and background are likely to
         have in it; a trimap (H, W) may be known.
@@ -239,12 +241,12 @@ class OmniAlpha:
 
     @torch.inference_mode()
     def reconstruct(self, rgba: Tensor) -> Tensor:
-        """RGBA (B, 4, H, W) in [0, 1] through the VAE and back, float32 on the CPU."""
+        """Reconstruct RGBA (B, 4, H, W) in [0, 1] by the VAE, float32 on the CPU."""
         latents = self.vae.encode(self._to_device(rgba) * 2 - 1)
         return ((self.vae.decode(latents).float() + 1) / 2).cpu()
 
     def noise(self, requests: Sequence[Request]) -> Tensor:
-        """Packed noise of the targets (B, N_targets, C·p²), float32, drawn per item on the CPU."""
+        """Return packed noise of the targets (B, N_targets, C·p²), float32, drawn per item on the CPU."""
         channels, patch = self.transformer.config.out_channels, self.transformer.config.patch_size
         items = []
         for request in requests:
@@ -276,12 +278,12 @@ class OmniAlpha:
         return torch.cat(parts, dim=1)
 
     def denoise(self, x: Tensor, sigma: Tensor, prepared: Prepared, anchor: Tensor | float) -> Tensor:
-        """Velocity (noise − clean) at target tokens x (B, N_targets, C·p²) and sigma (B,) > 0."""
+        """Return the velocity (noise − clean) at target tokens x (B, N_targets, C·p²) and sigma (B,) > 0."""
         output = self.transformer.step(x.to(self.dtype), sigma, prepared)
         return self.as_velocity(output.to(x.dtype), x, sigma, anchor)
 
     def as_velocity(self, output: Tensor, x: Tensor, sigma: Tensor, anchor: Tensor | float) -> Tensor:
-        """What the transformer's output says, as a velocity: a residual gives the clean latents anchor + output."""
+        """Return the transformer's output as a velocity: a residual gives the clean latents anchor + output."""
         if self.prediction == "velocity":
             return output
         return (x - (anchor + output)) / sigma.view(-1, 1, 1).to(x.dtype)

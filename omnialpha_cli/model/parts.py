@@ -1,4 +1,4 @@
-"""What a model is made of, whichever weights it has."""
+"""Define what a model is made of, whichever weights it has."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,28 +12,28 @@ from .transformer import Transformer
 
 
 class VAE(Protocol):
-    """RGBA (B, 4, H, W) in [−1, 1] ↔ normalised latents (B, 16, H/8, W/8)."""
+    """Convert RGBA (B, 4, H, W) in [−1, 1] to normalised latents (B, 16, H/8, W/8), and back."""
 
     def encode(self, rgba: Tensor) -> Tensor:
-        """To latents."""
+        """Encode pixels to latents."""
 
     def decode(self, z: Tensor, clamp: bool = True) -> Tensor:
-        """To pixels."""
+        """Decode latents to pixels."""
 
 
 class ContextEncoder(Protocol):
     """Reads pictures and prompts; what it saw of pictures serves several prompts."""
 
     def look(self, images: Sequence[Sequence[Tensor]]) -> Any:
-        """See the pictures of every item, RGBA (4, H, W) in [0, 1]."""
+        """Encode the pictures of every item, RGBA (4, H, W) in [0, 1]."""
 
-    def read(self, prompts: Sequence[str], seen: Any) -> Context:
-        """Return the context of one prompt an item beside what was seen."""
+    def read(self, prompts: Sequence[str], encoded: Any) -> Context:
+        """Return the context of one prompt an item beside the encoded images."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The networks of a weights folder, and the schedule that its transformer was trained for.
+    """Hold the networks of a weights folder, and the schedule that its transformer was trained for.
 
     `specialists` are networks beside the transformer by name, or what reads them when they are needed.
     """

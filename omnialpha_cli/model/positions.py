@@ -1,7 +1,7 @@
-"""Where each token stands: MSRoPE-BiL (arXiv 2511.20211, and facts §3 of its code).
+"""Give each token its position: MSRoPE-BiL (arXiv 2511.20211).
 
 Every token has a position (z, y, x): z is the layer, y and x are centred coordinates in patches. The sequence holds
-the targets first, then the inputs; target k has z = k, input k has z = m + k (m targets). Context token j stands on
+the targets first, then the inputs; target k has z = k, input k has z = m + k (m targets). Context token j is on
 the diagonal (p + j, p + j, p + j), p = max over the images of max(h // 2, w // 2), unless it brings a position of
 its own. With `rope_canvas` y and x of the images are multiplied by `canvas_scale`, so that weights trained on a small
 canvas serve a larger one.
@@ -22,7 +22,7 @@ Size = tuple[int, int]  # (h, w) in patches
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes (h, w) in patches of the images of one request, in sequence order: `targets`, then `inputs`."""
+    """Hold sizes (h, w) in patches of the images of one request, in sequence order: `targets`, then `inputs`."""
 
     targets: tuple[Size, ...]
     inputs: tuple[Size, ...] = field(default=())
@@ -51,14 +51,14 @@ class Layout:
 
 
 def canvas_scale(images: tuple[Size, ...], rope_canvas: int | None) -> float:
-    """Factor on y and x of the images: `rope_canvas` over the side of a square as large as the largest image."""
+    """Return the factor on y and x of the images: `rope_canvas` over the square root of the largest image's area."""
     if rope_canvas is None:
         return 1.0
     return rope_canvas / math.sqrt(max(h * w for h, w in images))
 
 
 def image_positions(layout: Layout, rope_canvas: int | None = None) -> Tensor:
-    """(z, y, x) of every image token, float32 (N, 3): y in [−(h − h//2), h//2 − 1] · scale, the same for x."""
+    """Return (z, y, x) of every image token, float32 (N, 3): y in [−(h − h//2), h//2 − 1] · scale, x likewise."""
     scale = canvas_scale(layout.images, rope_canvas)
     grids = []
     for z, (h, w) in enumerate(layout.images):
@@ -76,7 +76,7 @@ def context_positions(layout: Layout, length: int) -> Tensor:
 
 
 def rotary_angles(positions: Tensor, axes_dims: tuple[int, int, int]) -> Tensor:
-    """Angles of the rotation of adjacent channel pairs: positions (..., 3) → float32 (..., sum(axes_dims) / 2)."""
+    """Return the rotation angles of adjacent channel pairs: positions (..., 3) to float32 (..., sum(axes_dims) / 2)."""
     angles = []
     for axis, dim in enumerate(axes_dims):
         exponents = torch.arange(0, dim, 2, dtype=torch.float32, device=positions.device) / dim

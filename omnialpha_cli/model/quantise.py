@@ -1,4 +1,4 @@
-"""Weights of the transformer's blocks in 8 or 4 bits, which become numbers again in each pass.
+"""Quantise weights of the transformer's blocks to 8 or 4 bits, which become numbers again in each pass.
 
 That is a few operations an entry of the weights, where a picture's thousands of tokens cost thousands; kernels that
 multiply weights as they are stored are made for a token at a time (torchao's of 4 bits took eleven times as long as
@@ -22,7 +22,7 @@ BYTES = {"int8": 1.0, "int4": 0.5 + 4 / GROUP, "fp8": 1.0}
 
 
 class Int8Linear(nn.Module):
-    """A linear layer whose weights are whole numbers of 8 bits, times a scale for each output."""
+    """Multiply by weights of whole numbers of 8 bits, times a scale for each output."""
 
     entries: Tensor
     scale: Tensor
@@ -35,12 +35,12 @@ class Int8Linear(nn.Module):
         self.bias = base.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) → (..., out)."""
+        """Map (..., in) to (..., out)."""
         return scaled(F.linear(x, self.entries.to(x)), self.scale, self.bias)
 
 
 class Fp8Linear(nn.Module):
-    """A linear layer whose weights are floats of 8 bits (e4m3), times a scale for each output.
+    """Multiply by weights of floats of 8 bits (e4m3), times a scale for each output.
 
     Where the device multiplies in fp8, tokens are in it too, with a scale each.
     """
@@ -57,14 +57,14 @@ class Fp8Linear(nn.Module):
         self.fits = base.in_features % FP8_SIDES == 0 and base.out_features % FP8_SIDES == 0
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) → (..., out)."""
+        """Map (..., in) to (..., out)."""
         tokens = x.ndim > 2 and x.dtype == torch.bfloat16  # one row a picture is not worth it
         if tokens and self.fits and multiplies_fp8(x.device):
             return self.multiplied(x)
         return scaled(F.linear(x, self.entries.to(x)), self.scale.to(x), self.bias)
 
     def multiplied(self, x: Tensor) -> Tensor:
-        """The same in fp8: (..., in) bfloat16 → (..., out)."""
+        """Multiply in fp8: (..., in) bfloat16 to (..., out)."""
         entries, scale = in_range(x.flatten(0, -2).float(), torch.finfo(FP8).max)  # (n, in), (n, 1)
         product = torch._scaled_mm(
             entries.to(FP8), self.entries.T, scale_a=scale, scale_b=self.scale[None], bias=self.bias, out_dtype=x.dtype,
@@ -88,12 +88,12 @@ def in_range(rows: Tensor, most: float) -> tuple[Tensor, Tensor]:
 
 
 def scaled(x: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-    """x (..., out) times the scale, and the bias, both (out,)."""
+    """Return x (..., out) times the scale, and the bias, both (out,)."""
     return x * scale if bias is None else torch.addcmul(bias, x, scale)
 
 
 class Int4Linear(nn.Module):
-    """A linear layer whose weights are at one of 16 levels, evenly from the smallest to the largest of their group.
+    """Multiply by weights at one of 16 levels, evenly from the smallest to the largest of their group.
 
     Groups are `GROUP` inputs of one output, which has to be a share of all inputs.
     """
@@ -120,7 +120,7 @@ class Int4Linear(nn.Module):
         return torch.addcmul(self.low, levels.to(self.step), self.step).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in) → (..., out)."""
+        """Map (..., in) to (..., out)."""
         return F.linear(x, self.weight(), self.bias)
 
 

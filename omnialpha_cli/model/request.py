@@ -1,4 +1,4 @@
-"""What is asked of the model, and how many of it go through together."""
+"""Describe what is asked of the model, and how many requests go through together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ MULTIPLE = 32  # of the sides of inputs for the embedded context
 
 @dataclass(frozen=True)
 class Request:
-    """One item: `inputs` are RGBA (4, H, W) in [0, 1], straight, sRGB-encoded.
+    """Hold one item: `inputs` are RGBA (4, H, W) in [0, 1], straight, sRGB-encoded.
 
     `targets` are the (H, W) in pixels of the images to make. Sides are multiples of 16, those of inputs of 32 for the
     embedded context. `inpaint_mask` (H, W), of bools, is where the first input was filled, and the one target is to
@@ -31,7 +31,7 @@ class Request:
     negative: str = ""
 
     def mirrored(self, scale: float = 1.0) -> "Request":
-        """The same of the mirror images, opaque ones, on canvases of about `scale` times the sides."""
+        """Return the request of the mirror images, opaque ones, on canvases of about `scale` times the sides."""
         targets = tuple(_scaled(size, scale) for size in self.targets)
         sizes = (_scaled((image.shape[-2], image.shape[-1]), scale) for image in self.inputs)
         images = (resized(image, size).flip(-1) for image, size in zip(self.inputs, sizes, strict=True))
@@ -39,7 +39,7 @@ class Request:
 
     @property
     def layout(self) -> Layout:
-        """Sizes in patches."""
+        """Return the sizes in patches."""
         return Layout(
             tuple((h // PATCH, w // PATCH) for h, w in self.targets),
             tuple((i.shape[-2] // PATCH, i.shape[-1] // PATCH) for i in self.inputs),
@@ -59,7 +59,7 @@ def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def by_layout(layouts: Sequence[Layout], batch_size: int | None) -> list[list[int]]:
-    """Batches, of one layout each, as places among `layouts`; of any size without `batch_size`."""
+    """Return batches of one layout each, as places among `layouts`; of any size without `batch_size`."""
     groups: dict[Layout, list[int]] = {}
     for i, layout in enumerate(layouts):
         groups.setdefault(layout, []).append(i)
@@ -71,7 +71,7 @@ def by_layout(layouts: Sequence[Layout], batch_size: int | None) -> list[list[in
 
 
 def mean_of_mirrored(plain: Sequence[Sequence[Tensor]], mirrored: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:
-    """The means of results (4, H, W) and of those that their mirror images gave, perhaps smaller, turned round."""
+    """Average results (4, H, W) with those of their mirror images, perhaps smaller, turned round."""
     pairs = zip(plain, mirrored, strict=True)
     return [
         [(a + resized(b, (a.shape[1], a.shape[2])).flip(-1)) / 2 for a, b in zip(one, other, strict=True)]

@@ -1,7 +1,7 @@
-"""From noise to latents: schedule, Euler steps and guidance, as functions of a `denoise(x, sigma) → velocity`.
+"""Sample latents from noise: schedule, Euler steps and guidance, as functions of a `denoise(x, sigma) → velocity`.
 
-Flow matching: x_sigma = (1 − sigma)·x0 + sigma·noise, and the velocity is noise − x0 (facts §6; the published
-Qwen-Image sampler). Nothing here knows what x looks like.
+Flow matching: x_sigma = (1 − sigma)·x0 + sigma·noise, and the velocity is noise − x0, as in the published Qwen-Image
+sampler. Nothing here knows what x looks like.
 """
 
 import math
@@ -21,10 +21,10 @@ _UNMODELLED = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas",
 
 @dataclass(frozen=True)
 class Schedule:
-    """How sigmas are shifted; the field names are those of `scheduler_config.json`, the defaults the published ones.
+    """Say how sigmas are shifted; the fields are those of `scheduler_config.json`, the defaults the published ones.
 
     The shift mu is linear in the number of target tokens: `base_shift` at `base_image_seq_len`, `max_shift` at
-    `max_image_seq_len`, and beyond both. `shift_terminal` is the last sigma before 0; None leaves it where it falls.
+    `max_image_seq_len`, and beyond both. `shift_terminal` is the last sigma before 0; None leaves it as shifted.
     """
 
     base_shift: float = 0.5
@@ -78,7 +78,7 @@ def euler(denoise: Denoise, x: Tensor, sigmas: Sequence[float]) -> Tensor:
 
 
 def guide(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
-    """Classifier-free guidance that keeps each token's norm: comb·‖cond‖/‖comb‖ over the last dimension.
+    """Guide without a classifier, keeping each token's norm: comb·‖cond‖/‖comb‖ over the last dimension.
 
     comb = uncond + scale·(cond − uncond). Any equal shapes (..., C); a token whose comb is 0 stays 0.
     """
@@ -89,7 +89,7 @@ def guide(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
 
 
 def draw_noise(shapes: Iterable[Sequence[int]], seed: int) -> list[Tensor]:
-    """Standard normal noise of one item, one float32 CPU tensor a target, in order.
+    """Draw standard normal noise of one item, one float32 CPU tensor a target, in order.
 
     It depends on the seed and the shapes alone: not on the device, nor on what else is in the batch.
     """

@@ -1,4 +1,4 @@
-"""A transformer whose blocks do not fit on the device: they stay in host memory and pass through two places there.
+"""Stream a transformer whose blocks do not fit on the device: they pass from host memory through two places there.
 
 While block i computes, block i + 1 is copied on a stream of its own, so a batch that computes longer than a copy takes
 costs no more time than a resident model. A place is written again only after the block that used it has computed.
@@ -22,14 +22,14 @@ class Streams(Protocol):
         """Return what is copied inside begins once what was last computed in the place has ended."""
 
     def wait(self, place: int) -> None:
-        """What is computed from now on begins once the copy into the place has ended."""
+        """Make what is computed from now on begin once the copy into the place has ended."""
 
     def computed(self, place: int) -> None:
-        """All computing in the place has been asked for."""
+        """Note that all computing in the place has been asked for."""
 
 
 class CudaStreams:
-    """On a CUDA device: a side stream, and an event for every copy and every computation."""
+    """Copy on a CUDA device: a side stream, and an event for every copy and every computation."""
 
     def __init__(self, device: torch.device):
         self.device = device
@@ -39,33 +39,33 @@ class CudaStreams:
 
     @contextmanager
     def copying(self, place: int) -> Iterator[None]:
-        """See `Streams`."""
+        """Enter the side stream, after what computes in the place."""
         self.side.wait_event(self.computations[place])  # one never recorded does not block
         with torch.cuda.stream(self.side):
             yield
             self.copies[place].record(self.side)
 
     def wait(self, place: int) -> None:
-        """See `Streams`."""
+        """Make the computing stream wait for the copy into the place."""
         torch.cuda.current_stream(self.device).wait_event(self.copies[place])
 
     def computed(self, place: int) -> None:
-        """See `Streams`."""
+        """Record that all computing in the place has been asked for."""
         self.computations[place].record(torch.cuda.current_stream(self.device))
 
 
 class NoStreams:
-    """Where there is one queue for all, it keeps the order by itself."""
+    """Do without streams: where there is one queue for all, it keeps the order by itself."""
 
     def copying(self, place: int) -> AbstractContextManager[object]:
-        """See `Streams`."""
+        """Do nothing: copies are in order."""
         return nullcontext()
 
     def wait(self, place: int) -> None:
-        """See `Streams`."""
+        """Do nothing: copies are in order."""
 
     def computed(self, place: int) -> None:
-        """See `Streams`."""
+        """Do nothing: copies are in order."""
 
 
 class BlockStream:
@@ -106,7 +106,7 @@ class BlockStream:
 
 
 def plain_tensors(module: nn.Module) -> list[Tensor]:
-    """Parameters and buffers of a module; of quantised ones the tensors that they are made of."""
+    """Return parameters and buffers of a module; of quantised ones the tensors that they are made of."""
     found: list[Tensor] = []
     waiting: list[Tensor] = [*module.parameters(), *module.buffers()]
     while waiting:

@@ -1,8 +1,8 @@
-"""Sigma as the transformer reads it: sinusoids of the timestep 1000·sigma, then an MLP.
+"""Embed sigma for the transformer: sinusoids of the timestep 1000·sigma, then an MLP.
 
 The published pipeline holds the timestep in the dtype of the latents, and training did too. In bfloat16 that leaves
-some 1900 values of sigma, and the fast sinusoids of neighbouring values are radians apart: weights that were trained
-so know no others. `rounded` makes sigma one of them.
+some 1900 values of sigma, and the fast sinusoids of neighbouring values are radians apart: weights trained so know no
+others. `rounded` makes sigma one of them.
 """
 
 import math
@@ -32,7 +32,7 @@ def sinusoids(sigma: Tensor) -> Tensor:
 
 
 class TimestepEmbedder(nn.Module):
-    """MLP on the sinusoids."""
+    """Apply an MLP to the sinusoids."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -40,12 +40,12 @@ class TimestepEmbedder(nn.Module):
         self.linear_2 = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(…, 256) → (…, D)."""
+        """Map (…, 256) to (…, D)."""
         return self.linear_2(F.silu(self.linear_1(x)))
 
 
 class TimeEmbedding(nn.Module):
-    """Sigma to the vector that modulates every block; with `rounding` as in the published pipeline."""
+    """Embed sigma as the vector that modulates every block; with `rounding` as in the published pipeline."""
 
     def __init__(self, dim: int, rounding: bool = False):
         super().__init__()
@@ -53,6 +53,6 @@ class TimeEmbedding(nn.Module):
         self.timestep_embedder = TimestepEmbedder(dim)
 
     def forward(self, sigma: Tensor, dtype: torch.dtype) -> Tensor:
-        """(…) → (…, D) in `dtype`."""
+        """Map (…) to (…, D) in `dtype`."""
         sigma = rounded(sigma, dtype) if self.rounding else sigma
         return self.timestep_embedder(sinusoids(sigma).to(dtype))

@@ -1,4 +1,4 @@
-"""The dual-stream RGBA diffusion transformer (arXiv 2511.20211 on Qwen-Image-Edit-2509; facts §§3, 5).
+"""Run the dual-stream RGBA diffusion transformer (arXiv 2511.20211 on Qwen-Image-Edit-2509).
 
 Two streams, context and image, have their own modulation, projections and MLPs and meet in one attention over the
 joint sequence [context, image]. The image stream holds the tokens of all images of a request, targets first. Parameter
@@ -37,43 +37,43 @@ def unpack(tokens: Tensor, h: int, w: int, patch: int) -> Tensor:
 
 
 class RMSNorm(nn.Module):
-    """Root-mean-square norm over the last dimension, computed in float32."""
+    """Normalise by the root mean square over the last dimension, computed in float32."""
 
     def __init__(self, dim: int):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., D) → the same shape and dtype."""
+        """Map (..., D) to its own shape and dtype."""
         return F.rms_norm(x, self.weight.shape, self.weight, eps=1e-6)
 
 
 class GELUProjection(nn.Module):
-    """Linear, then GELU (tanh)."""
+    """Apply a linear layer, then GELU (tanh)."""
 
     def __init__(self, dim_in: int, dim_out: int):
         super().__init__()
         self.proj = nn.Linear(dim_in, dim_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., D) → (..., D_out)."""
+        """Map (..., D) to (..., D_out)."""
         return F.gelu(self.proj(x), approximate="tanh")
 
 
 class FeedForward(nn.Module):
-    """MLP ×4; the published names leave place 1 of `net` to a dropout that has no parameters."""
+    """Apply an MLP ×4; the published names leave place 1 of `net` to a dropout that has no parameters."""
 
     def __init__(self, dim: int):
         super().__init__()
         self.net = nn.Sequential(GELUProjection(dim, 4 * dim), nn.Identity(), nn.Linear(4 * dim, dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, L, D) → the same shape."""
+        """Map (B, L, D) to (B, L, D)."""
         return self.net(x)
 
 
 class JointAttention(nn.Module):
-    """Attention over [context, image] with projections, q/k norms and outputs of its own for each stream."""
+    """Attend over [context, image] with projections, q/k norms and outputs of its own for each stream."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
@@ -86,7 +86,7 @@ class JointAttention(nn.Module):
         self.to_add_out = nn.Linear(dim, dim)
 
     def forward(self, image: Tensor, context: Tensor, prepared: "Prepared") -> tuple[Tensor, Tensor]:
-        """Image (B, N, D) and context (B, L, D) → the attended pair, same shapes."""
+        """Return the attended image (B, N, D) and context (B, L, D)."""
         length = context.shape[1]
         q = torch.cat((self._heads(context, self.add_q_proj, self.norm_added_q),
                        self._heads(image, self.to_q, self.norm_q)), dim=2)  # fmt: skip
@@ -106,7 +106,7 @@ class JointAttention(nn.Module):
         return heads if norm is None else norm(heads)
 
     def _attend(self, q: Tensor, image: Tensor, context: Tensor, prepared: "Prepared") -> Tensor:
-        """Rotated queries (B, heads, Q, d) over the keys and values of the whole sequence → (B, Q, D)."""
+        """Attend rotated queries (B, heads, Q, d) to the keys and values of the whole sequence: (B, Q, D)."""
         k = torch.cat((self._heads(context, self.add_k_proj, self.norm_added_k),
                        self._heads(image, self.to_k, self.norm_k)), dim=2)  # fmt: skip
         k = rotate(k, prepared.cos, prepared.sin)  # (B, heads, L + N, D/heads)
@@ -115,7 +115,7 @@ class JointAttention(nn.Module):
 
 
 def modulation(dim: int) -> nn.Sequential:
-    """(…, D) → (…, 6·D): shift, scale and gate of a block's attention, then of its MLP."""
+    """Return shift, scale and gate of a block's attention, then of its MLP, from (…, D): (…, 6·D)."""
     return nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
 
 
@@ -128,17 +128,17 @@ def per_token(values: Tensor, layout: Layout) -> Tensor:
 
 
 def normed(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Layer norm of (B, N, D) under shift and scale, each (B, 1 or N, D)."""
+    """Return the layer norm of (B, N, D) under shift and scale, each (B, 1 or N, D)."""
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 
 
 def modulated(x: Tensor, mlp: FeedForward, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
-    """x (B, N, D) and, times the gate, what the MLP makes of it under shift and scale, each (B, 1 or N, D)."""
+    """Return x (B, N, D) and, times the gate, what the MLP makes of it under shift and scale, each (B, 1 or N, D)."""
     return torch.addcmul(x, gate, mlp(normed(x, shift, scale)))
 
 
 class Block(nn.Module):
-    """One dual-stream block: modulated attention together, modulated MLP apart."""
+    """Run one dual-stream block: modulated attention together, modulated MLP apart."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
@@ -168,21 +168,21 @@ class Block(nn.Module):
 
 
 class OutputNorm(nn.Module):
-    """Continuous adaptive layer norm; here the order is scale, shift."""
+    """Apply continuous adaptive layer norm; here the order is scale, shift."""
 
     def __init__(self, dim: int):
         super().__init__()
         self.linear = nn.Linear(dim, 2 * dim)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        """(B, N, D), (B, D) → (B, N, D)."""
+        """Map (B, N, D), (B, D) to (B, N, D)."""
         scale, shift = self.linear(F.silu(time))[:, None].chunk(2, dim=-1)  # each (B, 1, D)
         return normed(x, shift, scale)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What one request needs at every sigma.
+    """Hold what one request needs at every sigma.
 
     Embedded `context` (B, L, D) and `inputs` (B, N_inputs, D), the rotation's `cos` and `sin` (1 or B, 1, L + N,
     head_dim / 2) and the attention `mask` (B, 1, 1, L + N) or None.
@@ -253,7 +253,7 @@ class Transformer(nn.Module):
         )
 
     def step(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> Tensor:
-        """Target tokens x (B, N_targets, in_channels) at sigma (B,) → output (B, N_targets, out·p²)."""
+        """Return the output (B, N_targets, out·p²) at target tokens x (B, N_targets, in_channels) and sigma (B,)."""
         image, _ = self.hidden(x, sigma, prepared)
         return image
 
@@ -279,6 +279,6 @@ class Transformer(nn.Module):
         context_mask: Tensor | None = None,
         context_positions: Tensor | None = None,
     ) -> Tensor:
-        """Tokens (B, N, in_channels), targets first; the rest as in `prepare` and `step` → (B, N_targets, out·p²)."""
+        """Map tokens (B, N, in_channels), targets first, to (B, N_targets, out·p²), by `prepare` and `step`."""
         targets, inputs = tokens[:, : layout.num_targets], tokens[:, layout.num_targets :]
         return self.step(targets, sigma, self.prepare(inputs, context, layout, context_mask, context_positions))

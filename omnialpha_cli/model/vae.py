@@ -1,4 +1,4 @@
-"""The alpha-aware VAE (arXiv 2507.09308) on the Qwen-Image autoencoder, as a 2-D network.
+"""Encode RGBA by the alpha-aware VAE (arXiv 2507.09308) on the Qwen-Image autoencoder, as a 2-D network.
 
 The published network is made of causal 3-D convolutions. On a single frame their temporal padding is zero frames, so
 each kernel acts through its last temporal slice alone and the temporal resamplers are skipped: what is left is exactly
@@ -22,7 +22,7 @@ LOGVAR_RANGE = (-30.0, 20.0)  # as the published posterior
 
 
 class RMSNorm(nn.Module):
-    """x / ‖x‖ · √C · gamma over the channels, the norm in float32; with `silu`, SiLU of that.
+    """Return x / ‖x‖ · √C · gamma over the channels, the norm in float32; with `silu`, SiLU of that.
 
     Without gradients it works in place on its own intermediate: on a CPU fresh memory costs more than the arithmetic.
     """
@@ -33,7 +33,7 @@ class RMSNorm(nn.Module):
         self.gamma = nn.Parameter(torch.ones(channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → the same shape and dtype."""
+        """Map (B, C, H, W) to its own shape and dtype."""
         norm = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32).clamp_min(1e-12)  # (B, 1, H, W)
         y = (x * (x.shape[1] ** 0.5 / norm)).to(x.dtype)
         in_place = not torch.is_grad_enabled()
@@ -42,7 +42,7 @@ class RMSNorm(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two norm–SiLU–convolution steps beside a shortcut."""
+    """Apply two norm–SiLU–convolution steps beside a shortcut."""
 
     def __init__(self, c_in: int, c_out: int):
         super().__init__()
@@ -53,7 +53,7 @@ class ResidualBlock(nn.Module):
         self.conv_shortcut = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C_in, H, W) → (B, C_out, H, W)."""
+        """Map (B, C_in, H, W) to (B, C_out, H, W)."""
         h = self.conv1(self.norm1(x))
         h = self.conv2(self.norm2(h))
         h += self.conv_shortcut(x)
@@ -61,7 +61,7 @@ class ResidualBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Single-head self-attention over all pixels, beside a shortcut."""
+    """Attend over all pixels with a single head, beside a shortcut."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -70,7 +70,7 @@ class AttentionBlock(nn.Module):
         self.proj = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → the same shape."""
+        """Map (B, C, H, W) to (B, C, H, W)."""
         qkv = self.to_qkv(self.norm(x)).flatten(2).mT[:, None]  # (B, 1, H·W, 3C)
         q, k, v = qkv.chunk(3, dim=-1)
         y = F.scaled_dot_product_attention(q, k, v)  # (B, 1, H·W, C)
@@ -78,7 +78,7 @@ class AttentionBlock(nn.Module):
 
 
 class MidBlock(nn.Module):
-    """Residual, attention, residual at the lowest resolution."""
+    """Apply residual, attention, residual at the lowest resolution."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -86,12 +86,12 @@ class MidBlock(nn.Module):
         self.attentions = nn.ModuleList([AttentionBlock(channels)])
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → the same shape."""
+        """Map (B, C, H, W) to (B, C, H, W)."""
         return self.resnets[1](self.attentions[0](self.resnets[0](x)))
 
 
 class Resample(nn.Module):
-    """Half or double the resolution; the convolution is `resample.1`, as published."""
+    """Halve or double the resolution; the convolution is `resample.1`, as published."""
 
     def __init__(self, *layers: nn.Module):
         super().__init__()
@@ -99,21 +99,21 @@ class Resample(nn.Module):
 
     @classmethod
     def down(cls, channels: int) -> Self:
-        """(B, C, H, W) → (B, C, H/2, W/2); pads below and to the right only."""
+        """Map (B, C, H, W) to (B, C, H/2, W/2); pads below and to the right only."""
         return cls(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(channels, channels, 3, stride=2))
 
     @classmethod
     def up(cls, channels: int) -> Self:
-        """(B, C, H, W) → (B, C/2, 2H, 2W)."""
+        """Map (B, C, H, W) to (B, C/2, 2H, 2W)."""
         return cls(nn.Upsample(scale_factor=2, mode="nearest-exact"), nn.Conv2d(channels, channels // 2, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `down` or `up` says."""
+        """Map (B, C, H, W) as `down` or `up` does."""
         return self.resample(x)
 
 
 class Encoder(nn.Module):
-    """Picture to posterior: residual blocks with a halving between two levels, then the middle."""
+    """Encode a picture to the posterior: residual blocks with a halving between two levels, then the middle."""
 
     def __init__(self, config: VAEConfig):
         super().__init__()
@@ -129,7 +129,7 @@ class Encoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[-1], 2 * config.z_dim, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, input_channels, H, W) → (B, 2·z_dim, H/8, W/8) for four levels."""
+        """Map (B, input_channels, H, W) to (B, 2·z_dim, H/8, W/8) for four levels."""
         x = self.conv_in(x)
         for block in self.down_blocks:
             x = block(x)
@@ -137,7 +137,7 @@ class Encoder(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Residual blocks, then, but for the last level, `upsamplers.0`, which halves the channels."""
+    """Apply residual blocks, then, but for the last level, `upsamplers.0`, which halves the channels."""
 
     def __init__(self, c_in: int, c_out: int, num_res_blocks: int, upsample: bool):
         super().__init__()
@@ -145,14 +145,14 @@ class UpBlock(nn.Module):
         self.upsamplers = nn.ModuleList([Resample.up(c_out)] if upsample else [])
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C_in, h, w) → (B, C_out/2, 2h, 2w), or (B, C_out, h, w) at the last level."""
+        """Map (B, C_in, h, w) to (B, C_out/2, 2h, 2w), or (B, C_out, h, w) at the last level."""
         for block in (*self.resnets, *self.upsamplers):
             x = block(x)
         return x
 
 
 class Decoder(nn.Module):
-    """Latents to picture: the middle, then residual blocks with a doubling between two levels."""
+    """Decode latents to a picture: the middle, then residual blocks with a doubling between two levels."""
 
     def __init__(self, config: VAEConfig):
         super().__init__()
@@ -168,7 +168,7 @@ class Decoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[-1], config.input_channels, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, z_dim, h, w) → (B, input_channels, 8h, 8w) for four levels."""
+        """Map (B, z_dim, h, w) to (B, input_channels, 8h, 8w) for four levels."""
         x = self.mid_block(self.conv_in(z))
         for block in self.up_blocks:
             x = block(x)
@@ -176,7 +176,7 @@ class Decoder(nn.Module):
 
 
 class AlphaVAE(nn.Module):
-    """RGBA pictures to normalised latents and back. Pixel values, alpha too, are in [−1, 1] (alpha 1 is opaque)."""
+    """Convert RGBA pictures to normalised latents and back. Pixels, alpha too, are in [−1, 1] (alpha 1 is opaque)."""
 
     def __init__(self, config: VAEConfig):
         super().__init__()
@@ -203,25 +203,25 @@ class AlphaVAE(nn.Module):
         return mean, logvar.clamp(*LOGVAR_RANGE)
 
     def encode(self, rgba: Tensor) -> Tensor:
-        """Normalised latents (z − mean) / std of the posterior's mode: (B, 4, H, W) in [−1, 1] → (B, 16, H/8, W/8)."""
+        """Encode (B, 4, H, W) in [−1, 1] to the posterior's mode, normalised: (z − mean) / std, (B, 16, H/8, W/8)."""
         return self.normalise(self.encode_moments(rgba)[0])
 
     def decode(self, z: Tensor, clamp: bool = True) -> Tensor:
-        """Inverse of `encode`: (B, 16, h, w) → (B, 4, 8h, 8w), in [−1, 1] with `clamp`.
+        """Decode normalised latents (B, 16, h, w) to (B, 4, 8h, 8w), in [−1, 1] with `clamp`.
 
-        Training does not clamp: after opaque initialisation alpha stands at exactly 1, where a clamp has no gradient.
+        Training does not clamp: after opaque initialisation alpha is exactly 1, where a clamp has no gradient.
         """
         z = self.denormalise(z).contiguous(memory_format=torch.channels_last)
         rgba = self.decoder(self.post_quant_conv(z))
         return rgba.clamp(-1, 1) if clamp else rgba
 
     def normalise(self, z: Tensor) -> Tensor:
-        """(z − mean) / std by channel: latents of the network (B, 16, h, w) → those that are diffused."""
+        """Return (z − mean) / std by channel, from latents of the network (B, 16, h, w) to those that are diffused."""
         mean, std = self._statistics(z)
         return (z - mean) / std
 
     def denormalise(self, z: Tensor) -> Tensor:
-        """Inverse of `normalise`."""
+        """Return latents of the network from normalised ones: z · std + mean."""
         mean, std = self._statistics(z)
         return z * std + mean
 

@@ -1,1 +1,1 @@
-"""The embedded weights: their context, and the specialists beside the transformer."""
+"""Run the embedded weights: their context, and the specialists beside the transformer."""

@@ -1,9 +1,8 @@
-"""The embedded context: word pieces of the prompt, and image features of the inputs at strides 16 and 32.
+"""Encode the embedded weights' context: word pieces of the prompt, image features of the inputs at strides 16 and 32.
 
-It stands where the published model has Qwen2.5-VL. A feature token brings its position: z = −1 − k for input k (so its
-distance to the first target does not depend on the number of targets), y and x on the image's own grid, in the
-transformer's units. Words stand beyond the canvas, in a layer of their own. Where the named object is the transformer
-did not learn from them: that is told apart (`relevance.py`).
+It takes the place of Qwen2.5-VL. A feature token brings its position: z = −1 − k for input k (so its distance to the
+first target does not depend on the number of targets), y and x on the image's own grid, in the transformer's units.
+Words lie beyond the canvas, in a layer of their own. `relevance.py` finds the object that they name.
 """
 
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ TOKENIZER_FILE = "tokenizer.json"
 
 @dataclass(frozen=True)
 class MiniContextConfig(FromDict):
-    """`dim` is the transformer's `joint_attention_dim`; the word table is `vocabulary` × `word_dim`."""
+    """Configure the context: `dim` is the transformer's `joint_attention_dim`; words are `vocabulary` × `word_dim`."""
 
     dim: int = 256
     vocabulary: int = 8192
@@ -39,15 +38,15 @@ class MiniContextConfig(FromDict):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the encoder saw of the inputs, one entry an item: tokens (L_i, dim) and positions (L_i, 3)."""
+class ImageTokens:
+    """Hold the features of the inputs, one entry an item: tokens (L_i, dim) and positions (L_i, 3)."""
 
     tokens: list[Tensor]
     positions: list[Tensor]
 
 
 class MiniContext(nn.Module):
-    """`look` at the images once, `read` any prompt to them; `encode` does both."""
+    """Encode a context: `look` at the images once, `read` any prompt to them; `encode` does both."""
 
     def __init__(self, config: MiniContextConfig, tokenizer: Tokenizer):
         super().__init__()
@@ -65,10 +64,10 @@ class MiniContext(nn.Module):
         self.relevance = Relevance(config.word_dim)
 
     def encode(self, prompts: Sequence[str], images: Sequence[Sequence[Tensor]]) -> Context:
-        """Prompts and, for each, its input images: RGBA (4, H, W) in [0, 1], sides multiples of 32."""
+        """Encode prompts and, for each, its input images: RGBA (4, H, W) in [0, 1], sides multiples of 32."""
         return self.read(prompts, self.look(images))
 
-    def look(self, images: Sequence[Sequence[Tensor]]) -> Seen:
+    def look(self, images: Sequence[Sequence[Tensor]]) -> ImageTokens:
         """Return image features of every item's inputs. Images of one size share a pass through the encoder."""
         flat = [over_white(image) for item in images for image in item]
         features: list[Tensor] = [torch.empty(0)] * len(flat)
@@ -79,28 +78,28 @@ class MiniContext(nn.Module):
                 features[place] = t
         nothing = self.kind.new_zeros(0, self.config.dim)
         places_of: dict[tuple[tuple[int, int], ...], Tensor] = {}  # most items are of the same sizes
-        seen, cursor = Seen([], []), 0
+        encoded, cursor = ImageTokens([], []), 0
         for item in images:
             own = features[cursor : cursor + len(item)]
             cursor += len(item)
-            seen.tokens.append(torch.cat([nothing, *own]))
+            encoded.tokens.append(torch.cat([nothing, *own]))
             sizes = tuple((image.shape[-2], image.shape[-1]) for image in item)
             if sizes not in places_of:
                 places_of[sizes] = feature_positions(sizes, self.config.rope_canvas).to(nothing.device)
-            seen.positions.append(places_of[sizes])
-        return seen
+            encoded.positions.append(places_of[sizes])
+        return encoded
 
     def embed_images(self, rgb: Tensor) -> Tensor:
-        """RGB (n, 3, H, W) in [0, 1] → tokens (n, HW/16² + HW/32², dim): stride 16 first, row-major."""
+        """Embed RGB (n, 3, H, W) in [0, 1] as tokens (n, HW/16² + HW/32², dim): stride 16 first, row-major."""
         f = self.image_encoder(rgb.contiguous(memory_format=torch.channels_last))
         near = torch.cat((f.s16, F.pixel_unshuffle(f.s8, 2), F.pixel_unshuffle(f.s4, 4)), dim=1)  # (n, C, H/16, W/16)
         near_tokens = self.near_in(near.flatten(2).mT) + self.kind[1]
         return torch.cat((near_tokens, self.far_in(f.s32.flatten(2).mT) + self.kind[2]), dim=1)
 
-    def read(self, prompts: Sequence[str], seen: Seen) -> Context:
-        """Return the context of `prompts`, one an item, beside what was seen."""
+    def read(self, prompts: Sequence[str], images: ImageTokens) -> Context:
+        """Return the context of `prompts`, one an item, beside the encoded images."""
         tokens, positions = [], []
-        for prompt, image_tokens, image_positions in zip(prompts, seen.tokens, seen.positions, strict=True):
+        for prompt, image_tokens, image_positions in zip(prompts, images.tokens, images.positions, strict=True):
             ids = self._ids(prompt)
             tokens.append(torch.cat((self.word_in(self.words(ids)) + self.kind[0], image_tokens)))
             places = word_positions(len(ids), self.config.rope_canvas).to(image_positions.device)
@@ -129,19 +128,19 @@ def word_ids(tokenizer: Tokenizer, text: str, most: int = MAX_WORDS) -> Tensor:
 
 
 def over_white(rgba: Tensor) -> Tensor:
-    """RGBA (4, H, W) → RGB (3, H, W), flattened on white as the published context encoder's inputs are."""
+    """Flatten RGBA (4, H, W) on white to RGB (3, H, W), as the published context encoder does its inputs."""
     return rgba[:3] * rgba[3:] + (1 - rgba[3:])
 
 
 def pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Rows (l_i, D) → (B, max l, D) with zeros on the right, and the mask (B, max l) of what is real."""
+    """Pad rows (l_i, D) with zeros on the right to (B, max l, D), with the mask (B, max l) of what is real."""
     padded = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
     lengths = torch.tensor([len(r) for r in rows], device=padded.device)
     return padded, torch.arange(padded.shape[1], device=padded.device)[None] < lengths[:, None]
 
 
 def feature_positions(sizes: tuple[tuple[int, int], ...], rope_canvas: int) -> Tensor:
-    """(z, y, x) of the feature tokens of one item's images, given their (H, W) in pixels → (L, 3)."""
+    """Return (z, y, x) of the feature tokens of one item's images, given their (H, W) in pixels: (L, 3)."""
     patches = tuple((h // PATCH, w // PATCH) for h, w in sizes)
     rows = [torch.zeros(0, 3)]
     for k, (h, w) in enumerate(patches):
@@ -156,7 +155,7 @@ def feature_positions(sizes: tuple[tuple[int, int], ...], rope_canvas: int) -> T
 
 
 def word_positions(count: int, rope_canvas: int) -> Tensor:
-    """(z, y, x) of the words of a prompt → (count, 3): in their layer, on the diagonal past any canvas."""
+    """Return (z, y, x) of the words of a prompt, (count, 3): in their layer, on the diagonal past any canvas."""
     diagonal = rope_canvas + torch.arange(count, dtype=torch.float32)
     return torch.stack((torch.full_like(diagonal, WORD_LAYER), diagonal, diagonal), dim=-1)
 

@@ -1,9 +1,9 @@
-"""The detail of a matte, for the embedded weights: what the picture's own pixels say of it.
+"""Refine the alpha of a matte by the picture's own pixels, for the embedded weights.
 
-The transformer sees latents of eight pixels a side, and closed-form matting nothing but colours. A convolutional
-network that is shown the picture, the matte so far, and what a trimap knows, tells where they err. It does not paint
-alpha, but says at each pixel how far to go some ways: to where the picture's colour lies between those of object and
-background, sharper or softer, and more or less. So it has little to learn, and can hardly do harm.
+The transformer works on latents of eight pixels a side, and closed-form matting on colours alone. A convolutional
+network gets the picture, the matte so far, and the trimap, and corrects them. It does not paint alpha, but weighs some
+corrections at each pixel: to where the picture's colour lies between those of object and background, sharper or
+softer, more or less. So it has little to learn, and can hardly do harm.
 """
 
 import torch
@@ -24,47 +24,49 @@ CONTRAST = 1e-3  # squared distance of two colours below which they are one
 
 
 class Detail(UNet):
-    """Pictures and their mattes so far to better mattes. It sees no farther than some dozens of pixels."""
+    """Refine mattes by their pictures. What is some dozens of pixels away has no influence."""
 
     def __init__(self) -> None:
         super().__init__(13, 4, WIDTHS, deepest=1, normed=False)
 
     def forward(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor) -> Tensor:
-        """Plates (B, 3, h, w), the `colours` (B, 6, h, w) that object and background are likely to have, alpha so far
+        """Refine alpha of plates (B, 3, h, w), by the likely `colours` (B, 6, h, w) of object and background.
+
+        Alpha and trimaps are (B, 1, h, w); all are in [0, 1], the result about.
         and trimaps (B, 1, h, w), all in [0, 1] → alpha (B, 1, h, w), about.
 
-        Sides are multiples of `MULTIPLE`. A trimap of ½ knows nothing. What is not near anything soft stays as it is.
+        Sides are multiples of `MULTIPLE`. A trimap of ½ is unknown. What is not near anything soft stays as it is.
         """
         front, back = colours.split(3, 1)
         line = _between(plate, front, back)
         known = torch.cat((trimap < BACKGROUND, trimap > OBJECT), 1).to(plate)
-        seen = torch.cat((plate * 2 - 1, alpha * 2 - 1, line * 2 - 1, known, front - plate, back - plate), 1)
+        features = torch.cat((plate * 2 - 1, alpha * 2 - 1, line * 2 - 1, known, front - plate, back - plate), 1)
         blurred = F.avg_pool2d(alpha, BLUR, 1, BLUR // 2, count_include_pad=False)
         ways = torch.cat((line - alpha, alpha - blurred, alpha * (1 - alpha), torch.ones_like(alpha)), 1)
-        return alpha + open_places(alpha, trimap) * (self.through(seen) * ways).sum(1, keepdim=True)
+        return alpha + open_places(alpha, trimap) * (self.through(features) * ways).sum(1, keepdim=True)
 
     def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
-        """The same of one plate (3, h, w) of any size: alpha (h, w) in [0, 1].
+        """Refine the alpha (h, w) in [0, 1] of one plate (3, h, w) of any size.
 
-        Without a trimap what is soft far and wide is doubt whether it is meant, which pixels alone do not settle.
+        Without a trimap, wide soft areas are doubt whether they belong to the object, which pixels cannot decide.
         """
         h, w = alpha.shape
         hint = torch.full_like(alpha, 0.5) if trimap is None else trimap
-        seen = torch.cat((plate, colours, alpha[None], hint[None]))[None]  # (1, 11, h, w)
-        whole = F.pad(seen, (0, -w % MULTIPLE, 0, -h % MULTIPLE), "replicate")
+        features = torch.cat((plate, colours, alpha[None], hint[None]))[None]  # (1, 11, h, w)
+        whole = F.pad(features, (0, -w % MULTIPLE, 0, -h % MULTIPLE), "replicate")
         found = self(*whole.split((3, 6, 1, 1), 1))[0, 0, :h, :w].clamp(0, 1)
         return found if trimap is not None else torch.lerp(alpha, found, _trust(alpha))
 
 
 def open_places(alpha: Tensor, trimap: Tensor) -> Tensor:
-    """1 where `alpha` (B, 1, h, w) is open to change, near what is soft in it and not known by the `trimap`; else 0."""
+    """Return 1 where `alpha` (B, 1, h, w) may change: near what is soft in it, and unknown in the `trimap`; else 0."""
     soft = ((alpha > SOFT) & (alpha < 1 - SOFT)).to(alpha)
     unknown = (trimap >= BACKGROUND) & (trimap <= OBJECT)
     return F.max_pool2d(soft, 2 * NEAR + 1, 1, NEAR) * unknown.to(alpha)
 
 
 def _trust(alpha: Tensor) -> Tensor:
-    """1 at the edges in `alpha` (h, w), where object and background are both near; DOUBT elsewhere."""
+    """Return 1 at the edges in `alpha` (h, w), where object and background are both near; DOUBT elsewhere."""
     sides = torch.stack((alpha < EDGE, alpha > 1 - EDGE)).to(alpha)  # (2, h, w)
     edge = F.max_pool2d(sides, 2 * REACH + 1, 1, REACH).prod(0)
     return DOUBT + (1 - DOUBT) * edge

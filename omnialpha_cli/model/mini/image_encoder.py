@@ -1,4 +1,4 @@
-"""Image features for the embedded weights: EfficientNet-Lite and a light top-down neck.
+"""Compute image features for the embedded weights: EfficientNet-Lite and a light top-down neck.
 
 The backbone is the one of Google's EfficientNet-Lite (Tan & Le, arXiv 1905.11946, without squeeze-excitation and with
 ReLU6), its batch norms folded into the convolutions. The neck carries what the deep, coarse levels know about the
@@ -53,26 +53,26 @@ BATCH_NORM_EPS = 1e-3
 
 
 class SameConv(nn.Conv2d):
-    """Convolution with TensorFlow's "same" padding, which is uneven at stride 2."""
+    """Convolve with TensorFlow's "same" padding, which is uneven at stride 2."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1):
         super().__init__(channels_in, channels_out, kernel, stride, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → (B, C', ⌈H/stride⌉, ⌈W/stride⌉)."""
+        """Map (B, C, H, W) to (B, C', ⌈H/stride⌉, ⌈W/stride⌉)."""
         k, s = self.kernel_size[0], self.stride[0]
         pad = [max((-(-n // s) - 1) * s + k - n, 0) for n in (x.shape[-1], x.shape[-2])]
         return super().forward(F.pad(x, (pad[0] // 2, pad[0] - pad[0] // 2, pad[1] // 2, pad[1] - pad[1] // 2)))
 
 
 class PointConv(nn.Conv2d):
-    """1×1 convolution as a matrix product, which CPUs run several times as fast on channels-last tensors."""
+    """Compute a 1×1 convolution as a matrix product, several times as fast on channels-last tensors of CPUs."""
 
     def __init__(self, channels_in: int, channels_out: int):
         super().__init__(channels_in, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → (B, C', H, W)."""
+        """Map (B, C, H, W) to (B, C', H, W)."""
         return F.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias).permute(0, 3, 1, 2)
 
 
@@ -88,7 +88,7 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and channels_in == channels_out
 
     def forward(self, x: Tensor, keep: float = 1.0) -> Tensor:
-        """(B, C, H, W) → (B, C', H', W'); in training the residual branch is kept with probability `keep`."""
+        """Map (B, C, H, W) to (B, C', H', W'); in training the residual branch is kept with probability `keep`."""
         y = F.relu6(self.expand(x)) if isinstance(self.expand, PointConv) else x
         y = self.project(F.relu6(self.depthwise(y)))
         if not self.residual:
@@ -99,7 +99,7 @@ class InvertedResidual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """EfficientNet-Lite without its classifier: RGB in [−1, 1] → features at strides 4, 8, 16 and 32."""
+    """Run EfficientNet-Lite without its classifier: RGB in [−1, 1] to features at strides 4, 8, 16 and 32."""
 
     def __init__(self, drop_path: float = 0.0, variant: Variant = "lite0"):
         super().__init__()
@@ -116,7 +116,7 @@ class Backbone(nn.Module):
             self.stages.append(blocks)
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
-        """Of Lite0: (B, 3, H, W) → [(B, 24, H/4, W/4), (B, 40, …/8), (B, 112, …/16), (B, 320, …/32)]."""
+        """Map (B, 3, H, W) to Lite0's [(B, 24, H/4, W/4), (B, 40, …/8), (B, 112, …/16), (B, 320, …/32)]."""
         x = F.relu6(self.stem(rgb))
         taps, done = [], 0
         for i, stage in enumerate(self.stages):
@@ -130,7 +130,7 @@ class Backbone(nn.Module):
 
 @dataclass(frozen=True)
 class Features:
-    """Neck features at strides 4, 8, 16 and 32, each (B, C, H/s, W/s) with C of `NECK`."""
+    """Hold neck features at strides 4, 8, 16 and 32, each (B, C, H/s, W/s) with C of `NECK`."""
 
     s4: Tensor
     s8: Tensor
@@ -149,11 +149,11 @@ class TopDown(nn.Module):
         self.smooth = nn.ModuleList(nn.Conv2d(n, n, 3, padding=1) for n in widths)
 
     def mixed(self, deepest: Tensor) -> Tensor:
-        """Spread what the whole picture shows: (B, C, H/32, W/32), nonnegative → the same shape."""
+        """Spread what the whole picture shows: nonnegative (B, C, H/32, W/32) of one shape in and out."""
         raise NotImplementedError
 
     def features(self, rgb: Tensor) -> Features:
-        """RGB (B, 3, H, W) in [0, 1], sides multiples of 32 → `Features`."""
+        """Compute `Features` of RGB (B, 3, H, W) in [0, 1], sides multiples of 32."""
         taps = self.backbone(rgb * 2 - 1)
         x = self.mixed(F.relu(self.lateral[3](taps[3])))
         levels = [x + self.smooth[3](F.relu(x))]
@@ -166,18 +166,18 @@ class TopDown(nn.Module):
 
 
 class ImageEncoder(TopDown):
-    """Backbone and neck: RGB (B, 3, H, W) in [0, 1], sides multiples of 32 → `Features`."""
+    """Encode RGB (B, 3, H, W) in [0, 1], sides multiples of 32, by backbone and neck to `Features`."""
 
     def __init__(self, drop_path: float = 0.0):
         super().__init__(Backbone(drop_path), channels_of("lite0"), NECK)
         self.pooled = PointConv(NECK[3], NECK[3])
 
     def mixed(self, deepest: Tensor) -> Tensor:
-        """Add the mean over the picture, (B, 128, H/32, W/32) → the same shape."""
+        """Add the mean over the picture to (B, 128, H/32, W/32)."""
         return deepest + self.pooled(deepest.mean((2, 3), keepdim=True))
 
     def forward(self, rgb: Tensor) -> Features:
-        """(B, 3, H, W) → `Features`."""
+        """Map (B, 3, H, W) to `Features`."""
         return self.features(rgb)
 
 
@@ -209,7 +209,7 @@ def fold_published(state: Mapping[str, Tensor], variant: Variant = "lite0") -> d
 
 
 def fold_head(state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the convolution before the published classifier, its batch norm folded in."""
+    """Return weight and bias of the convolution before the published classifier, its batch norm folded in."""
     return _fold(state, "_conv_head", "_bn1")
 
 

@@ -1,8 +1,7 @@
-"""What is behind an object, for the embedded weights: a guess at its mean, from what is around.
+"""Paint what is behind an object, for the embedded weights: its likely mean, from what is around.
 
-A transformer that sees latents of eight pixels a side, and was shown some hundred thousand examples, hardly betters the
-smooth fill that it starts from. A convolutional network on pixels carries lines and areas on into the hole, as far as
-they can be told.
+A transformer on latents of eight pixels a side hardly improves the smooth fill that it starts from. A convolutional
+network on pixels continues lines and areas into the mask.
 """
 
 import torch
@@ -15,14 +14,14 @@ WIDTHS = 32, 64, 96, 128, 128  # at strides 2, 4, 8, 16 and 32
 
 
 class Inpainter(UNet):
-    """Pictures whose holes were filled smoothly, to better ones. Outside of the holes nothing changes."""
+    """Inpaint pictures whose masked parts were filled smoothly. Outside of the masks nothing changes."""
 
     def __init__(self) -> None:
         super().__init__(4, 3, WIDTHS, deepest=2, normed=True)
 
-    def forward(self, filled: Tensor, hole: Tensor) -> Tensor:
-        """Pictures (B, 3, h, w) in [0, 1], filled where the hole (B, 1, h, w) is 1, else 0 → about the same range.
+    def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
+        """Inpaint (B, 3, h, w) in [0, 1], filled where the mask (B, 1, h, w) is 1; the result has about that range.
 
         Sides are multiples of `MULTIPLE`.
         """
-        return filled + hole * self.through(torch.cat((filled, hole), 1) * 2 - 1)
+        return filled + mask * self.through(torch.cat((filled, mask), 1) * 2 - 1)

@@ -1,4 +1,4 @@
-"""A light alpha-aware VAE for the embedded weights: the interface of `vae.AlphaVAE`, built for CPUs.
+"""Encode RGBA with a light VAE for the embedded weights: the interface of `vae.AlphaVAE`, built for CPUs.
 
 The published architecture at a small width trains an order of magnitude slower on a CPU. This one works at strides
 2, 4 and 8 only (pixel unshuffle in, pixel shuffle out), has no normalisation layers, and keeps the deterministic
@@ -18,7 +18,7 @@ Z_DIM = 16
 
 @dataclass(frozen=True)
 class LightVAEConfig(FromDict):
-    """`channels` at strides 2, 4 and 8, and the number of residual blocks at each."""
+    """Configure `channels` at strides 2, 4 and 8, and the number of residual blocks at each."""
 
     channels: tuple[int, int, int] = (32, 64, 96)
     blocks: tuple[int, int, int] = (1, 1, 2)
@@ -27,7 +27,7 @@ class LightVAEConfig(FromDict):
 
 
 class ResBlock(nn.Module):
-    """x + conv(silu(conv(silu(x)))), the last convolution starting at zero."""
+    """Compute x + conv(silu(conv(silu(x)))), the last convolution starting at zero."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -36,7 +36,7 @@ class ResBlock(nn.Module):
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → the same shape."""
+        """Map (B, C, H, W) to (B, C, H, W)."""
         return x + self.conv2(F.silu(self.conv1(F.silu(x))))
 
 
@@ -45,7 +45,7 @@ def _blocks(channels: int, count: int) -> list[nn.Module]:
 
 
 class LightVAE(nn.Module):
-    """RGBA (B, 4, H, W) in [−1, 1] ↔ normalised latents (B, 16, H/8, W/8)."""
+    """Convert RGBA (B, 4, H, W) in [−1, 1] to normalised latents (B, 16, H/8, W/8), and back."""
 
     def __init__(self, config: LightVAEConfig):
         super().__init__()
@@ -66,14 +66,14 @@ class LightVAE(nn.Module):
         )  # fmt: skip
 
     def encode(self, rgba: Tensor) -> Tensor:
-        """RGBA (B, 4, H, W) in [−1, 1], H and W multiples of 8 → normalised latents (B, 16, H/8, W/8)."""
+        """Encode RGBA (B, 4, H, W) in [−1, 1], H and W multiples of 8, to normalised latents (B, 16, H/8, W/8)."""
         z = self.encoder(rgba)
         mean = z.new_tensor(self.config.latents_mean).view(1, Z_DIM, 1, 1)
         std = z.new_tensor(self.config.latents_std).view(1, Z_DIM, 1, 1)
         return (z - mean) / std
 
     def decode(self, z: Tensor, clamp: bool = True) -> Tensor:
-        """Normalised latents (B, 16, h, w) → RGBA (B, 4, 8h, 8w), in [−1, 1] when clamped.
+        """Decode normalised latents (B, 16, h, w) to RGBA (B, 4, 8h, 8w), in [−1, 1] when clamped.
 
         The decoder reads normalised latents as they are: nothing is gained by undoing the normalisation first.
         """

@@ -1,4 +1,4 @@
-"""The embedded model: the paper's three parts, and specialists that serve or help some tasks better than these."""
+"""Run the embedded model: the paper's three parts, and specialists that serve or help some tasks."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ Waiting = nn.Module | Callable[[], nn.Module]  # a network, or what reads it fro
 
 @dataclass
 class Mini(OmniAlpha):
-    """An OmniAlpha with a table of specialists by their names in `SPECIALISTS`.
+    """Extend OmniAlpha by a table of specialists by their names in `SPECIALISTS`.
 
     A specialist that is still in its file is read when a task first needs it.
     """

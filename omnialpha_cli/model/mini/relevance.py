@@ -1,4 +1,4 @@
-"""Where in a picture is what the words name? A map of the words' relevance, for the embedded context.
+"""Map where in a picture is what the words name, for the embedded context.
 
 An image classifier sees, at every place, which of its classes is there; classes have names, and names are words whose
 meanings are near to those of other words. So a place's meaning is that of its classes' names, weighted by how likely
@@ -21,7 +21,7 @@ STRIDE = 32
 
 
 class Relevance(nn.Module):
-    """An EfficientNet-Lite0 as published, and what its classes mean in the space of the word table."""
+    """Compare places of a picture with words, by an EfficientNet-Lite0 whose classes are put in the words' space."""
 
     def __init__(self, word_dim: int):
         super().__init__()
@@ -35,9 +35,7 @@ class Relevance(nn.Module):
         self.bias = nn.Parameter(torch.tensor([-2.0]))
 
     def forward(self, rgb: Tensor, words: Sequence[Tensor]) -> Tensor:
-        """Logits (n, h, w) at stride 16 of pictures (n, 3, H, W) in [0, 1], each for its own words
-        (l_i, word_dim).
-        """
+        """Return logits (n, h, w) at stride 16 of pictures (n, 3, H, W) in [0, 1] for words (l_i, word_dim) of each."""
         return self.compare(self.locate(rgb), torch.stack([self.mean(w) for w in words])[:, None])[:, 0]
 
     def locate(self, rgb: Tensor) -> Tensor:
@@ -59,5 +57,5 @@ class Relevance(nn.Module):
         return F.normalize(self.word_meaning((weights.to(words.dtype) * words).sum(0)).float(), dim=0)
 
     def compare(self, located: Tensor, meant: Tensor) -> Tensor:
-        """Logits (n, m, h, w) of m meanings a picture (n, m, word_dim), beside `located` (n, word_dim, h, w)."""
+        """Return logits (n, m, h, w) of m meanings a picture (n, m, word_dim), beside `located` (n, word_dim, h, w)."""
         return self.scale * torch.einsum("ndhw,nmd->nmhw", located, meant) + self.bias

@@ -1,4 +1,4 @@
-"""The network that decides which pixels belong to the subject of a picture, where nothing but the picture says so."""
+"""Decide which pixels belong to the subject of a picture, where nothing but the picture says so."""
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ NEAR, FAR = 3, 6  # up to the first distance from an edge alpha stays soft, from
 
 
 class Segmenter(TopDown):
-    """EfficientNet-Lite2, one attention over its deepest cells, and a top-down decoder to the logits of alpha.
+    """Segment by EfficientNet-Lite2, one attention over its deepest cells, and a top-down decoder to logits of alpha.
 
     The attention lets every part of a picture know of all others: what belongs together, and what is cut by the frame.
     """
@@ -27,15 +27,15 @@ class Segmenter(TopDown):
         self.fine = nn.Sequential(nn.Conv2d(WIDTHS[0], 4, 3, padding=1), nn.PixelShuffle(2))
 
     def mixed(self, deepest: Tensor) -> Tensor:
-        """Add what each cell finds in all others, (B, 192, H/32, W/32) → the same shape."""
+        """Add what each cell finds in all others to (B, 192, H/32, W/32)."""
         tokens = self.norm(deepest.flatten(2).mT)  # (B, H/32 · W/32, 192)
         found, _ = self.attention(tokens, tokens, tokens, need_weights=False)
         return deepest + found.mT.reshape(deepest.shape)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB (B, 3, H, W) in [0, 1], sides multiples of 32 → logits of alpha (B, 1, H/2, W/2) and (B, 1, H/16, W/16).
+        """Map RGB (B, 3, H, W) in [0, 1] to logits of alpha (B, 1, H/2, W/2) and (B, 1, H/16, W/16).
 
-        The coarse ones are for training alone.
+        Sides are multiples of 32. The coarse logits are for training alone.
         """
         features = self.features(rgb)
         return self.fine(features.s4), self.coarse(features.s16)

@@ -1,7 +1,7 @@
-"""The table of specialists: small networks beside the transformer, each for what it does better.
+"""List the specialists: small networks beside the transformer, each for some tasks.
 
-A row is all that loading, export, training and the model card need to know of one. A file `NAME.safetensors` in the
-weights' folder says that they have it; what `config.json` says under its name is what it is built by.
+A row is all that loading, export, training and the model card need. Weights have a specialist if their folder has
+`NAME.safetensors`; it is built by what `config.json` says under its name.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ Build = Callable[[Mapping[str, Any], Transformer, MiniContext], nn.Module]
 
 @dataclass(frozen=True)
 class Specialist:
-    """One row: `serves` are the tasks that it does in the transformer's place; without any it helps after others.
+    """Describe a specialist: `serves` are tasks that it does in the transformer's place; without any it helps others.
 
     `waits_with` says where it waits while memory is short: with the context encoder, or with the VAE.
     """

@@ -1,6 +1,4 @@
-"""A small U-Net on pixels, for what embedded weights see beside the transformer: effects, the detail of mattes, and
-what is behind an object.
-"""
+"""Run a small U-Net on pixels, for the embedded weights' effects, refined mattes and inpainting."""
 
 from itertools import pairwise
 
@@ -11,7 +9,7 @@ GROUPS = 8  # of channels that are normalised together
 
 
 class Block(nn.Module):
-    """x + conv(silu(norm(conv(silu(norm(x)))))), the last convolution starting at zero."""
+    """Compute x + conv(silu(norm(conv(silu(norm(x)))))), the last convolution starting at zero."""
 
     def __init__(self, width: int, normed: bool):
         super().__init__()
@@ -20,15 +18,15 @@ class Block(nn.Module):
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, width, h, w) → the same shape."""
+        """Map (B, width, h, w) to (B, width, h, w)."""
         return x + self.conv2(F.silu(self.norm2(self.conv1(F.silu(self.norm1(x))))))
 
 
 class UNet(nn.Module):
-    """From `inputs` to `outputs` channels, by blocks of these `widths` at strides 2, 4, 8 …; it starts at zero.
+    """Map `inputs` to `outputs` channels, by blocks of these `widths` at strides 2, 4, 8 …; it starts at zero.
 
-    `deepest` is how many more blocks there are at the last stride. `normed` by groups of channels over the picture, a
-    network sees the picture as a whole; otherwise what is far away does not change what it says of a place.
+    `deepest` is how many more blocks there are at the last stride. `normed` by groups of channels over the picture,
+    the result depends on the picture as a whole; otherwise on what is near alone.
     """
 
     def __init__(self, inputs: int, outputs: int, widths: tuple[int, ...], *, deepest: int, normed: bool):
@@ -45,7 +43,7 @@ class UNet(nn.Module):
         nn.init.zeros_(self.leave.weight)
 
     def through(self, x: Tensor) -> Tensor:
-        """(B, inputs, h, w) → (B, outputs, h, w); sides are multiples of the last stride."""
+        """Map (B, inputs, h, w) to (B, outputs, h, w); sides are multiples of the last stride."""
         x = self.enter(F.pixel_unshuffle(x, 2))  # (B, ·, h/2, w/2)
         passed = []
         for block, halve in zip(self.down[:-1], self.halve, strict=True):

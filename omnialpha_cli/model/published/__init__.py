@@ -1,1 +1,1 @@
-"""The published weights: Qwen2.5-VL context, loading, and folders in the published layout."""
+"""Run the published weights: Qwen2.5-VL context, loading, and folders in the published layout."""

@@ -1,8 +1,8 @@
-"""Few steps through a distillation LoRA of the Lightning kind: what such a file asks for beside its weights.
+"""Sample in few steps by a distillation LoRA of the Lightning kind: what such a file asks for beside its weights.
 
 Those LoRAs (Qwen-Image-Lightning) were distilled for 4 or 8 steps without guidance on a schedule with a constant shift
-of 3 and no terminal sigma. The files hold the weights alone; the number of steps stands in their names. No torch: a
-plan needs this too.
+of 3 and no terminal sigma. The files hold the weights alone; the number of steps is in their names. No torch:
+planning needs this too.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The folders of the published layout: how each part may be called, and what lacks. No torch: a plan needs it too."""
+"""Name the folders of the published layout, and those that are missing. No torch: planning needs it too."""
 
 import json
 from contextlib import suppress

@@ -1,10 +1,10 @@
-"""Weights in the published layout: a folder a part, as diffusers and transformers write them.
+"""Load weights in the published layout: a folder a part, as diffusers and transformers write them.
 
     transformer/  text_encoder/  tokenizer/  processor/  scheduler/     of Qwen-Image-Edit-2509
     rgba_vae/  lora/ (or rgba_lora/)                                    of OmniAlpha
 
 `rgba_vae/` may be the base's `vae/`, of three channels, and the LoRA may be absent: then it is the base model. Later
-bases of this layout (Edit-2511, Image-2512) load as well. What the weights were trained for stands in `published.json`;
+bases of this layout (Edit-2511, Image-2512) load as well. What the weights were trained for is in `published.json`;
 a `config.json` in the folder takes its place.
 """
 
@@ -32,7 +32,7 @@ _COMFYUI = "model.diffusion_model."  # what single files put before every key of
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Tasks and defaults of the weights in a folder of either layout. Raises OSError or ValueError."""
+    """Read tasks and defaults of the weights in a folder of either layout. Raises OSError or ValueError."""
     path = folder / "config.json"
     if not path.is_file() and is_published(folder):
         path = Path(__file__).with_name("published.json")
@@ -87,18 +87,18 @@ def load_vae(folder: Path, device: torch.device | str, dtype: torch.dtype) -> "A
 
 
 class RGBVAE(nn.Module):
-    """A VAE of three channels where one of four is expected: pictures go in over white, and come out opaque."""
+    """Adapt a VAE of three channels to four: pictures go in over white, and come out opaque."""
 
     def __init__(self, vae: AlphaVAE):
         super().__init__()
         self.vae = vae
 
     def encode(self, rgba: Tensor) -> Tensor:
-        """RGBA (B, 4, H, W) in [−1, 1] → normalised latents (B, 16, H/8, W/8)."""
+        """Encode RGBA (B, 4, H, W) in [−1, 1] to normalised latents (B, 16, H/8, W/8)."""
         rgb, alpha = rgba[:, :3], (rgba[:, 3:] + 1) / 2
         return self.vae.encode(rgb * alpha + (1 - alpha))  # white is 1
 
     def decode(self, z: Tensor, clamp: bool = True) -> Tensor:
-        """Normalised latents (B, 16, h, w) → RGBA (B, 4, 8h, 8w) with an alpha of 1."""
+        """Decode normalised latents (B, 16, h, w) to RGBA (B, 4, 8h, 8w) with an alpha of 1."""
         rgb = self.vae.decode(z, clamp)
         return torch.cat([rgb, torch.ones_like(rgb[:, :1])], dim=1)

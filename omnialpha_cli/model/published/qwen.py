@@ -1,9 +1,8 @@
-"""The published context: the last hidden states of Qwen2.5-VL, reading the pictures and the instruction (facts §5).
+"""Encode the published context: the last hidden states of Qwen2.5-VL, reading the pictures and the instruction.
 
 A request's text is template, pictures, prompt, template. It is read causally, so everything up to the last picture
 does not depend on the prompt: `look` reads it once an item and keeps its keys and values, and `read` goes on from
-there with each prompt, the empty one of guidance too. Without pictures there is nothing to look at, and what was read
-is kept by prompt.
+there with each prompt, the empty one of guidance too. Without pictures the states are kept by prompt.
 """
 
 from collections import OrderedDict
@@ -43,8 +42,8 @@ _PREFIXES = (
 
 
 @dataclass
-class Seen:
-    """One item's pictures: states (L, D) of all that stands before the prompt, keys and values of every layer.
+class ImageStates:
+    """Hold one item's pictures: states (L, D) of all that comes before the prompt, keys and values of every layer.
 
     `position` is where the prompt begins on the model's own axes. `states` is None for an item without pictures.
     """
@@ -55,7 +54,7 @@ class Seen:
 
 
 class QwenContext(nn.Module):
-    """`look` at the pictures once, `read` any prompt to them, both item by item: a result depends on nothing else."""
+    """Encode item by item: `look` at the pictures once, `read` any prompt to them; a result depends on nothing else."""
 
     def __init__(self, model: nn.Module, tokenizer: Any, images: ImageSettings, transposed: bool):
         super().__init__()
@@ -67,7 +66,7 @@ class QwenContext(nn.Module):
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str, dtype: torch.dtype, transposed: bool) -> Self:
-        """From `text_encoder/`, `tokenizer/` and `processor/` of a published folder.
+        """Load the encoder from `text_encoder/`, `tokenizer/` and `processor/` of a published folder.
 
         Raises ImportError without the extra `full`, and what `load_into` raises.
         """
@@ -87,16 +86,16 @@ class QwenContext(nn.Module):
         return cls(model.eval(), tokenizer, settings, transposed)
 
     @torch.no_grad()
-    def look(self, images: Sequence[Sequence[Tensor]]) -> list[Seen]:
+    def look(self, images: Sequence[Sequence[Tensor]]) -> list[ImageStates]:
         """Read what stands before the prompt of every item, given its pictures: RGBA (4, H, W) in [0, 1]."""
-        return [self._look(item) if item else Seen() for item in images]
+        return [self._look(item) if item else ImageStates() for item in images]
 
     @torch.no_grad()
-    def read(self, prompts: Sequence[str], seen: Sequence[Seen]) -> Context:
-        """Return the context of `prompts`, one an item, after what was seen; padded on the right."""
-        return Context(*pad([self._row(prompt, item) for prompt, item in zip(prompts, seen, strict=True)]))
+    def read(self, prompts: Sequence[str], image_states: Sequence[ImageStates]) -> Context:
+        """Return the context of `prompts`, one an item, after the images; padded on the right."""
+        return Context(*pad([self._row(prompt, item) for prompt, item in zip(prompts, image_states, strict=True)]))
 
-    def _look(self, item: Sequence[Tensor]) -> Seen:
+    def _look(self, item: Sequence[Tensor]) -> ImageStates:
         from transformers import DynamicCache
 
         cut = [patches(image, self.images, self.transposed) for image in item]
@@ -111,18 +110,18 @@ class QwenContext(nn.Module):
         embeddings[places] = features.to(embeddings.dtype)
         positions, _ = self.model.get_rope_index(ids, mm_token_type_ids=places.int(), image_grid_thw=grid)
         cache = DynamicCache()
-        return Seen(self._states(embeddings, positions, cache), cache, int(positions.max()) + 1)
+        return ImageStates(self._states(embeddings, positions, cache), cache, int(positions.max()) + 1)
 
-    def _row(self, prompt: str, seen: Seen) -> Tensor:
-        if seen.states is None:
+    def _row(self, prompt: str, image_states: ImageStates) -> Tensor:
+        if image_states.states is None:
             return self._read_alone(prompt)
-        return torch.cat((seen.states[DROPPED:], self._read(prompt, seen)))
+        return torch.cat((image_states.states[DROPPED:], self._read(prompt, image_states)))
 
-    def _read(self, prompt: str, seen: Seen) -> Tensor:
+    def _read(self, prompt: str, image_states: ImageStates) -> Tensor:
         """States (L, D) of a prompt and the rest of the template."""
         ids = self._ids(prompt + AFTER)
-        states = self._states(self._embed(ids), self._line(seen.position, ids), seen.cache)
-        seen.cache.crop(-ids.shape[1])  # as it was, for the next prompt
+        states = self._states(self._embed(ids), self._line(image_states.position, ids), image_states.cache)
+        image_states.cache.crop(-ids.shape[1])  # as it was, for the next prompt
         return states
 
     def _read_alone(self, prompt: str) -> Tensor:
@@ -143,7 +142,7 @@ class QwenContext(nn.Module):
         return self.model.language_model.embed_tokens(ids)  # (1, L, D)
 
     def _line(self, start: int, ids: Tensor) -> Tensor:
-        """Positions of plain text, (3, 1, L): equal on all three axes."""
+        """Return positions of plain text, (3, 1, L): equal on all three axes."""
         return torch.arange(start, start + ids.shape[1], device=ids.device).expand(3, 1, -1)
 
     def _states(self, embeddings: Tensor, positions: Tensor, cache: Any = None) -> Tensor:

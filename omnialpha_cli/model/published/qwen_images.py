@@ -1,4 +1,4 @@
-"""Pictures as the vision tower of Qwen2.5-VL takes them: flattened on white, resampled, cut into patches.
+"""Prepare pictures for the vision tower of Qwen2.5-VL: flattened on white, resampled, cut into patches.
 
 Resampling is separable convolution as Pillow does it (Lanczos, then bicubic), in float32 instead of 8 bits.
 """
@@ -20,7 +20,7 @@ SIDE = 32  # the published code rounds the sides of condition images to it
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """The field names are those of `preprocessor_config.json`; the defaults are Qwen2.5-VL's."""
+    """Hold settings by the field names of `preprocessor_config.json`; the defaults are Qwen2.5-VL's."""
 
     patch_size: int = 14
     merge_size: int = 2
@@ -86,7 +86,7 @@ def token_size(size: tuple[int, int], settings: ImageSettings) -> tuple[int, int
 
 @dataclass(frozen=True)
 class Kernel:
-    """A resampling kernel and how far it reaches, in pixels of the smaller picture."""
+    """Describe a resampling kernel and how far it reaches, in pixels of the smaller picture."""
 
     weight: Callable[[Tensor], Tensor]
     reach: float

@@ -1,1 +1,1 @@
-"""Image space on tensors: fit to a canvas and back, foreground colours, compositing. Channels first, float32."""
+"""Work in image space: fit to a canvas and back, foreground colours, compositing. Channels first, float32."""

@@ -1,4 +1,4 @@
-"""The canvas: the picture at the size and shape in which the model sees it, and the way back.
+"""Fit pictures to canvases, the sizes and shapes that the model works at, and bring results back.
 
 Few canvas shapes, so that a mixed folder fills batches. A picture is stretched a little to the nearest shape; one
 longer than every shape keeps its proportions and is centred, its border pixels repeated outwards.
@@ -19,7 +19,7 @@ MAX_STRETCH = 1.2  # beyond the longest shape by more than this: letterboxed
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where a picture of `height` × `width` lies on a canvas of `size` (h, w); all in pixels.
+    """Place a picture of `height` × `width` on a canvas of `size` (h, w); all in pixels.
 
     `box` (top, left, height, width) is the part of the canvas that the whole picture is resampled to. Pixel centres
     are at half-integers on both sides, so nothing shifts.
@@ -31,7 +31,7 @@ class Canvas:
     box: tuple[int, int, int, int]
 
     def fit(self, image: Tensor) -> Tensor:
-        """The picture (C, H, W) on the canvas (C, h, w); four channels are straight RGBA, resampled premultiplied."""
+        """Resample the picture (C, H, W) to the canvas (C, h, w); straight RGBA is resampled premultiplied."""
         top, left, height, width = self.box
         content = resample(image, height, width)
         if (height, width) == self.size:
@@ -45,7 +45,7 @@ class Canvas:
         return image[:, top : top + height, left : left + width]
 
     def restore(self, image: Tensor) -> Tensor:
-        """The canvas (C, h, w) back at the picture's size (C, H, W), without its letterbox; the inverse of `fit`."""
+        """Resample the canvas (C, h, w) to the picture's size (C, H, W), without its letterbox: undo `fit`."""
         return resample(self.crop(image), self.height, self.width)
 
 
@@ -64,7 +64,7 @@ def choose_canvas(height: int, width: int, side: int, multiple: int = 32) -> Can
 
 
 def within(height: int, width: int, side: int) -> tuple[int, int]:
-    """(h, w) of the same proportions and of no more than `side`² pixels, unchanged where it has no more."""
+    """Return (h, w) in proportion and of no more than `side`² pixels, unchanged where it has no more."""
     scale = min(1.0, side / (height * width) ** 0.5)
     return max(1, round(height * scale)), max(1, round(width * scale))
 

@@ -1,4 +1,4 @@
-"""Hints as data: a trimap or a mask (H, W) in [0, 1], white being the object. Never colour-converted."""
+"""Read hints as data: a trimap or a mask (H, W) in [0, 1], white being the object. Never colour-converted."""
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
 
 def hint_values(rgb: Tensor, alpha: Tensor | None) -> Tensor:
-    """What a picture says as a hint: its `alpha` (H, W) where that varies, else the luminance of `rgb` (3, H, W)."""
+    """Return a picture's values as a hint: `alpha` (H, W) where that varies, else the luminance of `rgb` (3, H, W)."""
     if alpha is not None and alpha.min() < alpha.max():
         return alpha
     weights = torch.tensor(LUMINANCE).to(rgb)
@@ -21,7 +21,7 @@ def hint_values(rgb: Tensor, alpha: Tensor | None) -> Tensor:
 
 
 def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two sizes (H, W) have the same aspect ratio within 1 %."""
+    """Tell whether two sizes (H, W) have one aspect ratio within 1 %."""
     one, two = size[0] * other[1], size[1] * other[0]
     return abs(one - two) <= ASPECT_TOLERANCE * two
 
@@ -41,6 +41,6 @@ def grow(hint: Tensor, pixels: int) -> Tensor:
 
 
 def keep_known(alpha: Tensor, trimap: Tensor) -> Tensor:
-    """Alpha (H, W), made exactly 0 and 1 where the `trimap` (H, W) is sure."""
+    """Make alpha (H, W) exactly 0 and 1 where the `trimap` (H, W) is sure."""
     alpha = torch.where(trimap < BACKGROUND, torch.zeros_like(alpha), alpha)
     return torch.where(trimap > OBJECT, torch.ones_like(alpha), alpha)

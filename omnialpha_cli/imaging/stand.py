@@ -1,4 +1,4 @@
-"""Where an object goes that was drawn by itself: before a background it stands, elsewhere it is in the middle."""
+"""Place an object that was drawn by itself: before a background on the ground, elsewhere in the middle."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,8 +12,9 @@ SEEN = 0.05  # less alpha is nothing
 
 
 def stand(layer: Tensor, height: int, width: int) -> Tensor:
-    """Straight RGBA (4, height, width), transparent but for the object of `layer` (4, h, w): as large as there is room,
-    its lowest visible row on the ground. Empty where the layer is.
+    """Place the object of `layer` (4, h, w) on the ground of straight RGBA (4, height, width), else transparent.
+
+    It is as large as there is room, its lowest visible row on the ground. Empty where the layer is.
     """
     box = bounds(layer[3] > SEEN)
     out = layer.new_zeros(4, height, width)
@@ -29,7 +30,7 @@ def stand(layer: Tensor, height: int, width: int) -> Tensor:
 
 
 def in_middle(layer: Tensor, height: int, width: int) -> Tensor:
-    """A square `layer` (4, h, h), as large as there is room in (4, height, width), with nothing beside it."""
+    """Place a square `layer` (4, h, h), as large as there is room in (4, height, width), with nothing beside it."""
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return F.pad(resample(layer, side, side), (left, width - side - left, top, height - side - top))

@@ -1,4 +1,4 @@
-"""Small copies of pictures, to be looked at."""
+"""Make small copies of pictures, to be looked at."""
 
 import torch
 from numpy.typing import NDArray

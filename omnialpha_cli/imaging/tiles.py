@@ -1,4 +1,4 @@
-"""Full-size work in tiles that fit the processor's cache: quick, and in bounded memory."""
+"""Work at full size in tiles that fit the processor's cache: quick, and in bounded memory."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def tiles(height: int, width: int, side: int | None = None) -> Iterator[Tile]:
 
 
 def bounds(where: Tensor) -> Tile | None:
-    """The smallest box around what is not 0 in `where` (H, W); None where there is nothing."""
+    """Return the smallest box around what is not 0 in `where` (H, W); None where there is nothing."""
     rows, columns = (where.any(axis).nonzero()[:, 0] for axis in (1, 0))
     if not len(rows):
         return None
@@ -64,7 +64,7 @@ def source(image: Tensor, tile: Tile, size: tuple[int, int]) -> Tensor:
 
 
 def _taps(image: Tensor, tile: Tile, size: tuple[int, int]) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """For rows and columns of a tile: the two of `image` to interpolate between, and the weight of the second."""
+    """Return, for a tile's rows and columns, the two of `image` to interpolate between, and the second's weight."""
     taps = []
     for part, source_side, side in zip(tile, image.shape[1:], size, strict=True):
         centres = torch.arange(part.start, part.stop, device=image.device) + 0.5

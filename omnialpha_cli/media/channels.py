@@ -1,4 +1,4 @@
-"""Which part and channels of a file are its picture: the beauty of a render, or the layer and view that the user chose.
+"""Choose which part and channels of a file are its picture: the beauty, or the layer and view that the user chose.
 
 Names are those of OpenEXR (Interpreting OpenEXR files: layer.view.channel), as Nuke, Blender, Arnold and Houdini write
 them.
@@ -27,7 +27,7 @@ MOST_NAMES = 20  # in a message
 
 @dataclass(frozen=True)
 class Pick:
-    """What the user chose of files with several pictures; None leaves it to the rules."""
+    """Hold what the user chose of files with several pictures; None leaves it to the rules."""
 
     layer: str | None = None
     view: str | None = None
@@ -37,7 +37,7 @@ class Pick:
 
 @dataclass(frozen=True)
 class Channels:
-    """A picture in a file: its part, and its channels there, three of colour or one of grey, then alpha.
+    """Describe a picture in a file: its part, and its channels there, three of colour or one of grey, then alpha.
 
     `layer` is empty for channels without a prefix in a file of one part; `bare` tells that they have no prefix.
     """
@@ -52,7 +52,7 @@ class Channels:
 
     @property
     def has_colour(self) -> bool:
-        """Whether there are three channels of it."""
+        """Tell whether it has three channels of colour."""
         return len(self.indices) >= 3
 
     @property
@@ -118,7 +118,7 @@ def _parts(reader: oiio.ImageInput) -> list[oiio.ImageSpec]:
 
 
 def _pictures(part: int, spec: oiio.ImageSpec, several: bool) -> list[Channels]:
-    """The pictures in a part: one a prefix that has colours, or a grey. `several` tells that there are other parts."""
+    """List a part's pictures: one a prefix that has colours, or a grey. `several` tells that there are other parts."""
     names = list(spec.channelnames)
     if set(PRINT) <= set(names):
         return []
@@ -153,8 +153,10 @@ def _without_view(name: str, view: str) -> str:
 def _named(
     path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec], pick: Pick
 ) -> list[Channels]:  # fmt: skip
-    """The pictures of the layer that the user names: exactly, or but for upper and lower case, or by its last word; or
-    the channel of that name alone, as grey.
+    """Return the pictures of the layer that the user names.
+
+    The name matches exactly, or but for upper and lower case, or by its last word; or the channel of that name alone,
+    as grey.
     """
     wanted = (pick.layer or "").casefold()
     tests: tuple[Callable[[Channels], bool], ...] = (
@@ -180,7 +182,7 @@ def _named(
 
 
 def _of_view(path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec], pick: Pick) -> list[Channels]:
-    """Those of the view that the user chose, else of the file's own."""
+    """Return the pictures of the view that the user chose, else of the file's own."""
     views = list(dict.fromkeys(one.view for one in found))
     if pick.view is not None and (any(views) or pick.option == "--layer"):  # a hint need not have views
         chosen = next((view for view in views if view.casefold() == pick.view.casefold()), None)

@@ -1,4 +1,4 @@
-"""What a file's numbers stand for, and from one such encoding to another. Alpha is never converted.
+"""Convert between the encodings of colours in files. Alpha is never converted.
 
 Everything meets in linear light with the primaries of Rec. 709 (those of sRGB), 1 being the white of a display.
 Values outside [0, 1] are carried along.
@@ -40,7 +40,7 @@ PQ_WHITE, HLG_WHITE = 203.0, 0.75  # diffuse white in cd/m² and as HLG signal (
 
 @dataclass(frozen=True)
 class Encoding:
-    """How numbers encode colour: by a profile, if there is one, else by a transfer curve and primaries.
+    """Describe how numbers encode colour: by a profile, if there is one, else by a transfer curve and primaries.
 
     `primaries` None are those of Rec. 709. A `space` is one of OpenColorIO's, by its name, and stands for all three.
     """
@@ -57,7 +57,7 @@ class Encoding:
 
     @property
     def is_log(self) -> bool:
-        """Whether the numbers, up to 1, reach far beyond the white of a display: those of film scans and cameras."""
+        """Tell whether numbers up to 1 reach far beyond the white of a display: those of film scans and cameras."""
         if self.space is None:
             return self.icc is None and self.transfer == "cineon"
         return bool(to_linear(np.ones((1, 3), np.float32), self).max() > BEYOND_WHITE)
@@ -67,7 +67,7 @@ SRGB, LINEAR = Encoding(), Encoding("linear")
 
 
 def convert(rgb: Floats, source: Encoding, target: Encoding) -> Floats:
-    """Colours (…, 3) of one encoding in another; the same array if they are the same."""
+    """Convert colours (…, 3) of one encoding to another; an equal encoding returns the array itself."""
     if source == target:
         return rgb
     if source == replace(target, transfer=source.transfer) and source.icc is None and source.space is None:
@@ -110,12 +110,12 @@ def from_linear(light: Floats, target: Encoding) -> Floats:
 
 
 def primaries_of(chromaticities: Chromaticities) -> Chromaticities | None:
-    """The same, or None for those of Rec. 709."""
+    """Return the primaries, or None for those of Rec. 709."""
     return None if np.allclose(chromaticities, REC709, atol=CLOSE) else chromaticities
 
 
 def are_usable(chromaticities: Chromaticities) -> bool:
-    """Whether colours can be converted from and to these primaries."""
+    """Tell whether colours can be converted from and to these primaries."""
     if not np.isfinite(chromaticities).all():
         return False
     with np.errstate(all="ignore"):
@@ -127,7 +127,7 @@ def are_usable(chromaticities: Chromaticities) -> bool:
 
 
 def _to_xyz(chromaticities: Chromaticities) -> NDArray[np.float64]:
-    """From linear RGB to XYZ relative to D50 (3, 3), adapted by Bradford's method (ICC.1:2022, annex E)."""
+    """Return the matrix (3, 3) from linear RGB to XYZ relative to D50, by Bradford's method (ICC.1:2022, annex E)."""
     xy = np.array(chromaticities).reshape(4, 2)
     xyz = np.column_stack([xy, 1 - xy.sum(1)]).T / np.maximum(xy[:, 1], 1e-9)  # (3, 4), Y = 1
     primaries, white = xyz[:, :3], xyz[:, 3]
@@ -143,7 +143,7 @@ def _times(rgb: Floats, matrix: NDArray[np.float64]) -> Floats:
 
 
 def _by_littlecms(rgb: Floats, transform: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Floats:
-    """A transform of 8-bit pictures (H, W, 3) on floats; colours stay as they are if the profile cannot be used."""
+    """Transform 8-bit pictures (H, W, 3) on floats; colours stay as they are if the profile cannot be used."""
     flat = rgb.reshape(1, -1, 3)
     samples = (np.clip(np.nan_to_num(flat), 0, 1) * 255 + 0.5).astype(np.uint8)
     try:
@@ -154,19 +154,19 @@ def _by_littlecms(rgb: Floats, transform: Callable[[NDArray[np.uint8]], NDArray[
 
 
 def _curve(transfer: Transfer) -> tuple[profiles.Function, profiles.Function]:
-    """To linear light, and back."""
+    """Return the functions to linear light, and back."""
     return CURVES[transfer] if isinstance(transfer, str) else profiles.power(transfer)
 
 
 def _odd(curve: Callable[[Floats], Floats]) -> profiles.Function:
-    """The curve, mirrored for values below 0."""
+    """Mirror the curve for values below 0."""
     return lambda x: np.copysign(curve(np.abs(x)), x).astype(np.float32)
 
 
 def _pieces(
     limit: float, slope: float, scale: float, offset: float, exponent: float
 ) -> tuple[profiles.Function, profiles.Function]:
-    """A camera curve: `slope` times the light up to `limit`, then scale·light^exponent − offset; its inverse first."""
+    """Return a camera curve: `slope`·light up to `limit`, then scale·light^exponent − offset; its inverse first."""
     knee = slope * limit
     return (
         _odd(lambda v: np.where(v <= knee, v / slope, ((v + offset) / scale) ** np.float32(1 / exponent))),
@@ -175,7 +175,7 @@ def _pieces(
 
 
 def _pq() -> tuple[profiles.Function, profiles.Function]:
-    """SMPTE ST 2084."""
+    """Return the curve of SMPTE ST 2084."""
     m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
 
     def decode(v: Floats) -> Floats:
@@ -190,7 +190,7 @@ def _pq() -> tuple[profiles.Function, profiles.Function]:
 
 
 def _hlg() -> tuple[profiles.Function, profiles.Function]:
-    """ITU-R BT.2100, the camera's curve, scaled to diffuse white."""
+    """Return the camera's curve of ITU-R BT.2100, scaled to diffuse white."""
     a = 0.17883277
     b, c = 1 - 4 * a, 0.5 - a * np.log(4 * a)
     white = (np.exp((HLG_WHITE - c) / a) + b) / 12
@@ -202,7 +202,7 @@ def _hlg() -> tuple[profiles.Function, profiles.Function]:
 
 
 def _cineon() -> tuple[profiles.Function, profiles.Function]:
-    """Printing density of film scans (Kodak's Cineon): 10-bit code 685 is white, 95 black, .002 density a code."""
+    """Return the curve of film scans (Kodak's Cineon): 10-bit code 685 is white, 95 black, .002 density a code."""
     gain = 0.002 / 0.6  # codes to decades of light, at the film's gamma
     black = 10 ** ((95 - 685) * gain)
     return (

@@ -1,4 +1,4 @@
-"""The depth of a picture file from its header alone: planning asks it of thousands of files."""
+"""Read the depth of a picture file from its header alone: planning asks it of thousands of files."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def depth_of(path: Path) -> Depth | None:
 
 
 def is_log(path: Path) -> bool:
-    """Whether a file is a film scan, or a frame of a camera, whose numbers are a log of light, as its header tells."""
+    """Tell by its header whether a file is a film scan, or a frame of a camera, whose numbers are a log of light."""
     if path.suffix.lower() not in LOG_SUFFIXES:
         return False
     from .metadata import encoding_of

@@ -1,4 +1,4 @@
-"""How the model sees scene-linear light: exposed as a photograph is, its highlights compressed, and one way back.
+"""Expose scene-linear light for the model as a photograph is, its highlights compressed, and back.
 
 A model that was trained on photographs knows neither a plate at −3 EV nor a lamp of 100 times white.
 """
@@ -23,7 +23,7 @@ LEAST = 1e-12
 
 @dataclass(frozen=True)
 class Exposure:
-    """Light is multiplied by `gain`; what then lies between `KNEE` and `peak` is compressed to end at 1."""
+    """Multiply light by `gain`; what then lies between `KNEE` and `peak` is compressed to end at 1."""
 
     gain: float = 1.0
     peak: float = 1.0
@@ -70,7 +70,7 @@ def meter(image: Image) -> Exposure:
 
 
 def pushed(exposure: Exposure, stops: float) -> Exposure:
-    """Return the exposure with so many stops more; what is brighter by them is compressed to the same end."""
+    """Return the exposure with so many stops more; what is brighter by them is compressed to end at 1 as well."""
     more = 2.0**stops
     return Exposure(exposure.gain * more, max(1.0, exposure.peak * more))
 

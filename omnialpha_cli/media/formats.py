@@ -1,4 +1,4 @@
-"""What each `--format` holds. No pixels here: planning needs it too."""
+"""List what each `--format` holds. No pixels here: planning needs it too."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,13 @@ DEPTHS: tuple[Depth, ...] = ("8", "16", "half", "float")
 
 @dataclass(frozen=True)
 class Format:
-    """One row: `depths` gives, for a source's depth, the one in which nothing of it is lost; it has no row if there is
-    none. `several` tells where the layers of a result go: each to a file of its own in a folder, or all into one file.
+    """Describe a format: `depths` gives, for a source's depth, the one in which nothing of it is lost, if there is one.
+
+    `several` tells where the layers of a result go: each to a file of its own in a folder, or all into one file.
     `alpha` is what the format's own rules say of colour beside alpha. `holds` says which encodings of colour the file
     can tell its reader about; where EXR is meant, it is scene-linear light. `grey` tells whether there can be a picture
-    of one channel (`--alpha-only`) in it, `readable` whether this tool reads it back,
-    `transparent` whether it has alpha.
+    of one channel (`--alpha-only`) in it, `readable` whether this tool reads it back, `transparent` whether it has
+    alpha.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""ICC profiles: matrix profiles in floating point, all others through littlecms at 8 bits.
+"""Convert by ICC profiles: matrix profiles in floating point, all others through littlecms at 8 bits.
 
 Matrix profiles (ICC.1:2022, 8.3.3: Display P3, Adobe RGB, ProPhoto and nearly all of cameras and monitors) are three
 curves and a matrix. They are done here, because Pillow's littlecms takes 8 bits only, and files have up to 32.
@@ -21,7 +21,7 @@ Function = Callable[[Floats], Floats]
 
 @dataclass(frozen=True, eq=False)
 class MatrixProfile:
-    """`to_xyz` (3, 3) takes linear RGB to XYZ relative to D50; a curve for each channel, and its inverse."""
+    """Hold `to_xyz` (3, 3), from linear RGB to XYZ relative to D50, and a curve for each channel with its inverse."""
 
     to_xyz: NDArray[np.float64]
     decode: tuple[Function, ...]
@@ -29,7 +29,7 @@ class MatrixProfile:
 
 
 def profile_space(icc: bytes | None) -> str | None:
-    """What samples the profile describes: `RGB`, `CMYK`, `GRAY`, … (ICC.1:2022, bytes 16 to 19 of the header)."""
+    """Return which samples the profile describes: `RGB`, `CMYK`, `GRAY`, … (ICC.1:2022, header, bytes 16 to 19)."""
     return icc[16:20].decode("ascii", "replace").strip() if icc and len(icc) >= 128 else None
 
 
@@ -50,7 +50,7 @@ def read_matrix_profile(icc: bytes) -> MatrixProfile | None:
 
 @lru_cache(32)
 def read_grey_curve(icc: bytes) -> Function | None:
-    """From samples to linear light, of a greyscale profile with a curve."""
+    """Return the curve from samples to linear light of a greyscale profile that has one."""
     try:
         return read_curve(_tags(icc)["kTRC"])[0]
     except (KeyError, ValueError, struct.error):
@@ -83,7 +83,7 @@ def read_curve(tag: bytes) -> tuple[Function, Function]:
 
 
 def power(exponent: float) -> tuple[Function, Function]:
-    """x^exponent and its inverse, odd, so that values below 0 survive."""
+    """Return x^exponent and its inverse, odd functions, so that values below 0 survive."""
     return (
         lambda x: np.copysign(np.abs(x) ** np.float32(exponent), x),
         lambda y: np.copysign(np.abs(y) ** np.float32(1 / exponent), y),
@@ -115,7 +115,7 @@ def is_usable(icc: bytes) -> bool:
 
 
 def srgb_profile() -> bytes:
-    """littlecms's own sRGB profile."""
+    """Return littlecms's own sRGB profile."""
     from PIL import ImageCms
 
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -147,7 +147,7 @@ def _tags(icc: bytes) -> dict[str, bytes]:
 
 
 def _parametric(kind: int, p: list[float]) -> tuple[Function, Function]:
-    """Y = (aX + b)^g + e from X = d on, cX + f below; the kinds leave out some of them (ICC.1:2022, table 68)."""
+    """Return Y = (aX + b)^g + e from X = d on, cX + f below; the kinds leave out some (ICC.1:2022, table 68)."""
     g = p[0]
     if kind == 0:
         return power(g)
@@ -173,7 +173,7 @@ def _parametric(kind: int, p: list[float]) -> tuple[Function, Function]:
 
 
 def _table(table: NDArray[np.float64]) -> tuple[Function, Function]:
-    """Linear between the entries of a table over [0, 1], which may not fall; cut off outside."""
+    """Interpolate between the entries of a table over [0, 1], which may not fall; cut off outside."""
     places = np.linspace(0, 1, len(table))
     rising = np.maximum.accumulate(table)
     return (

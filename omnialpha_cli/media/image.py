@@ -1,4 +1,4 @@
-"""The record of a picture: its pixels as float32, and what its file was."""
+"""Record a picture: its pixels as float32, and what its file was."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -44,7 +44,7 @@ EXIF_ORIENTATION_TAG = 0x0112
 
 
 class Typed(NamedTuple):
-    """A value of metadata that is not a plain number or text: OpenImageIO's name of its type, and the values."""
+    """Hold metadata that is not a plain number or text: OpenImageIO's name of its type, and the values."""
 
     type: str
     values: tuple[Any, ...]
@@ -55,7 +55,7 @@ Metadata = Mapping[str, str | int | float | Typed]
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """A picture, upright, with straight alpha.
+    """Hold a picture, upright, with straight alpha.
 
     `rgb` (H, W, 3) is float32 as the file encodes colour, 1 being the white of integer formats; half and float files
     may go beyond [0, 1], and may hold NaN and infinities. `alpha` (H, W) is float32 in [0, 1], or None if the file has
@@ -86,7 +86,7 @@ class Image:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width in pixels."""
+        """Return height and width in pixels."""
         return self.rgb.shape[0], self.rgb.shape[1]
 
     @property
@@ -95,7 +95,7 @@ class Image:
         return Encoding(self.transfer, self.primaries, self.icc, self.space)
 
     def encoded(self, encoding: Encoding) -> Self:
-        """Return the same numbers, taken for an encoding that the user knows better than the file."""
+        """Return the picture with its numbers taken for an encoding that the user knows better than the file."""
         return replace(
             self, transfer=encoding.transfer, primaries=encoding.primaries, icc=encoding.icc, space=encoding.space
         )
@@ -131,7 +131,7 @@ def from_array(picture: Any) -> Image:
 
 
 def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Floats | None]:
-    """Colour (H, W, 3) and alpha (H, W) or None as float32, from samples (H, W, channels) of a type in `SAMPLES`.
+    """Split samples (H, W, channels) of a type in `SAMPLES` into colour (H, W, 3) and alpha (H, W) or None, float32.
 
     One or two channels are grey, with or without alpha. Where alpha is NaN it becomes 0.
     """
@@ -147,7 +147,7 @@ def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Flo
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """A view of an (H, W, channels) array, turned as its EXIF orientation tells; unknown values change nothing."""
+    """Turn an (H, W, channels) array, as a view, as its EXIF orientation says; unknown values change nothing."""
     swap, reverse_rows, reverse_columns = ORIENTATIONS.get(orientation, ORIENTATIONS[1])
     if swap:
         array = array.swapaxes(0, 1)
@@ -155,5 +155,5 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def rgb_profile(icc: bytes | None) -> bytes | None:
-    """The ICC profile, if it describes RGB: those of CMYK and greyscale files do not fit the RGB they are read as."""
+    """Return the ICC profile, if it describes RGB: those of CMYK and grey files do not fit the RGB they are read as."""
     return icc if profile_space(icc) == "RGB" else None

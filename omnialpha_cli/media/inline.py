@@ -1,4 +1,4 @@
-"""Small 8-bit sRGB pictures as bytes, for pages that hold their pictures themselves."""
+"""Encode small 8-bit sRGB pictures as bytes, for pages that hold their pictures themselves."""
 
 import base64
 import io

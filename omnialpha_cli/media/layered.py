@@ -90,14 +90,14 @@ def _of_photoshops_tiff(path: Path) -> Iterator[Image]:
 
 
 def _of_pages(path: Path) -> Iterator[Image]:
-    """TIFF with a page a layer."""
+    """Read the layers of a TIFF with a page a layer."""
     like = read_image(path)
     for spec, samples in _parts_of(path):
         yield _layer(like, spec, samples)
 
 
 def _of_exr(path: Path) -> Iterator[Image]:
-    """EXR with its composite and the layers that its attribute `layers` names, in groups of channels or parts.
+    """Read the layers that an EXR's attribute `layers` names, in groups of channels or parts, and its composite.
 
     Earlier versions of this tool called the groups `layer_00`, …, and wrote parts without a composite.
     """
@@ -122,7 +122,7 @@ def _of_exr(path: Path) -> Iterator[Image]:
 
 
 def _parts_of(path: Path) -> Iterator[tuple[oiio.ImageSpec, NDArray[Any]]]:
-    """Headers and samples (H, W, channels) of all parts of a file."""
+    """Return headers and samples (H, W, channels) of all parts of a file."""
     with spelled(path) as name:
         reader, fault = open_file(name)
         if reader is None:

@@ -1,4 +1,4 @@
-"""Several layers as one result: `layers.json` beside a PNG a layer."""
+"""Write several layers as one result: `layers.json` beside a PNG a layer."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What of a file's metadata its output gets back."""
+"""Return what of a file's metadata its output gets back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -63,7 +63,7 @@ def _value(attribute: Any) -> str | int | float | Typed:
 
 
 def _text(value: str) -> str:
-    """Bytes that are not UTF-8, which OpenImageIO gives as half surrogates, are Latin-1: old cameras, and PNG."""
+    """Decode bytes that are not UTF-8, which OpenImageIO gives as half surrogates, as Latin-1: old cameras, and PNG."""
     data = value.encode("utf-8", "surrogateescape")
     try:
         return data.decode()
@@ -87,7 +87,7 @@ DPX_TRANSFERS: dict[str, Transfer] = {"Logarithmic": "cineon", "Printing density
 
 
 def encoding_of(attributes: Mapping[str, Any], kind: str, depth: Depth) -> Encoding:
-    """The encoding of a file's colours. EXR is linear; without any sign of it, floats are linear and integers sRGB."""
+    """Return the encoding of a file's colours. Without any sign of it, EXR and floats are linear, integers sRGB."""
     if kind == "OpenEXR":
         told = attributes.get("chromaticities")
         return Encoding("linear", primaries_of(tuple(told)) if told is not None and len(told) == 8 else None)
@@ -110,7 +110,7 @@ def encoding_of(attributes: Mapping[str, Any], kind: str, depth: Depth) -> Encod
 
 
 def cicp_of(encoding: Encoding) -> tuple[int, int, int, int] | None:
-    """The numbers of PNG's cICP chunk that tell an encoding, or None if there are none."""
+    """Return the numbers of PNG's cICP chunk that name an encoding, or None if there are none."""
     if encoding.icc is not None or encoding.space is not None:
         return None
     primaries = next((number for number, name in CICP_PRIMARIES.items()

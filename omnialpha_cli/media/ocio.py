@@ -1,4 +1,4 @@
-"""Colour spaces by name, with OpenColorIO: those of $OCIO, else of the studio configuration of OpenImageIO."""
+"""Convert colour spaces by name, with OpenColorIO: those of $OCIO, else of OpenImageIO's studio configuration."""
 
 import difflib
 import os

@@ -42,7 +42,7 @@ def _open_subsampled(name: str, wanted: oiio.ImageSpec) -> oiio.ImageInput | Non
 
 @contextmanager
 def spelled(path: Path) -> Iterator[str]:
-    """A name, within the block, by which an existing file can be opened: its own, or, if it is not UTF-8, a link's."""
+    """Name an existing file, within the block, so that it can be opened: by a link if its name is not UTF-8."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -58,7 +58,7 @@ NO_TEXT = "its header has names that are not text"
 
 
 def complaint(reader: oiio.ImageInput | None = None) -> str:
-    """What a reader complained of last, or, without one, what kept a file from being opened; it is forgotten then."""
+    """Return what a reader complained of last, else what kept a file from being opened; it is forgotten then."""
     try:
         return str(oiio.geterror() if reader is None else reader.geterror())
     except UnicodeDecodeError:

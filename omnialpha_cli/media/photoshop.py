@@ -1,4 +1,4 @@
-"""Photoshop's files as input: their composite, which is what their layers look like together."""
+"""Read Photoshop's files: their composite, which is what their layers look like together."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What OpenImageIO does not read: AVIF, HEIC, and CMYK in JPEG files, with Pillow."""
+"""Read with Pillow what OpenImageIO does not: AVIF, HEIC, and CMYK in JPEG files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ ALWAYS_FREE = 2**29  # a picture that needs less is tried, whatever the system s
 
 
 def read_heif(path: Path, kind: str, max_pixels: int) -> Image:
-    """The first picture of an AVIF or HEIC file. Raises `ItemError`: `unreadable`, `unsupported`, `too-large`."""
+    """Read the first picture of an AVIF or HEIC file. Raises `ItemError`: `unreadable`, `unsupported`, `too-large`."""
     if kind == "HEIC":
         return _read_heic(path, max_pixels)
     with _opened(AvifImageFile, path) as picture:
@@ -43,7 +43,7 @@ def read_heif(path: Path, kind: str, max_pixels: int) -> Image:
 
 
 def read_cmyk(path: Path, max_pixels: int) -> NDArray[np.uint8]:
-    """The inks (H, W, 4) of a CMYK JPEG file, 255 being all ink. Raises `ItemError` `unreadable`, `too-large`."""
+    """Read the inks (H, W, 4) of a CMYK JPEG file, 255 being all ink. Raises `ItemError` `unreadable`, `too-large`."""
     with _opened(JpegImageFile, path) as picture:
         check_size(path, picture.width, picture.height, max_pixels)
         return np.asarray(picture.convert("CMYK"))
@@ -106,7 +106,7 @@ def _open_heic(path: Path) -> Any:
 
 @contextmanager
 def _opened(reader: type[ImageFile], path: Path) -> Iterator[ImageFile]:
-    """An open picture; within the block every fault of the decoder is an `ItemError`.
+    """Open a picture; within the block every fault of the decoder is an `ItemError`.
 
     The plugins' classes have no limit of pixels of their own: the caller has one.
     """

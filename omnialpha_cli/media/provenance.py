@@ -1,4 +1,4 @@
-"""What made a file, in the file: the version, task, settings and weights, and digests of its inputs and of itself.
+"""Write into a file what made it: the version, task, settings and weights, digests of its inputs and of itself.
 
 PNG has it as text (`omnialpha:version`, …), EXR as attributes, TIFF, WebP and PSD as XMP, ORA as the archive's comment,
 and `layers.json` as members. There is no time, folder or user in it: the same pixels are the same file.
@@ -90,7 +90,7 @@ def read(path: Path) -> Record | None:
 
 
 def is_untouched(path: Path) -> bool:
-    """Whether a file is, to the byte, as it was made. Raises OSError."""
+    """Tell whether a file is, to the byte, as it was made. Raises OSError."""
     with path.open("rb") as file:
         if not file.read(1):
             return False

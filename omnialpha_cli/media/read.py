@@ -123,7 +123,7 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool, pick:
 
 
 def _windows(path: Path, spec: oiio.ImageSpec, data: bool) -> Windows | None:
-    """The windows of an EXR file; None where they are one, at the origin. Nothing to be seen is a fault, or no mask."""
+    """Return the windows of an EXR file; None where both are one, at the origin. An empty one fails, or is no mask."""
     windows = Windows(
         Box(spec.x, spec.y, spec.width, spec.height),
         Box(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
@@ -158,7 +158,7 @@ def _samples(path: Path, reader: oiio.ImageInput, part: int, indices: tuple[int,
 
 
 def _from_grey(rgb: Floats, profile: Any) -> Floats:
-    """Grey (H, W, 3) as sRGB, by the profile of a greyscale file; as it is without one."""
+    """Return grey (H, W, 3) as sRGB, by the profile of a greyscale file; as it is without one."""
     icc = None if profile is None else bytes(profile)
     if icc is None or profiles.profile_space(icc) != "GRAY":
         return rgb

@@ -1,4 +1,4 @@
-"""What an EXR file holds beside its picture: other channels and parts, which a result can keep (`--keep-layers`)."""
+"""Keep what an EXR file holds beside its picture: other channels and parts (`--keep-layers`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,9 @@ KEPT_TYPES = ("half", "float")
 
 @dataclass(frozen=True, eq=False)
 class Rest:
-    """`planes` are the names and samples (H, W), half or float, of the other channels of the picture's part, `parts`
+    """Hold what an EXR file has beside its picture.
+
+    `planes` are the names and samples (H, W), half or float, of the other channels of the picture's part, `parts`
     the headers and samples (H, W, channels) of the other parts, `metadata` what describes channels.
     """
 
@@ -29,7 +31,7 @@ class Rest:
 
 
 def taken_of(image: Image | None) -> Taken | None:
-    """Where the rest of a picture's file is; None where there is none."""
+    """Return where the rest of a picture's file is; None where there is none."""
     if image is None or image.path is None or not image.left_out or recognise(image.path) != "OpenEXR":
         return None
     return image.path, image.part, image.channels

@@ -1,4 +1,4 @@
-"""From floats to the numbers that files hold: rounded once, to nearest."""
+"""Convert floats to the numbers that files hold: rounded once, to nearest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ LARGEST_HALF = 65504.0
 
 
 def to_samples(values: Floats, depth: Depth) -> NDArray[Any]:
-    """uint8, uint16, float16 or float32. Floats keep NaN and infinities; what half cannot reach is clamped."""
+    """Convert to uint8, uint16, float16 or float32. Floats keep NaN and infinities; half is clamped to its range."""
     if depth == "float":
         return np.asarray(values, np.float32)
     if depth == "half":
@@ -68,7 +68,7 @@ def premultiplied(rgba: Floats, depth: Depth, light: NDArray[np.bool_] | None = 
 
 
 def flatten(layers: Sequence[Floats]) -> Floats:
-    """Straight RGBA layers (H, W, 4), bottom first, one over the other: straight RGBA."""
+    """Composite straight RGBA layers (H, W, 4), bottom first: straight RGBA."""
     result = layers[0].copy()
     for layer in layers[1:]:
         for top in range(0, len(result), ROWS):

@@ -1,4 +1,4 @@
-"""Sequences: numbered files, named by an explicit pattern such as `shot.####.exr` or `shot.%04d.exr`.
+"""Find sequences: numbered files, named by an explicit pattern such as `shot.####.exr` or `shot.%04d.exr`.
 
 Only a pattern makes a sequence: `IMG_0001.jpg` and `IMG_0007.jpg` of a camera are two stills.
 """
@@ -19,9 +19,11 @@ RANGED = re.compile(r"(.*\S)\s+(-?\d[-\d,x:]*)", re.DOTALL)  # Nuke's way: shot.
 
 @dataclass(frozen=True)
 class Frame:
-    """One file of a sequence: `pattern` names the sequence, `stem` is what comes before the number in its name, or,
-    with nothing before it, the name of its folder; `number` is spelt as in the file name, and `suffix` is what follows
-    it before the extension, such as the view in `shot.1001.left.exr`.
+    """Name one file of a sequence.
+
+    `pattern` names the sequence, `stem` is what comes before the number in its name, or, with nothing before it, the
+    name of its folder; `number` is spelt as in the file name, and `suffix` is what follows it before the extension,
+    such as the view in `shot.1001.left.exr`.
     """
 
     path: Path
@@ -51,7 +53,7 @@ def spelt(pattern: str, number: int) -> Path:
 
 
 def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], str]:
-    """The frames of a pattern in order, and the ranges of those that are not there but lie between two that are.
+    """Find the frames of a pattern in order, and the ranges of those that are missing between two that are there.
 
     `wanted`, such as `1001-1100x2`, chooses frames, there or not; then no holes are told. Raises UsageError where
     `wanted` is no list of ranges.
@@ -67,7 +69,7 @@ def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], s
 
 
 def _width(pattern: str) -> int:
-    """Digits of a frame number, at least."""
+    """Return the digits of a frame number, at least."""
     field = NUMBER.findall(Path(pattern).name)[0]
     if field[0] in "#@":
         return len(field)
@@ -86,13 +88,13 @@ def _numbers_there(folder: Path, before: str, after: str, width: int) -> list[in
 
 
 def _holes(numbers: list[int]) -> str:
-    """Ranges such as `1003,1005-1007`."""
+    """Return ranges such as `1003,1005-1007`."""
     gaps = [(low + 1, high - 1) for low, high in pairwise(numbers) if high - low > 1]
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in gaps)
 
 
 def read_ranges(text: str) -> list[int]:
-    """Frame numbers of `1001-1100x2,1200`. Raises UsageError."""
+    """Return the frame numbers of `1001-1100x2,1200`. Raises UsageError."""
     import fileseq
 
     try:

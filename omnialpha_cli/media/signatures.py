@@ -1,4 +1,4 @@
-"""What kind of file it is, by its first bytes; its name is not trusted."""
+"""Recognise a file's kind by its first bytes; its name is not trusted."""
 
 import errno
 import re

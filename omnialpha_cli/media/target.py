@@ -1,4 +1,4 @@
-"""How a result is to be written."""
+"""Say how a result is to be written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ Compression = Literal["none", "fast", "small"]
 
 @dataclass(frozen=True)
 class Target:
-    """Everything about a file but its pixels. `encoding` is what the colours given to the encoder stand for.
+    """Hold everything about a file but its pixels. `encoding` is that of the colours given to the encoder.
 
     `premultiplied` tells that a TIFF file shall be; `parts` that an EXR file shall have one a layer. `windows` are
     where the pixels lie; formats that have none get the display window. `rest` names what an EXR file shall keep of its
@@ -42,7 +42,7 @@ class Target:
 
 
 def encoding_for(row: Format, depth: Depth, source: Image | None) -> Encoding:
-    """How a file encodes colours: as its source does where it can say so, else in sRGB, or, in EXR, in linear light.
+    """Return how a file encodes colours: as its source does where it can say so, else sRGB, or, in EXR, linear light.
 
     Layers are solved in that space, because there they are composited. Linear light keeps its steps apart in floats
     only, so integers do not get it from a float source.

@@ -1,4 +1,4 @@
-"""Data and display windows, as EXR files have them: which pixels a file holds, and which of them a viewer shows."""
+"""Describe data and display windows of EXR files: which pixels a file holds, and which of them a viewer shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ASPECT_TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle of pixels; `x` and `y` are those of its upper left one."""
+    """Hold a rectangle of pixels; `x` and `y` are those of its upper left one."""
 
     x: int
     y: int
@@ -44,7 +44,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Windows:
-    """`data` is where a file has pixels, `display` what is shown; both on one plane, y downwards."""
+    """Hold `data`, where a file has pixels, and `display`, what is shown; both on one plane, y downwards."""
 
     data: Box
     display: Box
@@ -107,7 +107,7 @@ def align(image: Image, source: Image) -> Image:
 
 
 def _continued(pixels: NDArray[Any], box: Box, target: Box) -> NDArray[Any]:
-    """The pixels (H, W, …) of `box` on the `target` box, which may reach beyond it: there the nearest ones."""
+    """Return the pixels (H, W, …) of `box` on the `target` box, which may reach beyond it: there the nearest ones."""
     rows = np.clip(np.arange(target.y, target.y + target.height) - box.y, 0, box.height - 1)
     columns = np.clip(np.arange(target.x, target.x + target.width) - box.x, 0, box.width - 1)
     return pixels[rows][:, columns]

@@ -72,8 +72,9 @@ def _on_ground(rgba: Floats, ground: Sequence[float], light: NDArray[np.bool_] |
 
 
 def _shown(pixels: Floats, target: Target) -> Floats:
-    """The pixels (H, W, channels) that a file of the target's format holds: without windows those of the display
-    window, 0 where there are none.
+    """Return the pixels (H, W, channels) that a file of the target's format holds.
+
+    Without windows they are those of the display window, 0 where there are none.
     """
     if target.windows is None or target.format == "exr":
         return pixels
@@ -112,7 +113,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def complete(file: Path, shown: Path) -> Iterator[None]:
-    """What the block writes to `file` is on the disk after it. Errors become an `ItemError` `write` about `shown`."""
+    """Complete what the block writes to `file` on the disk. Errors become an `ItemError` `write` about `shown`."""
     with naming(shown):
         yield
         with file.open("rb+") as written:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..imaging.composite import opaque
 from ..imaging.hint import grow
 from ..imaging.matte.choose import LIKELY, choose_object
-from ..imaging.removal.fill import MARGIN, fill_hole, hole_of
+from ..imaging.removal.fill import MARGIN, fill_mask, fill_masked
 from ..model.omnialpha import Request
 from ..status import ItemError
 from .model import Model
@@ -80,8 +80,8 @@ def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request 
     scene, alpha = prepared.request.inputs[0], first[3]
     takes_out = prepared.second.command == "remove"
     mask = (alpha > 0.5).to(scene) if takes_out else alpha.to(scene)
-    hole = hole_of(alpha) if takes_out and model.defaults.fill else None
-    seen = scene if hole is None else fill_hole(scene, hole)
+    hole = fill_mask(alpha) if takes_out and model.defaults.fill else None
+    seen = scene if hole is None else fill_masked(scene, hole)
     inputs = seen, opaque(mask.expand(3, -1, -1))
     second = prepared.second
     return replace(prepared.request, prompt=second.prompt, inputs=inputs, inpaint_mask=hole, task=second.name)

@@ -11,7 +11,7 @@ from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
 from ..imaging.hint import BACKGROUND, grow, hint_values, same_shape, scale_hint
 from ..imaging.matte.match_plate import match_plate, show_one_view
-from ..imaging.removal.fill import fill_hole, hole_of
+from ..imaging.removal.fill import fill_mask, fill_masked
 from ..media.channels import listed
 from ..media.colour import SRGB, Encoding, convert
 from ..media.exposure import Exposure, is_scene, meter, pushed, shown, taken_back
@@ -145,8 +145,8 @@ def prepare(
             shown = canvas.fit(hint[None])  # (1, h, w)
             views.append(opaque(shown.expand(3, -1, -1)))
             if defaults.fill and first.command == "remove":
-                hole = hole_of(shown[0])  # (h, w)
-                views[0] = fill_hole(views[0], hole)
+                hole = fill_mask(shown[0])  # (h, w)
+                views[0] = fill_masked(views[0], hole)
     layers = 2 if settings.auto_layers else len(first.outputs)  # to begin with
     request = Request(prompt, tuple(views), (canvas.size,) * layers, settings.seed, hole, first.name)
     second = then[0] if then else None

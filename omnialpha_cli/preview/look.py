@@ -1,4 +1,4 @@
-"""An item's files → small pictures of what went in and what came out."""
+"""Read an item's files as small pictures of what went in and what came out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from ..plan import Item
 
 @dataclass(frozen=True, eq=False)
 class Small:
-    """A small picture: straight `rgba` (4, h, w) in [0, 1], its colours as `encoding` says, where it is composited."""
+    """Hold a small picture: straight `rgba` (4, h, w) in [0, 1], composited in its `encoding`."""
 
     rgba: Tensor
     encoding: Encoding
@@ -30,17 +30,17 @@ class Small:
         return bool(self.rgba[3].min() > 1 - 0.5 / 255)
 
     def on(self, background: Tensor) -> Tensor:
-        """Over an opaque sRGB background (3, h, w): sRGB (3, h, w)."""
+        """Composite over an opaque sRGB background (3, h, w): sRGB (3, h, w)."""
         return _converted(over(self.rgba, _converted(background, SRGB, self.encoding)), self.encoding, SRGB)
 
     def srgb(self) -> Tensor:
-        """Straight sRGB RGBA (4, h, w)."""
+        """Return straight sRGB RGBA (4, h, w)."""
         return torch.cat((_converted(self.rgba[:3], self.encoding, SRGB), self.rgba[3:]))
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What went in, None where it was words, and what came out: titles and pictures, bottom layer first."""
+    """Hold what went in, None where it was words, and what came out: titles and pictures, bottom layer first."""
 
     before: Small | None
     layers: tuple[tuple[str, Small], ...]
@@ -77,7 +77,7 @@ def _results(item: Item, max_pixels: int) -> Iterator[Image]:
 
 
 def _small(image: Image, side: int) -> Small:
-    """Channel by channel, because the picture may be large; what is transparent weighs nothing.
+    """Shrink channel by channel, because the picture may be large; what is transparent weighs nothing.
 
     Light beyond [0, 1] is cut off first, as viewers do, or highlights would spread.
     """

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a run: what became of each item, and a slider between before and after.
+"""Write one self-contained HTML page of a run: each item's outcome, and a slider between before and after.
 
 It is written as the run goes: pictures first, each item's as a block of JSON that the page parses only when it is
 looked at, then the list of items, failures first. So neither writing nor reading it takes memory for all pictures.
@@ -24,7 +24,7 @@ ORDER = {"failed": 0, "done": 1, "skipped": 2}
 
 @dataclass(frozen=True)
 class Row:
-    """One item: `name` and `note` (its output, or what went wrong) are text, `pictures` the number of its block."""
+    """Hold an item: `name` and `note` (its output, or what went wrong) are text, `pictures` the number of its block."""
 
     status: Literal["done", "skipped", "failed"]
     name: str
@@ -33,7 +33,7 @@ class Row:
 
 
 class Page:
-    """A page that is being written, under a hidden name until it is finished."""
+    """Write a page, under a hidden name until it is finished."""
 
     def __init__(self, path: Path):
         """Raises ItemError `write`."""
@@ -88,7 +88,7 @@ def block_of(look: Look) -> str:
 
 
 def _inline(picture: Small) -> str:
-    """A browser lays it over backgrounds as encoded, which for linear files is only near to what a compositor does."""
+    """Embed a picture as encoded: a browser lays linear files over backgrounds only nearly as a compositor does."""
     if picture.is_opaque:
         return data_uri(encode_jpeg(to_bytes(picture.srgb()[:3])))
     return data_uri(encode_webp(to_bytes(picture.srgb())), "webp")

@@ -1,4 +1,4 @@
-"""The contact sheet of one result: one JPEG.
+"""Draw the contact sheet of one result: one JPEG.
 
 A result with alpha stands over a checkerboard, black, white and green; an opaque one beside its source; layers over a
 checkerboard each, and their composite. The source comes first, where there is one.
@@ -45,7 +45,7 @@ def _flat(colour: tuple[float, float, float], like: Small) -> Tensor:
 
 
 def _arranged(cells: list[Tensor]) -> Tensor:
-    """Cells (3, h, w) in rows, on grey: (3, H, W)."""
+    """Lay cells (3, h, w) in rows, on grey: (3, H, W)."""
     height, width = (max(cell.shape[axis] for cell in cells) for axis in (1, 2))
     columns = min(MOST_IN_A_ROW, len(cells))
     rows = math.ceil(len(cells) / columns)

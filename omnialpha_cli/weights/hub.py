@@ -27,7 +27,7 @@ INCOMPLETE = ".incomplete"
 
 @dataclass(frozen=True)
 class Announced:
-    """A file as the hub describes it: `sha256` of large ones, else the git object id of the content.
+    """Describe a file as the hub does: `sha256` of large ones, else the git object id of the content.
 
     `path` is relative to the weights folder, `remote` to the repository.
     """
@@ -47,7 +47,7 @@ class Announced:
         return None if self.git_id in (None, _git_id(path)) else "its content is not the hub's"
 
     def part(self, folder: Path) -> Path:
-        """What there is of it, named by its content: another version of it does not go on there."""
+        """Name the partial download by the content: another version of the file does not continue it."""
         content = self.sha256 or self.git_id or hashlib.sha256(self.path.encode()).hexdigest()
         return folder / INCOMPLETE / content
 
@@ -124,7 +124,7 @@ def _listing(hub: Any, source: Source, endpoint: str | None) -> tuple[str, list[
 
 
 def _local(remote: str) -> str:
-    """The path in a weights folder of a file of the hub: the LoRA has one name here, and two there."""
+    """Return the path in a weights folder of a file of the hub: the LoRA has one name here, and two there."""
     head, slash, rest = remote.partition("/")
     return LORAS[0] + slash + rest if head in LORAS else remote
 
@@ -137,7 +137,7 @@ def _belongs(path: str, source: Source) -> bool:
 
 
 def _refuse_others(locked: LockedWeights, wanted: list[tuple[Source, str, Announced]]) -> None:
-    """Nothing but safetensors and text is fetched, and nothing outside the folder."""
+    """Refuse all but safetensors and text, and anything outside the folder."""
     for source, _, file in wanted:
         if file.path.endswith(PICKLES):
             raise WeightsError(

@@ -1,4 +1,4 @@
-"""Weights that are on this machine already, without copying: a weights folder of links to the files.
+"""Import weights that are on this machine already, without copying: a weights folder of links to the files.
 
 Taken are folders in the published layout (a snapshot of the hub's cache too), whole or some of their parts, the folder
 of one part by itself, and single safetensors files as ComfyUI keeps them. The latter two are recognised by their keys.
@@ -64,7 +64,7 @@ def _parts(source: Path) -> dict[str, Path]:
 
 
 def missing_parts(folder: Path, locked: LockedWeights) -> list[str]:
-    """Files that the lock names and the folder lacks, and parts without tensors."""
+    """List files that the lock names and the folder lacks, and parts without tensors."""
     missing = [file.path for file in locked.files if not (folder / file.path).is_file()]
     tensors = [f"{part}/*.safetensors" for part in ("transformer", "text_encoder", "rgba_vae")]
     return missing + [pattern for pattern in tensors if not any(folder.glob(pattern))]
@@ -87,7 +87,7 @@ def recognise(file: Path) -> str:
 
 
 def _header(file: Path) -> dict[str, list[int]]:
-    """Shapes by key."""
+    """Return the shapes by key."""
     try:
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))

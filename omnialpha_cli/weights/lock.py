@@ -1,4 +1,4 @@
-"""weights.lock: for every known set of weights its files with size, sha256 and licence, and where they come from.
+"""Read weights.lock: for every known set of weights its files with size, sha256 and licence, and their source.
 
 What is not known of a file is written as "unknown". The first pull or import records what it got in a file of the same
 form in the home folder of the weights, and from then on that is what the files are held to.
@@ -22,7 +22,7 @@ LAYOUTS = ("config.json", "transformer/config.json")  # a weights folder has one
 
 @dataclass(frozen=True)
 class LockedFile:
-    """One file of a weights folder; `path` is relative to it, `size` in bytes, None where it is not known."""
+    """Describe one file of a weights folder; `path` is relative to it, `size` in bytes, None where it is not known."""
 
     path: str
     size: int | None
@@ -37,7 +37,7 @@ class LockedFile:
 
 @dataclass(frozen=True)
 class Source:
-    """A repository on the hub: which of its files belong to the weights (patterns), and about how many bytes."""
+    """Name a repository on the hub: which of its files belong to the weights (patterns), and about how many bytes."""
 
     repository: str
     revision: str
@@ -48,7 +48,7 @@ class Source:
 
 @dataclass(frozen=True)
 class LockedWeights:
-    """One table of weights.lock. Weights without sources are not for downloading."""
+    """Hold one table of weights.lock. Weights without sources are not for downloading."""
 
     name: str
     title: str
@@ -63,7 +63,7 @@ class LockedWeights:
 
     @property
     def known(self) -> bool:
-        """Whether there is a size and a hash of every file."""
+        """Tell whether there is a size and a hash of every file."""
         return bool(self.files) and all(file.known for file in self.files)
 
     @property
@@ -73,7 +73,7 @@ class LockedWeights:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def completed(self, recorded: "LockedWeights") -> "LockedWeights":
-        """This table, with what it does not know taken from what was recorded; what it knows stands."""
+        """Complete this table by what was recorded; what it knows is kept."""
         files = {file.path: file for file in recorded.files} | {file.path: file for file in self.files if file.known}
         files = {file.path: file for file in self.files} | files
         ours = {source.repository: source for source in self.sources}
@@ -118,7 +118,7 @@ def write_lock(path: Path, locked: Mapping[str, LockedWeights]) -> None:
 def lock_folder(
     folder: Path, name: str, title: str, licence: str, hash_file: Callable[[Path], str] | None = None
 ) -> LockedWeights:
-    """The table for the files that are in a weights folder now. Raises WeightsError if it is no weights folder."""
+    """Return the table for the files that are in a weights folder now. Raises WeightsError for any other folder."""
     if not any((folder / file).is_file() for file in LAYOUTS):
         raise WeightsError(f"{folder} is no weights folder: it has no {' and no '.join(LAYOUTS)}")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _incidental(path.relative_to(folder)))
@@ -152,7 +152,7 @@ def verify(folder: Path, locked: LockedWeights, mend: str, hash_file: Callable[[
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a regular file. Raises OSError, for a fifo or a folder too."""
+    """Return the hex digest of a regular file. Raises OSError, for a fifo or a folder too."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -181,7 +181,7 @@ def _file(row: Mapping[str, Any]) -> LockedFile:
 
 
 def _value(value: object) -> str:
-    """A TOML value: those of strings, numbers and lists of them are written as in JSON."""
+    """Write a TOML value: those of strings, numbers and lists of them are written as in JSON."""
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -191,7 +191,7 @@ def _bare(name: str) -> bool:
 
 
 def _incidental(path: Path) -> bool:
-    """Files that are no part of the weights: hidden ones, caches, the model card."""
+    """Tell which files are no part of the weights: hidden ones, caches, the model card."""
     return any(part.startswith(".") or part == "__pycache__" for part in path.parts) or path.suffix in (".md", ".py")
 
 
@@ -206,7 +206,7 @@ class Hashes:
         self.path = home / MEMORY
 
     def __call__(self, path: Path) -> str:
-        """Hex digest of a file. Raises OSError."""
+        """Return the hex digest of a file. Raises OSError."""
         stat = path.stat()
         if stat.st_size < LARGE:
             return sha256(path)

@@ -1,4 +1,4 @@
-"""Where weights are: `mini` in the package, other locked names below a home folder, or any folder by its path.
+"""Find weights: `mini` in the package, other locked names below a home folder, or any folder by its path.
 
 A weights folder has a config.json (the embedded layout), or the published layout, a folder a part.
 """
@@ -30,7 +30,7 @@ PUBLISHED_CONFIG = Path(__file__).parents[1] / "model" / "published" / "publishe
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights that were asked for: `locked` is None for a folder given by its path, which nothing vouches for."""
+    """Name weights that were asked for: `locked` is None for a folder given by its path, which no lock vouches for."""
 
     name: str
     folder: Path
@@ -38,7 +38,7 @@ class Weights:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Tasks and defaults: the content of config.json, which the published layout need not have.
+        """Read tasks and defaults: the content of config.json, which the published layout need not have.
 
         Raises WeightsError.
         """
@@ -95,7 +95,7 @@ class Weights:
 
     @property
     def present(self) -> bool:
-        """Whether the folder is there, verified or not."""
+        """Tell whether the folder is there, verified or not."""
         return any(_is_file(self.folder / file) for file in LAYOUTS)
 
     @property
@@ -157,7 +157,7 @@ def _checked(config: Any) -> dict[str, Any]:
 
 
 def home() -> Path:
-    """The folder that holds weights other than the embedded ones: $OMNIALPHA_HOME, or the user's cache folder."""
+    """Return the folder of weights other than the embedded ones: $OMNIALPHA_HOME, or the user's cache folder."""
     if given := os.environ.get("OMNIALPHA_HOME"):
         return Path(given)
     if sys.platform == "win32":
@@ -174,7 +174,7 @@ def _user_home() -> Path:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether a file is there; one in a folder that may not be entered is not, for us."""
+    """Tell whether a file is there; one in a folder that may not be entered is not, for us."""
     try:
         return path.is_file()
     except OSError:
@@ -193,7 +193,7 @@ def unreadable_home() -> str | None:
 
 
 def known() -> list[Weights]:
-    """All weights of weights.lock, present or not, with what was recorded of those that were pulled or imported."""
+    """List all weights of weights.lock, present or not, with what was recorded of those pulled or imported."""
     recorded = read_recorded()
     tables = read_lock(lock_path())
     return [
@@ -235,7 +235,7 @@ def folder_of(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Adapter:
-    """One file and its strength."""
+    """Name one file and its strength."""
 
     path: Path
     strength: float = 1.0
@@ -261,5 +261,5 @@ def parse_adapter(text: str) -> Adapter:
 
 
 def identity_of(adapters: Sequence[Adapter]) -> str | None:
-    """Of all together, for the journal; None without any."""
+    """Return the identity of all together, for the journal; None without any."""
     return ", ".join(adapter.identity for adapter in adapters) or None

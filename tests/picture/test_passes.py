@@ -11,7 +11,7 @@ from tiny_model import tiny_model
 from omnialpha_cli.api import OmniAlpha
 from omnialpha_cli.imaging.canvas import resample
 from omnialpha_cli.imaging.composite import over
-from omnialpha_cli.imaging.removal.fill import hole_of, paint_over
+from omnialpha_cli.imaging.removal.fill import fill_mask, paint_over
 from omnialpha_cli.imaging.stand import stand
 from omnialpha_cli.media.image import from_array
 from omnialpha_cli.model.mini.model import Mini
@@ -123,7 +123,7 @@ def test_what_is_found_first_is_the_mask_of_the_second_pass(photo, fill):
     mask[16:48, 16:48] = 1
     torch.testing.assert_close(second.inputs[1][0], mask)
     torch.testing.assert_close(second.inputs[0][:3], paint_over(scene, mask) if fill else scene)
-    assert second.inpaint_mask is None if not fill else torch.equal(second.inpaint_mask, hole_of(mask))
+    assert second.inpaint_mask is None if not fill else torch.equal(second.inpaint_mask, fill_mask(mask))
 
 
 def test_a_removal_takes_the_found_object_alone(photo):

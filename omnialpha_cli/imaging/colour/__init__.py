@@ -1,1 +1,1 @@
-"""Work on colours: screen light taken out, colours spread to where none are known."""
+"""Work on colours: take screen light out, spread colours to where none are known."""

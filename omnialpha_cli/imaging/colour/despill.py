@@ -51,7 +51,7 @@ def suppress_spill(colour: Tensor, alpha: Tensor, screen: str) -> None:
 
 
 def find_screen(plate: Tensor, alpha: Tensor) -> str | None:
-    """The screen behind the object of `plate` (3, H, W), by the colours where `alpha` (H, W) is 0; None without one."""
+    """Find the screen behind the object of `plate` (3, H, W), by colours where `alpha` (H, W) is 0, or None."""
     step = max(1, round((alpha.numel() / SAMPLES) ** 0.5))
     behind = plate[:, ::step, ::step][:, alpha[::step, ::step] <= BACKGROUND]  # (3, n)
     if not behind.numel():

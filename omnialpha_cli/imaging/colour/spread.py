@@ -8,8 +8,10 @@ SURE = 0.9  # for a network that has to tell what is less sure
 
 
 def likely_colours(plate: Tensor, alpha: Tensor, sure: float = SURE) -> Tensor:
-    """Colours (6, h, w) of the object and of the background: the `plate`'s (3, h, w) where they are seen, and about
-    there from around. Alpha (h, w) from `sure` on counts as a sight of the object, 1 − alpha as one of the background.
+    """Return likely colours (6, h, w) of the object and of the background.
+
+    They are the `plate`'s (3, h, w) where alpha (h, w) for the object, or 1 − alpha for the background, is above
+    `sure`, and spread from there elsewhere.
     """
     weights = (((share - sure) / (1 - sure)).clamp(0, 1) for share in (alpha, 1 - alpha))
     return torch.cat([spread(plate, weight) for weight in weights])

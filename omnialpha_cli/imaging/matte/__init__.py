@@ -1,1 +1,1 @@
-"""From the model's matte on its canvas to alpha and colours at full size."""
+"""Bring the model's matte on its canvas to alpha and colours at full size."""

@@ -1,4 +1,4 @@
-"""Of the objects in a matte, the one that is meant.
+"""Choose, of the objects in a matte, the one that is meant.
 
 What is joined by a narrow bridge is several objects, and what narrows anywhere may be two that touch. A bridge tells
 little by itself (a head is joined to its body by a neck), so the wider it is, the more the words have to tell apart

@@ -1,4 +1,4 @@
-"""Closed-form matting (Levin, Lischinski and Weiss, "A Closed-Form Solution to Natural Image Matting", 2008).
+"""Solve closed-form matting (Levin, Lischinski and Weiss, "A Closed-Form Solution to Natural Image Matting", 2008).
 
 With L the matting Laplacian of a plate, α minimises αᵀLα + Σλ(α − p)², given where it is known; p is what is likely.
 Solved by conjugate gradients over what is unknown, on the plate's device, in double precision.
@@ -17,7 +17,7 @@ CENTRE = 12  # of the 5 × 5 pixels around one
 def solve_alpha(
     plate: Tensor, start: Tensor, prior: Tensor, unknown: Tensor, *, prior_weight: Tensor, epsilon: float
 ) -> Tensor:
-    """Alpha (h, w) in [0, 1] of a `plate` (3, h, w), kept as in `start` (h, w) where it is not `unknown` (h, w).
+    """Solve alpha (h, w) in [0, 1] of a `plate` (3, h, w), kept as in `start` (h, w) where it is not `unknown` (h, w).
 
     `prior` (h, w) is what is likely, and `prior_weight` (h, w) is λ, pixel by pixel. `epsilon` is the variance of
     colour below which a window counts as flat.
@@ -38,7 +38,7 @@ def solve_alpha(
 
 
 def _conjugate_gradients(weights: Tensor, places: Tensor, wanted: Tensor, x: Tensor) -> Tensor:
-    """x (n,) with Ax ≈ `wanted` (n,), A being symmetric with `weights` (n, 25) at the columns `places` (n, 25)."""
+    """Solve Ax ≈ `wanted` (n,), A being symmetric with `weights` (n, 25) at the columns `places` (n, 25)."""
     diagonal = weights[:, CENTRE]
     residual = wanted - torch.linalg.vecdot(weights, x[places])
     enough = (TOLERANCE**2 * wanted.square().sum()).clamp(min=LEAST)

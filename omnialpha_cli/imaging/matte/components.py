@@ -1,4 +1,4 @@
-"""Connected parts of a mask."""
+"""Label the connected parts of a mask."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def connected_parts(mask: Mask) -> NDArray[np.int32]:
 
 
 def _join(count: int, one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Label `count` things so that those joined by the pairs (one, other) have the same label."""
+    """Label `count` things so that those joined by the pairs (one, other) share a label."""
     label = np.arange(count)
     while True:
         a, b = label[one], label[other]

@@ -1,4 +1,4 @@
-"""A trimap from a clean plate: what differs from it is the object, what does not is the background.
+"""Key a trimap by a clean plate: what differs from it is the object, what does not is the background.
 
 A difference is measured against the two pictures' own grain, per channel. Where it does not decide the network does:
 where an object has the plate's colours, where the plate is only darker, as in a shadow, and where the plate's texture
@@ -27,7 +27,7 @@ DECIDED = 0.9  # alpha of the network from which on it is sure
 
 
 def difference_trimap(plate: Tensor, clean: Tensor, matte: Tensor) -> Tensor:
-    """Return a trimap (H, W) of the object in `plate` (3, H, W), before the same view without it, `clean` (3, H, W).
+    """Return a trimap (H, W) of the object in `plate` (3, H, W), by `clean` (3, H, W), the view without the object.
 
     Both are display-encoded, in [0, 1], and exposed alike. `matte` (h, w) is the network's alpha of all of the picture.
     """

@@ -1,4 +1,4 @@
-"""From the model's matte on the canvas to the cut-out at the plate's size."""
+"""Make the cut-out at the plate's size from the model's matte on the canvas."""
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ def finish_matte(
     screen: str | None = None,
     refiner: Refiner | None = None,
 ) -> Tensor:
-    """Straight RGBA (4, H, W) of the object in `plate` (3, H, W), from the model's `matte` (4, h, w) on the canvas.
+    """Cut the object out of `plate` (3, H, W) by the model's `matte` (4, h, w) on the canvas: straight RGBA (4, H, W).
 
     `alpha_in` (H, W) is the plate's own alpha, multiplied in, or None. Regions that the `trimap` (H, W) knows are
     kept. `behind` (3, H, W) is a clean plate: with it the object's colours follow from the plate's, where there is

@@ -1,4 +1,4 @@
-"""Foreground colours behind an alpha matte, coarse to fine.
+"""Estimate foreground colours behind an alpha matte, coarse to fine.
 
 Method: Germer, Uelwer, Conrad and Harmeling, "Fast Multi-Level Foreground Estimation" (arXiv 2006.14970), with its
 defaults. F and B minimise (αF + (1 − α)B − I)² at each pixel plus (ε + |∇α|)·(|∇F|² + |∇B|²) at each edge between
@@ -6,8 +6,8 @@ neighbours, by Gauss-Seidel sweeps at sizes doubling from 1×1. The matte settle
 the soft ones and their neighbours are swept. Where too many are soft, or the picture is larger than 4K, sweeps end
 at a smaller size; from there colours are interpolated and the soft ones solved twice more, all at once, tile by tile.
 
-With F̄ and B̄ the weighted means of the neighbours, p the sum of their weights and r = I − αF̄ − (1 − α)B̄, the minimum at
-one pixel is F = F̄ + αr / (α² + (1 − α)² + p), B = B̄ + (1 − α)r / (α² + (1 − α)² + p).
+With F̄ and B̄ the weighted means of the neighbours, p the sum of their weights and r = I − αF̄ − (1 − α)B̄, the minimum
+at one pixel is F = F̄ + αr / (α² + (1 − α)² + p), B = B̄ + (1 − α)r / (α² + (1 − α)² + p).
 """
 
 import math
@@ -35,7 +35,7 @@ SMALL_WAVES = 4
 
 
 def estimate_foreground(plate: Tensor, alpha: Tensor, out: Tensor | None = None) -> Tensor:
-    """Foreground colours (3, H, W) in `plate` (3, H, W) for the straight `alpha` (H, W) in [0, 1], written to `out`.
+    """Estimate foreground colours (3, H, W) of `plate` (3, H, W) for `alpha` (H, W) in [0, 1], written to `out`.
 
     They equal the plate exactly where alpha is 1, and are a smooth guess where alpha is 0. Results stay within the
     range of the plate and [0, 1]. Runs on the tensors' device.
@@ -65,7 +65,7 @@ def value_range(plate: Tensor) -> tuple[float, float]:
 
 
 def _solve(plate: Tensor, alpha: Tensor, limits: tuple[float, float]) -> Tensor:
-    """Foreground and background (6, h, w), by sweeps at sizes up to that of `plate` (3, h, w) and `alpha` (1, h, w)."""
+    """Solve foreground and background (6, h, w), by sweeps at sizes up to that of `plate` (3, h, w)."""
     height, width = plate.shape[1:]
     means = [_mean_colour(plate, alpha > 0.9), _mean_colour(plate, alpha < 0.1)]
     layers = torch.cat(means)[:, None, None]  # (6, 1, 1)
@@ -104,8 +104,10 @@ def _sweep(layers: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, fl
 
 
 def _equations(plate: Tensor, alpha: Tensor, number: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, ...]:
-    """What solves m pixels: places of the pixels (m,) and of their neighbours (m, 4) among the values, the weights of
-    these in the mean (m, 4), α and 1 − α (m, 2), the same divided by α² + (1 − α)² + p (m, 2), the plate (m, 3).
+    """Return what solves m pixels.
+
+    These are places of the pixels (m,) and of their neighbours (m, 4) among the values, the weights of these in the
+    mean (m, 4), α and 1 − α (m, 2), both divided by α² + (1 − α)² + p (m, 2), the plate (m, 3).
     """
     height, width = alpha.shape
     own = rows * width + columns
@@ -140,8 +142,10 @@ def _enlarge(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, 
 
 
 def _solve_tile(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, float], tile: Tile) -> Tensor:
-    """Foreground and background (6, k, l) of a tile: each pixel is solved with the colours `solved` (6, h, w),
-    enlarged, for the mean of its neighbours, and then with the mean of what they got.
+    """Solve foreground and background (6, k, l) of a tile.
+
+    Each pixel is solved with the colours `solved` (6, h, w), enlarged, for the mean of its neighbours, and then with
+    the mean of their results.
     """
     size = alpha.shape[0], alpha.shape[1]
     rows, columns = (slice(part.start - 1, part.stop + 1) for part in tile)

@@ -1,4 +1,4 @@
-"""Alpha from the canvas to the plate's resolution, with the plate as guide.
+"""Bring alpha from the canvas to the plate's resolution, with the plate as guide.
 
 Two steps, each with what the other lacks:
 
@@ -31,7 +31,7 @@ SPREAD_SIDE = 1024  # of the square that has the area at which colours are sprea
 
 
 def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None = None) -> Tensor:
-    """Alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
+    """Return alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
 
     `behind` (3, H, W) is a clean plate: it stands where colours of the background would be spread.
     """
@@ -100,17 +100,17 @@ def _window_max(image: Tensor, reach: int) -> Tensor:
 
 
 def _whole(lines: Tensor, like: Tensor) -> Tensor:
-    """Coefficients (4, h, w) at the size of `like`."""
+    """Enlarge coefficients (4, h, w) to the size of `like`."""
     return F.interpolate(lines[None], like.shape[1:], mode="bilinear")[0]
 
 
 def _apply_lines(lines: Tensor, guide: Tensor) -> Tensor:
-    """Alpha (k, l), solid where nearly so, from `lines` (4, k, l) and the plate's colours `guide` (3, k, l)."""
+    """Return alpha (k, l), solid where nearly so, from `lines` (4, k, l) and the plate's colours `guide` (3, k, l)."""
     return _settle((lines[:3] * guide).sum(0) + lines[3])
 
 
 def _settle(alpha: Tensor) -> Tensor:
-    """Alpha with what is nearly 0 or 1 made 0 or 1, without a step."""
+    """Make alpha that is nearly 0 or 1 exactly so, without a step."""
     alpha = alpha.clamp(0, 1)
     low = (3 * (alpha - SOLID)).clamp(min=0)
     high = (3 * (alpha + SOLID) - 2).clamp(max=1)

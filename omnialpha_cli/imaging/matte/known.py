@@ -1,4 +1,4 @@
-"""Alpha in a trimap's unknown band: closed-form matting, with the model's matte as what is likely.
+"""Solve alpha in a trimap's unknown band: closed-form matting, with the model's matte as the prior.
 
 A band is wider than the edge that it hides, and a trimap says more of it than a network makes use of: what connects to
 the sure parts by its colour. The plate is solved at a reduced size, from coarse to fine, each size from the one before.
@@ -24,7 +24,7 @@ EPSILON = 1e-6  # of the Laplacian: variance of colour below which a window coun
 def alpha_in_band(
     matte: Tensor, plate: Tensor, canvas: Canvas, trimap: Tensor, behind: Tensor | None = None
 ) -> tuple[Tensor, Canvas]:
-    """Alpha (h, w) in [0, 1] and the canvas that it is on, larger than the model's where the plate is.
+    """Return alpha (h, w) in [0, 1] and the canvas that it is on, larger than the model's where the plate is.
 
     From the model's `matte` (·, ·) on its `canvas`, the `plate` (3, H, W), and the `trimap` (H, W). `behind` (3, H, W)
     is a clean plate: where the object's colour is far from it, alpha follows from the two.

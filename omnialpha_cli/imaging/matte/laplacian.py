@@ -1,4 +1,4 @@
-"""Alpha from the canvas to the plate's resolution by the matting Laplacian, for stills with hair.
+"""Bring alpha from the canvas to the plate's resolution by the matting Laplacian, for stills with hair.
 
 Closed-form matting (Levin, Lischinski and Weiss, "A Closed-Form Solution to Natural Image Matting", 2008) in the
 unknown band: with L the plate's matting Laplacian and p the guided filter's alpha, (L + λ) α = λ p, where α is known
@@ -27,7 +27,7 @@ KNOWN = 0.005  # bilinear alpha within this of 0 or 1, where the prior is solid 
 
 
 def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None = None) -> Tensor:
-    """Alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
+    """Return alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
 
     `behind` (3, H, W) is a clean plate, for the guided filter. Runs on the CPU, in double precision; needs `pymatting`.
     """
@@ -49,13 +49,13 @@ def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor
 
 
 def _grow(part: slice, side: int) -> tuple[slice, slice]:
-    """A part of `side` pixels with its margin, as far as there are pixels, and where the part lies in that."""
+    """Return a part of `side` pixels with its margin, as far as there are pixels, and where the part lies in that."""
     grown = slice(max(part.start - MARGIN, 0), min(part.stop + MARGIN, side))
     return grown, slice(part.start - grown.start, part.stop - grown.start)
 
 
 def _solve(plate: NDArray[np.float64], prior: NDArray[np.float64], unknown: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Alpha (k, l) from `plate` (3, k, l) and the `prior` (k, l), which is kept where it is not `unknown` (k, l)."""
+    """Solve alpha (k, l) of `plate` (3, k, l) from the `prior` (k, l), kept where it is not `unknown` (k, l)."""
     from pymatting import cf_laplacian
     from scipy.sparse import diags
     from scipy.sparse.linalg import cg

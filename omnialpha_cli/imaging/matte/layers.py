@@ -1,4 +1,4 @@
-"""From the model's background and foregrounds on the canvas to layers that make up the plate again."""
+"""Make layers that compose the plate again, from the model's background and foregrounds on the canvas."""
 
 from collections.abc import Sequence
 
@@ -27,8 +27,9 @@ def finish_layers(
     refiner: Refiner | None = None,
     patches: bool = False,
 ) -> list[Tensor]:
-    """Background and foregrounds, straight RGBA (4, H, W), bottom first, of `plate` (3, H, W); the model's `layers` are
-    (4, h, w).
+    """Return background and foregrounds of `plate` (3, H, W), straight RGBA (4, H, W), bottom first.
+
+    The model's `layers` are (4, h, w). (4, h, w).
 
     All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in between. The
     background is opaque, and the plate's own where all others are transparent. Regions that the `trimap` (H, W) of a
@@ -86,7 +87,7 @@ def _take_off(
 def solve(
     plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor, limits: tuple[float, float]
 ) -> tuple[Tensor, Tensor]:
-    """The colours F and B (3, H, W) nearest to those given for which αF + (1 − α)B is the `plate` (3, H, W).
+    """Solve the colours F and B (3, H, W) nearest to those given for which αF + (1 − α)B is the `plate` (3, H, W).
 
     Nearest by F² + B² in each channel: a projection on a line, cut off where F or B leaves the `limits`. Such colours
     exist always where the plate itself is within them.
@@ -101,7 +102,7 @@ def solve(
 def _project(
     alpha: Tensor, plate: Tensor, foreground: Tensor, background: Tensor, limits: tuple[float, float]
 ) -> tuple[Tensor, Tensor]:
-    """F and B (3, n) for `alpha` (n,) between 0 and 1."""
+    """Project F and B (3, n) for `alpha` (n,) between 0 and 1."""
     low, high = limits
     rest = 1 - alpha
     missing = (plate - alpha * foreground - rest * background) / (alpha * alpha + rest * rest)

@@ -27,7 +27,7 @@ SMALLEST = 8  # short side of a picture that is fitted, pixels
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """How to change a clean plate: `shift` (2,) down and right, in sides of the picture; gains and offsets (3,)."""
+    """Say how to change a clean plate: `shift` (2,) down and right, in sides of the picture; gains and offsets (3,)."""
 
     shift: Tensor
     gain: Tensor

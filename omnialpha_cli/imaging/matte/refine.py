@@ -1,4 +1,4 @@
-"""Alpha from the canvas to the plate's resolution, by the method that was asked for."""
+"""Bring alpha from the canvas to the plate's resolution, by the method that was asked for."""
 
 import math
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def full_size_alpha(
     behind: Tensor | None = None,
     refiner: Refiner | None = None,
 ) -> Tensor:
-    """Alpha (H, W) in [0, 1] at the plate's size, from `matte` (h, w) on the canvas and the `plate` (3, H, W).
+    """Return alpha (H, W) in [0, 1] at the plate's size, from `matte` (h, w) on the canvas and the `plate` (3, H, W).
 
     A `trimap` (H, W) is kept where it is sure, and tells the rest too (`known.py`). A `refiner` improves it at a
     limited size, but no less than the canvas's; the `method` "none" takes none. `method` and `behind` are
@@ -58,7 +58,7 @@ def _refined(
 def refine_alpha(
     alpha: Tensor, plate: Tensor, canvas: Canvas, method: str = "guided", behind: Tensor | None = None
 ) -> Tensor:
-    """Alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
+    """Return alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
 
     `behind` (3, H, W) is a clean plate, where there is one.
     """
@@ -66,7 +66,7 @@ def refine_alpha(
 
 
 def _bilinear_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None) -> Tensor:
-    """Without a look at the plate."""
+    """Enlarge alpha without regard to the plate."""
     return canvas.restore(alpha[None].to(plate))[0].clamp(0, 1)
 
 

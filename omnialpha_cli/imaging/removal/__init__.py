@@ -1,1 +1,1 @@
-"""From what the model paints behind an object to a clean plate at full size."""
+"""Make a clean plate at full size of what the model paints behind an object."""

@@ -1,4 +1,4 @@
-"""From the model's background on the canvas to the clean plate: the source's own pixels but where something went."""
+"""Make the clean plate of the model's background on the canvas: the source's own pixels but where something went."""
 
 import torch
 import torch.nn.functional as F
@@ -59,10 +59,10 @@ def finish_removal(
 
 
 def relight(plate: Tensor, gains: Tensor, canvas: Canvas, mask: Tensor, exponent: float = 1.0) -> Tensor:
-    """The `plate` (3, H, W) without an object's effects: times `gains` (3, h, w) of the canvas, to an `exponent`.
+    """Relight the `plate` (3, H, W) without an object's effects: times `gains` (3, h, w) to an `exponent`.
 
-    Under the `mask` (H, W) of the object, and at its border, where the model was shown what is painted over, they are
-    spread from around it. Bit for bit the plate where they are about 1.
+    Under the `mask` (H, W) of the object, and at its border, where the model's input was painted over, gains are spread
+    from around it. Where they are about 1 the result is the plate, bit for bit.
     """
     covered = canvas.fit((mask >= BACKGROUND).to(gains)[None])[0] > 0  # (h, w)
     logarithm = spread(gains.log(), 1 - grow(covered.to(gains), PAINTED)) * exponent
@@ -72,7 +72,7 @@ def relight(plate: Tensor, gains: Tensor, canvas: Canvas, mask: Tensor, exponent
 
 
 def match_surroundings(plate: Tensor, background: Tensor, share: Tensor, canvas: Canvas) -> Tensor:
-    """The model's `background` (3, h, w), its colours led to those of `plate` (3, H, W), without the letterbox.
+    """Match the colours of the model's `background` (3, h, w) to those of `plate` (3, H, W), without the letterbox.
 
     By how much they differ, highlights drawn in, is taken from where `share` (H, W) is 0, and carried into the rest,
     so that the two meet without a step. The result is to be enlarged: no side is longer than the plate's.
@@ -137,5 +137,5 @@ def _share(change: Tensor, plate: Tensor) -> Tensor:
 
 
 def _mean(image: Tensor, window: int) -> Tensor:
-    """Over `window` × `window` pixels (C, h, w); at the border over what exists."""
+    """Average over `window` × `window` pixels (C, h, w); at the border over what exists."""
     return F.avg_pool2d(image, window, 1, window // 2, count_include_pad=False)

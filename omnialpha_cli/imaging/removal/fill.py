@@ -1,6 +1,6 @@
-"""Fill a hole smoothly from its border: the membrane between the colours around it.
+"""Fill a masked part smoothly from its border: the membrane between the colours around it.
 
-Each pixel of the hole becomes the mean of its four neighbours (Laplace's equation), relaxed from coarse to fine so that
+Each masked pixel becomes the mean of its four neighbours (Laplace's equation), relaxed from coarse to fine so that
 a few rounds a level are enough.
 """
 
@@ -18,27 +18,27 @@ FASTER = 1.6  # over-relaxation
 MARGIN = 2  # pixels around an object that are filled as well: its edge is mixed with it
 
 
-def hole_of(hint: Tensor) -> Tensor:
+def fill_mask(hint: Tensor) -> Tensor:
     """Tell where (h, w), as bools, the object is that a trimap or mask `hint` (h, w) shows, with a margin."""
     return grow(hint, MARGIN) > BACKGROUND
 
 
 def paint_over(scene: Tensor, hint: Tensor) -> Tensor:
     """Return the `scene` (C, h, w) with the object that a trimap or mask `hint` (h, w) shows filled from around it."""
-    return fill_hole(scene, hole_of(hint))
+    return fill_masked(scene, fill_mask(hint))
 
 
-def fill_hole(image: Tensor, hole: Tensor) -> Tensor:
-    """The `image` (C, h, w) with what is in the `hole` (h, w), of bools, replaced; if all of it is hole, unchanged."""
-    return fill_holes(image[None], hole[None])[0]
+def fill_masked(image: Tensor, mask: Tensor) -> Tensor:
+    """Fill the `image` (C, h, w) where the `mask` (h, w), of bools, is true; unchanged if all of it is."""
+    return fill_masked_batch(image[None], mask[None])[0]
 
 
-def fill_holes(images: Tensor, holes: Tensor) -> Tensor:
-    """The same of several of one size: (B, C, h, w) and (B, h, w)."""
-    holes = holes & ~holes.all((1, 2), keepdim=True)
-    if not bool(holes.any()):
+def fill_masked_batch(images: Tensor, masks: Tensor) -> Tensor:
+    """Fill several images of one size, (B, C, h, w), where `masks` (B, h, w), of bools, are true."""
+    masks = masks & ~masks.all((1, 2), keepdim=True)
+    if not bool(masks.any()):
         return images
-    levels = [(images, (~holes[:, None]).to(images))]  # colours, and weights (B, 1, h, w)
+    levels = [(images, (~masks[:, None]).to(images))]  # colours, and weights (B, 1, h, w)
     while min(levels[-1][1].shape[2:]) >= 2 * SMALLEST:
         colours, weight = levels[-1]
         both = F.avg_pool2d(torch.cat([colours * weight, weight], 1), 2, ceil_mode=True)
@@ -51,16 +51,16 @@ def fill_holes(images: Tensor, holes: Tensor) -> Tensor:
     return filled
 
 
-def _relax(images: Tensor, holes: Tensor) -> Tensor:
-    """Rounds of over-relaxation in the `holes` (B, h, w), on the two colours of a chessboard in turn."""
-    inner = bounds(holes.any(0))
+def _relax(images: Tensor, masks: Tensor) -> Tensor:
+    """Relax the `masks` (B, h, w) in rounds, on the two colours of a chessboard in turn."""
+    inner = bounds(masks.any(0))
     if inner is None:
         return images
-    # All that is read is in a box with one pixel around the holes.
+    # All that is read is in a box with one pixel around the masks.
     box = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in inner)
-    rows, columns = (torch.arange(side, device=images.device) for side in holes.shape[1:])
+    rows, columns = (torch.arange(side, device=images.device) for side in masks.shape[1:])
     black = ((rows[:, None] + columns) % 2 == 0)[box]
-    part, inside = images[:, :, *box], holes[:, None, *box]
+    part, inside = images[:, :, *box], masks[:, None, *box]
     for _ in range(ROUNDS):
         for squares in (inside & black, inside & ~black):
             p = F.pad(part, (1, 1, 1, 1), mode="replicate")

@@ -1,4 +1,4 @@
-"""Grain for what is painted into a plate: neither a network nor an enlargement makes any, and a patch without it shows.
+"""Make grain for what is painted into a plate: networks and enlargement make none, and a patch without it is visible.
 
 It is the plate's own: what differs from its blurred self, in blocks where that is as strong everywhere, as noise is and
 texture or what JPEG leaves is not. They are laid over one another at random so that their variance stays the same.
@@ -28,9 +28,10 @@ Grain = Callable[[Tile], Tensor]
 
 
 def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
-    """What to add to tiles (3, k, l) of what is `painted` (3, h, w), enlarged to the `plate` (3, H, W), where its
-    `share` (H, W) is not 0; tiles begin at multiples of `STEP`. None where no grain can be seen. The same for the same
-    input.
+    """Return a function that gives the grain to add to tiles (3, k, l) of what is `painted` (3, h, w) into a `plate`.
+
+    The plate is (3, H, W), grain is for where the `share` (H, W) is not 0, and tiles begin at multiples of `STEP`. None
+    where the plate has no visible grain. Equal input gives equal grain.
     """
     box = _around(share)
     if box is None:
@@ -68,8 +69,9 @@ def _around(share: Tensor) -> Tile | None:
 
 
 def _blocks(plate: Tensor, known: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Blocks of grain (shades, n, 3, BLOCK, BLOCK), from dark to bright, of a part of a `plate` (3, k, l) where it is
-    `known` (k, l), and the brightness (shades − 1,) between them.
+    """Return blocks of grain (shades, n, 3, BLOCK, BLOCK), from dark to bright, and the brightness between them.
+
+    They are of a part of a `plate` (3, k, l) where it is `known` (k, l); the brightness is (shades − 1,).
     """
     unknown = grow((~known).to(plate), len(KERNEL) // 2)
     cut = tuple(side // BLOCK * BLOCK for side in known.shape)
@@ -96,7 +98,7 @@ def _blocks(plate: Tensor, known: Tensor) -> tuple[Tensor, Tensor] | None:
 
 
 def _blurred(image: Tensor) -> Tensor:
-    """An image (C, k, l) blurred by `KERNEL` in both directions: as sums, faster than a convolution of one channel."""
+    """Blur an image (C, k, l) by `KERNEL` in both directions: as sums, faster than a convolution of one channel."""
     rest = len(KERNEL) // 2
     weights = [weight / sum(KERNEL) for weight in KERNEL]
     for axis in (1, 2):

@@ -35,7 +35,7 @@ RADII = 64, 16, 4, 1  # pixels around a source in which a random one is tried
 
 @dataclass(frozen=True)
 class Matches:
-    """The source of each patch as a place in the flattened picture (N,), and its squared distance (N,)."""
+    """Hold the source of each patch as a place in the flattened picture (N,), and its squared distance (N,)."""
 
     source: Tensor
     distance: Tensor
@@ -67,7 +67,7 @@ def find_offsets(image: Tensor, mask: Tensor, generator: torch.Generator) -> Ten
 
 @dataclass(frozen=True, eq=False)
 class PatchSearch:
-    """Patches of one size of a picture, as features of which squared distances are taken.
+    """Compare patches of one size of a picture, as features of which squared distances are taken.
 
     `usable` (hw,) tells which pixels are in the middle of a patch that is known, `sources` (M,) are their places and
     `targets` (N,) those of the patches that have a part in the `mask` (h, w).

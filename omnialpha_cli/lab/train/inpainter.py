@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...imaging.hint import BACKGROUND, grow
-from ...imaging.removal.fill import fill_holes
+from ...imaging.removal.fill import fill_masked_batch
 from ...model.mini.inpainter import MULTIPLE
 from ...status import UsageError
 from ..data.effects import drop_shadow
@@ -110,7 +110,7 @@ def objective(material: Material, schedule: Schedule, device: torch.device) -> O
         strength = between(0.25, 0.65) * (between(0, 1) < SHADOWED)
         shade = drop_shadow(alpha, down, right, radius, 1.0).clamp(0, 1) * strength[:, None, None]  # (B, h, w)
         mask = grow(alpha, drawn.margin) > BACKGROUND
-        return fill_holes(picture * (1 - shade[:, None]), mask), mask[:, None].float(), picture
+        return fill_masked_batch(picture * (1 - shade[:, None]), mask), mask[:, None].float(), picture
 
     def loss(model: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         filled, mask, picture = batch

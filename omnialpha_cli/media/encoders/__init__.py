@@ -1,1 +1,1 @@
-"""One module a format: pixels → a file. `write(path, pixels, target)`, and where it has layers `write_layers`."""
+"""Write files, one module a format: `write(path, pixels, target)`, and where it has layers `write_layers`."""

@@ -1,4 +1,4 @@
-"""OpenEXR: scene-linear light, premultiplied, on the data and display windows of the source."""
+"""Write OpenEXR: scene-linear light, premultiplied, on the data and display windows of the source."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,7 +85,7 @@ def _write_with_rest(
 
 
 def _part(samples: NDArray[Any], names: list[str], target: Target, rest: Rest) -> Part:
-    """The header of a part and its samples, those of the rest's channels behind its own."""
+    """Return the header of a part and its samples, those of the rest's channels behind its own."""
     types = [oiio.TypeDesc(target.depth)] * len(names)
     if rest.planes:
         planes = [samples.astype(np.float32), *(plane[..., None].astype(np.float32) for _, plane in rest.planes)]
@@ -134,7 +134,7 @@ def _write(path: Path, parts: Sequence[Part]) -> None:
 
 
 def _is_complete(name: str, specs: list[oiio.ImageSpec]) -> bool:
-    """Whether the last row of every part is there: on a full disk every call of the writer may report success."""
+    """Tell whether the last row of every part is there: on a full disk every call of the writer may report success."""
     reader: Any = oiio.ImageInput.open(name)
     if reader is None:
         oiio.geterror()

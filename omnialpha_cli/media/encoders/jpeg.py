@@ -1,4 +1,4 @@
-"""JPEG, for opaque results: 8 bits, lossy, without alpha."""
+"""Write JPEG, for opaque results: 8 bits, lossy, without alpha."""
 
 from pathlib import Path
 from typing import Any

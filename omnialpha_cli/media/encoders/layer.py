@@ -1,4 +1,4 @@
-"""A layer of a result."""
+"""Describe a layer of a result."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from ..samples import Floats
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """Straight RGBA (H, W, 4) on the canvas that all layers share."""
+    """Hold straight RGBA (H, W, 4) on the canvas that all layers share."""
 
     name: str
     rgba: Floats

@@ -1,4 +1,4 @@
-"""OpenRaster 0.0.5: a zip of PNG files with their stack."""
+"""Write OpenRaster 0.0.5: a zip of PNG files with their stack."""
 
 import io
 import json
@@ -24,7 +24,7 @@ DATE = (1980, 1, 1, 0, 0, 0)  # the same pixels are the same file
 
 
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
-    """The layers, bottom first, their composite and a thumbnail. Raises OSError."""
+    """Write the layers, bottom first, their composite and a thumbnail. Raises OSError."""
     composite = flatten([layer.rgba for layer in layers])
     merged = replace(target, provenance={})  # the comment is of the whole archive
     inner = replace(merged, metadata={})
@@ -40,7 +40,7 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
 
 
 def _stack(layers: Sequence[Layer]) -> bytes:
-    """stack.xml, which begins with the top layer."""
+    """Return stack.xml, which begins with the top layer."""
     height, width = layers[0].rgba.shape[:2]
     image = ET.Element("image", version="0.0.5", w=str(width), h=str(height))
     stack = ET.SubElement(image, "stack")

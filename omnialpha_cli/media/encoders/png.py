@@ -1,4 +1,4 @@
-"""PNG (W3C PNG, third edition), compressed with ISA-L.
+"""Write PNG (W3C PNG, third edition), compressed with ISA-L.
 
 libpng's encoder would be the slowest stage of the whole tool: 6.5 s for a 3840×2160 RGBA photograph of 16 bits at its
 usual level, 2.7 s at level 3. With ISA-L it is 0.4 s for a file of that size, so the chunks are laid out here.
@@ -39,7 +39,7 @@ def write(path: Path, pixels: Floats, target: Target) -> None:
 
 
 def encode(file: BinaryIO, pixels: Floats, target: Target) -> None:
-    """The same into an open file."""
+    """Write PNG into an open file."""
     height, width, channels = pixels.shape
     file.write(SIGNATURE)
     bits = int(target.depth)
@@ -61,7 +61,7 @@ def encode(file: BinaryIO, pixels: Floats, target: Target) -> None:
 
 
 def _filtered(pixels: Floats, target: Target) -> Iterator[bytes]:
-    """The rows: the number of the filter, then each byte less the one above it."""
+    """Filter the rows: the number of the filter, then each byte less the one above it."""
     above: NDArray[np.uint8] | None = None
     for top in range(0, len(pixels), ROWS):
         samples = to_samples(pixels[top : top + ROWS], target.depth)
@@ -89,7 +89,7 @@ def _colour_chunks(encoding: Encoding) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _metadata_chunks(target: Target) -> list[tuple[bytes, bytes]]:
-    """Those that OpenImageIO makes of the metadata, taken from a picture of one pixel."""
+    """Return the chunks that OpenImageIO makes of the metadata, taken from a picture of one pixel."""
     if not target.metadata:
         return []
     spec = oiio.ImageSpec(1, 1, 3, "uint8")

@@ -1,4 +1,4 @@
-"""Photoshop's own format, with 8-bit layers."""
+"""Write Photoshop's own format, with 8-bit layers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ LONGEST_SIDE = 30000
 
 
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
-    """The layers, bottom first, and their composite. Raises OSError."""
+    """Write the layers, bottom first, and their composite. Raises OSError."""
     if max(layers[0].rgba.shape[:2]) > LONGEST_SIDE:
         raise OSError(f"PSD holds at most {LONGEST_SIDE} pixels a side; choose another --format")
     composite = quantise(flatten([layer.rgba for layer in layers]), "8")

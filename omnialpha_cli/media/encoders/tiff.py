@@ -1,4 +1,4 @@
-"""TIFF (Adobe's revision 6.0): one picture, a page a layer, or Photoshop's layers beside their composite."""
+"""Write TIFF (Adobe's revision 6.0): one picture, a page a layer, or Photoshop's layers beside their composite."""
 
 import zlib
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ def write(path: Path, pixels: Floats, target: Target) -> None:
 
 
 def write_pages(path: Path, layers: Sequence[Layer], target: Target) -> None:
-    """A page a layer, bottom first, called by its name. Raises OSError."""
+    """Write a page a layer, bottom first, called by its name. Raises OSError."""
     with _opened(path, [layer.rgba for layer in layers], target) as file:
         for i, layer in enumerate(layers):
             page = replace(target, provenance={}) if i else target  # it is of the file, not of every page
@@ -40,7 +40,7 @@ def write_pages(path: Path, layers: Sequence[Layer], target: Target) -> None:
 
 
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
-    """The composite, for programs that know nothing of layers, and the layers for Photoshop in tag 37724.
+    """Write the composite, for programs that know nothing of layers, and the layers for Photoshop in tag 37724.
 
     Photoshop has no layers of half floats: they become floats. Raises OSError.
     """
@@ -54,7 +54,7 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
 
 
 class _Channel(psdtags.PsdChannel):
-    """A channel that ISA-L compresses, in a tenth of the time, integers as differences to their left neighbours."""
+    """Compress a channel with ISA-L, in a tenth of the time, integers as differences to their left neighbours."""
 
     def tobytes(
         self, psdformat: psdtags.PsdFormat, /, compression: psdtags.PsdCompressionType | None = None
@@ -140,7 +140,7 @@ def _strips(samples: NDArray[Any], target: Target, differences: bool) -> Iterato
 
 
 def _profile(target: Target) -> bytes | None:
-    """The colours' profile. Floats without one are taken for linear light, so sRGB has to be told there."""
+    """Return the colours' profile. Floats without one are taken for linear light, so sRGB needs its profile there."""
     if target.encoding == SRGB and target.depth in ("half", "float"):
         return icc.srgb_profile()
     return target.encoding.icc

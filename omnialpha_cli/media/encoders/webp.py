@@ -1,4 +1,4 @@
-"""WebP, lossless, with the colours under alpha 0."""
+"""Write WebP, lossless, with the colours under alpha 0."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Batch RGBA work with one sequence-to-sequence diffusion transformer (OmniAlpha, arXiv 2511.20211).
+"""Run batches of RGBA work with one sequence-to-sequence diffusion transformer (OmniAlpha, arXiv 2511.20211).
 
 `OmniAlpha.load("mini").matte(image)` is the whole of it in Python; importing the package does not import torch.
 """

@@ -1,4 +1,4 @@
-"""The model as a Python user meets it: weights by name, pictures in and out. The commands use the same functions."""
+"""Offer the model to Python: weights by name, pictures in and out. The commands use the same functions."""
 
 import inspect
 import warnings
@@ -30,8 +30,9 @@ Pixels = NDArray[Any]
 
 
 class Sampling(TypedDict, total=False):
-    """None stands for the weights' own setting; the seed is 0 by default. `untrained` runs a task that the weights were
-    not trained on.
+    """Choose how the model draws; None is the weights' own setting, the seed 0 by default.
+
+    `untrained` runs a task that the weights were not trained on.
     """
 
     seed: int
@@ -42,8 +43,9 @@ class Sampling(TypedDict, total=False):
 
 
 class Options(Sampling, total=False):
-    """What is known of the object: at most one. A trimap or mask is a picture, white the object. With `anyway` words
-    take the likeliest part where nothing looks like them.
+    """Name what is known of the object: at most one hint. A trimap or mask is a picture, white the object.
+
+    With `anyway` words take the likeliest part where nothing looks like them.
     """
 
     text: str | None
@@ -54,14 +56,14 @@ class Options(Sampling, total=False):
 
 
 class MatteOptions(Options, total=False):
-    """How a matte is brought to full size: as of the command."""
+    """Choose how a matte is brought to full size, as the command does."""
 
     refine: Refine
     despill: Screen | None
 
 
 class RemoveOptions(Options, total=False):
-    """`effects` and `grow` as of the command."""
+    """Choose `effects` and `grow`, as the command does."""
 
     effects: bool
     grow: int
@@ -90,7 +92,7 @@ HINTS = ("text", "trimap", "mask", "rough_mask", "background")
 
 
 class OmniAlpha:
-    """A loaded model behind the commands, as Python functions of single pictures. `model` is what they ask."""
+    """Run the commands as Python functions of single pictures. `model` is the loaded model that they ask."""
 
     def __init__(self, model: omnialpha.OmniAlpha, name: str = "of this model"):
         self.model, self.name = model, name
@@ -170,7 +172,7 @@ class OmniAlpha:
 
     @_lists_options
     def complete(self, image: Picture, prompt: str, *, given: str, want: str, **sampling: Unpack[Sampling]) -> Pixels:
-        """Make what is missing to a foreground or background: `given` and `want` as of the command. As of `matte`."""
+        """Make what is missing to a foreground or background: `given` and `want` as the command takes them."""
         task = TASKS.get(f"complete.{given}-{want}")
         if task is None:
             raise UsageError(f"given {given}, want {want}: there is nothing to complete")
@@ -276,7 +278,7 @@ class OmniAlpha:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of one of many pictures: its result, as the method returns it, or why there is none; and warnings."""
+    """Hold the result of one of many pictures, as the method returns it, or why there is none; and warnings."""
 
     result: Any
     error: ItemError | None

@@ -1,4 +1,4 @@
-"""Files as the system gives them: only regular ones are opened, and what is made is made anew and kept on the disk."""
+"""Open only regular files, make what is made anew, and keep it on the disk."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there; a name that the system refuses (too long, with a NUL) is none."""
+    """Tell whether a folder is there; a name that the system refuses (too long, with a NUL) is none."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -37,7 +37,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file itself is there, not a link to one."""
+    """Tell whether a regular file itself is there, not a link to one."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except (OSError, ValueError):
@@ -45,7 +45,7 @@ def is_file(path: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Whether something is there, not a broken link; a name that the system refuses is nothing."""
+    """Tell whether something is there, not a broken link; a name that the system refuses is nothing."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -53,7 +53,7 @@ def exists(path: Path) -> bool:
 
 
 def spelled_out(path: Path | str) -> str:
-    """The absolute path without `..`, by its letters alone. Text is much faster than `Path` where there are many."""
+    """Return the absolute path without `..`, by its letters alone, as text: much faster than `Path` for many."""
     text = os.fspath(path)
     if os.name == "nt":
         return os.path.abspath(text)  # noqa: PTH100
@@ -69,13 +69,13 @@ def real(path: Path | str) -> str:
 
 
 class Resolver:
-    """`real` for very many paths, whose folders are looked at once."""
+    """Resolve very many paths as `real` does, looking at each folder once."""
 
     def __init__(self) -> None:
         self._folders: dict[str, str] = {}
 
     def real(self, path: Path | str) -> str:
-        """As `real` of this module."""
+        """Return the absolute path without links, by the folders looked at already."""
         folder, name = os.path.split(spelled_out(path))
         if folder not in self._folders:
             self._folders[folder] = real(folder)
@@ -88,7 +88,7 @@ class Resolver:
 
 
 def is_free(path: Path) -> bool:
-    """Whether a file may be renamed to `path`: nothing is there, or a regular file or a link, which it replaces."""
+    """Tell whether a file may be renamed to `path`: nothing is there, or a regular file or a link to replace."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Which file is the hint (a trimap or a mask) of which input: found while planning, without reading a pixel."""
+"""Find which file is the hint (a trimap or a mask) of which input, while planning, without reading a pixel."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +43,7 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
 
 
 def leave_out_hints(place: str, sources: Sequence[Source], hints: Hints) -> tuple[Source, ...]:
-    """The sources without those that a walk or a glob found but that serve as hints."""
+    """Leave out the sources that a walk or a glob found but that serve as hints."""
     serving = {
         real(hint)
         for path, hint in hints.items()

@@ -1,4 +1,4 @@
-"""Which files go in: names, globs, folders, sequences and lists → sources, each with its root.
+"""Find which files go in: names, globs, folders, sequences and lists become sources, each with its root.
 
 Paths mirror below each input's root: the folder given, a quoted glob's fixed prefix, or, for listed files and
 sequences, their common parent; or below one root for all, where it is given.
@@ -26,7 +26,7 @@ STATE_FOLDER = ".omnialpha"  # an output folder is known by it; what is in there
 
 @dataclass(frozen=True)
 class Source:
-    """One input file, spelt as the user did, and the folder below which its output path mirrors it.
+    """Name one input file, spelt as the user did, and the folder below which its output path mirrors it.
 
     `walked` tells that it was found in a folder or by a glob, not named. `frame` is set for a file of a sequence.
     """
@@ -69,7 +69,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Found:
-    """The input files in order, and remarks about what was left out."""
+    """Hold the input files in order, and remarks about what was left out."""
 
     sources: tuple[Source, ...]
     remarks: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ def read_list(data: bytes, nul: bool) -> list[str]:
 
 
 def absolute(path: Path) -> Path:
-    """The absolute path without `..`, by its letters alone: links are not followed, so that trees mirror as seen."""
+    """Return the absolute path without `..`, by its letters alone: links are not followed, so that trees mirror."""
     return Path(spelled_out(path))
 
 
@@ -152,7 +152,7 @@ def find_inputs(
 
 
 def same(a: Path, b: Path) -> bool:
-    """Whether two paths lead to the same place."""
+    """Tell whether two paths lead to one place."""
     return real(a) == real(b)
 
 
@@ -169,7 +169,7 @@ def _walk(
     others: Counter[str],
     above: frozenset[str] = frozenset(),
 ) -> Iterator[Path]:
-    """Pictures of a folder in the order of their names, then those of its folders; links that lead back up end.
+    """Yield pictures of a folder in the order of their names, then those of its folders; links that lead back up end.
 
     What macOS puts beside files is passed over; in `others` the files that are no pictures are counted by suffix.
     """
@@ -203,14 +203,14 @@ def _is_of_macos(path: Path) -> bool:
 
 
 def _told(others: Counter[str]) -> str:
-    """Kinds of files and how many there are of each; of films, how pictures are made of them."""
+    """Describe kinds of files and how many there are of each; of films, how pictures are made of them."""
     kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
     films = [suffix for suffix in sorted(others) if suffix in FILM_SUFFIXES]
     return kinds + (f" (frames of a film: {frames_of_film(f'film{films[0]}')})" if films else "")
 
 
 def _expand(pattern: str) -> list[Path]:
-    """Files that match a glob (`**` crosses folders), in the order of their names."""
+    """Return files that match a glob (`**` crosses folders), in the order of their names."""
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob would match hidden files too)
     paths = (path for path in map(Path, matches) if not _is_of_macos(path))
     return [path for path in paths if not (is_folder(path) or path.name.startswith(TEMPORARY))]

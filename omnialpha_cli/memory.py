@@ -1,4 +1,4 @@
-"""How much memory this process may still take."""
+"""Measure how much memory this process may still take."""
 
 import sys
 from contextlib import suppress
@@ -8,7 +8,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def free_memory() -> int | None:
-    """Bytes: what the machine has left, within the limits of the container (cgroup 2) and of the process (ulimit -v).
+    """Return the bytes that the machine has left, within the limits of container (cgroup 2) and process (ulimit -v).
 
     None where the system does not tell.
     """

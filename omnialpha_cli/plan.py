@@ -1,4 +1,4 @@
-"""Where each result comes out: sources (or prompts) + a task → a list of items. No pixels, no torch.
+"""Plan where each result comes out: sources (or prompts) and a task become a list of items. No pixels, no torch.
 
 `photos` with `photos/a/x.jpg` in it becomes `<output>/a/x.png`, or, where a task has several layers, the folder
 `<output>/a/x` with a file a layer. What the format is called, and whether it takes all layers in one file, is in
@@ -30,7 +30,7 @@ STEADY_TASK = TASKS["matte.rough-mask"]
 
 @dataclass(frozen=True)
 class Item:
-    """One unit of work: `inputs` in the order of the task's, `outputs` bottom layer first.
+    """Describe one unit of work: `inputs` in the order of the task's, `outputs` bottom layer first.
 
     `error` is set where planning already knows that the item cannot be done. `text` is the user's words, `seed` stands
     for the run's own seed if it is not None. `manifest` is a file that describes several layers. `previous` is the
@@ -51,7 +51,7 @@ class Item:
     meter: tuple[Path, ...] = ()
 
     def as_it_stands(self) -> "Item":
-        """The item as it can be done now: with the frame before as its rough mask if that frame was made."""
+        """Return the item as it can be done now: with the frame before as its rough mask if that frame was made."""
         if self.previous is None or not exists(self.previous):
             return self
         return replace(self, task=STEADY_TASK, inputs=(*self.inputs, self.previous), previous=None)
@@ -147,7 +147,7 @@ def plan_prompts(
     format: str | None = None,
     depth: Depth | None = None,
 ) -> list[Item]:
-    """One item for every prompt and seed, named by `template`, by default `{index:04}_{seed}`; errors as of `plan`."""
+    """Plan an item for every prompt and seed, named by `template`, or `{index:04}_{seed}`; errors as of `plan`."""
     _check_output(output)
     template = "{index:04}_{seed}" if template is None else template
     check_template(template, PROMPT_FIELDS, "--name")
@@ -194,7 +194,7 @@ def _format(path: Path, name: str | None, wanted: Depth | None, error: ItemError
 
 
 def _files(folder: Path, name: str, task: Task, row: Format) -> tuple[tuple[Path, ...], Path | None]:
-    """Output files and manifest of a result called `name`: one file, or a folder with a file a layer, bottom first."""
+    """Return output files and manifest of a result called `name`: one file, or a folder with a file a layer."""
     layers, suffix = task.outputs, row.suffix
     if len(layers) == 1 or row.several == "file":
         return (folder / (name if name.lower().endswith(suffix) else name + suffix),), None
@@ -249,7 +249,7 @@ class _Inside:
 
 
 def _refuse_clashes(items: Sequence[Item]) -> None:
-    """Two results under one name, also where only a file system that ignores case would see it; or an input's name."""
+    """Refuse two results of one name, on file systems that ignore case too, and a result of an input's name."""
     places = Resolver()
     inputs = {places.real(path): path for item in items for path in item.inputs}
     taken: dict[str, Item] = {}

@@ -1,4 +1,4 @@
-"""Exit codes, and the exceptions that carry them.
+"""Define exit codes, and the exceptions that carry them.
 
 Code below `cli/` raises; only `cli/` prints and exits.
 """
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class ExitStatus(IntEnum):
-    """What the exit code of `omnialpha` tells a script."""
+    """List what the exit code of `omnialpha` tells a script."""
 
     OK = 0  # everything done or skipped
     FAILED = 1  # some items failed, or the disk is full
@@ -27,35 +27,35 @@ class OmniAlphaError(Exception):
 
 
 class OmniAlphaWarning(UserWarning):
-    """Something about a picture, a hint or the weights that a user of the Python interface should know."""
+    """Warn of a picture, a hint or the weights, as a user of the Python interface should know."""
 
 
 class UsageError(OmniAlphaError):
-    """A wrong option, a clash of output names, or a refusal, found before any work."""
+    """Report a wrong option, a clash of output names, or a refusal, found before any work."""
 
     status = ExitStatus.USAGE
 
 
 class NoInputsError(OmniAlphaError):
-    """No input file matched."""
+    """Report that no input file matched."""
 
     status = ExitStatus.NO_INPUTS
 
 
 class WeightsError(OmniAlphaError):
-    """Weights are missing, or are not the ones that weights.lock describes."""
+    """Report that weights are missing, or are not the ones that weights.lock describes."""
 
     status = ExitStatus.WEIGHTS
 
 
 class DeviceError(OmniAlphaError):
-    """The device is absent, or has too little memory for a single item."""
+    """Report that the device is absent, or has too little memory for a single item."""
 
     status = ExitStatus.DEVICE
 
 
 class ItemError(OmniAlphaError):
-    """One item cannot be done; the others go on.
+    """Report that one item cannot be done; the others go on.
 
     `code` is a stable word for machines: `unreadable`, `unsupported`, `too-small`, `too-large`, `missing`,
     `write`, `memory`, `hint`, `nonfinite`, `worker`, `internal`.
@@ -71,6 +71,6 @@ class ItemError(OmniAlphaError):
 
 
 class RunNote(str):
-    """A note that is likely to be the same for every frame: a run says it once."""
+    """Note what is likely to be true of every frame: a run says it once."""
 
     __slots__ = ()

@@ -1,5 +1,7 @@
-"""The tasks, as data: 21 in the paper's five categories (arXiv 2511.20211), matting with a clean plate, an empty
-background from words, and the model itself, which is asked with any words about any pictures.
+"""List the tasks, as data: 21 in the paper's five categories (arXiv 2511.20211), and more.
+
+Beside those are matting with a clean plate, an empty background from words, and the model itself, which is asked with
+any words about any pictures.
 
 A task says which images go in, which RGBA layers come out, and with which prompt. A command is a set of rows of
 this table that differ in their hint; no command has model code of its own.
@@ -18,9 +20,9 @@ Role = Literal["scene", "foreground", "background", "trimap", "mask", "rough-mas
 
 @dataclass(frozen=True)
 class Task:
-    """One row: `inputs` and `outputs` are in the order in which the model sees them.
+    """Describe a task: `inputs` and `outputs` are in the order in which the model gets them.
 
-    `prompt` may hold `{text}`, the user's words. `published` tells that the published weights were trained on it.
+    `prompt` may hold `{text}`, the user's words. The published weights were trained on those that are `published`.
     """
 
     name: str
@@ -119,14 +121,14 @@ MISSING: dict[Role, str] = {"foreground": "generate.background", "background": "
 
 
 def passes(task: Task, known: Collection[str]) -> tuple[Task, ...]:
-    """The tasks that do `task`, one after the other, for weights that were trained on those `known` by name.
+    """Return the tasks that do `task`, one after the other, for weights that were trained on those `known` by name.
 
     It alone if they were. With a clean plate the object is matted as without: the difference to the plate tells the
     rest (`imaging/matte/difference_key.py`), better than a network that was shown the plate. Else, where both are
     known, an object is matted, and with its matte as mask taken out: that is removal, and with the matte a
-    decomposition. Weights that cannot mat what words name mat everything; the words choose from that. What is missing
-    in a completion can be made from words alone, and a scene of a background and an object. The model itself is in all
-    weights. Empty if there is no way.
+    decomposition. Weights that cannot matte what words name matte everything; the words choose from that. What is
+    missing in a completion can be made from words alone, and a scene of a background and an object. The model itself is
+    in all weights. Empty if there is no way.
     """
     if task.hint == "background" and "matte.auto" in known:
         return (TASKS["matte.auto"],)

@@ -1,4 +1,4 @@
-"""Templates of names: text with `{field}`s, given by the user."""
+"""Fill templates of names: text with `{field}`s, given by the user."""
 
 import re
 import string

@@ -1,1 +1,1 @@
-"""The shared runner: items in, results out, with reading, computing and writing side by side."""
+"""Run a batch: items in, results out, with reading, computing and writing side by side."""

@@ -1,4 +1,4 @@
-"""Batches: items of one task and one canvas go through the network together; too little memory halves them."""
+"""Batch items of one task and one canvas, which go through the network together; too little memory halves them."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -14,12 +14,12 @@ GPU_BATCH = 16
 
 
 def default_batch_size(cores: int, accelerated: bool) -> int:
-    """Items a batch where the user did not say: by cores on a CPU."""
+    """Return the items of a batch where the user did not say: by cores on a CPU."""
     return GPU_BATCH if accelerated else min(CPU_BATCH, max(1, cores // 2))
 
 
 class Buckets(Generic[T]):
-    """Waiting items by key. `take` prefers a full bucket, so that mixed folders fill their batches."""
+    """Hold waiting items by key. `take` prefers a full bucket, so that mixed folders fill their batches."""
 
     def __init__(self, key: Callable[[T], Hashable], limit: int):
         self.key = key

@@ -76,7 +76,7 @@ def write(
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Return names of layers of which no two are the same: `foreground`, `foreground_2`."""
+    """Return names of layers of which no two are alike: `foreground`, `foreground_2`."""
     counts = [names[: i + 1].count(name) for i, name in enumerate(names)]
     return [name if count == 1 else f"{name}_{count}" for name, count in zip(names, counts, strict=True)]
 

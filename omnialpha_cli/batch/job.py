@@ -1,4 +1,4 @@
-"""What a worker has to know, as one value that can be sent to another process. No torch."""
+"""Tell a worker all it needs, as one value that can be sent to another process. No torch."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from ..picture.settings import FileOptions, Settings
 
 
 def count_cores() -> int:
-    """Cores that this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -18,7 +18,7 @@ def count_cores() -> int:
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker has to know; it can be sent to another process.
+    """Hold what a worker has to know; it can be sent to another process.
 
     `model` is the weights' name or folder, `weights` their identity; `items` is how many the plan has, `cores` how many
     it may use, `batch_size` None if it may choose.

@@ -1,4 +1,4 @@
-"""The journal of an output folder: what was made from what, so that a run can be repeated or taken up again.
+"""Keep the journal of an output folder: what was made from what, so that a run can be repeated or taken up again.
 
 `<output>/.omnialpha/<shard>.jsonl` has two lines an item. Its *intent* is appended when all its outputs lie complete
 under temporary names: what it was made from, and the sha256 of each output. Then the files are renamed into place,
@@ -31,7 +31,7 @@ FOREIGN = (LookupError, TypeError, ValueError, AttributeError, OverflowError, Re
 
 @dataclass(frozen=True)
 class Stamp:
-    """What changes when a file is written to: as long as it is the same, the file need not be hashed again."""
+    """Hold what changes when a file is written to: as long as it is equal, the file need not be hashed again."""
 
     size: int
     mtime_ns: int
@@ -46,7 +46,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Seal:
-    """The content of a file: its sha256 (hex), and its stamp when that was computed, if known."""
+    """Describe the content of a file: its sha256 (hex), and its stamp when that was computed, if known."""
 
     sha256: str
     stamp: Stamp | None = None
@@ -67,7 +67,7 @@ class Seal:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Everything that decides about the pixels of an item's outputs."""
+    """Hold everything that decides about the pixels of an item's outputs."""
 
     inputs: tuple[Seal, ...]
     task: str
@@ -84,7 +84,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Entry:
-    """An intent of the journal, and whether it was carried out; `outputs` by path relative to the output folder.
+    """Hold an intent of the journal, and whether it was carried out; `outputs` by path relative to the output folder.
 
     `source` is the path of the item's picture as `source_of` gives it, None where there is none, or no journal told.
     """
@@ -104,7 +104,7 @@ def key_of(path: Path, output: Path) -> str:
 
 
 def source_of(item: Item, output: Path) -> str | None:
-    """The path of an item's picture relative to the output folder, so that both may move together; None without one."""
+    """Return the path of an item's picture relative to the output folder, so that both may move; None without one."""
     if not item.inputs:
         return None
     try:
@@ -114,7 +114,7 @@ def source_of(item: Item, output: Path) -> str | None:
 
 
 def read_history(output: Path, remarks: list[str] | None = None) -> dict[str, list[Entry]]:
-    """Entries by item (the path of its first output), oldest first, of all shards.
+    """Return entries by item (the path of its first output), oldest first, of all shards.
 
     Lines torn by a kill are ignored, and so is, with one remark a file, whatever else is no line of a journal. Raises
     UsageError if the folder of journals is a link.
@@ -144,7 +144,7 @@ def read_history(output: Path, remarks: list[str] | None = None) -> dict[str, li
 
 
 class Journal:
-    """The open journal of one shard. Holds a lock on it until closed; safe to use from several threads."""
+    """Write the journal of one shard. Holds a lock on it until closed; safe to use from several threads."""
 
     def __init__(self, output: Path, shard: str = "0-of-1"):
         """Open for appending, making the folder. Raises UsageError while another run of the shard holds it."""
@@ -247,7 +247,7 @@ def _busy(output: Path, who: str) -> str:
 
 
 def _overlapping(path: Path) -> str | None:
-    """The share, `i/n`, of a run at work that has another number of shares, None if there is none."""
+    """Return the share, `i/n`, of a run at work that has another number of shares, None if there is none."""
     _, count = _share(path)
     for other in sorted(path.parent.glob("*-of-*.jsonl")):
         index, of = _share(other)
@@ -257,7 +257,7 @@ def _overlapping(path: Path) -> str | None:
 
 
 def _share(path: Path) -> tuple[str, str]:
-    """Index and number of shares in the name of a journal, of a worker's too."""
+    """Return index and number of shares from the name of a journal, of a worker's too."""
     index, _, count = path.name.partition(".")[0].partition("-of-")
     return index, count
 

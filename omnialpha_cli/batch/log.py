@@ -1,4 +1,4 @@
-"""An append-only file of one process: locked, never reached through a link, made again if it is removed in mid-run."""
+"""Append to a file of one process: locked, never reached through a link, made again if it is removed in mid-run."""
 
 import errno
 import os
@@ -17,15 +17,15 @@ TRIES = 5  # another process may hold the lock for a moment, to see whether it i
 
 
 class HeldError(UsageError):
-    """Another process has the file open."""
+    """Report that another process has the file open."""
 
 
 class LostError(OmniAlphaError):
-    """The file was taken away in mid-run, and cannot be made again."""
+    """Report that the file was taken away in mid-run, and cannot be made again."""
 
 
 class Log:
-    """The open file. Holds its lock until closed; safe to use from several threads."""
+    """Write the open file. Holds its lock until closed; safe to use from several threads."""
 
     def __init__(self, path: Path):
         """Open for appending, making the folder. Raises OSError, or HeldError while another process has it."""
@@ -99,7 +99,7 @@ def is_held(path: Path) -> bool:
 
 
 def _open(path: Path) -> int:
-    """A locked descriptor of the file, which is made if it is not there."""
+    """Return a locked descriptor of the file, which is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.parent.is_symlink():
         raise OSError(errno.ELOOP, f"{path.parent} is a link; remove it")

@@ -1,4 +1,4 @@
-"""Many pictures in memory through the stages of the batch: read ahead, batched, and given back in order."""
+"""Run many pictures in memory through the stages of the batch: read ahead, batched, and given back in order."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ Read = Callable[[], Sequence[Image]]  # of one item
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """What became of one item: layers (4, H, W) as of `finish` and the pictures they are made of, or an error."""
+    """Hold an item's layers (4, H, W) as of `finish` and the pictures they are made of, or an error."""
 
     layers: Sequence[Tensor] = ()
     images: Sequence[Image] = ()
@@ -57,7 +57,7 @@ class _InOrder:
         return Item(self._task, (name,), (name,), text=self._settings.text, format=self._settings.format or "tiff")
 
     def finished(self, item: Item) -> None:
-        """Nothing waits for an item here."""
+        """Do nothing: no other item waits for this one."""
 
     def taken(self) -> None:
         """Make room for one more."""

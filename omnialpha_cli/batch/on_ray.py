@@ -1,4 +1,4 @@
-"""The same worker on Ray Data: an actor a device, on as many machines as a cluster has, over one file system."""
+"""Run workers on Ray Data: an actor a device, on as many machines as a cluster has, over one file system."""
 
 import logging
 import os
@@ -29,23 +29,23 @@ Batch = dict[str, np.ndarray]
 
 
 class RayWorker:
-    """A `Worker` as Ray Data calls it: batches of items in, batches of results out."""
+    """Wrap a `Worker` as Ray Data calls it: batches of items in, batches of results out."""
 
     def __init__(self, job: Job, folder: str):
-        """`folder` is the one that the paths are relative to."""
+        """Load the model; `folder` is the one that the paths are relative to."""
         os.chdir(folder)
         self.worker = Worker(job)
         self.journal = Journal.of_worker(job.output, job.shard)
 
     def __call__(self, batch: Batch) -> Iterator[Batch]:
-        """Results of the items in `batch["items"]`, pickled lists, one after another."""
+        """Return results of the items in `batch["items"]`, pickled lists, one after another."""
         items = [item for row in batch["items"] for item in pickle.loads(row)]
         for result in self.worker.make(Schedule(items), self.journal, threading.Event()):
             yield {"result": np.array([pickle.dumps(result)], dtype=object)}
 
 
 def run_on_ray(job: Job, items: Sequence[Item], address: str, stop: threading.Event) -> Iterator[Result]:
-    """Results of the items, as they finish. `address` is a cluster's, or `local`.
+    """Yield the results of the items, as they finish. `address` is a cluster's, or `local`.
 
     A stopped run ends at once: what was in hand is made by the next. Raises UsageError without Ray, or without the
     cluster.
@@ -99,7 +99,7 @@ def _results(data: Any, resources: dict[str, float], job: Job, items: Sequence[I
 
 
 def _chains(items: Sequence[Item]) -> list[list[Item]]:
-    """Frames that build on one another together, every other item alone."""
+    """Group frames that build on one another, every other item alone."""
     chains: dict[Path, list[Item]] = {}  # by the last result
     for item in items:
         chain = chains.pop(item.previous, []) if item.previous else []

@@ -42,7 +42,7 @@ PIXELS_AHEAD = 48_000_000  # a batch of the window: two photographs of 24 megapi
 
 @dataclass(eq=False)
 class Work:
-    """An item on its way; where it is recorded, with what it is made from."""
+    """Hold an item on its way; where it is recorded, with what it is made from."""
 
     item: Item
     fingerprint: Fingerprint | None
@@ -51,12 +51,12 @@ class Work:
 
     @property
     def pixels(self) -> int:
-        """Of the result."""
+        """Return the pixels of the result."""
         return self.prepared.pixels
 
 
 class Stages:
-    """One run over the items of `source`, to be iterated once: gives their results as they finish, in no fixed order.
+    """Run the items of `source`, to be iterated once: yields their results as they finish, in no fixed order.
 
     How an item is read, and what becomes of its layers, is for those below to say. One bad item is one failed result.
     After `stop` is set no further item is begun, the batch in hand is finished, and items that were not reached have no
@@ -226,7 +226,7 @@ class Stages:
 
 
 class Pipeline(Stages):
-    """A run over files. `weights` is their identity, for the journal."""
+    """Run over files. `weights` is their identity, for the journal."""
 
     def __init__(
         self,
@@ -257,7 +257,7 @@ class Pipeline(Stages):
         return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
 
     def _read_unchanged(self, item: Item) -> tuple[list[Image], Fingerprint]:
-        """The item's pictures, and what it is recorded to be made of: the same bytes, read anew if a file changed."""
+        """Read the item's pictures and what it is recorded to be made of: equal bytes, read anew if a file changed."""
         for _ in range(READINGS):
             try:
                 made_from = fingerprint(item, self.settings, self.weights)
@@ -284,7 +284,7 @@ class Pipeline(Stages):
 
 
 def as_item_error(error: Exception, item: Item) -> ItemError:
-    """Any fault of one item, as what a user is told."""
+    """Return any fault of one item, as what a user is told."""
     if isinstance(error, ItemError):
         return error
     if is_out_of_memory(error):

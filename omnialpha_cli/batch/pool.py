@@ -1,4 +1,4 @@
-"""One worker process a device, all taking from one plan. A worker that dies has its items handed to the others.
+"""Run one worker process a device, all taking from one plan. Items of a worker that dies go to the others.
 
 A worker asks for an item whenever its pipeline has room for one, and tells each result. What it holds when it dies is
 suspect, and is given out again one item at a time, to a worker that holds nothing else: an item that a second worker
@@ -33,7 +33,7 @@ Serve = Callable[[Job, Connection, Connection], None]
 
 
 class Parent:
-    """The source of a worker's items: asks the parent for each."""
+    """Take a worker's items from the parent, one after another."""
 
     def __init__(self, channel: Connection):
         self.channel = channel
@@ -54,11 +54,11 @@ class Parent:
             return item
 
     def finished(self, item: Item) -> None:
-        """The result tells it."""
+        """Do nothing: the result tells it."""
 
 
 def serve(job: Job, channel: Connection, control: Connection) -> None:
-    """The life of a worker process."""
+    """Serve as a worker process until there are no more items."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides; both are often sent to the whole group
     stop = threading.Event()
@@ -88,7 +88,7 @@ def _obey(control: Connection, stop: threading.Event) -> None:
 
 
 class Hand:
-    """The parent's end of one worker process."""
+    """Hold the parent's end of one worker process."""
 
     def __init__(self, job: Job, serve: Serve):
         self.job, self.serve = job, serve
@@ -131,7 +131,7 @@ class Hand:
 
 
 class Pool:
-    """A run over `items` by one worker for each of `jobs`; to be iterated once, like a `Pipeline`.
+    """Run `items` by one worker for each of `jobs`; to be iterated once, like a `Pipeline`.
 
     `serve` is what a worker process does, `note` is told what is worth knowing.
     """

@@ -1,4 +1,4 @@
-"""What became of an item."""
+"""Describe what became of an item."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ Status = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of an item; `seconds` is the time spent on it, without waiting."""
+    """Hold the outcome of an item; `seconds` is the time spent on it, without waiting."""
 
     item: Item
     status: Status
@@ -29,20 +29,20 @@ STAGES = ("read", "prepare", "infer", "finish", "write")
 
 @dataclass
 class Span:
-    """One measured block; `seconds` is set when it ends."""
+    """Measure one block; `seconds` is set when it ends."""
 
     seconds: float = 0.0
 
 
 class StageTimes:
-    """Busy seconds by stage, summed over the threads that share it."""
+    """Sum busy seconds by stage, over the threads that share it."""
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self._lock = threading.Lock()
 
     def __str__(self) -> str:
-        """For `--verbose`."""
+        """Format the times for `--verbose`."""
         return ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items())
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Doing it again: which items of a plan are already done, which are to be made, and which must not be touched."""
+"""Decide which items of a plan are already done, which are to be made, and which must not be touched."""
 
 import json
 import os
@@ -19,7 +19,7 @@ SHOWN = 3  # refusals that are named; the others are counted
 
 @dataclass(frozen=True)
 class Choice:
-    """A plan's items by what happens to them. `adopted` are those of `done` whose run was killed before it said so."""
+    """Hold a plan's items by what happens to them. `adopted` are of `done`, from a run that was killed too early."""
 
     todo: tuple[Item, ...]
     done: tuple[Item, ...]
@@ -27,7 +27,7 @@ class Choice:
 
 
 def fingerprint(item: Item, settings: Settings, weights: str) -> Fingerprint:
-    """The fingerprint of an item now; reads all its inputs, hints too. `weights` is their identity. Raises OSError."""
+    """Return the fingerprint of an item now, of all its inputs, hints too, and of the weights. Raises OSError."""
     inputs = tuple(Seal.of(path) for path in item.inputs)
     return Fingerprint(inputs, item.task.name, settings.for_item(item).recorded(), weights)
 

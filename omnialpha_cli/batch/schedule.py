@@ -1,4 +1,4 @@
-"""In which order items may begin: as they were planned, but a steady frame only after the one before it."""
+"""Decide in which order items may begin: as they were planned, but a steady frame only after the one before it."""
 
 import threading
 from collections import deque
@@ -12,17 +12,17 @@ POLL_SECONDS = 0.1  # between looks at whether the run was stopped, while there 
 
 
 class Source(Protocol):
-    """Where a pipeline gets its items."""
+    """Give a pipeline its items."""
 
     def take(self, stop: threading.Event) -> Item | None:
-        """The next item, as soon as it may begin; None when there are no more, or the run is stopped."""
+        """Return the next item, as soon as it may begin; None when there are no more, or the run is stopped."""
 
     def finished(self, item: Item) -> None:
-        """Be told that the item has its result, or never will."""
+        """Note that the item has its result, or never will."""
 
 
 class Schedule:
-    """The items of a run, for any number of threads."""
+    """Schedule the items of a run, for any number of threads."""
 
     def __init__(self, items: Iterable[Item]):
         self._ready: deque[Item] = deque()
@@ -43,12 +43,12 @@ class Schedule:
             return not self._ready and not self._after
 
     def take_now(self) -> Item | None:
-        """The next item that may begin, if there is one at the moment."""
+        """Return the next item that may begin, if there is one at the moment."""
         with self._changed:
             return self._ready.popleft() if self._ready else None
 
     def take(self, stop: threading.Event) -> Item | None:
-        """As in `Source`."""
+        """Return the next item, as soon as it may begin; None when there are no more, or the run is stopped."""
         with self._changed:
             while not self._ready and self._after and not stop.is_set():
                 self._changed.wait(POLL_SECONDS)

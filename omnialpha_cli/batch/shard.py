@@ -1,4 +1,4 @@
-"""A share of a plan, for several machines that do not talk to each other."""
+"""Share a plan among several machines that do not talk to each other."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ class Shard:
 
     @classmethod
     def _of_slurm(cls) -> Self:
-        """i = (ID − MIN) / STEP; the step follows from the number of tasks, which Slurm tells too."""
+        """Return i = (ID − MIN) / STEP; the step follows from the number of tasks, which Slurm tells too."""
         names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_MAX", "SLURM_ARRAY_TASK_STEP")
         try:
             own, first, last, step = (int(os.environ[name]) for name in names)

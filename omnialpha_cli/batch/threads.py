@@ -1,4 +1,4 @@
-"""How torch, decoding and encoding share the cores."""
+"""Divide the cores among torch, decoding and encoding."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import torch
 
 @dataclass(frozen=True)
 class Threads:
-    """Threads that read and prepare, threads inside torch's operators, threads that finish and write."""
+    """Hold the threads that read and prepare, those inside torch's operators, and those that finish and write."""
 
     read: int
     torch: int

@@ -1,4 +1,4 @@
-"""A worker: the model on one device. A run has one in its own process, or one a device in processes of their own."""
+"""Run the model on one device. A run has one worker in its own process, or one a device in processes of their own."""
 
 import threading
 from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""The terminal: commands, options, messages. Only here is anything printed, and only here does the program exit."""
+"""Hold the terminal's part: commands, options, messages. Only here the program prints, and only here it exits."""

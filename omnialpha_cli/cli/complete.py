@@ -1,4 +1,4 @@
-"""`omnialpha complete`."""
+"""Run `omnialpha complete`."""
 
 from typing import Annotated, Literal
 

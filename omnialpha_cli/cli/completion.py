@@ -1,4 +1,4 @@
-"""What a shell offers for words that are typed in part, where options do not list their values themselves."""
+"""Complete words in a shell that are typed in part, where options do not list their values themselves."""
 
 from contextlib import suppress
 from pathlib import Path

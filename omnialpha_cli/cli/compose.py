@@ -1,4 +1,4 @@
-"""`omnialpha compose`."""
+"""Run `omnialpha compose`."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Options by a file, `omnialpha.toml` or that of `--config`, and by environment variables whose names are checked.
+"""Read options from a file, `omnialpha.toml` or that of `--config`, and check the names of environment variables.
 
     device = "cuda"        # for all commands that make pictures
     batch-size = 4

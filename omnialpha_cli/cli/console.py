@@ -1,4 +1,4 @@
-"""What a user sees: paths or records on standard output, progress and messages on standard error."""
+"""Show users paths or records on standard output, progress and messages on standard error."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ DUMB = ("dumb", "unknown")  # terminals, by $TERM, whose lines cannot be written
 
 
 def printable(text: object) -> str:
-    """Text with control characters and bytes that are not UTF-8 escaped, so that it stays on its line."""
+    """Escape control characters and bytes that are not UTF-8, so that a text stays on its line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
@@ -51,7 +51,7 @@ def say_if_slow(what: str, quiet: bool) -> Iterator[threading.Timer]:
 
 
 def counted(count: int, thing: str) -> str:
-    """ "1 picture", "2 pictures"."""
+    """Return "1 picture", "2 pictures"."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
@@ -95,17 +95,17 @@ class Console:
             self.tell(f"{what} …")
 
     def note(self, message: str) -> None:
-        """A message for `--verbose`."""
+        """Write a message for `--verbose`."""
         if self.verbose:
             self._message(message)
 
     def tell(self, message: str) -> None:
-        """A message that `--quiet` leaves out."""
+        """Write a message that `--quiet` leaves out."""
         if not self.quiet:
             self._message(message)
 
     def warn(self, message: str) -> None:
-        """A message that is always shown."""
+        """Write a message that is always shown."""
         self._message(f"warning: {message}")
 
     def item(self, result: "Result") -> None:

@@ -1,4 +1,4 @@
-"""`omnialpha decompose`."""
+"""Run `omnialpha decompose`."""
 
 from dataclasses import replace
 from typing import Annotated

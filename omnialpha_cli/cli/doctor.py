@@ -1,4 +1,4 @@
-"""`omnialpha doctor`."""
+"""Run `omnialpha doctor`."""
 
 from collections.abc import Iterator
 

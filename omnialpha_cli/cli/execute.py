@@ -1,4 +1,4 @@
-"""One run of a command that makes pictures: plan, decide, compute, report. The commands differ only in their task."""
+"""Run a command that makes pictures: plan, decide, compute, report. The commands differ only in their task."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -220,7 +220,7 @@ def _refuse_several_places(options: Options) -> None:
 
 
 def _batch_size(text: str) -> int | None:
-    """None: to be chosen."""
+    """Return the batch size; None if it is to be chosen."""
     if text == "auto":
         return None
     if text.isdecimal() and int(text) > 0:

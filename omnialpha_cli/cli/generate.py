@@ -1,4 +1,4 @@
-"""`omnialpha generate`."""
+"""Run `omnialpha generate`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +59,7 @@ def generate(
 
 
 def _prompts(given: list[str], source: Path | None) -> list[str]:
-    """The prompts of the command line, then those of a file."""
+    """Return the prompts of the command line, then those of a file."""
     from .planning import read_option_file
 
     if not given and source is None:

@@ -1,4 +1,4 @@
-"""`omnialpha info`."""
+"""Run `omnialpha info`."""
 
 from pathlib import Path
 from typing import Annotated

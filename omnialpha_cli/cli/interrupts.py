@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one asks the run to finish the batch in hand, the second one ends it at once."""
+"""Handle Ctrl-C and SIGTERM: the first one asks the run to finish the batch in hand, the second one ends it at once."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ SIGNALS = {signal.SIGINT: ExitStatus.INTERRUPTED, signal.SIGTERM: ExitStatus.TER
 
 
 class Stop:
-    """`event` is set when the run should stop; `status` is the exit status if a signal asked for it."""
+    """Hold `event`, set when the run should stop, and `status`, the exit status if a signal asked for it."""
 
     def __init__(self) -> None:
         self.event = threading.Event()

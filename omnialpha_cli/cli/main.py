@@ -1,4 +1,4 @@
-"""The console script `omnialpha`: its commands, and what becomes of errors."""
+"""Run the console script `omnialpha`: its commands, and what becomes of errors."""
 
 import inspect
 import sys
@@ -19,7 +19,7 @@ LAB = {"bench": "bench", "train": "train.command", "data": "data.command", "eval
 
 
 class Commands(TyperGroup):
-    """The commands of the product, and of the workshop."""
+    """List the commands of the product, and of the workshop."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Name all commands."""

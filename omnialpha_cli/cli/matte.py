@@ -1,4 +1,4 @@
-"""`omnialpha matte`."""
+"""Run `omnialpha matte`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The options that several commands share, each defined once, and the panels that `--help` shows them in.
+"""Define the options that several commands share, each once, and the panels that `--help` shows them in.
 
 Every option has an environment variable: `--batch-size` is `OMNIALPHA_BATCH_SIZE`; a file may give them too (`config`).
 """
@@ -49,7 +49,7 @@ Prompts = Annotated[
 # fmt: off
 @dataclass(frozen=True)
 class InputOptions(SourceOptions):
-    """How commands that take pictures find them."""
+    """Choose how commands that take pictures find them."""
 
     recursive: Annotated[bool, option(
         "--recursive", "-r", panel=INPUTS, help="Also walk the folders in a folder.")] = False
@@ -71,7 +71,7 @@ class InputOptions(SourceOptions):
 
 @dataclass(frozen=True)
 class HintOptions:
-    """What the user knows of the object: at most one. A place is a file, a template, or a folder."""
+    """Name what the user knows of the object: at most one. A place is a file, a template, or a folder."""
 
     text: Annotated[str | None, option(
         "--text", panel=INPUTS, metavar="TEXT", help="The object, in words.")] = None
@@ -90,7 +90,7 @@ class HintOptions:
 
 @dataclass(frozen=True)
 class MatteHints(HintOptions):
-    """A matte may know more."""
+    """Name what the user knows of the object, or a clean plate."""
 
     background: Annotated[str | None, option(
         "--background", panel=INPUTS, metavar="PLACE",
@@ -99,7 +99,7 @@ class MatteHints(HintOptions):
 
 @dataclass(frozen=True)
 class Options(Sampling, OutputOptions):
-    """What every command that makes pictures takes."""
+    """Choose what every command that makes pictures takes."""
 
     output: Annotated[Path | None, option(
         "--output", "-o", panel=OUTPUT, metavar="DIR", show_default=False,

@@ -1,4 +1,4 @@
-"""`-`: one picture from standard input, its result to standard output, by way of a temporary folder."""
+"""Handle `-`: one picture from standard input, its result to standard output, by way of a temporary folder."""
 
 import shutil
 import sys
@@ -21,7 +21,7 @@ EXCLUDED = ("output", "name", "preview", "preview_html", "report", "json", "shar
 
 
 class Pipe:
-    """A picture that came from standard input, as a file called `-`, and the folder for its result."""
+    """Hold a picture that came from standard input, as a file called `-`, and the folder for its result."""
 
     def __init__(self, options: Options, finding: InputOptions):
         """Read standard input to its end. Raises UsageError."""

@@ -1,4 +1,4 @@
-"""From what was typed to items: which task, which files or prompts, which hints."""
+"""Plan items from what was typed: which task, which files or prompts, which hints."""
 
 import sys
 from collections.abc import Sequence
@@ -23,8 +23,10 @@ LIST_BYTES = 512 * 2**20  # of a list of names or prompts: some millions
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be made: items of one task in the folder `output`, remarks for the user, the pixels above which a
-    picture is refused, the file that names or prompts were read from, and the pipe that the picture came by.
+    """Hold what is to be made: items of one task in the folder `output`, and remarks for the user.
+
+    Also the pixels above which a picture is refused, the file that names or prompts were read from, and the pipe that
+    the picture came by.
     """
 
     task: Task

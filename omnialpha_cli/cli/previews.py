@@ -1,4 +1,4 @@
-"""`--preview` and `--preview-html`: drawn beside the run, in threads of their own, from the files that were written.
+"""Draw `--preview` and `--preview-html` beside the run, in threads of their own, from the files that were written.
 
 Contact sheets lie in the output folder's state folder: what is in there is no result, so that neither a walk nor a glob
 takes it for an input, and no result can have its name. A sheet older than its result is drawn again.
@@ -29,13 +29,13 @@ PICTURED = 200  # items with pictures on the page: at about 200 kB each, 40 MB
 
 
 def sheet_of(item: "Item", output: Path) -> Path:
-    """Where an item's contact sheet is: its output's path below the folder of previews, with `.jpg` behind it."""
+    """Return the path of an item's contact sheet: its output's below the folder of previews, with `.jpg` behind it."""
     result = item.outputs[0].parent if item.manifest else item.outputs[0]
     return output / STATE_FOLDER / FOLDER / f"{key_of(result, output)}.jpg"
 
 
 class Previews:
-    """The previews of one run. Results are only queued by `add`; `finish` waits until all are drawn.
+    """Draw the previews of one run. Results are only queued by `add`; `finish` waits until all are drawn.
 
     The queue holds names, not pictures, so it needs no bound; every thread holds one item's pictures at a time.
     """
@@ -65,7 +65,7 @@ class Previews:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """After a fault: drop what waits."""
+        """Drop what waits after a fault."""
         self._dropped = True
         self._join()
         if self.page:

@@ -1,4 +1,4 @@
-"""`omnialpha remove`."""
+"""Run `omnialpha remove`."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""`omnialpha run`."""
+"""Run `omnialpha run`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What the terminal says of every setting, and how an option is made."""
+"""Describe every setting for the terminal, and make options."""
 
 from typing import Any
 

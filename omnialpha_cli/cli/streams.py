@@ -1,4 +1,4 @@
-"""Standard output, standard error and a report's file: whatever becomes of them, a batch goes on."""
+"""Write standard output, standard error and a report's file: whatever becomes of them, a batch goes on."""
 
 import errno
 import io
@@ -64,7 +64,7 @@ def drop(stream: TextIO) -> None:
 
 
 def flush() -> bool:
-    """Flush standard output at the end; whether all that was written to it could be, as far as somebody reads it."""
+    """Flush standard output at the end; return whether all could be written, as far as somebody reads it."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""`omnialpha tasks`."""
+"""Run `omnialpha tasks`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`omnialpha weights`."""
+"""Run `omnialpha weights`."""
 
 from pathlib import Path
 from typing import Annotated

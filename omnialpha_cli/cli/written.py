@@ -1,4 +1,4 @@
-"""Files that options name to be written beside the results: none of them may cost a user another file."""
+"""Check files that options name to be written beside the results: none of them may cost a user another file."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ MARK_WITHIN = 4096  # bytes from the start of a file
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file that this tool writes: `name` as in messages, and `marks`, one of which its start has."""
+    """Describe a kind of file that this tool writes: `name` as in messages, and `marks`, one of which its start has."""
 
     name: str
     marks: tuple[bytes, ...]
@@ -33,7 +33,7 @@ WORST, TRIPLETS = (Kind("sheet", (f"omnialpha {command}".encode(),)) for command
 
 @dataclass(frozen=True)
 class Written:
-    """One file that an `option` names to be written."""
+    """Name one file that an `option` says to be written."""
 
     option: str
     path: Path
@@ -71,7 +71,7 @@ def _refuse(file: Written, reason: str, otherwise: str = "") -> None:
 
 
 def _may_be_replaced(file: Written) -> bool:
-    """Tell whether there is nothing, no regular file, an empty file, or one of the same kind."""
+    """Tell whether there is nothing, no regular file, an empty file, or one of that kind."""
     try:
         status = file.path.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
@@ -88,7 +88,7 @@ def _may_be_replaced(file: Written) -> bool:
 
 
 class _Files:
-    """Some files, to be found again by any of their names, whether they exist or not."""
+    """Hold some files, to be found again by any of their names, whether they exist or not."""
 
     def __init__(self, paths: Iterable[Path]):
         self.by_name = {_name(path): path for path in paths}

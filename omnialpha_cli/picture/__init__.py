@@ -1,1 +1,1 @@
-"""One picture from its pixels to its layers: prepare, passes, finish."""
+"""Bring one picture from its pixels to its layers: prepare, passes, finish."""

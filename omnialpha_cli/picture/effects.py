@@ -1,4 +1,4 @@
-"""Shadows and reflections of what is removed, where the weights see them by a network of their own."""
+"""Take out shadows and reflections of what is removed, where the weights have a network for them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from .settings import Settings
 
 
 def find_effects(model: Model, made: Sequence[Made], settings: Settings) -> list[Made]:
-    """The same with the gains that take an object's effects out of its surroundings, if that is asked for."""
+    """Return the request with the gains that take an object's effects out of its surroundings, if that is asked for."""
     if not settings.effects:
         return list(made)
     found = []

@@ -1,4 +1,4 @@
-"""The model's layers → the full-size result, by command."""
+"""Finish the model's layers to the full-size result, by command."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -90,7 +90,7 @@ def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mo
 
 
 def _exponent(prepared: Prepared) -> float:
-    """Of gains that are meant for sRGB, where the plate is encoded otherwise: about that of the curve."""
+    """Return the exponent of gains that are meant for sRGB, where the plate is encoded otherwise: about the curve's."""
     return 2.2 if prepared.target.encoding.transfer == "linear" else 1.0
 
 
@@ -121,8 +121,9 @@ def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, 
 
 
 def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
-    """What the model painted, as it is; only a foreground has transparency. An object of a scene that was painted by
-    itself stands before the rest.
+    """Render what the model painted, as it is; only a foreground has transparency.
+
+    An object of a scene that was painted by itself is placed before the rest.
     """
     painted, *objects = layers
     canvas = prepared.canvas

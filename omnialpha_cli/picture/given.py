@@ -1,4 +1,4 @@
-"""A picture as a Python user gives it: a path, the bytes of a file, an open one, a PIL image, or an array."""
+"""Read a picture as a Python user gives it: a path, the bytes of a file, an open one, a PIL image, or an array."""
 
 import os
 import tempfile

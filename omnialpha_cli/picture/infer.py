@@ -1,4 +1,4 @@
-"""From prepared pictures to the model's layers: all passes of their tasks, for the batch and the Python API alike."""
+"""Infer the model's layers of prepared pictures: all passes of their tasks, for the batch and the Python API alike."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""As many layers as a picture needs: one more for as long as all together come nearer to it."""
+"""Choose as many layers as a picture needs: one more for as long as all together come nearer to it."""
 
 from collections.abc import Sequence
 from dataclasses import replace

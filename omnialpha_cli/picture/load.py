@@ -41,7 +41,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device of a name such as `cpu`, `cuda`, `cuda:1` or `mps`; `auto` is the first that is there, CPU last."""
+    """Return the device of a name such as `cpu`, `cuda:1` or `mps`; `auto` is the first that is there, CPU last."""
     if name == "auto":
         return torch.device(next(kind for kind, available in AVAILABLE.items() if available()))
     try:
@@ -57,7 +57,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def list_devices(text: str) -> list[str]:
-    """A name for every worker of `--devices`: `all`, or a list such as `0,1`, `cuda:0,cpu` or `cpu:2` (two on the CPU).
+    """Return a name for every worker of `--devices`: `all`, or a list such as `0,1`, `cuda:0,cpu` or `cpu:2` (two).
 
     Raises UsageError or DeviceError.
     """

@@ -1,4 +1,4 @@
-"""The interface of a loaded model, as pictures and batches need it."""
+"""Define the interface of a loaded model, as pictures and batches need it."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
@@ -9,11 +9,11 @@ from ..model.omnialpha import Defaults, Request
 
 
 class Model(Protocol):
-    """A loaded model; `model.omnialpha.OmniAlpha` is one."""
+    """Run a loaded model; `model.omnialpha.OmniAlpha` is one."""
 
     @property
     def defaults(self) -> Defaults:
-        """Canvas, steps and guidance where the user did not choose."""
+        """Return canvas, steps and guidance where the user did not choose."""
 
     @property
     def tasks(self) -> Collection[str]:
@@ -21,7 +21,7 @@ class Model(Protocol):
 
     @property
     def window(self) -> int:
-        """Batches that a call is best given: more than one where each call costs more than its requests do."""
+        """Return how many batches suit a call: more than one where each call costs more than its requests do."""
 
     def run_batches(
         self,
@@ -38,17 +38,19 @@ class Model(Protocol):
         """Return the layers of all requests."""
 
     def shadow_gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
-        """By how much (3, h, w) RGBA (4, h, w) would be lighter without the shadows of what was painted over in it
-        where the `mask` (h, w) is white; None where the model cannot tell.
+        """Return factors (3, h, w) that take an object's shadows out of RGBA (4, h, w); None if the model has none.
+
+        The object, where the `mask` (h, w) is white, is painted over in it.
         """
 
     def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor | None:
-        """A better alpha (h, w) by the pixels of a plate (3, h, w), sRGB in [0, 1], the colours (6, h, w) that object
-        and background are likely to have in it, and a trimap (h, w), if there is one; None where the model cannot tell.
+        """Refine alpha (h, w) by the pixels of a plate (3, h, w), sRGB in [0, 1]; None if the model cannot.
+
+        `colours` (6, h, w) are those that object and background are likely to have in it; a trimap is (h, w).
         """
 
     def subject(self, words: str) -> str:
-        """What of the words for a scene is an object before a background, "" if there is none."""
+        """Return what of the words for a scene is an object before a background, "" if there is none."""
 
     def relevance(self, picture: Tensor, words: str) -> Tensor:
-        """Logits (h, w) of how relevant each place of RGBA (4, H, W) is to `words`."""
+        """Return logits (h, w) of how relevant each place of RGBA (4, H, W) is to `words`."""

@@ -1,4 +1,4 @@
-"""Pixels that are not finite: neither the model nor a filter may meet them, but the file keeps its own."""
+"""Keep pixels that are not finite from the model and the filters; the file keeps its own."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from ..media.samples import Floats
 
 @dataclass(frozen=True, eq=False)
 class Odd:
-    """Where a plate has pixels with a NaN or an infinity: `rows` and `columns` (n,), and their `colours` (3, n)."""
+    """Hold the pixels of a plate with a NaN or an infinity: `rows` and `columns` (n,), and their `colours` (3, n)."""
 
     rows: Tensor
     columns: Tensor
@@ -25,7 +25,7 @@ class Odd:
 
 
 def without_odd(rgb: Floats, source: Image) -> tuple[Floats, Odd | None]:
-    """The plate (H, W, 3) with finite colours: NaN becomes 0, an infinity the largest or smallest value there is."""
+    """Return the plate (H, W, 3) with finite colours: NaN becomes 0, an infinity its largest or smallest value."""
     if source.depth not in ("half", "float"):
         return rgb, None
     finite = np.isfinite(rgb)

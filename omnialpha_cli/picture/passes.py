@@ -1,9 +1,8 @@
-"""Tasks that take two passes of the network: find the object, then take it out, or matte it alone; draw a background,
-then an object before it.
+"""Run tasks in two passes of the network: find the object, then take it out or matte it; or draw a scene's two layers.
 
 Weights that were not trained on a removal or decomposition as a whole can do it in two (`tasks.passes`): the matte that
 they make first is the mask that they are shown next. It is also the foreground of a decomposition. Where words are to
-choose and the weights do not mat by them, they choose one of the objects in the automatic matte.
+choose and the weights do not matte by them, they choose one of the objects in the automatic matte.
 """
 
 import math
@@ -27,7 +26,7 @@ Made = tuple[Prepared, list[Tensor]]  # what was asked for, and its layers (4, h
 
 
 def second_pass(model: Model, made: Sequence[Made], settings: Settings) -> list[Made]:
-    """The same with the layers of the whole task, for those that need a second pass."""
+    """Run the second pass of those that need one; returns all with the layers of the whole task."""
     made = list(made)
     firsts: dict[int, Tensor] = {}
     for i, (prepared, layers) in enumerate(made):
@@ -68,8 +67,9 @@ def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor], settings:
 
 
 def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request | None:
-    """The request that is shown what was found, a matte (4, h, w), as a mask; or that draws what the words name, on a
-    square of its own, None where they name nothing.
+    """Return the request of the second pass: with the matte `first` (4, h, w) as mask, or for an object by itself.
+
+    The object is what the words name, on a square of its own; None where they name nothing.
     """
     assert prepared.second is not None
     if not prepared.request.inputs:
@@ -88,7 +88,7 @@ def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request 
 
 
 def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings) -> Made:
-    """The whole task's layers, of what was found, or drawn, `first`, and what was `made` of it, both (4, h, w)."""
+    """Join the layers of the whole task: of the `first` pass, and what was `made` of it, both (4, h, w)."""
     if prepared.task.command == "generate":
         return prepared, [first, made]
     if prepared.task.command == "matte":

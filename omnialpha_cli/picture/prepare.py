@@ -1,4 +1,4 @@
-"""Pictures in image space → a request to the model."""
+"""Prepare pictures in image space as a request to the model."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ SHARE = 0.97  # of a side that several images share: no canvas is so much larger
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """One request, and what is needed to bring its result back to full size.
+    """Hold one request, and what is needed to bring its result back to full size.
 
     `source` is the picture that the task works on, None where it makes one from words alone. `plate` (3, H, W) is its
     colour at full precision, encoded as the output will be (`target`), so that layers are solved where they are
@@ -61,7 +61,7 @@ class Prepared:
 
     @property
     def bucket(self) -> tuple[str, tuple[int, int]]:
-        """Requests that agree in this share a batch."""
+        """Return what requests agree in that share a batch."""
         return self.task.name, self.canvas.size
 
     @property
@@ -72,7 +72,7 @@ class Prepared:
 
     @property
     def pixels(self) -> int:
-        """Of the result, at full size."""
+        """Return the pixels of the result, at full size."""
         return self.canvas.height * self.canvas.width
 
 
@@ -253,8 +253,9 @@ def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]
 
 
 def _drawn_canvas(height: int, width: int, side: int, multiple: int, *, square: bool) -> Canvas:
-    """For what is made from words alone: in the shape of its result, or a square. The model draws as large as it was
-    trained to, whatever the result's size is.
+    """Return the canvas of what is made from words alone: in the shape of its result, or a square.
+
+    The model draws as large as it was trained to, whatever the result's size is.
     """
     if not square:
         return choose_canvas(height, width, side, multiple)
@@ -271,7 +272,7 @@ def _view(
     task: Task,
     canvas: Canvas,
 ) -> Tensor:
-    """What the model sees of a picture, sRGB (4, h, w) on the canvas: a scene over white where it is transparent.
+    """Return the model's view of a picture, sRGB (4, h, w) on the canvas: a scene over white where it is transparent.
 
     A scene's light is exposed, its highlights compressed; what is made for a display is cut off at its white.
     """
@@ -288,7 +289,7 @@ def to_view(plate: Tensor, encoding: Encoding, exposure: Exposure | None) -> Ten
 
 
 def from_view(rgba: Tensor, encoding: Encoding, exposure: Exposure | None) -> Tensor:
-    """RGBA (4, h, w) that the model made, in sRGB, as the plate is encoded and exposed."""
+    """Return RGBA (4, h, w) that the model made, in sRGB, encoded and exposed as the plate."""
     if exposure is None:
         return in_encoding(rgba, SRGB, encoding)
     colours = taken_back(rgba[:3].permute(1, 2, 0).contiguous().numpy(), encoding, exposure)  # (h, w, 3)
@@ -296,7 +297,7 @@ def from_view(rgba: Tensor, encoding: Encoding, exposure: Exposure | None) -> Te
 
 
 def in_encoding(rgba: Tensor, source: Encoding, target: Encoding) -> Tensor:
-    """Return RGBA, or colours alone, (C, h, w) in another encoding; the same if they are the same."""
+    """Return RGBA, or colours alone, (C, h, w) in another encoding; equal encodings change nothing."""
     if source == target:
         return rgba
     colours = convert(rgba[:3].permute(1, 2, 0).contiguous().numpy(), source, target)  # (h, w, 3)
@@ -304,7 +305,7 @@ def in_encoding(rgba: Tensor, source: Encoding, target: Encoding) -> Tensor:
 
 
 def _visible(colour: Tensor, alpha: Tensor | None, task: Task) -> Tensor:
-    """Straight RGBA (4, H, W) of colour (3, H, W): a foreground with its alpha, a scene over white."""
+    """Return straight RGBA (4, H, W) of colour (3, H, W): a foreground with its alpha, a scene over white."""
     if alpha is None:
         return opaque(colour)
     if task.inputs[0] in ("foreground", "image"):

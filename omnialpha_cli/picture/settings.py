@@ -1,4 +1,4 @@
-"""What a run is asked to compute, as values that pass whole from the terminal to where they are used. No torch here."""
+"""Hold what a run is asked to compute, as values that pass whole from the terminal to where they are used. No torch."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp", "
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the model draws a result; None is the weights' own setting.
+    """Choose how the model draws a result; None is the weights' own setting.
 
     `canvas` is the side in pixels of the square whose area the model works at; with `enlarge` smaller pictures are
     enlarged to it.
@@ -33,7 +33,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class MatteFinish:
-    """How a matte comes to full size: the way of its alpha, and the screen whose light its colours lose."""
+    """Choose how a matte comes to full size: the way of its alpha, and the screen whose light its colours lose."""
 
     refine: Refine = "guided"
     despill: Screen | None = None
@@ -41,7 +41,7 @@ class MatteFinish:
 
 @dataclass(frozen=True)
 class RemovalFinish:
-    """How a removal comes to full size.
+    """Choose how a removal comes to full size.
 
     `effects` takes shadows and reflections out outside of the mask too; by `grow` pixels it reaches beyond the mask.
     """
@@ -52,7 +52,7 @@ class RemovalFinish:
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """How pictures are read: which layer and view of files with several, and of hints, and what their colours are.
+    """Choose how pictures are read: which layer and view of files with several, of hints too, and their colours.
 
     `input_space` is a colour space of OpenColorIO's. `exposure` is added, in stops, to that at which the model sees
     them.
@@ -67,7 +67,7 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What a result's file holds: a row of `media.formats` and a depth, by default chosen by the source's depth.
+    """Choose what a result's file holds: a row of `media.formats` and a depth, by default chosen by the source's depth.
 
     `premultiplied` is for TIFF, `exr_parts` for layers in EXR; `keep_layers` writes the other channels and parts of an
     EXR source beside the result. `output_space` is a colour space of OpenColorIO's, or `source`. `flatten` is a
@@ -85,13 +85,13 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOptions):
-    """Everything but inputs, task and weights that changes pixels: the groups above, and what single commands add.
+    """Hold everything but inputs, task and weights that changes pixels: the groups above, and what single commands add.
 
     `width` and `height` are the size in pixels of what is made without a picture to go by, `text` the user's words,
     which with `anyway` take the likeliest part of a picture where nothing looks like them; with `steady` frames build
-    on one another. With `auto_layers` a decomposition has as many layers as it needs, at most its task's. `dtype`
-    is the network's number type, `quantize` that of the transformer's weights, and `adapters`
-    stands for the LoRAs added to them.
+    on one another. With `auto_layers` a decomposition has as many layers as it needs, at most its task's. `dtype` is
+    the network's number type, `quantize` that of the transformer's weights, and `adapters` stands for the LoRAs added
+    to them.
     """
 
     alpha_only: bool = False
@@ -157,7 +157,7 @@ def _is_number(value: Any, least: float) -> bool:
 
 @dataclass(frozen=True)
 class FileOptions:
-    """What changes how files are read and written, and no pixel: larger pictures than `max_pixels` are refused."""
+    """Choose what changes how files are read and written, and no pixel: pictures above `max_pixels` are refused."""
 
     compression: Literal["none", "fast", "small"] = "fast"
     max_pixels: int = 300_000_000

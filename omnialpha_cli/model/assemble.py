@@ -13,12 +13,12 @@ from .memory import Plan, free_memory, plan
 from .mini import load as embedded
 from .mini.model import Mini
 from .omnialpha import Defaults, OmniAlpha
-from .parts import Parts
 from .published import distilled
 from .published import load as published
-from .published.folders import is_published
+from .published.folders import is_published, read_config
 from .quantise import BYTES, quantise_blocks
 from .streaming import BlockStream
+from .transformer import Transformer
 
 
 def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, options: LoadOptions) -> OmniAlpha:
@@ -27,7 +27,7 @@ def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, opti
     Raises as `omnialpha.OmniAlpha.load` does.
     """
     device = torch.device("cpu") if options.memory == "cpu" else device
-    config = published.read_config(folder)
+    config = read_config(folder)
     layout = published if is_published(folder) else embedded
     dtype = dtype or getattr(torch, config.get("defaults", {}).get("dtype", "float32"))
     needs = layout.needs(folder, dtype)
@@ -40,9 +40,6 @@ def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, opti
         loras.append((options.distilled_lora, 1.0))
         config = {**config, "defaults": {**config.get("defaults", {}), **distilled.defaults(options.distilled_lora)}}
         parts = replace(parts, schedule=replace(parts.schedule, **distilled.SCHEDULE))
-    _adapt(parts, loras, options.merge_loras)
-    _place(parts, chosen, device, options)
-    networks = (parts.transformer, parts.vae, parts.context_encoder)
     settings: dict[str, Any] = {
         "prediction": config.get("prediction", "velocity"),
         "tasks": tuple(config.get("tasks", ())),
@@ -53,22 +50,27 @@ def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, opti
         "memory": chosen,
     }
     if layout is embedded:
-        return Mini(*networks, **settings, specialists=dict(parts.specialists))
-    return OmniAlpha(*networks, **settings)
+        settings["specialists"] = dict(parts.specialists)
+    kind: Any = Mini if layout is embedded else OmniAlpha
+    model: OmniAlpha = kind(parts.transformer, parts.vae, parts.context_encoder, **settings)
+    if loras:
+        _adapt(model.transformer, loras, options.merge_loras)
+    if options.quantize != "none" or options.compile_blocks or chosen.mode != "resident":
+        _place(model.transformer, chosen, device, options)
+    return model
 
 
-def _adapt(parts: Parts, loras: Sequence[tuple[Path, float]], merge: bool) -> None:
+def _adapt(transformer: Transformer, loras: Sequence[tuple[Path, float]], merge: bool) -> None:
     adapters = [(lora.read(path), strength) for path, strength in loras]
     if merge:
         for state, strength in adapters:
-            lora.merge(parts.transformer, state, strength)
+            lora.merge(transformer, state, strength)
     else:
-        lora.attach(parts.transformer, adapters)
+        lora.attach(transformer, adapters)
 
 
-def _place(parts: Parts, chosen: Plan, device: torch.device, options: LoadOptions) -> None:
+def _place(transformer: Transformer, chosen: Plan, device: torch.device, options: LoadOptions) -> None:
     """Quantise the transformer's blocks and bring the transformer to where it waits."""
-    transformer = parts.transformer
     quantise_blocks(transformer.transformer_blocks, options.quantize, device, leave=chosen.mode == "resident")
     if chosen.mode != "staged":
         for name, child in transformer.named_children():

@@ -31,15 +31,18 @@ class ContextEncoder(Protocol):
         """Return the context of one prompt an item beside the encoded images."""
 
 
+Read = Callable[..., nn.Module]  # reads a network from its file, for weights that do so when it is first needed
+
+
 @dataclass(frozen=True)
 class Parts:
     """Hold the networks of a weights folder, and the schedule that its transformer was trained for.
 
-    `specialists` are networks beside the transformer by name, or what reads them when they are needed.
+    `specialists` are networks beside the transformer, by name.
     """
 
-    transformer: Transformer
-    vae: VAE
-    context_encoder: ContextEncoder
+    transformer: Transformer | Read
+    vae: VAE | Read
+    context_encoder: ContextEncoder | Read
     schedule: Schedule
-    specialists: Mapping[str, nn.Module | Callable[[], nn.Module]] = field(default_factory=dict)
+    specialists: Mapping[str, nn.Module | Read] = field(default_factory=dict)

@@ -159,8 +159,7 @@ def specialist(recipe: Recipe, model: Mini, row: Specialist, state: Mapping[str,
     """Return an untrained specialist of the sizes that a state dict has."""
     if row.name == "generator":
         return generator(recipe, model, *(len(state.get(f"{kind}.meanings", ())) for kind in ("sketch", "backgrounds")))
-    assert isinstance(model.context_encoder, MiniContext)
-    return row.build({}, model.transformer, model.context_encoder)
+    return row.build({}, model)
 
 
 def generator(recipe: Recipe, model: OmniAlpha, names: int, backgrounds: int) -> Generator:

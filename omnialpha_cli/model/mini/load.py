@@ -1,5 +1,6 @@
 """Load weights in the embedded layout: `config.json`, a safetensors file a network, and the tokenizer."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from torch import Tensor, nn
 from ..config import TransformerConfig, VAEConfig
 from ..loading import count
 from ..memory import Needs, Placement
-from ..parts import Parts
+from ..parts import Parts, Read
 from ..sampler import Schedule
 from ..transformer import Transformer
 from ..vae import AlphaVAE
 from .context import MiniContext, MiniContextConfig, load_tokenizer
 from .light_vae import LightVAE, LightVAEConfig
-from .specialists import SPECIALISTS, Specialist
+from .model import Mini
+from .specialists import SPECIALISTS, Build
 
 WITH = ("context", "vae")
 
@@ -31,51 +33,46 @@ def needs(folder: Path, dtype: torch.dtype) -> Needs:
 
 
 def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: torch.dtype) -> Parts:
-    """Load all parts. Raises OSError, KeyError, ValueError or RuntimeError."""
-    tokenizer = load_tokenizer(folder)
-    with torch.device("meta"):
-        transformer = Transformer(TransformerConfig.from_dict(config["transformer"]))
-        context_encoder = MiniContext(MiniContextConfig.from_dict(config["context"]), tokenizer)
-        vae = build_vae(config["vae"])
-    for name, module, device in (
-        ("transformer", transformer, place.transformer),
-        ("context", context_encoder, place.context),
-        ("vae", vae, place.vae),
-    ):
-        _fill(module, folder / f"{name}.safetensors", device, dtype)
+    """Return all parts, each to be read from its file when a task first needs it. Raises OSError or ValueError."""
+    where = {"transformer": place.transformer, "context": place.context, "vae": place.vae}
+
+    def waiting(name: str, build: Build, device: torch.device) -> Read:
+        path = folder / f"{name}.safetensors"
+        count([path])  # raises where there is no whole file
+        return partial(_read, path, build, config.get(name, {}), device, dtype)
+
+    parts = {name: waiting(name, build, where[name]) for name, build in _parts(folder).items()}
     specialists = {
-        name: partial(_read, row, folder, config, (transformer, context_encoder), place, dtype)
+        name: waiting(name, row.build, where[row.waits_with])
         for name, row in SPECIALISTS.items()
         if (folder / f"{name}.safetensors").exists()
     }
     schedule = Schedule.from_dict(config.get("schedule", {}))
-    return Parts(transformer, vae, context_encoder, schedule, specialists)
+    return Parts(parts["transformer"], parts["vae"], parts["context"], schedule, specialists)
+
+
+def _parts(folder: Path) -> dict[str, Build]:
+    """Return how each of the paper's parts is built from what `config.json` says under its name."""
+    return {
+        "transformer": lambda config, _: Transformer(TransformerConfig.from_dict(config)),
+        "context": lambda config, _: MiniContext(MiniContextConfig.from_dict(config), load_tokenizer(folder)),
+        "vae": lambda config, _: build_vae(config),
+    }
 
 
 def _read(
-    row: Specialist,
-    folder: Path,
-    config: dict[str, Any],
-    beside: tuple[Transformer, MiniContext],
-    place: Placement,
-    dtype: torch.dtype,
+    path: Path, build: Build, config: Mapping[str, Any], device: torch.device, dtype: torch.dtype, model: Mini
 ) -> nn.Module:
-    """Return a specialist, read from its file to where it waits."""
+    """Return a network of the `model`, read from its file to the `device`."""
     with torch.device("meta"):
-        network = row.build(config.get(row.name, {}), *beside)
-    where = place.context if row.waits_with == "context" else place.vae
-    _fill(network, folder / f"{row.name}.safetensors", where, dtype)
-    return network
-
-
-def _fill(module: nn.Module, path: Path, device: torch.device, dtype: torch.dtype) -> None:
-    module.load_state_dict(read_tensors(path, device, dtype), assign=True)
-    module.eval().requires_grad_(False)
+        network = build(config, model)
+    network.load_state_dict(read_tensors(path, device, dtype), assign=True)
+    network.eval().requires_grad_(False)
     # Convolutions are fastest so; matrices are not touched.
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def build_vae(config: dict[str, Any]) -> AlphaVAE | LightVAE:
+def build_vae(config: Mapping[str, Any]) -> AlphaVAE | LightVAE:
     """Return the VAE that `config.json` describes: `kind` is "light" or "alpha"."""
     values = {k: v for k, v in config.items() if k != "kind"}
     if config["kind"] == "light":

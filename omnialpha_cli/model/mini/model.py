@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,38 +13,57 @@ from torch.nn import functional as F
 from .. import sampler
 from ..memory import present
 from ..omnialpha import Batches, OmniAlpha
+from ..parts import VAE, ContextEncoder, Read
 from ..request import Request, by_layout
+from ..transformer import Transformer
 from .context import MiniContext, over_white
 from .segmenter import Segmenter
 from .specialists import SPECIALISTS
 
-Waiting = nn.Module | Callable[[], nn.Module]  # a network, or what reads it from its file
+
+class WhenNeeded:
+    """A part of a model that is read from its file when it is first used; a descriptor of a dataclass's field."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: "Mini | None", owner: type) -> Any:
+        """Return the part. Raises AttributeError of the class itself: the field has no default."""
+        if model is None:
+            raise AttributeError(self.name)
+        return model.present(model.__dict__, self.name)
+
+    def __set__(self, model: "Mini", part: Any) -> None:
+        model.__dict__[self.name] = part
 
 
 @dataclass
 class Mini(OmniAlpha):
     """Extend OmniAlpha by a table of specialists by their names in `SPECIALISTS`.
 
-    A specialist that is still in its file is read when a task first needs it.
+    Whatever is still in its file is read when a task first needs it.
     """
 
-    specialists: dict[str, Waiting] = field(default_factory=dict)
-    _reading: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    transformer: Transformer = WhenNeeded()  # type: ignore[assignment]
+    vae: VAE = WhenNeeded()  # type: ignore[assignment]
+    context_encoder: ContextEncoder = WhenNeeded()  # type: ignore[assignment]
+    specialists: dict[str, nn.Module | Read] = field(default_factory=dict)
+    _reading: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    def present(self, table: dict[str, Any], name: str) -> Any:
+        """Return a network of a table of them, read from its file if it was not yet."""
+        with self._reading:  # again within itself: the generator is built beside other parts
+            if isinstance(table[name], partial):
+                table[name] = table[name](self)
+            return table[name]
 
     def specialist(self, name: str) -> Any:
-        """Return a specialist, read from its file if it was not yet; None where the weights have none of that name.
-
-        Its class is that of its row in `SPECIALISTS`.
-        """
-        with self._reading:
-            found = self.specialists.get(name)
-            if found is not None and not isinstance(found, nn.Module):
-                found = self.specialists[name] = found()
-            return found
+        """Return a specialist, of the class of its row in `SPECIALISTS`; None where the weights have none so called."""
+        return self.present(self.specialists, name) if name in self.specialists else None
 
     def read_all(self) -> dict[str, nn.Module]:
         """Return all specialists that the weights have, by name."""
-        return {name: network for name in self.specialists if (network := self.specialist(name)) is not None}
+        return {name: self.specialist(name) for name in self.specialists}
 
     @torch.inference_mode()
     def run_batches(

@@ -6,11 +6,10 @@ A row is all that loading, export, training and the model card need. Weights hav
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
 
-from ..transformer import Transformer
 from .context import MiniContext
 from .detail import Detail
 from .effects import Effects
@@ -18,7 +17,10 @@ from .generator import Generator, GeneratorConfig
 from .inpainter import Inpainter
 from .segmenter import Segmenter
 
-Build = Callable[[Mapping[str, Any], Transformer, MiniContext], nn.Module]
+if TYPE_CHECKING:
+    from .model import Mini
+
+Build = Callable[[Mapping[str, Any], "Mini"], nn.Module]  # from what `config.json` says, for a model
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,10 @@ class Specialist:
     waits_with: Literal["context", "vae"] = "vae"
 
 
-def _generator(config: Mapping[str, Any], transformer: Transformer, context: MiniContext) -> nn.Module:
-    own = GeneratorConfig.from_dict(config)
-    return Generator(own, transformer.config, context.tokenizer, context.words.weight)
+def _generator(config: Mapping[str, Any], model: "Mini") -> nn.Module:
+    own, context = GeneratorConfig.from_dict(config), model.context_encoder
+    assert isinstance(context, MiniContext)
+    return Generator(own, model.transformer.config, context.tokenizer, context.words.weight)
 
 
 SPECIALISTS: dict[str, Specialist] = {

@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 TRANSFORMER = "transformer"
 VAES = ("rgba_vae", "vae")  # OmniAlpha's of four channels, or the base's of three
@@ -12,6 +13,14 @@ LORAS = ("lora", "rgba_lora")  # so in the README of the weights, and so in thei
 def is_published(folder: Path) -> bool:
     """Return whether a folder is in the published layout."""
     return (folder / TRANSFORMER).is_dir()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read tasks and defaults of the weights in a folder of either layout. Raises OSError or ValueError."""
+    path = folder / "config.json"
+    if not path.is_file() and is_published(folder):
+        path = Path(__file__).with_name("published.json")
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def vae_folder(folder: Path) -> Path:

@@ -24,19 +24,11 @@ from ..parts import Parts
 from ..sampler import Schedule
 from ..transformer import Transformer
 from ..vae import AlphaVAE
-from .folders import TRANSFORMER, is_published, lora_folder, vae_folder
+from .folders import TRANSFORMER, lora_folder, read_config, vae_folder
 from .qwen import QwenContext
 
 PUBLISHED_TRAINING = {"timestep_rounding": True}  # where a config.json says nothing of the transformer
 _COMFYUI = "model.diffusion_model."  # what single files put before every key of the transformer
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Read tasks and defaults of the weights in a folder of either layout. Raises OSError or ValueError."""
-    path = folder / "config.json"
-    if not path.is_file() and is_published(folder):
-        path = Path(__file__).with_name("published.json")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def needs(folder: Path, dtype: torch.dtype) -> Needs:

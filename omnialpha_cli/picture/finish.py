@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ..imaging.canvas import Canvas, resample, within
+from ..imaging.colour.highlights import compress
 from ..imaging.colour.spread import likely_colours
 from ..imaging.composite import opaque, over
 from ..imaging.matte.difference_key import difference_trimap
-from ..imaging.matte.finish import finish_matte
+from ..imaging.matte.finish import finish_matte, visible
+from ..imaging.matte.known import alpha_in_band
 from ..imaging.matte.layers import finish_layers
-from ..imaging.matte.refine import Refiner
 from ..imaging.removal.clean_plate import finish_removal, relight
 from ..imaging.stand import in_middle, stand
 from ..status import ItemError
@@ -19,6 +21,9 @@ from ..tasks import Command
 from .model import Model
 from .prepare import Prepared, from_view, to_view
 from .settings import Settings
+
+# Of the square that has the area at which a network refines a matte, pixels: what a trimap leaves open is worth more.
+SIDE, SIDE_IN_BAND = 384, 512
 
 
 def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
@@ -49,21 +54,36 @@ def _refuse_nonfinite(prepared: Prepared, results: Sequence[Tensor]) -> None:
             raise ItemError("nonfinite", f"{where} would have NaN or infinite values in {count} pixels; not written")
 
 
-def _refiner(prepared: Prepared, model: Model) -> Refiner:
-    """Return how the model refines alpha on plates in the encoding of the output: it learnt from sRGB."""
+def _refined(
+    prepared: Prepared, matte: Tensor, trimap: Tensor | None, settings: Settings, model: Model
+) -> tuple[Tensor, Canvas]:
+    """Return the alpha of a `matte` (4, h, w) as the `trimap` (H, W) and the plate's own pixels have it, and the canvas
+    that it is on, which is larger than the model's where the plate is.
 
-    def refined(plate: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor | None:
-        view = to_view(plate, prepared.target.encoding, prepared.exposure)
-        return model.refined(view, likely_colours(view, alpha), alpha, trimap)
-
-    return refined
+    A model that refines mattes sees the plate as sRGB, at a limited size, but no smaller than the canvas.
+    """
+    plate, canvas = visible(prepared.plate, prepared.alpha), prepared.canvas
+    alpha = matte[3].to(plate)
+    if trimap is not None:
+        alpha, canvas = alpha_in_band(alpha, plate, canvas, trimap, prepared.clean_plate)
+    if settings.refine == "none":
+        return alpha, canvas
+    height, width = plate.shape[1:]
+    side = SIDE if trimap is None else SIDE_IN_BAND
+    size = within(height, width, max(side, math.isqrt(canvas.size[0] * canvas.size[1])))
+    known = None if trimap is None else resample(trimap[None].to(plate), *size)[0]
+    view = to_view(resample(compress(plate), *size), prepared.target.encoding, prepared.exposure)
+    at_size = resample(canvas.crop(alpha[None]), *size)[0]
+    found = model.refined(view, likely_colours(view, at_size), at_size, known)
+    return (alpha, canvas) if found is None else (found.to(plate), Canvas(height, width, size, (0, 0, *size)))
 
 
 def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
     trimap = _trimap(prepared) if prepared.clean_plate is None else _difference_trimap(prepared, layers[0])  # (H, W)
+    alpha, canvas = _refined(prepared, layers[0], trimap, settings, model)
     cut_out = finish_matte(
-        prepared.plate, prepared.alpha, layers[0], prepared.canvas, trimap, prepared.clean_plate,
-        refine=settings.refine, screen=settings.despill, refiner=_refiner(prepared, model),
+        prepared.plate, prepared.alpha, alpha, canvas, trimap, prepared.clean_plate,
+        refine=settings.refine, screen=settings.despill,
     )  # fmt: skip
     return [cut_out]
 
@@ -95,11 +115,12 @@ def _exponent(prepared: Prepared) -> float:
 
 
 def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
-    trimap = _trimap(prepared) if len(layers) == 2 else None  # of several objects it does not tell which
+    background, *foregrounds = layers
+    trimap = _trimap(prepared) if len(foregrounds) == 1 else None  # of several objects it does not tell which
+    mattes = [_refined(prepared, layer, trimap, settings, model) for layer in foregrounds]
     return finish_layers(
-        prepared.plate, layers, prepared.canvas, trimap,
-        refine=settings.refine, screen=settings.despill, refiner=_refiner(prepared, model),
-        patches=model.defaults.fill,
+        prepared.plate, background, foregrounds, prepared.canvas, mattes, trimap,
+        refine=settings.refine, screen=settings.despill, patches=model.defaults.fill,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from omnialpha_cli.imaging.matte.finish import finish_matte
 from omnialpha_cli.imaging.matte.foreground import estimate_foreground
 from omnialpha_cli.imaging.matte.known import EPSILON, PRIOR, alpha_in_band
 from omnialpha_cli.imaging.matte.layers import finish_layers
-from omnialpha_cli.imaging.matte.refine import full_size_alpha, refine_alpha
+from omnialpha_cli.imaging.matte.refine import refine_alpha
 from omnialpha_cli.imaging.removal.clean_plate import finish_removal, relight
 from omnialpha_cli.imaging.removal.fill import paint_over
 from omnialpha_cli.imaging.removal.grain import grain_like
@@ -83,7 +83,7 @@ ALPHAS: dict[str, Callable[[Scene], Tensor]] = {
     "guided": lambda s: refine_alpha(s.matte[3], s.plate, s.canvas, "guided"),
     "guided, a clean plate": lambda s: refine_alpha(s.matte[3], s.plate, s.canvas, "guided", s.behind),
     "laplacian": lambda s: refine_alpha(s.matte[3], s.plate, s.canvas, "laplacian"),
-    "trimap": lambda s: full_size_alpha(s.matte[3], s.plate, s.canvas, s.trimap),
+    "trimap": lambda s: refine_alpha(s.matte[3], s.plate, s.canvas, trimap=s.trimap),
     "in the band": lambda s: alpha_in_band(s.matte[3], s.plate, s.canvas, s.trimap)[0],
     "closed form": lambda s: solve_alpha(
         compress(s.plate),
@@ -92,9 +92,6 @@ ALPHAS: dict[str, Callable[[Scene], Tensor]] = {
         s.trimap == 0.5,
         prior_weight=torch.full_like(s.alpha, PRIOR),
         epsilon=EPSILON,
-    ),
-    "refined by a network": lambda s: full_size_alpha(
-        s.matte[3], s.plate, s.canvas, refiner=lambda plate, alpha, trimap: likely_colours(plate, alpha)[0].clamp(0, 1)
     ),
 }
 COLOURS: dict[str, Callable[[Scene], Tensor]] = {
@@ -110,10 +107,18 @@ COLOURS: dict[str, Callable[[Scene], Tensor]] = {
     "removal, effects": lambda s: finish_removal(s.plate, s.painted, s.canvas, s.trimap, effects=True, grown=2),
 }
 LAYERS: dict[str, Callable[[Scene], list[Tensor]]] = {
-    "matte": lambda s: [finish_matte(s.plate, s.alpha, s.matte, s.canvas, screen="auto")],
-    "matte, a clean plate": lambda s: [finish_matte(s.plate, None, s.matte, s.canvas, s.trimap, s.behind)],
-    "decompose": lambda s: finish_layers(s.plate, [s.painted, s.matte], s.canvas, s.trimap, screen="auto"),
-    "several objects": lambda s: finish_layers(s.plate, [s.painted, s.matte, s.matte.flip(1)], s.canvas),
+    "matte": lambda s: [finish_matte(s.plate, s.alpha, s.matte[3], s.canvas, screen="auto")],
+    "matte, a clean plate": lambda s: [finish_matte(s.plate, None, s.matte[3], s.canvas, s.trimap, s.behind)],
+    "decompose": lambda s: finish_layers(
+        s.plate, s.painted, [s.matte], s.canvas, [(s.matte[3], s.canvas)], s.trimap, screen="auto"
+    ),
+    "several objects": lambda s: finish_layers(
+        s.plate,
+        s.painted,
+        [s.matte, s.matte.flip(1)],
+        s.canvas,
+        [(s.matte[3], s.canvas), (s.matte[3].flip(0), s.canvas)],
+    ),
     "layered": lambda s: [layered(s.layer, torch.cat([s.behind, s.alpha.flip(0)[None]]))],
     "canvas": lambda s: [s.canvas.restore(s.canvas.fit(s.layer)), resized(s.layer, 7)],
     "stand": lambda s: [stand(s.layer, 24, 40), in_middle(resized(s.layer, 8)[:, :1, :1], 24, 40)],

@@ -8,12 +8,13 @@ import torch
 from scenes import disc, textured
 from tiny_model import tiny_model
 
+from omnialpha_cli.imaging.canvas import within
 from omnialpha_cli.imaging.colour.spread import likely_colours
 from omnialpha_cli.imaging.composite import opaque, over
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.media.samples import quantise
 from omnialpha_cli.model.omnialpha import Defaults
-from omnialpha_cli.picture.finish import finish
+from omnialpha_cli.picture.finish import SIDE_IN_BAND, finish
 from omnialpha_cli.picture.prepare import Prepared, prepare
 from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.status import ItemError
@@ -273,3 +274,37 @@ def test_a_guess_from_a_smooth_fill_is_painted_with_the_plates_own_detail(name):
     copied, as_it_is = (result[:3, 40:56, 56:72].std() for result in results)  # in the middle of the disc
     assert copied > 0.6 * stripes.std()
     assert copied > 1.2 * as_it_is
+
+
+class Watched:
+    """A model that refines mattes to 1 everywhere, and remembers the shapes that it was shown."""
+
+    defaults = Defaults()
+
+    def __init__(self):
+        self.shapes = []
+
+    def refined(self, plate, colours, alpha, trimap):
+        self.shapes.append((plate.shape, alpha.shape, None if trimap is None else trimap.shape))
+        return torch.ones_like(alpha)
+
+
+def test_a_network_refines_at_no_more_than_its_own_size():
+    trimap = torch.full((600, 900), 0.5)
+    trimap[:100] = 0
+    work, model = prepared("matte.trimap", torch.rand(3, 600, 900), trimap), Watched()
+    alpha = finish(work, painted(work), Settings(), model)[0][3]
+    h, w = within(600, 900, SIDE_IN_BAND)
+    assert model.shapes == [((3, h, w), (h, w), (h, w))] and abs(h * w - SIDE_IN_BAND**2) < 2 * w
+    assert not alpha[:100].any() and (alpha[110:] == 1).all()
+
+
+@pytest.mark.parametrize(("size", "side"), [((90, 120), 128), ((600, 900), 640)])
+def test_a_refining_network_loses_nothing_of_a_small_picture_or_a_large_canvas(size, side):
+    work, model = prepared("matte.auto", torch.rand(3, *size), canvas=side), Watched()
+    finish(work, painted(work), Settings(refine="none"), model)
+    assert not model.shapes
+    finish(work, painted(work), Settings(), model)
+    (_, (h, w), _), *_ = model.shapes
+    canvas = work.canvas.size
+    assert abs(h * w / min(size[0] * size[1], canvas[0] * canvas[1]) - 1) < 0.01

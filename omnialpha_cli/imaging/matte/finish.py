@@ -7,32 +7,29 @@ from ..canvas import Canvas
 from ..colour.despill import despill
 from ..tiles import rgba_like, tiles
 from .foreground import estimate_foreground, value_range
-from .refine import Refiner, full_size_alpha
+from .refine import refine_alpha
 
 
 def finish_matte(
     plate: Tensor,
     alpha_in: Tensor | None,
-    matte: Tensor,
+    alpha: Tensor,
     canvas: Canvas,
     trimap: Tensor | None = None,
     behind: Tensor | None = None,
     *,
     refine: str = "guided",
     screen: str | None = None,
-    refiner: Refiner | None = None,
 ) -> Tensor:
-    """Cut the object out of `plate` (3, H, W) by the model's `matte` (4, h, w) on the canvas: straight RGBA (4, H, W).
+    """Return straight RGBA (4, H, W) of the object in `plate` (3, H, W), from its `alpha` (h, w) on the canvas.
 
     `alpha_in` (H, W) is the plate's own alpha, multiplied in, or None. Regions that the `trimap` (H, W) knows are
     kept. `behind` (3, H, W) is a clean plate: with it the object's colours follow from the plate's, where there is
     enough of the object to see. Where the matte is opaque the colours are the plate's, bit for bit; elsewhere they are
     the object's own, without the background. With a `screen` (green, blue, or auto) its spill is taken out of all of
-    them. `refine` and `refiner` are those of `full_size_alpha`. Runs on the plate's device.
+    them. `refine` is the method of `refine_alpha`. Runs on the plate's device.
     """
-    # What is under an alpha of 0 cannot be seen, and says nothing: the model, too, was shown the plate over white.
-    seen = plate if alpha_in is None else torch.where(alpha_in > 0, plate, 1.0)
-    alpha = full_size_alpha(matte[3], seen, canvas, trimap, refine, behind, refiner)
+    alpha = refine_alpha(alpha, visible(plate, alpha_in), canvas, refine, behind, trimap)
     result = rgba_like(plate)
     estimate_foreground(plate, alpha, out=result[:3])
     if behind is not None:
@@ -40,6 +37,13 @@ def finish_matte(
     despill(result[:3], alpha, plate, screen)
     result[3] = alpha if alpha_in is None else alpha * alpha_in
     return result
+
+
+def visible(plate: Tensor, alpha_in: Tensor | None) -> Tensor:
+    """Return the plate (3, H, W) white where its own alpha (H, W) is 0: what is there cannot be seen, and says nothing
+    of a matte. The model, too, was shown the plate over white.
+    """
+    return plate if alpha_in is None else torch.where(alpha_in > 0, plate, 1.0)
 
 
 def _look_through(foreground: Tensor, plate: Tensor, alpha: Tensor, behind: Tensor) -> None:

@@ -13,60 +13,50 @@ from ..removal.grain import grain_like
 from ..removal.patches import paint_with_patches
 from ..tiles import enlarge, rgba_like, tiles
 from .foreground import estimate_foreground, value_range
-from .refine import Refiner, full_size_alpha
+from .refine import refine_alpha
 
 
 def finish_layers(
     plate: Tensor,
-    layers: Sequence[Tensor],
+    background: Tensor,
+    foregrounds: Sequence[Tensor],
     canvas: Canvas,
+    mattes: Sequence[tuple[Tensor, Canvas]],
     trimap: Tensor | None = None,
     *,
     refine: str = "guided",
     screen: str | None = None,
-    refiner: Refiner | None = None,
     patches: bool = False,
 ) -> list[Tensor]:
-    """Return background and foregrounds of `plate` (3, H, W), straight RGBA (4, H, W), bottom first.
+    """Return background and foregrounds, straight RGBA (4, H, W), bottom first, of `plate` (3, H, W).
 
-    The model's `layers` are (4, h, w). (4, h, w).
-
-    All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in between. The
-    background is opaque, and the plate's own where all others are transparent. Regions that the `trimap` (H, W) of a
-    single foreground knows are kept. With a `screen` (green, blue, or auto) its spill is taken out of the foregrounds,
-    which then lack it in the plate. `refine` and `refiner` are those of `full_size_alpha`, `patches` that of
+    The model's layers are (4, h, w) on the `canvas`; `mattes` are the foregrounds' alphas (h, w), each on a canvas of
+    its own. All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in
+    between. The background is opaque, and the plate's own where all others are transparent. Regions that the `trimap`
+    (H, W) of a single foreground knows are kept. With a `screen` (green, blue, or auto) its spill is taken out of the
+    foregrounds, which then lack it in the plate. `refine` is the method of `refine_alpha`, `patches` as in
     `finish_removal`.
 
     The topmost foreground is taken off the plate first; what is then behind it is the plate of the next.
     """
-    background, *foregrounds = (layer.to(plate) for layer in layers)
-    behind = [background[:3]]  # what the model sees behind each foreground, (3, h, w)
+    behind = [background[:3].to(plate)]  # what the model sees behind each foreground, (3, h, w)
     for layer in foregrounds[:-1]:
-        behind.append(over(layer, behind[-1]))
+        behind.append(over(layer.to(plate), behind[-1]))
     finished = []
-    for layer, rendered in zip(foregrounds[::-1], behind[::-1], strict=True):
-        rest, front = _take_off(plate, rendered, layer[3], canvas, trimap, refine, refiner, patches)
+    for (matte, own_canvas), rendered in zip(mattes[::-1], behind[::-1], strict=True):
+        alpha = refine_alpha(matte, plate, own_canvas, refine, trimap=trimap)
+        rest, front = _take_off(plate, rendered, alpha, canvas, patches)
         despill(front[:3], front[3], plate, screen)
         finished.append(front)
         plate = rest[:3]
     return [rest, *finished[::-1]]
 
 
-def _take_off(
-    plate: Tensor,
-    rendered: Tensor,
-    matte: Tensor,
-    canvas: Canvas,
-    trimap: Tensor | None,
-    refine: str,
-    refiner: Refiner | None,
-    patches: bool,
-) -> tuple[Tensor, Tensor]:
-    """Return what is behind a foreground, and the foreground itself, straight RGBA (4, H, W).
+def _take_off(plate: Tensor, rendered: Tensor, alpha: Tensor, canvas: Canvas, patches: bool) -> tuple[Tensor, Tensor]:
+    """Return what is behind a foreground, and the foreground itself, straight RGBA (4, H, W), from its `alpha` (H, W).
 
-    The model's are, on the canvas, `rendered` (3, h, w) and the foreground's `matte` (h, w).
+    The model sees behind it, on the canvas, what is `rendered` (3, h, w).
     """
-    alpha = full_size_alpha(matte, plate, canvas, trimap, refine, refiner=refiner)
     limits = value_range(plate)
     clean = match_surroundings(plate, rendered, alpha, canvas)  # (3, ·, ·)
     behind, front = rgba_like(plate), rgba_like(plate)

@@ -99,7 +99,7 @@ def test_auto_leaves_other_pictures_alone_bit_for_bit(background):
     plate, canvas = over(truth, background), choose_canvas(*SIZE, 256)
     matte = canvas.fit(truth)
     assert torch.equal(
-        finish_matte(plate, None, matte, canvas, screen="auto"), finish_matte(plate, None, matte, canvas)
+        finish_matte(plate, None, matte[3], canvas, screen="auto"), finish_matte(plate, None, matte[3], canvas)
     )
 
 
@@ -107,9 +107,9 @@ def test_both_commands_take_it_out():
     truth, plate = before_a_screen("green", spill=0.2)
     canvas = choose_canvas(*SIZE, 256)
     matte = canvas.fit(truth)
-    cut_out = finish_matte(plate, None, matte, canvas, screen="auto")
+    cut_out = finish_matte(plate, None, matte[3], canvas, screen="auto")
     background = torch.cat([canvas.fit(plate), torch.ones(1, *canvas.size)])
-    behind, front = finish_layers(plate, [background, matte], canvas, screen="auto")
+    behind, front = finish_layers(plate, background, [matte], canvas, [(matte[3], canvas)], screen="auto")
     for result in (cut_out, front):
         assert (result[1] <= torch.maximum(result[0], result[2]) + 1e-6).all()
     outside = front[3] == 0

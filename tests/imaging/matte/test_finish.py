@@ -20,7 +20,7 @@ def scene():
 
 def test_opaque_pixels_are_bit_identical_to_the_plate(scene):
     truth, plate, canvas = scene
-    result = finish_matte(plate, None, canvas.fit(truth), canvas)
+    result = finish_matte(plate, None, canvas.fit(truth)[3], canvas)
     opaque = result[3] == 1
     assert opaque.sum() > 0.9 * (truth[3] == 1).sum()
     assert torch.equal(result[:3, opaque], plate[:, opaque])
@@ -29,7 +29,7 @@ def test_opaque_pixels_are_bit_identical_to_the_plate(scene):
 
 def test_a_cut_out_over_another_background_is_close_to_the_truth(scene):
     truth, plate, canvas = scene
-    result = finish_matte(plate, None, canvas.fit(truth), canvas)
+    result = finish_matte(plate, None, canvas.fit(truth)[3], canvas)
     board = checkerboard(360, 540)
     assert (over(result, board) - over(truth, board)).abs().mean() < 0.01
 
@@ -37,8 +37,8 @@ def test_a_cut_out_over_another_background_is_close_to_the_truth(scene):
 def test_the_plates_own_alpha_is_multiplied_in(scene):
     truth, plate, canvas = scene
     own = torch.rand(360, 540)
-    without = finish_matte(plate, None, canvas.fit(truth), canvas)
-    result = finish_matte(plate, own, canvas.fit(truth), canvas)
+    without = finish_matte(plate, None, canvas.fit(truth)[3], canvas)
+    result = finish_matte(plate, own, canvas.fit(truth)[3], canvas)
     torch.testing.assert_close(result[3], without[3] * own)
     assert torch.equal(result[:3], without[:3])
 
@@ -48,22 +48,22 @@ def test_colours_that_cannot_be_seen_say_nothing_of_the_matte(scene):
     own = torch.ones(360, 540)
     own[:, 300:] = 0
     black = torch.where(own > 0, plate, torch.zeros_like(plate))
-    one, other = (finish_matte(colours, own, canvas.fit(truth), canvas)[3] for colours in (plate, black))
+    one, other = (finish_matte(colours, own, canvas.fit(truth)[3], canvas)[3] for colours in (plate, black))
     assert torch.equal(one, other)
 
 
 def test_the_layout_in_memory_does_not_matter(scene):
     truth, plate, canvas = scene
     rows_last = plate.permute(1, 2, 0).contiguous().permute(2, 0, 1)
-    expected = finish_matte(plate, None, canvas.fit(truth), canvas)
-    torch.testing.assert_close(finish_matte(rows_last, None, canvas.fit(truth), canvas), expected, atol=1e-5, rtol=0)
+    expected = finish_matte(plate, None, canvas.fit(truth)[3], canvas)
+    torch.testing.assert_close(finish_matte(rows_last, None, canvas.fit(truth)[3], canvas), expected, atol=1e-5, rtol=0)
 
 
 def test_a_matte_that_is_soft_everywhere_recomposes_in_range(scene):
     truth, plate, canvas = scene
     matte = canvas.fit(truth)
     matte[3] = 0.5 + 0.2 * torch.rand(canvas.size)
-    result = finish_matte(plate, None, matte, canvas)
+    result = finish_matte(plate, None, matte[3], canvas)
     assert 0 <= result.min() <= result.max() <= 1
     assert result.permute(1, 2, 0).is_contiguous()  # as files want it, without another copy
 
@@ -74,7 +74,7 @@ def test_a_clean_plate_brings_alpha_and_colours_nearer_to_the_truth():
     matte = canvas.fit(scene.foreground)
     errors = []
     for behind in (None, scene.background):
-        result = finish_matte(scene.plate, None, matte, canvas, None, behind)
+        result = finish_matte(scene.plate, None, matte[3], canvas, None, behind)
         solid = result[3] == 1
         assert torch.equal(result[:3, solid], scene.plate[:, solid])
         grey = torch.full_like(scene.plate, 0.5)

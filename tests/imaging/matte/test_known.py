@@ -8,7 +8,7 @@ from pymatting import cf_laplacian
 from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.matte.closed_form import laplacian_rows
 from omnialpha_cli.imaging.matte.known import EPSILON, PRIOR, alpha_in_band
-from omnialpha_cli.imaging.matte.refine import full_size_alpha
+from omnialpha_cli.imaging.matte.refine import refine_alpha
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
 
@@ -45,6 +45,12 @@ def test_the_solution_is_that_of_the_whole_system():
     assert torch.equal(found.flatten()[~unknown], trimap.flatten()[~unknown])
 
 
+def in_band(matte, plate, canvas, trimap):
+    """Return alpha in a trimap's band, with its plate and canvas."""
+    alpha, canvas = alpha_in_band(matte, plate, canvas, trimap)
+    return alpha, plate, canvas
+
+
 @pytest.mark.parametrize("size", [(240, 320), (700, 900)])
 def test_a_poor_matte_and_a_wide_trimap_give_fine_hair(size):
     scene = hair_scene(*size)
@@ -52,8 +58,8 @@ def test_a_poor_matte_and_a_wide_trimap_give_fine_hair(size):
     blurred = torch.nn.functional.avg_pool2d(canvas.fit(alpha[None]), 15, 1, 7)[0]
     trimap = wide_trimap(alpha, 6)
     band = (trimap > 0) & (trimap < 1)
-    plain = full_size_alpha(blurred, scene.plate, canvas)
-    guided = full_size_alpha(blurred, scene.plate, canvas, trimap)
+    plain = refine_alpha(blurred, scene.plate, canvas)
+    guided = refine_alpha(*in_band(blurred, scene.plate, canvas, trimap), trimap=trimap)
     error, before = (((a - alpha) ** 2)[band].mean() for a in (guided, plain))
     assert error < 0.5 * before
     assert torch.equal(guided[~band], trimap[~band])
@@ -63,5 +69,5 @@ def test_a_poor_matte_and_a_wide_trimap_give_fine_hair(size):
 def test_pictures_of_any_shape(size):
     plate = torch.rand(3, *size)
     canvas = choose_canvas(*size, 32)
-    found = full_size_alpha(torch.rand(canvas.size), plate, canvas, torch.full(size, 0.5))
+    found = refine_alpha(*in_band(torch.rand(canvas.size), plate, canvas, torch.full(size, 0.5)))
     assert found.shape == size and found.min() >= 0 and found.max() <= 1

@@ -19,6 +19,12 @@ def scene():
     return foreground, background, over(foreground, background), choose_canvas(360, 540, 256)
 
 
+def finished(plate, layers, canvas, trimap=None):
+    """Finish layers with the mattes that the model gave."""
+    background, *foregrounds = layers
+    return finish_layers(plate, background, foregrounds, canvas, [(front[3], canvas) for front in foregrounds], trimap)
+
+
 def opaque(colour):
     return torch.cat([colour, torch.ones_like(colour[:1])])
 
@@ -29,7 +35,7 @@ def eight_bits(layer):
 
 def test_the_layers_make_up_the_plate(scene):
     foreground, background, plate, canvas = scene
-    behind, front = finish_layers(plate, [canvas.fit(opaque(background)), canvas.fit(foreground)], canvas)
+    behind, front = finished(plate, [canvas.fit(opaque(background)), canvas.fit(foreground)], canvas)
     assert (behind[3] == 1).all()
     solid = (front[3] == 0) | (front[3] == 1)
     assert 0.5 < solid.float().mean() < 1
@@ -41,7 +47,7 @@ def test_the_layers_make_up_the_plate(scene):
 
 def test_they_are_near_the_truth(scene):
     foreground, background, plate, canvas = scene
-    behind, front = finish_layers(plate, [canvas.fit(opaque(background)), canvas.fit(foreground)], canvas)
+    behind, front = finished(plate, [canvas.fit(opaque(background)), canvas.fit(foreground)], canvas)
     assert (front[3] - foreground[3]).abs().mean() < 0.01
     assert (behind[:3] - background).abs().mean() < 0.01
     grey = torch.full_like(background, 0.5)
@@ -51,14 +57,14 @@ def test_they_are_near_the_truth(scene):
 def test_a_colour_cast_of_the_models_background_is_taken_out(scene):
     foreground, background, plate, canvas = scene
     cast = canvas.fit(opaque(background - 0.1))
-    behind, _ = finish_layers(plate, [cast, canvas.fit(foreground)], canvas)
+    behind, _ = finished(plate, [cast, canvas.fit(foreground)], canvas)
     assert (behind[:3] - background).abs().mean() < 0.01
 
 
 def test_whatever_the_model_paints_they_make_up_the_plate(scene):
     _, _, plate, canvas = scene
     noise = torch.rand(2, 4, *canvas.size, generator=torch.Generator().manual_seed(0))
-    behind, front = finish_layers(plate, noise, canvas)
+    behind, front = finished(plate, noise, canvas)
     torch.testing.assert_close(over(front, behind[:3]), plate, atol=1e-5, rtol=0)
     assert all(0 <= layer.min() <= layer.max() <= 1 for layer in (front, behind))
 
@@ -67,7 +73,7 @@ def test_a_trimaps_known_regions_are_kept(scene):
     foreground, background, plate, canvas = scene
     trimap = torch.full((360, 540), 0.5)
     trimap[:100], trimap[300:] = 1, 0
-    behind, front = finish_layers(plate, [canvas.fit(opaque(background)), canvas.fit(foreground)], canvas, trimap)
+    behind, front = finished(plate, [canvas.fit(opaque(background)), canvas.fit(foreground)], canvas, trimap)
     assert (front[3, :100] == 1).all() and (front[3, 300:] == 0).all()
     assert torch.equal(behind[:3, 300:], plate[:, 300:])
 
@@ -78,7 +84,7 @@ def test_three_layers_make_up_the_plate_and_come_near_the_truth(scene):
     upper[3, 120:240, 200:340] = 1
     plate = over(upper, over(lower, background))
     layers = [canvas.fit(layer) for layer in (opaque(background), lower, upper)]
-    bottom, middle, top = finish_layers(plate, layers, canvas)
+    bottom, middle, top = finished(plate, layers, canvas)
     torch.testing.assert_close(over(top, over(middle, bottom[:3])), plate, atol=1e-5, rtol=0)
     for found, true in ((bottom, opaque(background)), (middle, lower), (top, upper)):
         assert (found[3] - true[3]).abs().mean() < 0.01

@@ -4,9 +4,9 @@ import pytest
 import torch
 from scenes import disc, hair, textured
 
-from omnialpha_cli.imaging.canvas import choose_canvas, within
+from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.composite import over
-from omnialpha_cli.imaging.matte.refine import SIDE_IN_BAND, full_size_alpha, refine_alpha
+from omnialpha_cli.imaging.matte.refine import refine_alpha
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
 
@@ -102,33 +102,3 @@ def test_none_is_plain_bilinear():
     expected = torch.nn.functional.interpolate(alpha[None, None], (400, 400), mode="bilinear")[0, 0]
     refined = refine_alpha(alpha, torch.rand(3, 400, 400), canvas, "none")
     torch.testing.assert_close(refined, expected, atol=1e-5, rtol=0)
-
-
-def test_a_network_refines_at_no_more_than_its_own_size():
-    plate, canvas, shown = torch.rand(3, 600, 900), choose_canvas(600, 900, 256), []
-
-    def refiner(view, alpha, trimap):
-        shown.append((view.shape, alpha.shape, trimap.shape))
-        return torch.ones_like(alpha)
-
-    trimap = torch.full((600, 900), 0.5)
-    trimap[:100] = 0
-    alpha = full_size_alpha(torch.rand(canvas.size), plate, canvas, trimap, refiner=refiner)
-    h, w = within(600, 900, SIDE_IN_BAND)
-    assert shown == [((3, h, w), (h, w), (h, w))] and abs(h * w - SIDE_IN_BAND**2) < 2 * w
-    assert not alpha[:100].any() and (alpha[110:] == 1).all()
-
-
-@pytest.mark.parametrize(("size", "side"), [((90, 120), 256), ((600, 900), 640)])
-def test_a_refining_network_loses_nothing_of_a_small_picture_or_a_large_canvas(size, side):
-    canvas, shown = choose_canvas(*size, side), []
-
-    def refiner(view, alpha, trimap):
-        shown.append(alpha.shape)
-        return alpha
-
-    full_size_alpha(torch.rand(canvas.size), torch.rand(3, *size), canvas, method="none", refiner=refiner)
-    assert not shown
-    full_size_alpha(torch.rand(canvas.size), torch.rand(3, *size), canvas, refiner=refiner)
-    wanted = min(size[0] * size[1], canvas.size[0] * canvas.size[1])
-    assert abs(shown[0][0] * shown[0][1] / wanted - 1) < 0.01

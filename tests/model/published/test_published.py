@@ -268,7 +268,8 @@ def test_a_batch_with_different_prompts_equals_the_facts_item_by_item(rgba, guid
 
 def test_tasks_and_defaults_are_the_published_ones(rgba):
     _, model = rgba
-    assert model.tasks == tuple(task.name for task in TASKS.values() if task.published)
+    several = [f"decompose.auto/{count}" for count in (3, 4, 5)]
+    assert model.tasks == (*(task.name for task in TASKS.values() if task.published), *several)
     assert (model.defaults.steps, model.defaults.guidance, model.defaults.dtype) == (50, 4.0, "bfloat16")
     assert model.defaults.of("generate").canvas == 1024
 

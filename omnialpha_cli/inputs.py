@@ -115,15 +115,15 @@ def find_inputs(
             others: Counter[str] = Counter()
             found += [(file, path, None) for file in _walk(path, output, recursive, remarks, others)]
             if others:
-                remarks.append(f"{name}: {_told(others)} are no pictures, and were left out")
+                remarks.append(f"{name}: {_describe_kinds(others)} are no pictures, and were left out")
         elif os.path.lexists(name):
             found.append((path, None, None))
         elif is_pattern(without_range(name)[0]):
             name, ranges = without_range(name)
-            sequence, holes = find_frames(name, frames or ranges)
+            sequence, missing = find_frames(name, frames or ranges)
             found += [(frame.path, None, frame) for frame in sequence]
-            if holes or not sequence:
-                remarks.append(f"{name}: frames {holes} are missing" if holes else f"no frame of {name} is there")
+            if missing or not sequence:
+                remarks.append(f"{name}: frames {missing} are missing" if missing else f"no frame of {name} is there")
         elif glob.has_magic(name):
             prefix = _fixed_prefix(name)
             matches = [file for file in _expand(name) if not _is_output(file, prefix, output)]
@@ -202,7 +202,7 @@ def _is_of_macos(path: Path) -> bool:
     return path.name.startswith("._") or "__MACOSX" in path.parts
 
 
-def _told(others: Counter[str]) -> str:
+def _describe_kinds(others: Counter[str]) -> str:
     """Describe kinds of files and how many there are of each; of films, how pictures are made of them."""
     kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
     films = [suffix for suffix in sorted(others) if suffix in FILM_SUFFIXES]

@@ -41,10 +41,10 @@ def write(
     Returns the item as it was made: with no more layers than were needed. What it had beyond them goes.
     """
     planned, item = item, item if len(layers) == len(item.task.outputs) else item.with_layers(len(layers))
-    told = provenance.record(
+    record = provenance.record(
         made_from.task, made_from.settings, made_from.weights, [seal.sha256 for seal in made_from.inputs]
     )
-    target = replace(prepared.target, compression=compression, provenance=told)
+    target = replace(prepared.target, compression=compression, provenance=record)
     pictures = [layer.permute(1, 2, 0).contiguous().numpy() for layer in layers]  # (H, W, 4) each
     temporaries: list[Path] = []
     try:
@@ -61,7 +61,7 @@ def write(
                 provenance.seal(temporary)
         if item.manifest:
             with complete(temporaries[-1], item.manifest):
-                _describe(temporaries[-1], item, layers[0], made_from, told)
+                _describe(temporaries[-1], item, layers[0], made_from, record)
                 provenance.seal(temporaries[-1])
         journal.commit(item, made_from, temporaries)
         for path in planned.outputs[len(item.outputs) :]:
@@ -89,13 +89,13 @@ def _write_picture(path: Path, rgba: Floats, prepared: Prepared, alpha_only: boo
         write_picture(path, rgba, target, None if light is None else light.numpy())
 
 
-def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint, told: provenance.Record) -> None:
+def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint, record: provenance.Record) -> None:
     origin = {
         "task": item.task.name,
         "source": item.label.name,
         "seed": made_from.settings["seed"],
         "weights": made_from.weights,
-        **provenance.named(told),
+        **provenance.named(record),
     }
     names = [output.name for output in item.outputs]
     write_manifest(path, names, item.task.outputs, (layer.shape[1], layer.shape[2]), origin)

@@ -202,8 +202,8 @@ class Journal:
                 key_of(path, self.output): sha256(temporary)
                 for path, temporary in zip(item.files, temporaries, strict=True)
             }
-            told = {**_as_json(fingerprint), "source": source_of(item, self.output)}
-            self._append("intent", item, **told, outputs=digests)
+            fields = {**_as_json(fingerprint), "source": source_of(item, self.output)}
+            self._append("intent", item, **fields, outputs=digests)
             if taken := next((path for path in item.files if not is_free(path)), None):
                 raise ItemError("write", f"{taken} cannot be written: what is there is not a regular file; remove it")
             for temporary, path in zip(temporaries, item.files, strict=True):

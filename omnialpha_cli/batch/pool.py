@@ -201,14 +201,14 @@ class Pool:
             hand.asking = True
         elif kind == "result":
             hand.deaths = 0
-            yield self._settle(hand, value)
+            yield self._record(hand, value)
         elif kind == "fault":
             raise value
         else:
             self.note(value)
             hand.ended = kind == "ends"
 
-    def _settle(self, hand: Hand, result: Result) -> Result:
+    def _record(self, hand: Hand, result: Result) -> Result:
         path = result.item.outputs[0]
         hand.held.pop(path, None)
         self.suspected.discard(path)
@@ -223,7 +223,7 @@ class Pool:
         for path, item in list(hand.held.items()):
             if path in self.suspected:
                 fault = ItemError("worker", f"{item.label}: two workers died while they made it")
-                yield self._settle(hand, Result(item, "failed", error=fault))
+                yield self._record(hand, Result(item, "failed", error=fault))
             else:
                 self.suspected.add(path)
                 self.suspects.append(item)

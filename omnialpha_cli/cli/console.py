@@ -70,7 +70,7 @@ class Console:
         self.start = time.monotonic()
         self._bar: Progress | None = None
         self._lost: dict[str, str] = {}  # streams that take no more, and why; "" for a reader that left
-        self._told: set[str] = set()  # warnings, without the names of their files
+        self._warned: set[str] = set()  # warnings, without the names of their files
 
     def __enter__(self) -> Self:
         return self
@@ -117,9 +117,9 @@ class Console:
         label = str(result.item.label)
         for warning in result.warnings:
             kind = warning.replace(label, "")
-            if isinstance(warning, RunNote) and kind in self._told:
+            if isinstance(warning, RunNote) and kind in self._warned:
                 continue
-            self._told.add(kind)
+            self._warned.add(kind)
             self.warn(warning if label in warning else f"{label}: {warning}")
         if result.error:
             self._message(f"failed: {result.error}")
@@ -163,8 +163,8 @@ class Console:
         if not self.quiet:
             words = {"skipped": "done already", "failed": "would fail"} if dry_run else {}
             always = "planned" if dry_run else "done"
-            told = [f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == always]
-            self._message(", ".join(told) + f" in {seconds:.1f} s")
+            parts = [f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == always]
+            self._message(", ".join(parts) + f" in {seconds:.1f} s")
         if faults := [f"{name} ({reason})" for name, reason in self._lost.items() if reason]:
             say(f"omnialpha: not all could be written to {', '.join(faults)}")
             return status or ExitStatus.FAILED

@@ -30,20 +30,20 @@ def info(
     for file in files:
         try:
             check_file(file)
-            told = provenance.read(file)
+            record = provenance.read(file)
         except (ItemError, OSError) as error:
             say(f"omnialpha: {error}")
             continue
-        if told is None:
+        if record is None:
             say(f"omnialpha: {file} does not say what made it: another program made it, or saved it since")
             continue
         found += 1
         untouched = provenance.is_untouched(file)
-        values = {name: value for name, value in told.items() if name != "digest"}
-        again = provenance.command(told)
+        values = {name: value for name, value in record.items() if name != "digest"}
+        again = provenance.command(record)
         if json:
-            record = {"file": str(file), **values, "untouched": untouched, "command": again}
-            typer.echo(ndjson.line("info", record), nl=False)
+            line = {"file": str(file), **values, "untouched": untouched, "command": again}
+            typer.echo(ndjson.line("info", line), nl=False)
         else:
             rows = {**values, "edited": "no" if untouched else "since it was made", "command": again}
             typer.echo("\n".join((str(file), *(f"  {name}: {value}" for name, value in rows.items()))))

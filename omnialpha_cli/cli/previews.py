@@ -100,10 +100,10 @@ class Previews:
 
         assert self.page
         counts = Counter(row.status for row in self.rows.values())
-        told = [f"{counts[status]} {status}" for status in ("failed", "done", "skipped") if counts[status]]
+        parts = [f"{counts[status]} {status}" for status in ("failed", "done", "skipped") if counts[status]]
         if self.page.pictures < counts["done"] + counts["skipped"]:
-            told.append(f"with the pictures of {self.page.pictures}")
-        return f"{printable(self.output)} – omnialpha {__version__}", ", ".join(told)
+            parts.append(f"with the pictures of {self.page.pictures}")
+        return f"{printable(self.output)} – omnialpha {__version__}", ", ".join(parts)
 
     def _join(self) -> None:
         for _ in self._threads:

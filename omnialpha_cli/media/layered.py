@@ -54,11 +54,11 @@ def _of_openraster(path: Path) -> Iterator[Image]:
             raise ValueError("it has groups; merge each to a layer")
         size = int(stack.attrib["h"]), int(stack.attrib["w"])
         for layer in reversed(list(stack.iter("layer"))):  # the top one is the first
-            told = layer.attrib
-            _check_blend(told.get("name", ""), told.get("composite-op", "svg:src-over"), "svg:src-over")
-            image = read_image(archive.extract(told["src"], folder))
-            opacity = float(told.get("opacity", 1)) * (told.get("visibility") != "hidden")
-            yield placed(image, int(told.get("x", 0)), int(told.get("y", 0)), size, opacity)
+            attributes = layer.attrib
+            _check_blend(attributes.get("name", ""), attributes.get("composite-op", "svg:src-over"), "svg:src-over")
+            image = read_image(archive.extract(attributes["src"], folder))
+            opacity = float(attributes.get("opacity", 1)) * (attributes.get("visibility") != "hidden")
+            yield placed(image, int(attributes.get("x", 0)), int(attributes.get("y", 0)), size, opacity)
 
 
 def _of_photoshop(path: Path) -> Iterator[Image]:

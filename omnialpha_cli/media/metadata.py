@@ -89,8 +89,8 @@ DPX_TRANSFERS: dict[str, Transfer] = {"Logarithmic": "cineon", "Printing density
 def encoding_of(attributes: Mapping[str, Any], kind: str, depth: Depth) -> Encoding:
     """Return the encoding of a file's colours. Without any sign of it, EXR and floats are linear, integers sRGB."""
     if kind == "OpenEXR":
-        told = attributes.get("chromaticities")
-        return Encoding("linear", primaries_of(tuple(told)) if told is not None and len(told) == 8 else None)
+        xy = attributes.get("chromaticities")
+        return Encoding("linear", primaries_of(tuple(xy)) if xy is not None and len(xy) == 8 else None)
     if kind == "Cineon":
         return Encoding("cineon")
     profile = attributes.get("ICCProfile")

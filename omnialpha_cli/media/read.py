@@ -79,9 +79,9 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool, pick:
     finally:
         reader.close()
 
-    told = attributes(spec)
+    header = attributes(spec)
     depth = SAMPLES[channels.sample][0]
-    encoding = encoding_of(told, kind, depth)
+    encoding = encoding_of(header, kind, depth)
     if encoding.icc is not None and not profiles.is_usable(encoding.icc):
         notes.append(f"{path} has a damaged colour profile: the model sees its colours as sRGB")
     if encoding.primaries is not None and not are_usable(encoding.primaries):
@@ -90,19 +90,19 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool, pick:
     if several:
         notes.append(f"{path} holds several pictures: the first one is used")
     windows = _windows(path, spec, data) if kind == "OpenEXR" else None
-    if "CMYK" in (told.get("tiff:ColorSpace"), told.get("jpeg:ColorSpace")):
-        samples = _from_inks(path, name, kind, samples, told.get("ICCProfile"), max_pixels)
+    if "CMYK" in (header.get("tiff:ColorSpace"), header.get("jpeg:ColorSpace")):
+        samples = _from_inks(path, name, kind, samples, header.get("ICCProfile"), max_pixels)
     orientation = spec.get_int_attribute("Orientation", 1)
     rgb, alpha = split(upright(samples, orientation), -1 if channels.has_alpha else None)
     if kind == "GIF" and alpha is not None and alpha.all():
         alpha = None  # every GIF is given one
     if not channels.has_colour and not data:
-        rgb = _from_grey(rgb, told.get("ICCProfile"))
+        rgb = _from_grey(rgb, header.get("ICCProfile"))
     premultiplied = alpha is not None and not spec.get_int_attribute("oiio:UnassociatedAlpha")
     if alpha is not None and premultiplied:
         rgb = np.divide(rgb, alpha[..., None], out=rgb, where=alpha[..., None] > 0)
-    if depth in ("half", "float") and (odd := count_odd(rgb)):
-        notes.append(f"{path} has {odd} pixels that are not numbers or infinite: the model is shown others")
+    if depth in ("half", "float") and (nonfinite := count_nonfinite(rgb)):
+        notes.append(f"{path} has {nonfinite} pixels that are not numbers or infinite: the model is shown others")
     return Image(
         rgb,
         alpha,
@@ -133,7 +133,7 @@ def _windows(path: Path, spec: oiio.ImageSpec, data: bool) -> Windows | None:
     return None if windows == trivial((spec.height, spec.width)) else windows
 
 
-def count_odd(rgb: Floats) -> int:
+def count_nonfinite(rgb: Floats) -> int:
     """Return pixels (H, W, 3) with a NaN or an infinity."""
     return int(np.count_nonzero(~np.isfinite(rgb.sum(-1)) & ~np.isfinite(rgb).all(-1)))
 

@@ -65,7 +65,7 @@ def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], s
     numbers = _numbers_there(path.parent, before, after, width) if wanted is None else read_ranges(wanted)
     suffix = after.removesuffix(Path(f"x{after}").suffix)
     frames = [Frame(spelt(pattern, number), pattern, stem, str(number).zfill(width), suffix) for number in numbers]
-    return frames, _holes(numbers) if wanted is None else ""
+    return frames, _missing(numbers) if wanted is None else ""
 
 
 def _width(pattern: str) -> int:
@@ -87,7 +87,7 @@ def _numbers_there(folder: Path, before: str, after: str, width: int) -> list[in
     return sorted(int(number) for number in numbers if number == str(int(number)).zfill(width))
 
 
-def _holes(numbers: list[int]) -> str:
+def _missing(numbers: list[int]) -> str:
     """Return ranges such as `1003,1005-1007`."""
     gaps = [(low + 1, high - 1) for low, high in pairwise(numbers) if high - low > 1]
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in gaps)

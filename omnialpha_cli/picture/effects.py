@@ -17,7 +17,7 @@ def find_effects(model: Model, made: Sequence[Made], settings: Settings) -> list
     for prepared, layers in made:
         if prepared.task.command == "remove" and prepared.hint is not None:
             mask = (prepared.canvas.fit(prepared.hint[None])[0] >= 0.5).float()  # (h, w)
-            seen = paint_over(prepared.request.inputs[0], mask)
-            prepared = replace(prepared, gains=model.shadow_gains(seen, mask))
+            painted = paint_over(prepared.request.inputs[0], mask)
+            prepared = replace(prepared, gains=model.shadow_gains(painted, mask))
         found.append((prepared, layers))
     return found

@@ -14,8 +14,8 @@ from ..imaging.matte.difference_key import difference_trimap
 from ..imaging.matte.finish import finish_matte, visible
 from ..imaging.matte.known import alpha_in_band
 from ..imaging.matte.layers import finish_layers
+from ..imaging.place import place_in_middle, place_on_ground
 from ..imaging.removal.clean_plate import finish_removal, relight
-from ..imaging.stand import in_middle, stand
 from ..status import ItemError
 from ..tasks import Command
 from .model import Model
@@ -39,8 +39,8 @@ def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mod
     for result in results:
         if prepared.light is not None:
             result[:3] = torch.where(prepared.light, prepared.plate, result[:3])
-        if prepared.odd is not None:
-            prepared.odd.put_back(result, prepared.plate)
+        if prepared.nonfinite is not None:
+            prepared.nonfinite.put_back(result, prepared.plate)
     return results
 
 
@@ -130,7 +130,7 @@ def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, 
     (given,), (wanted,) = prepared.task.inputs, prepared.task.outputs
     alone = not prepared.request.inputs
     if given == "background" and alone:  # an object that stands nowhere yet
-        made = stand(layer, *plate.shape[1:])
+        made = place_on_ground(layer, *plate.shape[1:])
         return [made if wanted == "foreground" else opaque(over(made, plate))]
     if wanted == "foreground":
         return [prepared.canvas.restore(layer)]
@@ -150,10 +150,10 @@ def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mo
     canvas = prepared.canvas
     if prepared.task.outputs == ("foreground",):
         square = canvas.size[0] == canvas.size[1] and canvas.box == (0, 0, *canvas.size)
-        return [in_middle(painted, canvas.height, canvas.width) if square else canvas.restore(painted)]
+        return [place_in_middle(painted, canvas.height, canvas.width) if square else canvas.restore(painted)]
     full = canvas.restore(painted[:3])
     for layer in objects:
-        full = over(stand(layer, *full.shape[1:]), full)
+        full = over(place_on_ground(layer, *full.shape[1:]), full)
     return [opaque(full)]
 
 

@@ -30,12 +30,12 @@ def add_layers(model: Model, made: Sequence[Made], settings: Settings) -> list[M
         for prepared, layers in (made[i] for i in errors):
             requests.append(replace(prepared.request, targets=(prepared.canvas.size,) * (len(layers) + 1)))
         results = model.run(requests, settings.steps, settings.guidance)
-        better = {}
+        improved = {}
         for (i, before), layers in zip(errors.items(), results, strict=True):
             one = made[i][0], layers
             if (error := recomposition_error(*one)) < FALL * before:
-                made[i], better[i] = one, error
-        errors = better
+                made[i], improved[i] = one, error
+        errors = improved
 
 
 def recomposition_error(prepared: Prepared, layers: Sequence[Tensor]) -> float:

@@ -96,8 +96,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     # The CPU allocator and MPS raise a plain RuntimeError, and a file that cannot be mapped an OSError.
-    told = str(error).lower() if isinstance(error, (RuntimeError, OSError)) else ""
-    return any(words in told for words in ("can't allocate memory", "cannot allocate memory", "out of memory"))
+    message = str(error).lower() if isinstance(error, (RuntimeError, OSError)) else ""
+    return any(words in message for words in ("can't allocate memory", "cannot allocate memory", "out of memory"))
 
 
 def release_cached_memory() -> None:

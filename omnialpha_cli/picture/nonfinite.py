@@ -11,7 +11,7 @@ from ..media.samples import Floats
 
 
 @dataclass(frozen=True, eq=False)
-class Odd:
+class Nonfinite:
     """Hold the pixels of a plate with a NaN or an infinity: `rows` and `columns` (n,), and their `colours` (3, n)."""
 
     rows: Tensor
@@ -24,7 +24,7 @@ class Odd:
         result[:3, self.rows[passed], self.columns[passed]] = self.colours[:, passed]
 
 
-def without_odd(rgb: Floats, source: Image) -> tuple[Floats, Odd | None]:
+def split_nonfinite(rgb: Floats, source: Image) -> tuple[Floats, Nonfinite | None]:
     """Return the plate (H, W, 3) with finite colours: NaN becomes 0, an infinity its largest or smallest value."""
     if source.depth not in ("half", "float"):
         return rgb, None
@@ -34,5 +34,7 @@ def without_odd(rgb: Floats, source: Image) -> tuple[Floats, Odd | None]:
     rows, columns = np.nonzero(~finite.all(-1))  # (n,) each
     there = rgb[finite]
     low, high = (float(there.min()), float(there.max())) if there.size else (0.0, 1.0)
-    odd = Odd(torch.from_numpy(rows), torch.from_numpy(columns), torch.from_numpy(rgb[rows, columns].T.copy()))
-    return np.nan_to_num(rgb, nan=0.0, posinf=high, neginf=low), odd
+    nonfinite = Nonfinite(
+        torch.from_numpy(rows), torch.from_numpy(columns), torch.from_numpy(rgb[rows, columns].T.copy())
+    )
+    return np.nan_to_num(rgb, nan=0.0, posinf=high, neginf=low), nonfinite

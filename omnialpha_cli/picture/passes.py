@@ -80,11 +80,11 @@ def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request 
     scene, alpha = prepared.request.inputs[0], first[3]
     takes_out = prepared.second.command == "remove"
     mask = (alpha > 0.5).to(scene) if takes_out else alpha.to(scene)
-    hole = fill_mask(alpha) if takes_out and model.defaults.fill else None
-    seen = scene if hole is None else fill_masked(scene, hole)
-    inputs = seen, opaque(mask.expand(3, -1, -1))
+    inpaint_mask = fill_mask(alpha) if takes_out and model.defaults.fill else None
+    painted = scene if inpaint_mask is None else fill_masked(scene, inpaint_mask)
+    inputs = painted, opaque(mask.expand(3, -1, -1))
     second = prepared.second
-    return replace(prepared.request, prompt=second.prompt, inputs=inputs, inpaint_mask=hole, task=second.name)
+    return replace(prepared.request, prompt=second.prompt, inputs=inputs, inpaint_mask=inpaint_mask, task=second.name)
 
 
 def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings) -> Made:

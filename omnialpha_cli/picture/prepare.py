@@ -22,7 +22,7 @@ from ..media.windows import align
 from ..model.omnialpha import Defaults, Request
 from ..status import ItemError, RunNote
 from ..tasks import Task
-from .nonfinite import Odd, without_odd
+from .nonfinite import Nonfinite, split_nonfinite
 from .settings import Settings
 
 SHARE = 0.97  # of a side that several images share: no canvas is so much larger than was asked for
@@ -34,7 +34,7 @@ class Prepared:
 
     `source` is the picture that the task works on, None where it makes one from words alone. `plate` (3, H, W) is its
     colour at full precision, encoded as the output will be (`target`), so that layers are solved where they are
-    composited; `odd` are its pixels that are not finite, for which the plate has others. `alpha` (H, W) is its own
+    composited; `nonfinite` are its pixels without a finite value, replaced in the plate. `alpha` (H, W) is its own
     alpha where that counts, `hint` (H, W) the trimap or mask, `clean_plate` (3, H, W) the same view without the object,
     where it is known. `second` is the task of the second pass, where there is one (`passes.py`): `request` is then the
     first, and `choose` the words that choose from what it finds, or whose first part names an object. A request without
@@ -53,7 +53,7 @@ class Prepared:
     clean_plate: Tensor | None
     warnings: tuple[str, ...]
     target: Target
-    odd: Odd | None = None
+    nonfinite: Nonfinite | None = None
     second: Task | None = None
     choose: str | None = None
     gains: Tensor | None = None
@@ -114,7 +114,7 @@ def prepare(
             task, request, canvas, None, torch.empty(3, 0, 0), None, None, None, (), target, None, second, settings.text
         )
     height, width = source.size
-    plate, odd = _plate(source, target.encoding)  # (3, H, W)
+    plate, nonfinite = _plate(source, target.encoding)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
     warnings = *warnings, *_lost(source, target, plate)
     exposure = _exposure(source, exposure, settings.exposure)
@@ -123,17 +123,17 @@ def prepare(
         canvas = _drawn_canvas(height, width, side, defaults.multiple, square=square)
         request = Request(prompt, (), (canvas.size,), settings.seed, task=first.name)
         return Prepared(
-            task, request, canvas, source, plate, alpha, None, None, warnings, target, odd, exposure=exposure
+            task, request, canvas, source, plate, alpha, None, None, warnings, target, nonfinite, exposure=exposure
         )  # fmt: skip
     canvas = choose_canvas(height, width, _limited(side, source, defaults, settings), defaults.multiple)
     views = [_view(source, plate, target.encoding, exposure, alpha, task, canvas)]  # (4, h, w) each
-    hint, clean_plate, hole = None, None, None
+    hint, clean_plate, inpaint_mask = None, None, None
     if len(images) > 1:
         second_image = align(images[1], source)
         _check_shape(second_image, source)
         if task.hint == "background":
-            clean_plate, told = _clean_plate(second_image, source, plate, target.encoding)
-            warnings = *warnings, *told
+            clean_plate, differences = _clean_plate(second_image, source, plate, target.encoding)
+            warnings = *warnings, *differences
             if clean_plate is not None and first.hint == "background":
                 views.append(_view(second_image, clean_plate, target.encoding, exposure, None, task, canvas))
         else:
@@ -145,14 +145,14 @@ def prepare(
             shown = canvas.fit(hint[None])  # (1, h, w)
             views.append(opaque(shown.expand(3, -1, -1)))
             if defaults.fill and first.command == "remove":
-                hole = fill_mask(shown[0])  # (h, w)
-                views[0] = fill_masked(views[0], hole)
+                inpaint_mask = fill_mask(shown[0])  # (h, w)
+                views[0] = fill_masked(views[0], inpaint_mask)
     layers = 2 if settings.auto_layers else len(first.outputs)  # to begin with
-    request = Request(prompt, tuple(views), (canvas.size,) * layers, settings.seed, hole, first.name)
+    request = Request(prompt, tuple(views), (canvas.size,) * layers, settings.seed, inpaint_mask, first.name)
     second = then[0] if then else None
     choose = settings.text if second and task.needs_text and not first.needs_text else None
     return Prepared(
-        task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, odd, second, choose,
+        task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, nonfinite, second, choose,
         exposure=exposure,
     )  # fmt: skip
 
@@ -211,10 +211,10 @@ def _exposure(source: Image, metered: Exposure | None, stops: float) -> Exposure
     return pushed(metered or meter(source), stops)
 
 
-def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Odd | None]:
+def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Nonfinite | None]:
     """Return a picture's finite colours (3, H, W) in an encoding, and what they stand for where it has others."""
-    rgb, odd = without_odd(convert(image.rgb, image.encoding, encoding), image)
-    return torch.from_numpy(rgb).permute(2, 0, 1), odd
+    rgb, nonfinite = split_nonfinite(convert(image.rgb, image.encoding, encoding), image)
+    return torch.from_numpy(rgb).permute(2, 0, 1), nonfinite
 
 
 def _clean_plate(

@@ -19,10 +19,10 @@ from omnialpha_cli.imaging.matte.foreground import estimate_foreground
 from omnialpha_cli.imaging.matte.known import EPSILON, PRIOR, alpha_in_band
 from omnialpha_cli.imaging.matte.layers import finish_layers
 from omnialpha_cli.imaging.matte.refine import refine_alpha
+from omnialpha_cli.imaging.place import place_in_middle, place_on_ground
 from omnialpha_cli.imaging.removal.clean_plate import finish_removal, relight
 from omnialpha_cli.imaging.removal.fill import paint_over
 from omnialpha_cli.imaging.removal.grain import grain_like
-from omnialpha_cli.imaging.stand import in_middle, stand
 from omnialpha_cli.imaging.thumbnail import resized
 
 SIDE = 32  # of the canvas
@@ -121,7 +121,7 @@ LAYERS: dict[str, Callable[[Scene], list[Tensor]]] = {
     ),
     "layered": lambda s: [layered(s.layer, torch.cat([s.behind, s.alpha.flip(0)[None]]))],
     "canvas": lambda s: [s.canvas.restore(s.canvas.fit(s.layer)), resized(s.layer, 7)],
-    "stand": lambda s: [stand(s.layer, 24, 40), in_middle(resized(s.layer, 8)[:, :1, :1], 24, 40)],
+    "stand": lambda s: [place_on_ground(s.layer, 24, 40), place_in_middle(resized(s.layer, 8)[:, :1, :1], 24, 40)],
 }
 
 

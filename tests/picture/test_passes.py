@@ -11,8 +11,8 @@ from tiny_model import tiny_model
 from omnialpha_cli.api import OmniAlpha
 from omnialpha_cli.imaging.canvas import resample
 from omnialpha_cli.imaging.composite import over
+from omnialpha_cli.imaging.place import place_on_ground
 from omnialpha_cli.imaging.removal.fill import fill_mask, paint_over
-from omnialpha_cli.imaging.stand import stand
 from omnialpha_cli.media.image import from_array
 from omnialpha_cli.model.mini.model import Mini
 from omnialpha_cli.model.omnialpha import Request
@@ -208,7 +208,7 @@ def test_a_scene_is_a_background_and_before_it_what_the_words_begin_with():
         Request(prompt, (), (size,), 3, task=name) for prompt, (name, _, size) in zip(prompts, parts, strict=True)
     ]
     ((back,), (layer,)) = model.run(requests)
-    wanted = over(stand(layer, 60, 90), resample(back[:3], 60, 90))
+    wanted = over(place_on_ground(layer, 60, 90), resample(back[:3], 60, 90))
     assert scene.shape == (60, 90, 4) and (scene[..., 3] == 255).all()
     assert np.abs(scene[..., :3] / 255 - wanted.permute(1, 2, 0).numpy()).max() < 0.01
 

@@ -13,7 +13,7 @@ from ..hint import grow
 from .components import connected_parts
 
 SOLID = 0.5  # alpha from which on a pixel is of an object
-SEEN = 0.02  # alpha from which on it may belong to the object beside it
+FAINT = 0.02  # alpha from which on it may belong to the object beside it
 BRIDGES = (0.02, 0.035, 0.05, 0.07, 0.1)  # of the mean side: half of the width of what joins two objects
 SMALLEST = 2e-3  # share of the picture that is an object, without its rim
 RIVAL = 0.2  # share of the largest object that one beyond a wider bridge has to have
@@ -68,7 +68,7 @@ def _objects(alpha: Tensor, bridge: float) -> Tensor | None:
         return None
     parts = torch.where(large[parts], parts, 0).float()
     for _ in range(max(alpha.shape)):  # grown back, each up to where another begins
-        grown = torch.where((parts == 0) & (alpha > SEEN), F.max_pool2d(parts[None], 3, 1, 1)[0], parts)
+        grown = torch.where((parts == 0) & (alpha > FAINT), F.max_pool2d(parts[None], 3, 1, 1)[0], parts)
         if torch.equal(grown, parts):
             break
         parts = grown

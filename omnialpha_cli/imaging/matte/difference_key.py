@@ -33,21 +33,21 @@ def difference_trimap(plate: Tensor, clean: Tensor, matte: Tensor) -> Tensor:
     """
     height, width = plate.shape[1:]
     size = h, w = within(height, width, SIDE)
-    seen, behind = resample(plate, *size), resample(clean, *size)  # (3, h, w)
+    shown, behind = resample(plate, *size), resample(clean, *size)  # (3, h, w)
     likely = resample(matte[None].to(plate), *size)[0]
     mean_side = (h * w) ** 0.5
 
-    residual = seen - behind
+    residual = shown - behind
     difference = _deviations(residual, behind)  # (h, w)
     same, changed = difference < SAME, difference > CHANGED
-    visible, textured = _textures(seen, behind, residual)
-    dark = _shadowed(_mean(seen, 3), _mean(behind, 3))
+    visible, textured = _textures(shown, behind, residual)
+    dark = _shadowed(_mean(shown, 3), _mean(behind, 3))
 
     solid = _majority(changed & ~visible & (textured | ~dark))
     solid |= _majority(changed & dark & ~textured & (likely > DECIDED))
     edge = _shrunk(solid, EDGE)
     deep = _shrunk(solid, round(SOFT * mean_side))
-    inside = edge & (deep | (likely > DECIDED) | (_share(seen, behind, deep) > OPAQUE))
+    inside = edge & (deep | (likely > DECIDED) | (_share(shown, behind, deep) > OPAQUE))
 
     enclosed = _shrunk(_grown(solid, round(CLOSED * mean_side)), round(CLOSED * mean_side))
     slight = _deviations(_mean(residual, WINDOW), behind) > SAME
@@ -82,9 +82,9 @@ def _grain(residual: Tensor) -> Tensor:
     return limit.clamp(min=GRAIN)
 
 
-def _textures(seen: Tensor, behind: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+def _textures(shown: Tensor, behind: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
     """Return where (h, w) the texture of what is `behind` is seen, and where it has one, from pictures (3, h, w)."""
-    one, two = seen - _mean(seen, WINDOW), behind - _mean(behind, WINDOW)
+    one, two = shown - _mean(shown, WINDOW), behind - _mean(behind, WINDOW)
     both, own, other = (_mean(product, WINDOW).sum(0) for product in (one * two, one * one, two * two))
     textured = other > (TEXTURE * _grain(residual.abs())).square().sum()
     correlation = both / (own * other).sqrt().clamp(min=1e-9)
@@ -92,20 +92,20 @@ def _textures(seen: Tensor, behind: Tensor, residual: Tensor) -> tuple[Tensor, T
     return textured & (correlation > VISIBLE) & (share > 0.2), textured
 
 
-def _shadowed(seen: Tensor, behind: Tensor) -> Tensor:
-    """Return where (h, w) what is `seen` is what is `behind`, with less light (3, h, w)."""
-    share = seen / behind.clamp(min=1 / 64)
+def _shadowed(shown: Tensor, behind: Tensor) -> Tensor:
+    """Return where (h, w) what is `shown` is what is `behind`, with less light (3, h, w)."""
+    share = shown / behind.clamp(min=1 / 64)
     low, high = share.amin(0), share.amax(0)
     return (low > DARKEST) & (high < 1.02) & (high - low < TINT)
 
 
-def _share(seen: Tensor, behind: Tensor, deep: Tensor) -> Tensor:
-    """Return how far (h, w) what is `seen` lies on the way from what is `behind` to the object's colours (3, h, w).
+def _share(shown: Tensor, behind: Tensor, deep: Tensor) -> Tensor:
+    """Return how far (h, w) what is `shown` lies on the way from what is `behind` to the object's colours (3, h, w).
 
     These are spread from where the object is `deep` (h, w).
     """
-    line = spread(seen, deep.to(seen)) - behind
-    along, length = _mean(torch.stack((((seen - behind) * line).sum(0), line.square().sum(0))), 5)
+    line = spread(shown, deep.to(shown)) - behind
+    along, length = _mean(torch.stack((((shown - behind) * line).sum(0), line.square().sum(0))), 5)
     return along / length.clamp(min=1e-6)
 
 

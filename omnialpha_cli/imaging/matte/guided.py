@@ -41,7 +41,7 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | 
     drawn_in = compress(plate)  # not for the colour line, which is straight only in the plate's own space
     guide = resample(drawn_in, max(h, tall), max(w, wide))
 
-    rough = resample(_settle(canvas.crop(alpha[None].float())), h, w)  # else texture would be drawn into solid areas
+    rough = resample(_snap(canvas.crop(alpha[None].float())), h, w)  # else texture would be drawn into solid areas
     precision = torch.float64 if goes_beyond(plate) else torch.float32
     lines = _guided_lines(resample(guide, h, w).to(precision), rough.to(precision)).to(guide)  # (4, h, w)
     reach = 2 * (WINDOW // 2)  # of `lines`, which come from windows of windows
@@ -106,10 +106,10 @@ def _whole(lines: Tensor, like: Tensor) -> Tensor:
 
 def _apply_lines(lines: Tensor, guide: Tensor) -> Tensor:
     """Return alpha (k, l), solid where nearly so, from `lines` (4, k, l) and the plate's colours `guide` (3, k, l)."""
-    return _settle((lines[:3] * guide).sum(0) + lines[3])
+    return _snap((lines[:3] * guide).sum(0) + lines[3])
 
 
-def _settle(alpha: Tensor) -> Tensor:
+def _snap(alpha: Tensor) -> Tensor:
     """Make alpha that is nearly 0 or 1 exactly so, without a step."""
     alpha = alpha.clamp(0, 1)
     low = (3 * (alpha - SOLID)).clamp(min=0)

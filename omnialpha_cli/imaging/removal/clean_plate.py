@@ -18,7 +18,7 @@ from .patches import paint_with_patches
 # changed, from the second on everything.
 UNCHANGED, CHANGED = 0.06, 0.16
 MARGIN = 2  # pixels of the canvas by which a change reaches beyond where it is seen
-SEEN = 3  # pixels of the canvas over which a change is averaged
+AVERAGED = 3  # pixels of the canvas over which a change is averaged
 EFFECT = 9  # the same beside a mask, where shadows and reflections are looked for
 PAINTED = fill.MARGIN + 1  # pixels of the canvas around a mask in which gains are not those of the plate
 LEAST = 0.03  # logarithm of a gain up to which nothing is changed: so little is as often no shadow as one
@@ -93,8 +93,8 @@ def _masked(mask: Tensor) -> Tensor:
 def _changed(plate: Tensor, background: Tensor, canvas: Canvas) -> Tensor:
     """Tell how much of each pixel (H, W) the model changed on the canvas, with a margin."""
     rendered = canvas.crop(background)
-    seen = resample(plate.clamp(0, 1), *rendered.shape[1:])
-    return _share(_mean((rendered - seen).abs().amax(0)[None], SEEN), plate)
+    shown = resample(plate.clamp(0, 1), *rendered.shape[1:])
+    return _share(_mean((rendered - shown).abs().amax(0)[None], AVERAGED), plate)
 
 
 def _effects(plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor) -> Tensor:
@@ -133,7 +133,7 @@ def _share(change: Tensor, plate: Tensor) -> Tensor:
     """Changes (1, h, w) → how much of each pixel of the plate is to be replaced, (H, W)."""
     share = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
     grown = F.max_pool2d(share, 2 * MARGIN + 1, 1, MARGIN)
-    return resample(_mean(grown, SEEN), plate.shape[1], plate.shape[2])[0].clamp(0, 1)
+    return resample(_mean(grown, AVERAGED), plate.shape[1], plate.shape[2])[0].clamp(0, 1)
 
 
 def _mean(image: Tensor, window: int) -> Tensor:

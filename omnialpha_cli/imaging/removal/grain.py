@@ -20,7 +20,7 @@ KERNEL = 1, 8, 28, 56, 70, 56, 28, 8, 1  # of the blur, in each direction; binom
 REACH = 8 * BLOCK  # pixels around what is painted in which at least grain is looked for
 PART = 4  # side of the parts of a block that are compared, pixels
 EVEN = 0.1  # variance of their energies, as a share of the mean's square, below which a block has nothing but grain
-SEEN = 0.08  # of all blocks, that have to be even, or it is chance
+FEWEST = 0.08  # of all blocks, that have to be even, or it is chance
 SHADES = 4  # groups of even blocks of like brightness, at most; the quieter half of each is taken
 FEW = 8  # blocks taken of a group, at least
 
@@ -87,7 +87,7 @@ def _blocks(plate: Tensor, known: Tensor) -> tuple[Tensor, Tensor] | None:
     parts = energy.unfold(1, PART, PART).unfold(2, PART, PART).mean((3, 4)).flatten(1)  # (n, ·)
     usable = (blocks(unknown[None]).amax((1, 2, 3)) == 0) & (parts.amin(1) > 0)  # not one colour
     even = usable & (parts.var(1) < EVEN * parts.mean(1).square())
-    if int(even.sum()) < max(2 * FEW, SEEN * int(usable.sum())):
+    if int(even.sum()) < max(2 * FEW, FEWEST * int(usable.sum())):
         return None
     residual, energy, brightness = residual[even], parts[even].mean(1), blocks(plate)[even].mean((1, 2, 3))
     shades = min(SHADES, len(residual) // (2 * FEW))

@@ -157,22 +157,22 @@ def _xmp(target: Target) -> list[tuple[int, int, int, bytes, bool]]:
 
 
 def _described(target: Target) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    tags: dict[str, Any] = {}
     metadata = target.metadata
     description, date = metadata.get("ImageDescription"), metadata.get("DateTime")
     if isinstance(description, str):
-        told["description"] = _text(description)
+        tags["description"] = _text(description)
     if isinstance(date, str) and len(date) == 19:
-        told["datetime"] = date
+        tags["datetime"] = date
     across, down = metadata.get("XResolution"), metadata.get("YResolution")
     aspect = metadata.get("PixelAspectRatio")
     if isinstance(across, float | int) and isinstance(down, float | int) and across > 0 and down > 0:
-        told["resolution"] = (float(across), float(down))
-        told["resolutionunit"] = RESOLUTION_UNITS.get(str(metadata.get("ResolutionUnit")), 1)
+        tags["resolution"] = (float(across), float(down))
+        tags["resolutionunit"] = RESOLUTION_UNITS.get(str(metadata.get("ResolutionUnit")), 1)
     elif isinstance(aspect, float | int) and aspect > 0 and aspect != 1:
-        told["resolution"] = (1.0, float(aspect))  # wide pixels are fewer across
-        told["resolutionunit"] = 1
-    return told
+        tags["resolution"] = (1.0, float(aspect))  # wide pixels are fewer across
+        tags["resolutionunit"] = 1
+    return tags
 
 
 def _text(text: str) -> bytes:

@@ -8,15 +8,15 @@ from .tiles import bounds
 
 LARGEST = 0.6  # of the background's height, and of its width
 GROUND = 0.9  # of the height: where it stands
-SEEN = 0.05  # less alpha is nothing
+VISIBLE = 0.05  # less alpha is nothing
 
 
-def stand(layer: Tensor, height: int, width: int) -> Tensor:
+def place_on_ground(layer: Tensor, height: int, width: int) -> Tensor:
     """Place the object of `layer` (4, h, w) on the ground of straight RGBA (4, height, width), else transparent.
 
     It is as large as there is room, its lowest visible row on the ground. Empty where the layer is.
     """
-    box = bounds(layer[3] > SEEN)
+    box = bounds(layer[3] > VISIBLE)
     out = layer.new_zeros(4, height, width)
     if box is None:
         return out
@@ -29,7 +29,7 @@ def stand(layer: Tensor, height: int, width: int) -> Tensor:
     return out
 
 
-def in_middle(layer: Tensor, height: int, width: int) -> Tensor:
+def place_in_middle(layer: Tensor, height: int, width: int) -> Tensor:
     """Place a square `layer` (4, h, h), as large as there is room in (4, height, width), with nothing beside it."""
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

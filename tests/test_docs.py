@@ -34,7 +34,11 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 def commands(page: Path) -> list[list[str]]:
     """The arguments of every `omnialpha …` in the shell blocks."""
-    lines = [line for block in blocks("sh", page.read_text(encoding="utf-8")) for line in block.splitlines()]
+    lines = [
+        line
+        for block in blocks("sh", page.read_text(encoding="utf-8"))
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
     parts = [part for line in lines for part in re.split(r"&&|\||>", line.split(" # ")[0])]
     words = [shlex.split(part.rpartition("--no-python -- ")[2]) for part in parts]
     return [word[1:] for word in words if word and word[0] == "omnialpha"]

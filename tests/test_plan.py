@@ -156,7 +156,7 @@ class TestNames:
         assert outputs("p/b.tif", template="{name}.png") == ["out/b.tif.png"]
 
     @pytest.mark.parametrize("name", ["with space.jpg", "new\nline.jpg", "{stem}.jpg", "{0}.jpg", "a{.jpg", "ü.jpg"])
-    def test_odd_names_come_through(self, name):
+    def test_unusual_names_come_through(self, name):
         touch(name)
         assert outputs(listed=[name]) == [f"out/{name[:-4]}.png"]
 
@@ -287,7 +287,7 @@ class TestNamesOfTheToolsOwn:
             outputs("a.png", template=template)
 
 
-def test_a_folder_that_cannot_be_read_is_left_out_and_told(monkeypatch):
+def test_a_folder_that_cannot_be_read_is_left_out_and_reported(monkeypatch):
     touch("in/a.png", "in/closed/b.png")
     real = Path.iterdir
 

@@ -101,7 +101,7 @@ def test_a_loop_of_links_ends(run, picture):
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
 @pytest.mark.parametrize("name", [b"with space", b"new\nline", b"caf\xe9", b"{stem}", b"{", b"-dash", b"shot.####"])
 @commands
-def test_odd_names_come_through(run, picture, command, name):
+def test_unusual_names_come_through(run, picture, command, name):
     plain = picture(Path("p/plain.png"))
     odd = b"p/" + name + b".png"
     plain.rename(os.fsdecode(odd))

@@ -133,7 +133,7 @@ class TestLayers:
         assert outcome.code == 1 and "no layer glow (--layer): it has RGBA, AO" in outcome.err
 
     @pytest.mark.parametrize("command", ["matte", "remove", "decompose"])
-    def test_a_black_mask_is_told_with_where_another_may_be(self, run, picture, light, command):
+    def test_a_black_mask_is_reported_with_where_another_may_be(self, run, picture, light, command):
         picture(Path("a.png"), size=(48, 32))
         samples = np.zeros((32, 48, 4), np.float32)
         samples[8:20, 8:20, 3] = 1

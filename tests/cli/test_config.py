@@ -64,7 +64,7 @@ def test_a_file_that_is_not_there(run):
     assert outcome.code == 2 and "--config gone.toml: No such file or directory" in outcome.err
 
 
-def test_misspelt_variables_are_told_with_the_near_one(run, picture, monkeypatch):
+def test_misspelt_variables_are_reported_with_the_near_one(run, picture, monkeypatch):
     picture(Path("a.png"))
     monkeypatch.setenv("OMNIALPHA_BATCHSIZE", "2")
     monkeypatch.setenv("OMNIALPHA_HOME", "home")

@@ -38,7 +38,7 @@ def test_another_way_to_finish_is_another_result(run, photo, option):
 
 
 @pytest.mark.parametrize("command", ["matte", "decompose"])
-def test_a_missing_extra_is_told_before_any_work(run, photo, monkeypatch, command):
+def test_a_missing_extra_is_reported_before_any_work(run, photo, monkeypatch, command):
     monkeypatch.setattr("omnialpha_cli.cli.execute.find_spec", lambda name: None)
     outcome = run(command, photo, "--refine", "laplacian")
     assert outcome.code == 2

@@ -228,7 +228,7 @@ class TestValues:
 
 
 class TestRemoval:
-    def test_a_mask_of_all_or_of_nothing_is_told_of(self, run, picture):
+    def test_a_mask_of_all_or_of_nothing_is_reported(self, run, picture):
         picture(Path("a.png"))
         halves("m.png", left=255)
         outcome = run("remove", "a.png", "--mask", "m.png", "-o", "white")

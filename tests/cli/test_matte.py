@@ -76,7 +76,7 @@ class TestResults:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
     @pytest.mark.parametrize("name", [b"new\nline.jpg", b"{stem}.jpg", b"with space.jpg"])
-    def test_odd_names_come_out_as_they_went_in(self, matte, photos, name):
+    def test_unusual_names_come_out_as_they_went_in(self, matte, photos, name):
         photos[0].rename(os.fsdecode(b"photos/" + name))
         outcome = matte("--files-from", "-", "-0", "-o", "out", stdin=b"photos/" + name)
         assert os.fsencode(outcome.out) == b"out/" + name[:-4] + b".png\n"
@@ -183,7 +183,7 @@ class TestRecords:
 
 
 class TestAgain:
-    def test_what_is_done_is_skipped_and_still_told(self, matte, photos):
+    def test_what_is_done_is_skipped_and_still_listed(self, matte, photos):
         first = matte("photos", "-o", "out")
         again = matte("photos", "-o", "out", "--json")
         assert [record["status"] for record in records(again)[:-1]] == ["skipped"] * 3

@@ -35,7 +35,7 @@ def test_quantised_weights_are_other_settings(run, picture, tmp_path):
     assert refused.code == 2 and "quantize None (now int8)" in refused.err
 
 
-def test_a_machine_that_cannot_compile_is_told_before_anything_is_done(run, picture, tmp_path, monkeypatch):
+def test_a_machine_that_cannot_compile_is_reported_before_anything_is_done(run, picture, tmp_path, monkeypatch):
     def compile(function):
         raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\n\nSet TORCHDYNAMO_VERBOSE=1")
 

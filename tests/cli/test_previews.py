@@ -74,7 +74,7 @@ class TestSheets:
         titles = [view["title"] for view in pictures("p.html")[0]["views"]]
         assert titles == {"matte": ["foreground"], "decompose": ["composite", "background", "foreground"]}[command]
 
-    def test_the_alpha_alone_stands_beside_its_source(self, run, photos):
+    def test_the_alpha_alone_is_shown_beside_its_source(self, run, photos):
         run("matte", photos[0], "-o", "out", "--alpha-only", "--preview")
         with PILImage.open("out/.omnialpha/previews/0.png.jpg") as image:
             assert image.size == (2 * 96 + 3 * 8, 64 + 2 * 8)

@@ -21,7 +21,7 @@ def items(outcome) -> list[dict]:
 
 class TestPatterns:
     @pytest.mark.parametrize("pattern", ["s/shot.####.png", "s/shot.%04d.png"])
-    def test_the_frames_that_are_there_and_a_warning_about_holes(self, run, shot, pattern):
+    def test_the_frames_that_are_there_and_a_warning_about_missing_frames(self, run, shot, pattern):
         outcome = run("matte", pattern)
         assert outcome.code == 0
         assert sorted(outcome.lines) == [f"matte/shot_matte.{n}.png" for n in (1001, 1002, 1004, 1005)]
@@ -56,7 +56,7 @@ class TestPatterns:
     @pytest.mark.parametrize(
         "before", ["my take#2/p.", "s%d/q.", "[x]/y.", "d/a@b.", "d/a1", "d/v01_001.", "d/10-20_", "d/{}"]
     )
-    def test_odd_names_around_the_number(self, run, picture, before):
+    def test_unusual_names_around_the_number(self, run, picture, before):
         for frame in ("0001", "0003", "12345"):
             picture(Path(f"{before}{frame}.png"))
         outcome = run("matte", f"{before}####.png", "--dry-run", "--json")

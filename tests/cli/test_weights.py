@@ -248,7 +248,7 @@ def test_of_two_loras_on_the_hub_the_documented_one_is_pulled(omnialpha, hub, ho
     assert (home / "lora" / file).read_bytes() == hub.content(OURS, f"lora/{file}")
 
 
-def test_a_base_without_its_lora_is_told_unless_one_is_given(omnialpha, picture, tmp_path):
+def test_a_base_without_its_lora_is_reported_unless_one_is_given(omnialpha, picture, tmp_path):
     write_published(folder := tmp_path / "weights")
     picture(tmp_path / "a.png")
     lora = (folder / "lora").rename(tmp_path / "elsewhere") / "pytorch_lora_weights.safetensors"

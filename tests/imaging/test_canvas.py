@@ -48,7 +48,7 @@ def test_portrait_is_landscape_turned():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_odd_sizes_go_and_come_back(size):
+def test_unusual_sizes_go_and_come_back(size):
     canvas = choose_canvas(*size, 256)
     image = torch.full((3, *size), 0.25)
     on_canvas = canvas.fit(image)

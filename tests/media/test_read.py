@@ -188,7 +188,7 @@ def test_one_pixel(tmp_path):
     np.testing.assert_allclose(read_image(tmp_path / "a.png").rgb, [[[1, 0, 0.2]]])
 
 
-def test_too_large_is_told_from_the_header(tmp_path):
+def test_too_large_is_known_from_the_header(tmp_path):
     header = struct.pack(">IIBBBBB", 40000, 10, 8, 2, 0, 0, 0)
     file = b"\x89PNG\r\n\x1a\n"
     for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(b"no pixels")), (b"IEND", b"")):

@@ -131,7 +131,7 @@ class TestTiff:
         back = np.dstack([image.rgb, image.alpha]) * white
         np.testing.assert_array_equal(back if white == 1 else np.round(back), samples.astype(np.float32))
 
-    def test_floats_are_linear_and_integers_are_srgb_unless_told(self, tmp_path):
+    def test_floats_are_linear_and_integers_are_srgb_unless_said(self, tmp_path):
         tifffile.imwrite(tmp_path / "f.tif", FLOATS, photometric="rgb")
         tifffile.imwrite(tmp_path / "i.tif", np.zeros((4, 4, 3), np.uint16), photometric="rgb")
         tifffile.imwrite(tmp_path / "p.tif", FLOATS, photometric="rgb", iccprofile=icc_profiles.adobe_rgb())

@@ -150,7 +150,7 @@ class TestProfilesAndMetadata:
         assert read.primaries == encoding.primaries
         assert read.transfer == (pytest.approx(1.8, abs=1e-4) if encoding.transfer == 1.8 else encoding.transfer)
 
-    def test_floats_in_tiff_are_told_to_be_srgb_where_they_are(self, tmp_path):
+    def test_floats_in_tiff_are_said_to_be_srgb_where_they_are(self, tmp_path):
         write_picture(tmp_path / "a.tif", RGBA, Target("tiff", "float", SRGB))
         icc = read_image(tmp_path / "a.tif").icc
         profile = PIL.ImageCms.ImageCmsProfile(io.BytesIO(icc))

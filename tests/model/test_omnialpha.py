@@ -88,7 +88,7 @@ def test_a_velocity_is_passed_on():
     assert tiny_model("velocity").as_velocity(out, out, torch.tensor([1.0]), 0.0) is out
 
 
-def test_a_feature_token_stands_where_the_patch_it_sees_stands():
+def test_a_feature_token_is_placed_where_its_patch_is():
     positions = feature_positions(((64, 96),), rope_canvas=16)  # 4 × 6 patches
     patches = image_positions(Layout([(4, 6)]), rope_canvas=16)
     assert torch.allclose(positions[:24, 1:], patches[:, 1:])

@@ -30,7 +30,7 @@ def test_coordinates_are_centred():
 
 
 @pytest.mark.parametrize(("images", "start"), [([(4, 6)], 3), ([(5, 3), (9, 2)], 4), ([(1, 1)], 0)])
-def test_context_stands_on_the_diagonal_past_the_largest_image(images, start):
+def test_context_lies_on_the_diagonal_past_the_largest_image(images, start):
     positions = context_positions(Layout(images[:1], images[1:]), 3)
     assert positions.tolist() == [[start + j] * 3 for j in range(3)]
 

@@ -190,7 +190,7 @@ def test_a_given_foreground_stays_as_it_is_in_the_scene(alone):
     assert torch.allclose(scene[:3, alpha == 0], behind[:, alpha == 0]) and (scene[3] == 1).all()
 
 
-def test_an_object_from_words_alone_stands_before_the_given_background():
+def test_an_object_from_words_alone_is_placed_before_the_given_background():
     plate = values("16")
     given = picture(plate, "16")
     work = completion("complete.background-scene", given)

@@ -35,7 +35,7 @@ def picture():
 
 
 @pytest.mark.parametrize("hint", ["mask", "trimap", "rough_mask"])
-def test_what_it_says_stands_in_the_hole_alone(model, picture, hint):
+def test_it_paints_in_the_mask_alone(model, picture, hint):
     photo, mask = picture
     result = model.remove(photo, **{hint: mask})[..., :3]
     # Patches of the wall, led to the grey around them, as joins are: nearer to what it says than to the surroundings.

@@ -59,7 +59,7 @@ def test_a_network_that_takes_another_thing_for_the_object_is_put_right(clean, s
     assert error(work, torch.full(SIZE, 0.5), alpha) < 0.02
 
 
-def test_a_plate_of_another_view_is_told_and_ignored():
+def test_a_plate_of_another_view_is_reported_and_ignored():
     alpha = disc(*SIZE, 2)
     work = prepared(scene(alpha), picture(textured(*SIZE, (0.9, 0.1, 0.6), 7)))
     assert work.clean_plate is None and any("another view" in warning for warning in work.warnings)

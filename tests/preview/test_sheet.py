@@ -35,18 +35,18 @@ def near(found: list[np.ndarray], expected: list[tuple[int, int, int]]) -> None:
     np.testing.assert_allclose(found, expected, atol=4)
 
 
-def test_what_has_alpha_stands_over_four_backgrounds_beside_its_source():
+def test_what_has_alpha_is_shown_over_four_backgrounds_beside_its_source():
     found = cells(Look(flat(0, 0, 1), (("foreground", flat(1, 0, 0, 0)),)))
     assert len(found) == 5
     near([found[0], *found[2:]], [(0, 0, 255), (0, 0, 0), (255, 255, 255), (0, 177, 64)])
     assert found[1][0] in range(150, 208) and np.ptp(found[1]) <= 2  # the checkerboard's greys
 
 
-def test_what_is_opaque_stands_beside_its_source():
+def test_what_is_opaque_is_shown_beside_its_source():
     near(cells(Look(flat(0, 0, 1), (("background", flat(1, 0, 0)),))), [(0, 0, 255), (255, 0, 0)])
 
 
-def test_what_has_no_source_stands_alone():
+def test_what_has_no_source_is_shown_alone():
     near(cells(Look(None, (("scene", flat(0, 1, 0)),))), [(0, 255, 0)])
 
 

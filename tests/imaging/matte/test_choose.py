@@ -58,7 +58,7 @@ def two_that_touch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_objects_that_touch_are_told_apart_by_the_words(side):
+def test_objects_that_touch_are_separated_by_the_words(side):
     alpha, left = two_that_touch()
     relevance = torch.zeros(6, 8)
     relevance[:, 4 * side : 4 * side + 4] = 2.0

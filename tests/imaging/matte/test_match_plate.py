@@ -62,7 +62,7 @@ def test_pictures_of_any_size(size):
     assert match_plate(torch.rand(3, *size), clean).shape == clean.shape
 
 
-def test_another_view_is_told():
+def test_another_view_is_reported():
     clean = backdrop()
     assert show_one_view(with_object(clean), clean)
     assert not show_one_view(with_object(clean), clean.flip(2))

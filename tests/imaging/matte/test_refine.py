@@ -66,7 +66,7 @@ def test_tiles_are_seamless(monkeypatch):
 
 @pytest.mark.parametrize("method", ["guided", "laplacian", "none"])
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (7, 400), (400, 7), (31, 33)])
-def test_odd_sizes(size, method):
+def test_unusual_sizes(size, method):
     canvas, plate = choose_canvas(*size, 64), torch.rand(3, *size)
     refined = refine_alpha(torch.ones(canvas.size), plate, canvas, method)
     assert refined.shape == size

@@ -97,7 +97,7 @@ def test_with_effects_a_model_that_changes_nothing_leaves_all_but_the_mask(scene
 
 
 @pytest.mark.parametrize("exponent", [1.0, 2.2])
-def test_gains_take_a_shadow_out_and_leave_the_rest_bit_for_bit(scene, exponent):
+def test_factors_take_a_shadow_out_and_leave_the_rest_bit_for_bit(scene, exponent):
     """Also out of a plate in linear light, by gains that are meant for sRGB. What is hardly darker stays: its rim."""
     background, alpha, _, canvas = scene
     ground, dark = shadowed(background)

@@ -13,7 +13,7 @@ def fill_mask(h: int, w: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (5, 7)])
-def test_outside_the_hole_nothing_changes_and_inside_nothing_remains(size):
+def test_outside_the_mask_nothing_changes_and_inside_nothing_remains(size):
     image, hole = torch.rand(3, *size), fill_mask(*size)
     other = torch.where(hole, torch.rand(3, *size), image)
     filled = fill_masked(image, hole)
@@ -22,7 +22,7 @@ def test_outside_the_hole_nothing_changes_and_inside_nothing_remains(size):
     assert filled.min() >= image.min() - 1e-5 and filled.max() <= image.max() + 1e-5
 
 
-def test_a_ramp_goes_on_through_the_hole():
+def test_a_ramp_goes_on_through_the_mask():
     ramp = torch.linspace(0, 1, 128)[None, None].expand(1, 96, 128)
     filled = fill_masked(ramp, fill_mask(96, 128))
     assert (filled - ramp).abs().max() < 0.02

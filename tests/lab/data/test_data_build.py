@@ -195,7 +195,7 @@ def test_an_unreadable_picture_is_one_that_is_missing(sources, tmp_path):
     assert "a.jpg: cannot be read as a picture" in done.unreadable[0]
 
 
-def test_damaged_shards_are_told(built, tmp_path):
+def test_damaged_shards_are_reported(built, tmp_path):
     with tarfile.open(built / "00000.tar") as tar, tarfile.open(tmp_path / "00000.tar", "w") as out:
         for member in tar:
             if member.name == "00000001.scene.png":

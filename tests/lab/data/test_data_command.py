@@ -69,7 +69,7 @@ def test_shares_of_several_machines(omnialpha, sources):
     assert omnialpha(*BUILD, "--shard", "2/2").code == 2
 
 
-def test_a_damaged_picture_is_told_and_the_rest_is_built(omnialpha, sources):
+def test_a_damaged_picture_is_reported_and_the_rest_is_built(omnialpha, sources):
     (sources / "backgrounds" / "broken.jpg").write_bytes(b"no picture")
     outcome = omnialpha(*BUILD, "--count", "6", "-o", "t")
     assert outcome.code == 1
@@ -77,7 +77,7 @@ def test_a_damaged_picture_is_told_and_the_rest_is_built(omnialpha, sources):
     assert "7 triplets made" in outcome.err
 
 
-def test_a_faulty_triplet_is_told(omnialpha, sources):
+def test_a_faulty_triplet_is_reported(omnialpha, sources):
     write_tar(sources / "bad.tar", {"00000000.json": json.dumps({"schema": "other/9"}).encode()})
     outcome = omnialpha("data", "check", "bad.tar")
     assert outcome.code == 1

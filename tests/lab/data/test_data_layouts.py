@@ -208,7 +208,7 @@ def test_names_that_say_something_are_words(stem, words):
     assert words_of(stem) == words
 
 
-def test_the_wrong_kind_is_told(tmp_path):
+def test_the_wrong_kind_is_reported(tmp_path):
     grow(tmp_path, "original/a.jpg", "mask/a.png")
     with pytest.raises(UsageError, match=r"layout of AIM-500: give it as --photos"):
         find(tmp_path, "cutout")
@@ -219,7 +219,7 @@ def test_the_wrong_kind_is_told(tmp_path):
         find(tmp_path / "no.tar", "photo")
 
 
-def test_damaged_pictures_and_wrong_sizes_are_told(tmp_path):
+def test_damaged_pictures_and_wrong_sizes_are_reported(tmp_path):
     grow(tmp_path, "original/a.jpg", "original/b.jpg", "mask/a.png", "mask/b.png")
     (tmp_path / "original" / "a.jpg").write_bytes(b"\xff\xd8 no picture")
     Image.fromarray(ALPHA[:12]).save(tmp_path / "mask" / "b.png")

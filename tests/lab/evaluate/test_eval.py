@@ -102,7 +102,7 @@ def test_the_worst_are_a_png_by_name(run, packs, tmp_path):
     assert not (tmp_path / "worst.jpg").exists()
 
 
-def test_without_opencv_the_missing_baseline_is_told(run, packs, monkeypatch):
+def test_without_opencv_the_missing_baseline_is_reported(run, packs, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     result = run("eval", "removal", packs[0], "--limit", 1)
     assert result.code == 0

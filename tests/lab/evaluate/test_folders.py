@@ -92,7 +92,7 @@ def test_a_list_of_names_with_another_number_of_columns_is_refused(place):
         read_names(place / "names.csv")
 
 
-def test_what_cannot_be_judged_is_told_and_the_rest_goes_on(place):
+def test_what_cannot_be_judged_is_reported_and_the_rest_goes_on(place):
     for name in "abcd":
         write_grey(place / f"truth/{name}.png", ALPHA)
     write_grey(place / "found/a.png", ALPHA[:4])
@@ -115,7 +115,7 @@ def test_an_empty_truth_is_refused(place):
         judge("matting", place)
 
 
-def test_removal_is_judged_in_the_hole_that_a_mask_shows(place):
+def test_removal_is_judged_where_a_mask_shows_the_object(place):
     mask = np.zeros_like(ALPHA)
     mask[:, :5] = 1
     write_png(place / "truth/a.png", rgba(COLOUR))

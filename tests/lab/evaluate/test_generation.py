@@ -60,7 +60,7 @@ def test_words_are_scored_over_the_backgrounds():
     assert judge.sets.totals() == {}  # nothing to be like
 
 
-def test_a_true_picture_that_cannot_be_read_is_left_out_and_told():
+def test_a_true_picture_that_cannot_be_read_is_left_out_and_reported():
     judge = Generation(Sets([Means()]), [lambda: flat(1, 0, 0), unreadable], None)
     assert judge.sets.counts == (0, 1)
     assert [str(error) for error in judge.unreadable] == ["x.png is torn"]

@@ -40,7 +40,7 @@ def test_the_model_gets_the_hint_of_the_matte():
         assert mask < rough < none
 
 
-def test_an_empty_matte_stands_beside_mattes():
+def test_an_empty_matte_is_shown_beside_mattes():
     judged = next(held_out.matting(Echo(), PHOTOS, "none", None))
     alpha = PHOTOS[0].rgba[..., 3] / 255
     assert judged.baselines["empty"]["mse"] == pytest.approx(np.square(alpha).mean(), abs=1e-6)
@@ -94,7 +94,7 @@ def test_equal_pictures_have_no_distance_and_worse_ones_more(distance):
     assert distance(picture, 1 - picture) == pytest.approx(distance(1 - picture, picture), rel=1e-5)
 
 
-def test_the_border_mean_fills_the_hole_alone():
+def test_the_border_mean_fills_the_mask_alone():
     scene = np.full((20, 20, 3), 50, np.uint8)
     scene[5:15, 5:15] = 200
     mask = np.zeros((20, 20), bool)

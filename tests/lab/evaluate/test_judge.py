@@ -51,7 +51,7 @@ def test_a_sure_trimap_has_no_band_to_score():
     assert not any("unknown" in name for name in judge_matte("a", SCENE, LAYER, ALPHA, ALPHA).scores)
 
 
-def test_removal_is_scored_in_the_hole_and_as_a_whole():
+def test_removal_is_scored_in_the_mask_and_as_a_whole():
     found = SCENE.copy()
     found[:, 8:] = 1 - found[:, 8:]
     judged = judge_removal("a", SCENE, found, SCENE, ALPHA > 0, Constant("features", 7))
@@ -61,7 +61,7 @@ def test_removal_is_scored_in_the_hole_and_as_a_whole():
     assert list(judge_removal("a", None, found, SCENE).scores) == ["psnr", "ssim"]
 
 
-def test_of_a_shadow_the_share_that_is_left_is_told():
+def test_of_a_shadow_the_share_that_is_left_is_reported():
     """Around the hole, and not close to it, where the object's own rim may be."""
     known, scene = np.full((40, 60, 3), 0.8, np.float32), np.full((40, 60, 3), 0.8, np.float32)
     mask = np.zeros((40, 60), bool)

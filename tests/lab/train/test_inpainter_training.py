@@ -32,7 +32,7 @@ def test_a_batch_is_of_one_canvas_and_follows_from_what_was_drawn(objective):
     assert not torch.equal(batch_of(objective, 1)[2], picture)
 
 
-def test_what_is_shown_knows_nothing_of_what_is_in_the_hole(objective):
+def test_what_is_shown_knows_nothing_of_what_is_in_the_mask(objective):
     """Around it are the picture's own pixels, darker where an object's shadow had been."""
     filled, hole, picture = batch_of(objective)
     around = 1 - hole

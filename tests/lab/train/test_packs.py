@@ -65,7 +65,7 @@ def test_a_confidence_that_is_no_number_is_named(tmp_path):
         read_packs([place])
 
 
-def test_masks_that_people_drew_are_told_from_mattes():
+def test_masks_that_people_drew_differ_from_mattes():
     assert is_hard_mask(mask_of()) and is_hard_mask(mask_of(open_part=True))
     assert not is_hard_mask(disc(256, 0)[..., 3])
 

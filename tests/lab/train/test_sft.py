@@ -145,7 +145,7 @@ def test_uniform_sigma_is_uniform_above_zero():
     assert torch.histc(sigma, 10, 0, 1) / 5000 == pytest.approx(torch.ones(10).tolist(), rel=0.06)
 
 
-def test_the_mini_s_sigma_stands_at_one_for_half():
+def test_the_mini_s_sigma_is_one_for_half():
     sigma = draw_sigma(20_000, Flow(), generator(), one_step=True)
     assert float((sigma == 1).float().mean()) == pytest.approx(0.5, abs=0.02)
     logits = sigma[sigma < 1].logit()

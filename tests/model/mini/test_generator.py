@@ -91,7 +91,7 @@ def test_at_first_it_sees_what_the_transformer_beside_it_sees():
     assert torch.allclose(generator(x, sigma, torch.zeros(2, 6, 64), layout), wanted, atol=1e-5)
 
 
-def test_it_knows_where_a_token_stands():
+def test_it_knows_where_a_token_is():
     model = with_generator()
     same = torch.zeros(1, 4, 64)
     drawn = model.specialist("generator")(same, torch.ones(1), same, Layout(((2, 2),)))

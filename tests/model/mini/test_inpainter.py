@@ -24,14 +24,14 @@ def request(h: int, w: int, seed: int) -> Request:
     return Request("", (drawn(h, w, seed), drawn(h, w, seed + 1)), ((h, w),), inpaint_mask=hole, task="remove.mask")
 
 
-def test_outside_of_the_hole_nothing_changes():
+def test_outside_of_the_mask_nothing_changes():
     (one,) = (request(64, 96, 1),)
     found = inpainter()(one.inputs[0][None, :3], one.inpaint_mask[None, None].float())[0]
     assert torch.equal(found[:, ~one.inpaint_mask], one.inputs[0][:3, ~one.inpaint_mask])
     assert (found - one.inputs[0][:3])[:, one.inpaint_mask].abs().mean() > 0.01
 
 
-def test_requests_with_a_hole_are_its_own_and_all_come_back_in_order():
+def test_requests_with_a_mask_are_its_own_and_all_come_back_in_order():
     model, without = tiny_model(), tiny_model()
     model.specialists["inpainter"] = inpainter()
     seen = Request("cat", (drawn(64, 96, 8),), ((64, 96),), seed=3, task="matte.auto")

@@ -93,7 +93,7 @@ def test_a_new_name_is_as_the_known_one_that_is_most_like_it():
     assert torch.equal(of.settle(torch.zeros(1, 8)), torch.zeros(1, 8))
 
 
-def test_what_is_like_a_name_is_told_by_its_tags_too():
+def test_what_is_like_a_name_is_known_by_its_tags_too():
     of = sketch(names=2)
     of.fit(("red", "matte"), (("this",), ()), looks(2))
     assert torch.allclose(of.settle(of.read(["this"])), of.meanings[:1], atol=1e-3)

@@ -19,8 +19,9 @@ from ..imaging.removal.clean_plate import finish_removal, relight
 from ..status import ItemError
 from ..tasks import Command
 from .model import Model
-from .prepare import Prepared, from_view, to_view
+from .prepare import Prepared
 from .settings import Settings
+from .view import from_view, to_view
 
 # Of the square that has the area at which a network refines a matte, pixels: what a trimap leaves open is worth more.
 SIDE, SIDE_IN_BAND = 384, 512

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from ..imaging.matte.match_plate import match_plate, show_one_view
 from ..imaging.removal.fill import fill_mask, fill_masked
 from ..media.channels import listed
 from ..media.colour import SRGB, Encoding, convert
-from ..media.exposure import Exposure, is_scene, meter, pushed, shown, taken_back
+from ..media.exposure import Exposure, is_scene
 from ..media.image import Image
 from ..media.rest import taken_of
 from ..media.target import Target, ground_of, target_for
@@ -24,6 +25,7 @@ from ..status import ItemError, RunNote
 from ..tasks import Task
 from .nonfinite import Nonfinite, split_nonfinite
 from .settings import Settings
+from .view import exposure_of, in_encoding, view_of
 
 SHARE = 0.97  # of a side that several images share: no canvas is so much larger than was asked for
 
@@ -46,13 +48,13 @@ class Prepared:
     task: Task
     request: Request
     canvas: Canvas
-    source: Image | None
-    plate: Tensor
-    alpha: Tensor | None
-    hint: Tensor | None
-    clean_plate: Tensor | None
-    warnings: tuple[str, ...]
     target: Target
+    source: Image | None = None
+    plate: Tensor = field(default_factory=lambda: torch.empty(3, 0, 0))
+    alpha: Tensor | None = None
+    hint: Tensor | None = None
+    clean_plate: Tensor | None = None
+    warnings: tuple[str, ...] = ()
     nonfinite: Nonfinite | None = None
     second: Task | None = None
     choose: str | None = None
@@ -92,99 +94,100 @@ def prepare(
     """
     first, *then = way or [task]
     defaults = defaults.of(first.name)
-    side = settings.canvas or defaults.canvas
     prompt = first.prompt.replace("{text}", settings.text or "")
-    source = images[0] if task.inputs else None
-    target = replace(
-        target_for(settings.format, source, settings.depth, settings.output_space),
-        premultiplied=settings.premultiplied,
-        parts=settings.exr_parts,
-    )
-    target = replace(target, ground=ground_of(settings.flatten, target.encoding))
-    if settings.keep_layers and target.format == "exr":
-        target = replace(target, rest=taken_of(source))
+    target = _target(task, images, settings)
     if task.command == "run":
         return _as_given(task, images, prompt, defaults, settings, target)
-    if source is None:
+    second = then[0] if then else None
+    if not task.inputs:
+        side = settings.canvas or defaults.canvas
         size = settings.height or side, settings.width or side
         canvas = _drawn_canvas(*size, side, defaults.multiple, square=defaults.square)
         request = Request(prompt, (), (canvas.size,) * len(task.outputs), settings.seed, task=first.name)
-        second = then[0] if then else None
-        return Prepared(
-            task, request, canvas, None, torch.empty(3, 0, 0), None, None, None, (), target, None, second, settings.text
-        )
-    height, width = source.size
+        return Prepared(task, request, canvas, target, second=second, choose=settings.text)
+    source, *hints = images
     plate, nonfinite = _plate(source, target.encoding)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
     warnings = *warnings, *_lost(source, target, plate)
-    exposure = _exposure(source, exposure, settings.exposure)
+    exposure = exposure_of(source, exposure, settings.exposure)
+    own: dict[str, Any] = {
+        "source": source,
+        "plate": plate,
+        "alpha": alpha,
+        "nonfinite": nonfinite,
+        "exposure": exposure,
+    }
     if not first.inputs:  # what is missing is made from words alone
         square = first.outputs == ("foreground",)  # it will stand somewhere else
-        canvas = _drawn_canvas(height, width, side, defaults.multiple, square=square)
+        canvas = _drawn_canvas(*source.size, settings.canvas or defaults.canvas, defaults.multiple, square=square)
         request = Request(prompt, (), (canvas.size,), settings.seed, task=first.name)
-        return Prepared(
-            task, request, canvas, source, plate, alpha, None, None, warnings, target, nonfinite, exposure=exposure
-        )  # fmt: skip
-    canvas = choose_canvas(height, width, _limited(side, source, defaults, settings), defaults.multiple)
-    views = [_view(source, plate, target.encoding, exposure, alpha, task, canvas)]  # (4, h, w) each
+        return Prepared(task, request, canvas, target, warnings=warnings, **own)
+    canvas = choose_canvas(*source.size, _limited(source, defaults, settings), defaults.multiple)
+    views = [view_of(source, plate, target.encoding, exposure, alpha, task, canvas)]  # (4, h, w) each
     hint, clean_plate, inpaint_mask = None, None, None
-    if len(images) > 1:
-        second_image = align(images[1], source)
-        _check_shape(second_image, source)
-        if task.hint == "background":
-            clean_plate, differences = _clean_plate(second_image, source, plate, target.encoding)
-            warnings = *warnings, *differences
-            if clean_plate is not None and first.hint == "background":
-                views.append(_view(second_image, clean_plate, target.encoding, exposure, None, task, canvas))
-        else:
-            hint = grow(_read_hint(second_image, source), settings.grow)
-            if task.command == "remove" and (hint >= BACKGROUND).all():
-                warnings = *warnings, f"{images[1].path} is nowhere black: all was removed. White is the object"
-            if (hint < BACKGROUND).all():
-                warnings = *warnings, _is_black(images[1], task)
-            shown = canvas.fit(hint[None])  # (1, h, w)
-            views.append(opaque(shown.expand(3, -1, -1)))
-            if defaults.fill and first.command == "remove":
-                inpaint_mask = fill_mask(shown[0])  # (h, w)
-                views[0] = fill_masked(views[0], inpaint_mask)
+    if hints and task.hint == "background":
+        clean_plate, differences = _clean_plate(_of_shape(hints[0], source), source, plate, target.encoding)
+        warnings = *warnings, *differences
+        if clean_plate is not None and first.hint == "background":
+            views.append(view_of(hints[0], clean_plate, target.encoding, exposure, None, task, canvas))
+    elif hints:
+        hint = grow(_read_hint(_of_shape(hints[0], source), source), settings.grow)
+        warnings = *warnings, *_one_valued(hints[0], hint, task)
+        on_canvas = canvas.fit(hint[None])  # (1, h, w)
+        views.append(opaque(on_canvas.expand(3, -1, -1)))
+        if defaults.fill and first.command == "remove":
+            inpaint_mask = fill_mask(on_canvas[0])  # (h, w)
+            views[0] = fill_masked(views[0], inpaint_mask)
     layers = 2 if settings.auto_layers else len(first.outputs)  # to begin with
     request = Request(prompt, tuple(views), (canvas.size,) * layers, settings.seed, inpaint_mask, first.name)
-    second = then[0] if then else None
     choose = settings.text if second and task.needs_text and not first.needs_text else None
     return Prepared(
-        task, request, canvas, source, plate, alpha, hint, clean_plate, warnings, target, nonfinite, second, choose,
-        exposure=exposure,
+        task, request, canvas, target, hint=hint, clean_plate=clean_plate, warnings=warnings, second=second,
+        choose=choose, **own,
     )  # fmt: skip
+
+
+def _target(task: Task, images: Sequence[Image], settings: Settings) -> Target:
+    """Return how the results are written."""
+    source = images[0] if task.inputs else None
+    target = target_for(settings.format, source, settings.depth, settings.output_space)
+    return replace(
+        target,
+        premultiplied=settings.premultiplied,
+        parts=settings.exr_parts,
+        ground=ground_of(settings.flatten, target.encoding),
+        rest=taken_of(source) if settings.keep_layers and target.format == "exr" else target.rest,
+    )
 
 
 def _as_given(
     task: Task, images: Sequence[Image], prompt: str, defaults: Defaults, settings: Settings, target: Target
 ) -> Prepared:
     """Show pictures as they are, each on a canvas of its own shape; what the model makes has the first one's size."""
-    side = settings.canvas or defaults.canvas
     if defaults.shared:
-        side = round(SHARE * side / math.sqrt(len(images) + len(task.outputs)))
+        side = settings.canvas or defaults.canvas
+        settings = replace(settings, canvas=round(SHARE * side / math.sqrt(len(images) + len(task.outputs))))
     views: list[Tensor] = []
     warnings: tuple[str, ...] = ()
-    exposure = _exposure(images[0], None, settings.exposure) if images else None  # of all, and of what is made
+    exposure = exposure_of(images[0], None, settings.exposure) if images else None  # of all, and of what is made
     for image in images:
         plate, _ = _plate(image, target.encoding)
         alpha = None if image.alpha is None else torch.from_numpy(image.alpha)
-        canvas = choose_canvas(*image.size, _limited(side, image, defaults, settings), defaults.multiple)
-        views.append(_view(image, plate, target.encoding, exposure, alpha, task, canvas))
+        canvas = choose_canvas(*image.size, _limited(image, defaults, settings), defaults.multiple)
+        views.append(view_of(image, plate, target.encoding, exposure, alpha, task, canvas))
         warnings = *warnings, *image.notes, *_lost(image, target, plate)
     source = images[0] if images else None
-    own, limit = (source.size, _limited(side, source, defaults, settings)) if source else ((side, side), side)
-    canvas = choose_canvas(settings.height or own[0], settings.width or own[1], limit, defaults.multiple)
+    limit = _limited(source, defaults, settings) if source else settings.canvas or defaults.canvas
+    height, width = source.size if source else (limit, limit)
+    canvas = choose_canvas(settings.height or height, settings.width or width, limit, defaults.multiple)
     targets = (canvas.size,) * len(task.outputs)
     request = Request(prompt, tuple(views), targets, settings.seed, task=task.name, negative=settings.negative)
-    return Prepared(
-        task, request, canvas, source, torch.empty(3, 0, 0), None, None, None, warnings, target, exposure=exposure
-    )
+    return Prepared(task, request, canvas, target, source, warnings=warnings, exposure=exposure)
 
 
-def _limited(side: int, image: Image, defaults: Defaults, settings: Settings) -> int:
+def _limited(image: Image, defaults: Defaults, settings: Settings) -> int:
     """Return the side of the canvas for a picture: no larger than the picture's own, unless pictures are enlarged."""
+    side = settings.canvas or defaults.canvas
     enlarge = defaults.enlarge if settings.enlarge is None else settings.enlarge
     return side if enlarge else min(side, round(math.sqrt(image.size[0] * image.size[1])))
 
@@ -197,18 +200,16 @@ def _lost(source: Image, target: Target, plate: Tensor) -> Iterator[str]:
         yield RunNote(f"{source.path}: what is brighter than white is cut off in {target.format}; exr keeps it")
 
 
-def _is_black(hint: Image, task: Task) -> str:
-    """Say that there is nothing in a hint, and where it may be."""
-    result = "removed" if task.command == "remove" else "found"
-    others = f"; it has other channels, {listed(hint.left_out)}: choose with --hint-layer" if hint.left_out else ""
-    return f"{hint.path} is black: nothing was {result}. White is the object{others}"
-
-
-def _exposure(source: Image, metered: Exposure | None, stops: float) -> Exposure | None:
-    """Return the exposure at which the model sees a picture; None where it sees it as a display does."""
-    if not is_scene(source):
-        return pushed(Exposure(), stops) if stops else None
-    return pushed(metered or meter(source), stops)
+def _one_valued(image: Image, hint: Tensor, task: Task) -> Iterator[str]:
+    """Say where a hint (H, W) is white everywhere, or black, and where its values may be."""
+    if task.command == "remove" and (hint >= BACKGROUND).all():
+        yield f"{image.path} is nowhere black: all was removed. White is the object"
+    if (hint < BACKGROUND).all():
+        result = "removed" if task.command == "remove" else "found"
+        others = (
+            f"; it has other channels, {listed(image.left_out)}: choose with --hint-layer" if image.left_out else ""
+        )
+        yield f"{image.path} is black: nothing was {result}. White is the object{others}"
 
 
 def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Nonfinite | None]:
@@ -263,61 +264,13 @@ def _drawn_canvas(height: int, width: int, side: int, multiple: int, *, square: 
     return Canvas(height, width, (side, side), (0, 0, side, side))
 
 
-def _view(
-    source: Image,
-    plate: Tensor,
-    encoding: Encoding,
-    exposure: Exposure | None,
-    alpha: Tensor | None,
-    task: Task,
-    canvas: Canvas,
-) -> Tensor:
-    """Return the model's view of a picture, sRGB (4, h, w) on the canvas: a scene over white where it is transparent.
-
-    A scene's light is exposed, its highlights compressed; what is made for a display is cut off at its white.
-    """
-    if exposure is not None or source.depth in ("half", "float"):  # before highlights spread when it is made smaller
-        return canvas.fit(_visible(to_view(plate, encoding, exposure), alpha, task))
-    view = canvas.fit(_visible(plate, alpha, task))
-    return in_encoding(view, encoding, SRGB).clamp_(0, 1)
-
-
-def to_view(plate: Tensor, encoding: Encoding, exposure: Exposure | None) -> Tensor:
-    """Return a plate (3, H, W) as the model sees it: sRGB in [0, 1]."""
-    colours = shown(plate.permute(1, 2, 0).contiguous().numpy(), encoding, exposure)  # (H, W, 3)
-    return torch.from_numpy(colours).permute(2, 0, 1).clamp(0, 1)
-
-
-def from_view(rgba: Tensor, encoding: Encoding, exposure: Exposure | None) -> Tensor:
-    """Return RGBA (4, h, w) that the model made, in sRGB, encoded and exposed as the plate."""
-    if exposure is None:
-        return in_encoding(rgba, SRGB, encoding)
-    colours = taken_back(rgba[:3].permute(1, 2, 0).contiguous().numpy(), encoding, exposure)  # (h, w, 3)
-    return torch.cat((torch.from_numpy(colours).permute(2, 0, 1).to(rgba), rgba[3:]))
-
-
-def in_encoding(rgba: Tensor, source: Encoding, target: Encoding) -> Tensor:
-    """Return RGBA, or colours alone, (C, h, w) in another encoding; equal encodings change nothing."""
-    if source == target:
-        return rgba
-    colours = convert(rgba[:3].permute(1, 2, 0).contiguous().numpy(), source, target)  # (h, w, 3)
-    return torch.cat((torch.from_numpy(colours).permute(2, 0, 1).to(rgba), rgba[3:]))
-
-
-def _visible(colour: Tensor, alpha: Tensor | None, task: Task) -> Tensor:
-    """Return straight RGBA (4, H, W) of colour (3, H, W): a foreground with its alpha, a scene over white."""
-    if alpha is None:
-        return opaque(colour)
-    if task.inputs[0] in ("foreground", "image"):
-        return torch.cat((colour, alpha[None]))
-    return opaque(torch.lerp(torch.ones_like(colour), colour, alpha))
-
-
-def _check_shape(hint: Image, source: Image) -> None:
+def _of_shape(hint: Image, source: Image) -> Image:
+    """Return a hint with its picture's windows. Raises ItemError `hint` where it has other proportions."""
+    hint = align(hint, source)
     if not same_shape(hint.size, source.size):
         sizes = [f"{image.path} is {image.size[1]}×{image.size[0]}" for image in (hint, source)]
-        wanted = f"scale it or crop it to {source.size[1]}×{source.size[0]}, or leave the picture out"
-        raise ItemError("hint", f"{', '.join(sizes)}: a hint has to have its picture's proportions; {wanted}")
+        raise ItemError("hint", f"{', '.join(sizes)}: a hint has to have its picture's proportions; give one that has")
+    return hint
 
 
 def _read_hint(hint: Image, source: Image) -> Tensor:

@@ -1,6 +1,7 @@
 """Make docs/drawings.jpg, what the embedded weights draw: `python docs/drawings.py`, in an installed checkout.
 
-Twenty names that the generator's training left out, evenly spread but for flags; the first try of each.
+Twenty names that the generator's training left out, evenly spread but for flags; the first try of each. Where the
+weights refuse there is nothing.
 """
 
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import OpenImageIO as oiio
 import torch
 
-from omnialpha_cli import OmniAlpha
+from omnialpha_cli import ItemError, OmniAlpha
 from omnialpha_cli.lab.train.pictures import sheet
 
 ROOT = Path(__file__).parent.parent
@@ -21,8 +22,16 @@ PROMPTS = (
     "a wrench", "Gemini", "a Japanese “passing grade” button",
 )  # fmt: skip
 
+SIDE = 128  # pixels of each
+
 model = OmniAlpha.load("mini")
-drawn = [torch.from_numpy(model.generate(prompt, seed=i)) for i, prompt in enumerate(PROMPTS)]  # each (h, w, 4) uint8
+drawn = []  # each (h, w, 4) uint8
+for i, prompt in enumerate(PROMPTS):
+    try:
+        drawn.append(torch.from_numpy(model.generate(prompt, seed=i)))
+    except ItemError as error:
+        print(error)
+        drawn.append(torch.zeros(SIDE, SIDE, 4, dtype=torch.uint8))
 pictures = [one.permute(2, 0, 1).float() / 255 for one in drawn]
 rows = [pictures[i : i + COLUMNS] for i in range(0, len(pictures), COLUMNS)]
 pixels = (sheet(rows) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()

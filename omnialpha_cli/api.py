@@ -270,7 +270,7 @@ class OmniAlpha:
         ((_, [(prepared, layers)]),) = infer(self.model, [prepared], settings)
         names = [str(picture.path) for picture in pictures]
         for warning in prepared.warnings:
-            about = "" if any(name in warning for name in names) else f"{names[0]}: "
+            about = "" if not names or any(name in warning for name in names) else f"{names[0]}: "
             warnings.warn(about + warning, OmniAlphaWarning, stacklevel=4)
         depth = pictures[0].depth if pictures else "8"
         return [_pixels(layer, depth) for layer in finish(prepared, layers, settings, self.model)]

@@ -25,7 +25,10 @@ def complete(
     want: Annotated[Literal["scene", "background", "foreground"], option("--want", panel=INPUTS, help="What to make.")],
     inputs: Inputs = None,
 ) -> None:
-    """Make what is missing to a foreground or a background: the other layer, or the whole scene."""
+    """Make what is missing to a foreground or a background: the other layer, or the whole scene.
+
+    The embedded weights draw sketches, and say what they drew where that is not what was asked.
+    """
     from .execute import execute
     from .planning import plan_pictures
 

@@ -45,7 +45,7 @@ def generate(
 ) -> None:
     """Make pictures from words: objects with true transparency, or whole scenes.
 
-    The embedded weights draw sketches.
+    The embedded weights draw sketches, and say what they drew where that is not what was asked.
 
     Results are named {index:04}_{seed}.png, by the number of the prompt, from 0, and the seed.
     """

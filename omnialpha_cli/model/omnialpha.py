@@ -203,6 +203,10 @@ class OmniAlpha:
             contexts.append(self.context_encoder.read([r.negative for r in requests], encoded))
         return contexts
 
+    def drawing(self, words: str, task: str) -> Any:
+        """Return a `mini.sketch.Drawing`, what words alone are drawn as; None of weights that draw any words."""
+        return None
+
     def subject(self, words: str) -> str:
         """Return what of the words for a scene is an object before a background.
 

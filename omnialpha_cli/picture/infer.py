@@ -1,11 +1,13 @@
 """Infer the model's layers of prepared pictures: all passes of their tasks, for the batch and the Python API alike."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from ..tasks import TASKS
 from .effects import find_effects
 from .layers import add_layers
 from .model import Model
-from .passes import Made, second_pass
+from .passes import Made, describe_drawing, second_pass
 from .prepare import Prepared
 from .settings import Settings
 
@@ -17,8 +19,18 @@ def infer(
 
     No more than `batch_size` go through a network together, where one is given.
     """
+    pictures = [_described(model, picture) for picture in pictures]
     requests = [picture.request for picture in pictures]
     for places, results in model.run_batches(requests, settings.steps, settings.guidance, batch_size):
         made = [(pictures[i], layers) for i, layers in zip(places, results, strict=True)]
         made = add_layers(model, second_pass(model, made, settings), settings)
         yield places, find_effects(model, made, settings)
+
+
+def _described(model: Model, picture: Prepared) -> Prepared:
+    """Return a picture with a warning where what is drawn from its words alone is something else."""
+    request = picture.request
+    if request.inputs or request.task not in TASKS:
+        return picture
+    words = request.prompt.removeprefix(TASKS[request.task].prompt.removesuffix("{text}"))
+    return replace(picture, warnings=(*picture.warnings, *describe_drawing(model, picture, words, request.task)))

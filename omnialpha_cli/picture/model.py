@@ -5,6 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from ..model.mini.sketch import Drawing
 from ..model.omnialpha import Defaults, Request
 
 
@@ -48,6 +49,9 @@ class Model(Protocol):
 
         `colours` (6, h, w) are those that object and background are likely to have in it; a trimap is (h, w).
         """
+
+    def drawing(self, words: str, task: str) -> Drawing | None:
+        """Which known name words alone are drawn as in a task; None where that cannot be told."""
 
     def subject(self, words: str) -> str:
         """Return what of the words for a scene is an object before a background, "" if there is none."""

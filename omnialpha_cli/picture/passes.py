@@ -51,7 +51,10 @@ def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor], settings:
     `anyway`.
     """
     matte = layers[0]
-    if prepared.choose is None or prepared.source is None or not prepared.request.inputs:
+    if not prepared.request.inputs and prepared.second:
+        subject = model.subject(prepared.choose or "")
+        return matte, describe_drawing(model, prepared, subject, prepared.second.name) if subject else []
+    if prepared.choose is None or prepared.source is None:
         return matte, []
     relevance = model.relevance(prepared.request.inputs[0], prepared.choose)
     warnings = []
@@ -64,6 +67,21 @@ def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor], settings:
             raise ItemError("hint", f"{fault}; --anyway takes the likeliest part")
         warnings.append(f"{fault}: the likeliest part was taken")
     return torch.cat((matte[:3], choose_object(matte[3], relevance)[None])), warnings
+
+
+def describe_drawing(model: Model, prepared: Prepared, words: str, task: str) -> list[str]:
+    """Say what words alone are drawn as in a task, where it is not what they say. Raises ItemError `hint` where the
+    weights know nothing near.
+    """
+    found = model.drawing(words, task)
+    if found is None or found.is_asked:
+        return []
+    name = "" if prepared.source is None else f"{prepared.source.path}: "
+    if not found.is_near:
+        raise ItemError("hint", f"{name}these weights know nothing that is like {words!r}, and cannot draw it; give "
+                        "other words")  # fmt: skip
+    layer = "background " if task == "generate.background" else ""
+    return [f"{name}{words!r}: {layer}drawn as {found.name!r}, the nearest that these weights know"]
 
 
 def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request | None:

@@ -1,8 +1,10 @@
 """Build the networks of a recipe untrained, or take them from weights that training goes on from."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -29,6 +31,7 @@ from .material import Material
 from .recipe import Recipe
 from .words import prune
 
+NAMES = "generator.json"  # in a run's folder: the names that its generator knows
 NO_START = "this recipe goes on from weights: name them with --start"
 
 
@@ -150,6 +153,8 @@ def finished_specialists(recipe: Recipe, folder: Path, model: Mini) -> dict[str,
         if (folder / f"{name}.pt").exists():
             state = finished(folder, name)
             found[name] = network = specialist(recipe, model, row, state)
+            if isinstance(network, Generator) and (folder / NAMES).exists():
+                network.config = replace(network.config, **json.loads((folder / NAMES).read_text()))
             network.load_state_dict(state)
             network.requires_grad_(False)
     return found
@@ -171,7 +176,9 @@ def generator(recipe: Recipe, model: OmniAlpha, names: int, backgrounds: int) ->
     known, context = model.specialist("generator"), model.context_encoder
     assert isinstance(context, MiniContext)
     own = known.config if isinstance(known, Generator) else GeneratorConfig()
-    counts = {"names": names, "backgrounds": backgrounds or own.backgrounds}
+    counts: dict[str, Any] = {"names": names, "backgrounds": backgrounds or own.backgrounds, "known": ()}
+    if backgrounds:
+        counts["known_backgrounds"] = ()
     config = GeneratorConfig.from_dict({**asdict(own), **recipe.generator.network, **counts})
     new = Generator(config, model.transformer.config, context.tokenizer, context.words.weight)
     state = (known or model.transformer).state_dict()

@@ -6,6 +6,7 @@ checkpoint.
 """
 
 import copy
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -168,6 +169,9 @@ def train_generator(run: Run, packs: Packs) -> None:
     trained = networks.generator(recipe, model, len(cutouts), len(backgrounds))
     objective = partial(generator.objective, cutouts, packs.cutouts_val, backgrounds, model, trained)
     _train_stages(run, "generator", trained, recipe.generator.stages, objective)
+    names = {"known": [one.label for one in cutouts], "known_backgrounds": [one.label for one in backgrounds]}
+    if run.group.first:
+        (run.folder / networks.NAMES).write_text(json.dumps({kind: of for kind, of in names.items() if of}))
 
 
 def train_sft(run: Run, material: Material, words: Path | None = None, held_out: Material | None = None) -> None:

@@ -19,7 +19,7 @@ from ..config import FromDict, TransformerConfig
 from ..positions import Layout, image_positions, rotary_angles, rotate
 from ..timestep import TimeEmbedding
 from ..transformer import FeedForward, OutputNorm, RMSNorm, modulated, modulation, normed
-from .sketch import AFTER, Sketch, cut, fitted
+from .sketch import AFTER, Drawing, Sketch, cut, fitted
 
 PLACES = tuple(word for word in AFTER if word not in ("with", "without", "and", "for", "to"))
 # How like the most similar known name something is. As an object what we tried has .65 and more, a bridge .60, a lake
@@ -32,7 +32,8 @@ class GeneratorConfig(FromDict):
     """What of the drawing transformer is not as in the one beside it.
 
     `names` of objects are known to the sketch, whose canvas has `side` latents a side, and those of `backgrounds` to
-    another one, whose canvas has `wide` (h, w) latents; 0 is none.
+    another one, whose canvas has `wide` (h, w) latents; 0 is none. `known` and `known_backgrounds` are these names, in
+    the sketches' order, for people.
     """
 
     names: int = 0
@@ -40,6 +41,8 @@ class GeneratorConfig(FromDict):
     backgrounds: int = 0
     wide: tuple[int, int] = (12, 24)
     num_layers: int = 8
+    known: tuple[str, ...] = ()
+    known_backgrounds: tuple[str, ...] = ()
 
 
 def _silence(layer: nn.Module) -> None:
@@ -115,6 +118,13 @@ class Generator(nn.Module):
         for block in self.transformer_blocks:
             tokens = block(tokens, time, cos, sin)
         return self.proj_out(self.norm_out(tokens, time))
+
+    def drawing(self, words: str, background: bool) -> Drawing | None:
+        """Return what words are drawn as; None where the names of what is known are not."""
+        sketch, names = self.sketch, self.config.known
+        if background and self.backgrounds is not None:
+            sketch, names = self.backgrounds, self.config.known_backgrounds
+        return sketch.closest(words, names) if names else None
 
     def subject(self, words: str) -> str:
         """What of the words for a scene is an object before a background: those before where it is, or "".

@@ -17,7 +17,9 @@ from ..parts import VAE, ContextEncoder, Read
 from ..request import Request, by_layout
 from ..transformer import Transformer
 from .context import MiniContext, over_white
+from .grid import without_grid
 from .segmenter import Segmenter
+from .sketch import Drawing
 from .specialists import SPECIALISTS
 
 
@@ -127,7 +129,8 @@ class Mini(OmniAlpha):
                     sigmas = sampler.schedule(steps, layout.num_targets, self.schedule)
                     prompts, noise = [request.prompt for request in batch], self.noise(batch)
                     clean = network.sample(prompts, noise, sigmas, scale, layout, task == "generate.background")
-                    yield [places[i] for i in part], self.decode(clean, layout)
+                    drawn = self.decode(clean, layout)
+                    yield [places[i] for i in part], [[without_grid(layer) for layer in layers] for layers in drawn]
 
     @torch.inference_mode()
     def relevance(self, picture: Tensor, words: str) -> Tensor:
@@ -135,6 +138,15 @@ class Mini(OmniAlpha):
         assert isinstance(self.context_encoder, MiniContext)
         with present(self.context_encoder, self.device, staged=self.memory.mode != "resident"):
             return self.context_encoder.relevance_of(self._to_device(picture), words).float().cpu()
+
+    @torch.inference_mode()
+    def drawing(self, words: str, task: str) -> Drawing | None:
+        """Return what words are drawn as in a task that draws from words alone, as OmniAlpha says."""
+        if task not in SPECIALISTS["generator"].serves or (network := self.specialist("generator")) is None:
+            return None
+        with present(network, self.device, staged=self.memory.mode != "resident"):
+            found: Drawing | None = network.drawing(words, task == "generate.background")
+            return found
 
     @torch.inference_mode()
     def subject(self, words: str) -> str:

@@ -6,7 +6,9 @@ given the words themselves learns by heart what each name looks like, and does w
 """
 
 import math
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer
@@ -20,6 +22,10 @@ from .context import word_ids
 SHARPNESS = 1.5  # of the kernel: exp(−SHARPNESS · squared distance of unit vectors)
 RIDGE = 0.5
 TAGS = 0.5  # of a name, in what is like it
+# How like what words mean has to be to a known name, a cosine, to be drawn as that: a chicken (.51) is a poultry leg, an
+# elephant (.49) a gorilla; but a penguin (.40) would be an octopus. A word that is read in pieces, and is no part of the
+# name, says little by them: an antelope (.55) is an ant, a made-up asdf (.52) would be a woman with headscarf.
+NEAR, NEAR_IN_PIECES = 0.43, 0.54
 DECIDED = 120.0  # of cosines: how much likelier the more similar of two names is what is meant
 BEFORE = "Generate a transparent-background RGBA image."  # what the task of an object says before its words
 BEHIND = "Generate a background without objects."  # and that of a background
@@ -29,6 +35,17 @@ AFTER = (
     "with", "without", "and", "in", "on", "at", "for", "from", "to", "by", "under", "over", "behind", "before", "above",
     "below", "near", "beside", "against",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Tells which known name words are drawn as, whether that is near to what they mean, and whether it is what they
+    say.
+    """
+
+    name: str
+    is_near: bool
+    is_asked: bool
 
 
 class Sketch(nn.Module):
@@ -58,6 +75,15 @@ class Sketch(nn.Module):
     def likeness(self, prompts: Sequence[str]) -> Tensor:
         """How like what prompts mean is to the most similar known name with its tags, a cosine (B,)."""
         return (self.read(prompts, HEAD) @ self.tagged.float().mT).amax(1)
+
+    def closest(self, prompt: str, names: Sequence[str]) -> Drawing:
+        """Return which of its `names` a prompt is drawn as."""
+        likeness, place = (self.read([prompt], HEAD) @ self.tagged.float().mT)[0].max(0)
+        name = names[int(place)]
+        words, head = _words(_own(prompt)), _words(around_head(_own(prompt))[1])
+        in_pieces = any(len(word_ids(self.tokenizer, word)) > 1 for word in head - _words(name))
+        is_asked = words <= _words(name) and head <= _words(around_head(name)[1])
+        return Drawing(name, bool(likeness >= (NEAR_IN_PIECES if in_pieces else NEAR)), is_asked)
 
     def nearness(self, meanings: Tensor) -> Tensor:
         """The kernel of meanings (B, D) and the known ones: (B, names), 0 for the empty prompt."""
@@ -118,6 +144,10 @@ def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor, head: floa
 def _own(prompt: str) -> str:
     """What the user says of it."""
     return prompt.removeprefix(BEFORE).removeprefix(BEHIND)
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", text.lower())) - {*SILENT, *AFTER}
 
 
 def around_head(prompt: str) -> tuple[str, str, str]:

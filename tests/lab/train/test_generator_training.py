@@ -163,7 +163,9 @@ def test_by_command_from_weights_and_exported_beside_them(packs, tiny_weights, t
     assert invoke("train", "export", recipe, out, "--start", tiny_weights, "--run", run).exit_code == 0
     model, before = OmniAlpha.load(out), OmniAlpha.load(tiny_weights)
     assert model.tasks == ("matte.auto", "generate.foreground", "generate.background")
-    assert model.specialist("generator").config.backgrounds == 2  # the third has no name
+    config = model.specialist("generator").config
+    assert config.backgrounds == len(config.known_backgrounds) == 2  # the third has no name
+    assert config.names == len(config.known) > 0
     place = Request(
         generator.BACKGROUND.prompt.replace("{text}", "a red cat"), (), ((32, 64),), task="generate.background"
     )

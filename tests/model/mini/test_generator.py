@@ -184,3 +184,35 @@ def test_what_is_like_nothing_known_is_a_subject_only_where_it_is_said_to_be_som
     generator.backgrounds.fit(("red", "matte"), ((),) * 2, torch.randn(2, 16, 2, 4))
     assert generator.subject("a cat") == "a cat" and generator.subject("this") == ""
     assert generator.subject("this on a matte") == "this" and generator.subject("red on a matte") == ""
+
+
+NAMED = replace(BOTH, known=NAMES, known_backgrounds=PLACES)
+
+
+@pytest.mark.parametrize(
+    ("words", "drawn"),
+    [
+        ("cat", ("cat", True, True)),
+        ("a red cat", ("red cat", True, True)),
+        ("the cat", ("cat", True, True)),
+        ("a matte cat", ("cat", True, False)),  # of which nothing is matte
+    ],
+)
+def test_it_says_which_known_name_words_are_drawn_as_and_whether_that_is_what_they_say(words, drawn):
+    found = with_generator(NAMED).drawing(words, "generate.foreground")
+    assert (found.name, found.is_near, found.is_asked) == drawn
+
+
+def test_what_no_known_name_is_like_is_not_near():
+    found = with_generator(NAMED).drawing("this", "generate.foreground")
+    assert not found.is_near and not found.is_asked
+
+
+def test_backgrounds_have_names_of_their_own():
+    model = with_generator(NAMED)
+    assert model.drawing("this", "generate.background").name == "this"
+    assert model.drawing("this", "matte.auto") is None and tiny_model().drawing("cat", "generate.foreground") is None
+
+
+def test_weights_whose_names_are_not_told_draw_what_they_draw():
+    assert with_generator(BOTH).drawing("this", "generate.foreground") is None

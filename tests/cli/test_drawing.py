@@ -33,7 +33,7 @@ def test_a_word_that_is_like_nothing_known_fails_its_item_alone(run, tmp_path):
 def test_a_scene_tells_of_its_background_and_its_object(run):
     outcome = run("generate", "a red apple in a desert", "--scene", "--size", "96x64")
     assert outcome.code == 0 and "'a red apple in a desert': background drawn as 'wide red desert'" in outcome.err
-    outcome = run("generate", "quantum on a beach at dusk", "--scene", "--size", "96x64")
+    outcome = run("generate", "quantum on a beach at dusk", "--scene", "--size", "96x64", "-o", "b")
     assert outcome.code == 0 and "'quantum on a beach at dusk': background drawn as 'beach at dusk'" in outcome.err
 
 

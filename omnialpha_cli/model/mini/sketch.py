@@ -22,9 +22,9 @@ from .context import word_ids
 SHARPNESS = 1.5  # of the kernel: exp(−SHARPNESS · squared distance of unit vectors)
 RIDGE = 0.5
 TAGS = 0.5  # of a name, in what is like it
-# How like what words mean has to be to a known name, a cosine, to be drawn as that: a chicken (.51) is a poultry leg, an
-# elephant (.49) a gorilla; but a penguin (.40) would be an octopus. A word that is read in pieces, and is no part of the
-# name, says little by them: an antelope (.55) is an ant, a made-up asdf (.52) would be a woman with headscarf.
+# How like what words mean has to be to a known name, a cosine, to be drawn as that: a chicken (.51) is a poultry leg,
+# an elephant (.49) a gorilla; but a penguin (.40) would be an octopus. A word that is read in pieces, and is no part of
+# the name, says little by them: an antelope (.55) is an ant, a made-up asdf (.52) would be a woman with headscarf.
 NEAR, NEAR_IN_PIECES = 0.43, 0.54
 DECIDED = 120.0  # of cosines: how much likelier the more similar of two names is what is meant
 BEFORE = "Generate a transparent-background RGBA image."  # what the task of an object says before its words

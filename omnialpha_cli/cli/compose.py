@@ -8,8 +8,8 @@ import typer
 
 from ..files import real
 from ..status import ExitStatus, ItemError, NoInputsError, UsageError
-from .console import say
 from .options import INPUTS, OUTPUT, option
+from .streams import say
 
 if TYPE_CHECKING:
     from ..media.image import Image

@@ -20,7 +20,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from ..status import UsageError
-from .console import say
+from .streams import say
 
 DEFAULT = Path("omnialpha.toml")
 COMMANDS = ("matte", "remove", "decompose", "generate", "complete")

@@ -2,15 +2,14 @@
 
 import os
 import sys
-import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from ..status import ExitStatus, RunNote
 from . import ndjson, streams
+from .streams import printable, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -19,40 +18,7 @@ if TYPE_CHECKING:
     from .piped import Pipe
 
 
-SOON = 0.4  # seconds for which nobody wonders what a program does
 DUMB = ("dumb", "unknown")  # terminals, by $TERM, whose lines cannot be written over
-
-
-def printable(text: object) -> str:
-    """Escape control characters and bytes that are not UTF-8, so that a text stays on its line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-
-
-def say(message: str) -> bool:
-    """Write one line to standard error; whether that was possible."""
-    try:
-        streams.write(sys.stderr, printable(message).encode("utf-8", "backslashreplace") + b"\n")
-    except OSError:
-        return False
-    return True
-
-
-@contextmanager
-def say_if_slow(what: str, quiet: bool) -> Iterator[threading.Timer]:
-    """Say what the block does unless it ends soon, or little is to be said."""
-    timer = threading.Timer(SOON, say, (f"{what} …",))
-    timer.daemon = True
-    if not quiet:
-        timer.start()
-    try:
-        yield timer
-    finally:
-        timer.cancel()
-
-
-def counted(count: int, thing: str) -> str:
-    """Return "1 picture", "2 pictures"."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 class Console:

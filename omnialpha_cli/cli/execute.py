@@ -20,12 +20,12 @@ from ..status import ExitStatus, ItemError, NoInputsError, UsageError
 from ..tasks import Task, passes, refuse_untrained
 from ..weights import store
 from ..weights.store import Weights
-from .console import Console, say_if_slow
+from .console import Console
 from .interrupts import Stop, interrupts
 from .options import Options
 from .planning import Order, check_formats
 from .previews import Previews, check_page
-from .streams import open_report
+from .streams import open_report, say_if_slow
 from .written import PREVIEW, REPORT, Written, check_written
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ..status import ExitStatus, NoInputsError
-from .console import say
 from .options import OUTPUT, option
+from .streams import say
 
 EXAMPLES = """Examples:
 

@@ -12,7 +12,7 @@ from typer.main import get_group
 from .. import __version__
 from ..status import ExitStatus, OmniAlphaError
 from . import complete, compose, decompose, doctor, generate, info, matte, remove, run, streams, tasks, weights
-from .console import say
+from .streams import say
 
 # The workshop's commands by their modules in `lab`: imported when they are asked for, which keeps the start short.
 LAB = {"bench": "bench", "train": "train.command", "data": "data.command", "eval": "evaluate.commands"}

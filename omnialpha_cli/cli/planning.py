@@ -14,9 +14,9 @@ from ..plan import Item, plan, plan_prompts, plan_together
 from ..status import NoInputsError, UsageError
 from ..tasks import LAYERS, TASKS, Command, Task, most_layers, of_pictures, with_layers
 from ..weights import store
-from .console import counted, say_if_slow
 from .options import HintOptions, InputOptions, Options
 from .piped import STDIN, Pipe
+from .streams import counted, say_if_slow
 
 LIST_BYTES = 512 * 2**20  # of a list of names or prompts: some millions
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Self
 from ..batch.journal import key_of
 from ..inputs import STATE_FOLDER
 from ..status import ItemError, UsageError
-from .console import Console, printable
+from .console import Console
 from .interrupts import Stop
+from .streams import printable
 
 if TYPE_CHECKING:
     from ..batch.result import Result

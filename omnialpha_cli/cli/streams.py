@@ -4,12 +4,15 @@ import errno
 import io
 import os
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from ..status import UsageError
 
+SOON = 0.4  # seconds for which nobody wonders what a program does
 NAMES = "stdin", "stdout", "stderr"
 
 
@@ -81,3 +84,35 @@ def open_report(path: Path) -> BinaryIO:
         return path.open("wb", buffering=0)
     except OSError as error:
         raise UsageError(f"--report {path}: {error.strerror}") from error
+
+
+def printable(text: object) -> str:
+    """Escape control characters and bytes that are not UTF-8, so that a text stays on its line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def say(message: str) -> bool:
+    """Write one line to standard error; whether that was possible."""
+    try:
+        write(sys.stderr, printable(message).encode("utf-8", "backslashreplace") + b"\n")
+    except OSError:
+        return False
+    return True
+
+
+def counted(count: int, thing: str) -> str:
+    """Return "1 picture", "2 pictures"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+@contextmanager
+def say_if_slow(what: str, quiet: bool) -> Iterator[threading.Timer]:
+    """Say what the block does unless it ends soon, or little is to be said."""
+    timer = threading.Timer(SOON, say, (f"{what} …",))
+    timer.daemon = True
+    if not quiet:
+        timer.start()
+    try:
+        yield timer
+    finally:
+        timer.cancel()

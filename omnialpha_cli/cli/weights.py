@@ -8,7 +8,7 @@ import typer
 from ..status import UsageError, WeightsError
 from ..weights.lock import LockedWeights
 from .completion import complete_names
-from .console import counted, say
+from .streams import counted, say
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from omnialpha_cli.cli import console
-from omnialpha_cli.cli.console import Console, say_if_slow
+from omnialpha_cli.cli.console import Console
 from omnialpha_cli.cli.main import app
+from omnialpha_cli.cli.streams import say_if_slow
 
 
 class Terminal(io.TextIOWrapper):

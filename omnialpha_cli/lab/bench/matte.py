@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ...cli import ndjson
-from ...cli.console import counted, say
+from ...cli.streams import counted, say
 from ...status import ExitStatus, ItemError
 from .pictures import Count, Files, Size, write_pictures
 from .rivals import TOOLS, Race, find_tools, race

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from ...cli import ndjson
-from ...cli.console import counted
+from ...cli.streams import counted
 from .pictures import Count, Files, Size, write_pictures
 from .shared import Device, Json, Model, parse_size, print_table
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from ...cli.console import say
+from ...cli.streams import say
 from ...status import ItemError, UsageError
 from .shared import seconds
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ...cli.console import counted, printable, say
 from ...cli.interrupts import interrupts
 from ...cli.options import INPUTS, OUTPUT, RUN, option, takes_options
+from ...cli.streams import counted, printable, say
 from ...cli.written import TRIPLETS, Written, check_written
 from ...status import ExitStatus, UsageError
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ...cli.console import say
 from ...cli.options import takes_options
+from ...cli.streams import say
 from ...status import UsageError
 from .options import (
     Backbone,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Self
 
-from ...cli.console import printable, say
+from ...cli.streams import printable, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ....api import OmniAlpha
-from ....cli.console import say
+from ....cli.streams import say
 from ....media.image import Image, from_array
 from ....media.read import read_image
 from ....media.target import target_for

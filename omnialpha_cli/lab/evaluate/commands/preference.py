@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ....cli import ndjson
-from ....cli.console import counted, say
 from ....cli.options import INPUTS, OUTPUT, option
+from ....cli.streams import counted, say
 from ....cli.written import TRIALS, Written, check_written
 from ....status import ExitStatus, ItemError, UsageError
 from .options import Names

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from ....cli import ndjson
-from ....cli.console import counted, say
+from ....cli.streams import counted, say
 from ....cli.written import SCORES, Written, check_written
 from ....cli.written import WORST as WORST_SHEET
 from ....media.inline import encode_jpeg

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from ....cli import ndjson
-from ....cli.console import counted, say
+from ....cli.streams import counted, say
 from ....cli.written import SCORES, Written, check_written
 from ....media.inline import decode_jpeg, encode_jpeg
 from ....status import ExitStatus, ItemError

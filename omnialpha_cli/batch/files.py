@@ -23,7 +23,8 @@ from ..picture.prepare import Prepared
 from ..picture.settings import Settings
 from ..plan import Item
 from ..status import ItemError
-from .journal import Fingerprint, Journal
+from .history import Fingerprint
+from .journal import Journal
 
 
 def write(

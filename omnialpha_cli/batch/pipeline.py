@@ -28,7 +28,8 @@ from ..status import ItemError
 from ..tasks import passes
 from .batching import Buckets, in_fitting_parts
 from .files import Reader, write
-from .journal import Fingerprint, Journal
+from .history import Fingerprint
+from .journal import Journal
 from .log import LostError
 from .result import Result, StageTimes
 from .resume import fingerprint

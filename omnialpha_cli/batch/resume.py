@@ -12,7 +12,7 @@ from ..media import provenance
 from ..picture.settings import Settings
 from ..plan import STEADY_TASK, Item
 from ..status import UsageError
-from .journal import Entry, Fingerprint, Seal, key_of, source_of
+from .history import Entry, Fingerprint, Seal, key_of, source_of
 
 SHOWN = 3  # refusals that are named; the others are counted
 

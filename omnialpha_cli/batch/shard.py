@@ -9,7 +9,7 @@ from typing import Self
 
 from ..plan import Item
 from ..status import UsageError
-from .journal import key_of
+from .history import key_of
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..batch.history import read_history
 from ..batch.job import Job
-from ..batch.journal import Journal, read_history
+from ..batch.journal import Journal
 from ..batch.result import Result
 from ..batch.resume import SHOWN, Choice, choose
 from ..batch.shard import Shard

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ..batch.journal import key_of
+from ..batch.history import key_of
 from ..inputs import STATE_FOLDER
 from ..status import ItemError, UsageError
 from .console import Console

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from omnialpha_cli.batch import files as reader_module
 from omnialpha_cli.batch import pipeline as pipeline_module
-from omnialpha_cli.batch.journal import Journal, read_history
+from omnialpha_cli.batch.history import read_history
+from omnialpha_cli.batch.journal import Journal
 from omnialpha_cli.batch.log import LostError
 from omnialpha_cli.batch.pipeline import Pipeline
 from omnialpha_cli.batch.schedule import Admission, Schedule

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from omnialpha_cli.batch.history import read_history
 from omnialpha_cli.batch.job import Job
-from omnialpha_cli.batch.journal import read_history
 from omnialpha_cli.batch.pool import Parent, Pool, serve
 from omnialpha_cli.batch.result import Result
 from omnialpha_cli.inputs import Source

@@ -13,7 +13,6 @@ from .colour import Chromaticities, Encoding, Transfer
 from .formats import Depth
 from .icc import profile_space
 from .samples import Floats
-from .windows import Windows
 
 AlphaKind = Literal["straight", "premultiplied"]
 
@@ -51,6 +50,42 @@ class Typed(NamedTuple):
 
 
 Metadata = Mapping[str, str | int | float | Typed]
+
+
+@dataclass(frozen=True)
+class Box:
+    """Hold a rectangle of pixels; `x` and `y` are those of its upper left one."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def overlaps(self, other: "Box") -> bool:
+        """Tell whether a pixel lies in both."""
+        return (
+            max(self.x, other.x) < min(self.x + self.width, other.x + other.width)
+            and max(self.y, other.y) < min(self.y + self.height, other.y + other.height)
+        )  # fmt: skip
+
+    def contains(self, other: "Box") -> bool:
+        """Tell whether all pixels of the other lie in this one."""
+        return self.union(other) == self
+
+    def union(self, other: "Box") -> "Box":
+        """Return the smallest box around both."""
+        x, y = min(self.x, other.x), min(self.y, other.y)
+        right = max(self.x + self.width, other.x + other.width)
+        bottom = max(self.y + self.height, other.y + other.height)
+        return Box(x, y, right - x, bottom - y)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Hold `data`, where a file has pixels, and `display`, what is shown; both on one plane, y downwards."""
+
+    data: Box
+    display: Box
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from ..status import ItemError
 from .channels import Pick
-from .image import Image, from_array, split
+from .image import Box, Image, from_array, split
 from .opening import open_file, spelled
 from .read import read_image
-from .windows import Box, on_display, place
+from .windows import on_display, place
 
 
 def read_layers(path: Path, format: str, *, overscan: bool = False) -> Iterator[Image]:

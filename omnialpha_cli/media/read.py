@@ -12,14 +12,14 @@ from ..status import ItemError, RunNote
 from . import icc as profiles
 from .channels import Pick, choose_channels
 from .colour import LINEAR, SRGB, are_usable, convert
-from .image import SAMPLES, Image, split, upright
+from .image import SAMPLES, Box, Image, Windows, split, upright
 from .metadata import attributes, encoding_of, kept
 from .opening import NO_TEXT, complaint, open_file, spelled
 from .photoshop import check_composite
 from .pillow import check_size, damaged, read_cmyk, read_heif
 from .samples import Floats
 from .signatures import check_header, recognise
-from .windows import Box, Windows, on_display, trivial
+from .windows import on_display, trivial
 
 JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 

@@ -9,10 +9,9 @@ import numpy as np
 from . import metadata
 from .colour import LINEAR, SRGB, Encoding, convert
 from .formats import Depth, Format, choose_format
-from .image import Image, Metadata
+from .image import Image, Metadata, Windows
 from .ocio import find_space
 from .rest import Taken
-from .windows import Windows
 
 SOURCE = "source"  # in place of a colour space: that of the source
 Compression = Literal["none", "fast", "small"]

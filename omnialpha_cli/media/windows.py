@@ -1,53 +1,14 @@
 """Describe data and display windows of EXR files: which pixels a file holds, and which of them a viewer shows."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from .image import Image
+from .image import Box, Image, Windows
 
 ASPECT_TOLERANCE = 0.01
-
-
-@dataclass(frozen=True)
-class Box:
-    """Hold a rectangle of pixels; `x` and `y` are those of its upper left one."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def overlaps(self, other: Box) -> bool:
-        """Tell whether a pixel lies in both."""
-        return (
-            max(self.x, other.x) < min(self.x + self.width, other.x + other.width)
-            and max(self.y, other.y) < min(self.y + self.height, other.y + other.height)
-        )  # fmt: skip
-
-    def contains(self, other: Box) -> bool:
-        """Tell whether all pixels of the other lie in this one."""
-        return self.union(other) == self
-
-    def union(self, other: Box) -> Box:
-        """Return the smallest box around both."""
-        x, y = min(self.x, other.x), min(self.y, other.y)
-        right = max(self.x + self.width, other.x + other.width)
-        bottom = max(self.y + self.height, other.y + other.height)
-        return Box(x, y, right - x, bottom - y)
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Hold `data`, where a file has pixels, and `display`, what is shown; both on one plane, y downwards."""
-
-    data: Box
-    display: Box
 
 
 def trivial(size: tuple[int, int]) -> Windows:

@@ -37,6 +37,10 @@ Names = Annotated[
         "picture where tools name its results differently.",
     ),
 ]
+Predictions = Annotated[
+    Path | None,
+    option("--predictions", panel=INPUTS, metavar="DIR", help="Results of any tool, judged in place of a model."),
+]
 
 
 class Measure(StrEnum):  # Typer takes no list of a Literal
@@ -68,8 +72,7 @@ class TruthOptions:
 class FolderOptions(TruthOptions):
     """Name results of any tool, in place of a model's."""
 
-    predictions: Annotated[Path | None, option(
-        "--predictions", panel=INPUTS, metavar="DIR", help="Results of any tool, judged in place of a model.")] = None
+    predictions: Predictions = None
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,7 @@ class ReconstructionOptions:
 class GenerationOptions:
     """Name pictures that any tool made from words, in place of a model's; names need not match those of the truth."""
 
-    predictions: Annotated[Path | None, option(
-        "--predictions", panel=INPUTS, metavar="DIR", help="Results of any tool, judged in place of a model.")] = None
+    predictions: Predictions = None
     truth: Annotated[Path | None, option(
         "--truth", panel=INPUTS, metavar="DIR", help="What such pictures look like, as a set.")] = None
     prompts: Annotated[Path | None, option(

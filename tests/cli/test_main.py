@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import typer.main
 from commands import below
+from documented import FIELDS
 
 import omnialpha_cli
 from omnialpha_cli import __version__
-from omnialpha_cli.cli import ndjson
 from omnialpha_cli.cli.main import app, main
 from omnialpha_cli.tasks import TASKS
 from omnialpha_cli.weights.lock import lock_folder, write_lock
@@ -134,7 +134,7 @@ def test_tasks_lists_all_of_them(omnialpha):
     table = omnialpha("tasks").out
     assert all(name in table for name in TASKS)
     records = [json.loads(line) for line in omnialpha("tasks", "--json").lines]
-    assert all(record.keys() == {"schema", "event", *ndjson.FIELDS["task"]} for record in records)
+    assert all(record.keys() == {"schema", "event", *FIELDS["task"]} for record in records)
     assert [record["name"] for record in records] == list(TASKS)
     assert {record["event"] for record in records} == {"task"}
     removal = next(record for record in records if record["name"] == "remove.mask")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from documented import FIELDS
 from PIL import Image as PILImage
 
 import omnialpha_cli
-from omnialpha_cli.cli import ndjson
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +162,7 @@ class TestRecords:
     @pytest.mark.parametrize("options", [[], ["--dry-run"]])
     def test_every_field_is_documented(self, matte, photos, options):
         for record in records(matte("photos", "-o", "out", "--json", *options)):
-            assert record.keys() == {"schema", "event", *ndjson.FIELDS[record["event"]]}
+            assert record.keys() == {"schema", "event", *FIELDS[record["event"]]}
 
     def test_quiet_leaves_failures_only(self, matte, photos):
         assert matte("photos/0.jpg", "-o", "out", "-q").err == ""

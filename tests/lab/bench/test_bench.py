@@ -6,10 +6,10 @@ import signal
 import tempfile
 
 import pytest
+from documented import FIELDS
 from typer.testing import CliRunner
 
 from omnialpha_cli.cli.main import app
-from omnialpha_cli.cli.ndjson import FIELDS
 
 pytestmark = pytest.mark.slow
 

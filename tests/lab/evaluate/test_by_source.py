@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from documented import FIELDS
 from training_packs import encoded, index, write_tar
 
-from omnialpha_cli.cli import ndjson
 from omnialpha_cli.lab.data.sources import mask_weights
 from omnialpha_cli.lab.evaluate import metrics
 from omnialpha_cli.lab.evaluate.commands.options import ShowOptions
@@ -97,7 +97,7 @@ def test_several_packs_are_judged_by_source(run, tmp_path):
     assert result.code == 0, result.err
     *items, summary = map(json.loads, result.lines)
     assert [item["source"] for item in items] == ["animals", "chairs"]
-    assert items[0].keys() == {"schema", "event", *ndjson.FIELDS["eval.TASK.item"]}
+    assert items[0].keys() == {"schema", "event", *FIELDS["eval.TASK.item"]}
     assert summary["sources"].keys() == {"animals", "chairs"}
     assert summary["sources"]["chairs"]["iou"]["mean"] == items[1]["scores"]["iou"]
     assert "by source" in run("eval", "matting", *places).out

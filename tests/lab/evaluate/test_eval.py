@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from documented import FIELDS
 from greys import write_grey
 from PIL import Image
 from training_packs import disc, encoded, index, write_tar
 
-from omnialpha_cli.cli import ndjson
 from omnialpha_cli.media.read import read_image
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def test_records_hold_every_picture_and_their_summary(run, packs, task):
     assert result.code == 0, result.err
     *items, summary = map(json.loads, result.lines)
     assert [item["event"] for item in items] == [f"eval.{task}.item"] * 2
-    assert all(item.keys() == {"schema", "event", *ndjson.FIELDS["eval.TASK.item"]} for item in items)
+    assert all(item.keys() == {"schema", "event", *FIELDS["eval.TASK.item"]} for item in items)
     assert summary["event"] == f"eval.{task}"
     first = [item["scores"][FIRST[task]] for item in items]
     assert summary["scores"][FIRST[task]] == {
@@ -249,7 +249,7 @@ def test_two_folders_are_compared_with_intervals_and_a_page(omnialpha, folders, 
     assert "B − A: matte" in text and "12×8" in result.out
     *items, summary = map(json.loads, omnialpha(*arguments, "--json").lines)
     assert [item["name"] for item in items] == ["a", "b", "c"]
-    assert all(one.keys() == {"schema", "event", *ndjson.FIELDS[one["event"]]} for one in (*items, summary))
+    assert all(one.keys() == {"schema", "event", *FIELDS[one["event"]]} for one in (*items, summary))
     assert summary["scores"]["mse"]["b"] == 0
     assert summary["scores"]["mse"]["difference"]["estimate"] == pytest.approx(-summary["scores"]["mse"]["a"])
 
@@ -286,7 +286,7 @@ def test_a_preference_page_is_made_and_its_choices_are_added_up(omnialpha, folde
     assert "50.0% of 2" in result.out
     assert str(folders[0]) in result.out
     (told,) = map(json.loads, omnialpha("eval", "preference", "--summary", tmp_path / "choices.json", "--json").lines)
-    assert told.keys() == {"schema", "event", *ndjson.FIELDS["eval.preference"]} and told["ties"] == 2
+    assert told.keys() == {"schema", "event", *FIELDS["eval.preference"]} and told["ties"] == 2
 
 
 def test_a_preference_needs_folders_or_choices(omnialpha, folders):

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...model.mini.image_encoder import NECK, Backbone, ImageEncoder, Variant, fold_published
+from ...model.mini.image_encoder import NECK, Backbone, ImageEncoder, Variant
 from ...status import UsageError
 from ..ssim import RADIUS, square, ssim_map
+from .fold import fold_published
 from .loop import Objective, Schedule
 from .material import Material, photo_of_shape
 from .triplets import Mix, draw_triplet

@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...model.mini.image_encoder import fold_head, fold_published
 from ...model.mini.relevance import CLASSES, Relevance
 from ...status import UsageError
+from .fold import fold_head, fold_published
 from .image_encoder import CanvasOf
 from .loop import Objective, Schedule
 from .material import Material, photo_of_shape

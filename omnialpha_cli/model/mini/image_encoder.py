@@ -6,7 +6,6 @@ picture back to the finer ones.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,7 +48,6 @@ def _scaled(width: float, depth: float) -> Stages:
 STAGES: dict[Variant, Stages] = {"lite0": LITE0, "lite2": _scaled(1.1, 1.2)}
 TAPS = (1, 2, 4, 6)  # the stages that end strides 4, 8, 16 and 32
 NECK = (48, 64, 128, 128)  # channels of the neck at those strides
-BATCH_NORM_EPS = 1e-3
 
 
 class SameConv(nn.Conv2d):
@@ -184,36 +182,3 @@ class ImageEncoder(TopDown):
 def channels_of(variant: Variant) -> tuple[int, ...]:
     """Return the channels of a backbone's features at strides 4, 8, 16 and 32."""
     return tuple(STAGES[variant][i][3] for i in TAPS)
-
-
-def fold_published(state: Mapping[str, Tensor], variant: Variant = "lite0") -> dict[str, Tensor]:
-    """Return the published EfficientNet-Lite state dict (`_blocks.N._expand_conv`, `_bn0` …) → that of `Backbone`.
-
-    Each batch norm is folded into the convolution before it; the classifier is left out.
-    """
-
-    folded: dict[str, Tensor] = {}
-    folded["stem.weight"], folded["stem.bias"] = _fold(state, "_conv_stem", "_bn0")
-    number = 0
-    for i, (expansion, _, _, _, count) in enumerate(STAGES[variant]):
-        for j in range(count):
-            names = [("expand", "_expand_conv", "_bn0")] if expansion > 1 else []
-            names += [("depthwise", "_depthwise_conv", "_bn1"), ("project", "_project_conv", "_bn2")]
-            for ours, conv, norm in names:
-                prefix = f"stages.{i}.{j}.{ours}"
-                folded[f"{prefix}.weight"], folded[f"{prefix}.bias"] = _fold(
-                    state, f"_blocks.{number}.{conv}", f"_blocks.{number}.{norm}"
-                )
-            number += 1
-    return folded
-
-
-def fold_head(state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of the convolution before the published classifier, its batch norm folded in."""
-    return _fold(state, "_conv_head", "_bn1")
-
-
-def _fold(state: Mapping[str, Tensor], conv: str, norm: str) -> tuple[Tensor, Tensor]:
-    scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + BATCH_NORM_EPS).sqrt()
-    bias = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
-    return state[f"{conv}.weight"] * scale[:, None, None, None], bias

@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 from omnialpha_cli.cli.main import app
 from omnialpha_cli.lab.train import stages
 from omnialpha_cli.lab.train.export import INT8_FROM, INT8_KERNELS_FROM, quantise_rows, stored
+from omnialpha_cli.lab.train.fold import fold_published
 from omnialpha_cli.lab.train.progress import TrainingProgress
 from omnialpha_cli.lab.train.recipe import read_recipe
 from omnialpha_cli.lab.train.save import save_tensors
 from omnialpha_cli.lab.train.words import TABLE_KEY, prune
 from omnialpha_cli.model.mini.detail import Detail
-from omnialpha_cli.model.mini.image_encoder import STAGES, Backbone, Variant, fold_published
+from omnialpha_cli.model.mini.image_encoder import STAGES, Backbone, Variant
 from omnialpha_cli.model.mini.load import per_row, read_tensors
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 

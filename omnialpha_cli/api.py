@@ -8,25 +8,22 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from .media.image import Depth, Image
-from .media.samples import quantise
+from .media.image import Image
 from .model import omnialpha
 from .model.load_options import LoadOptions
 from .model.request import Request
+from .picture.arrays import Pixels, to_pixels
 from .picture.finish import finish
 from .picture.given import Picture, read_given
 from .picture.infer import infer
 from .picture.load import load_model
 from .picture.prepare import prepare
-from .picture.settings import Refine, Screen, Settings, check_choices
+from .picture.settings import Refine, Screen, Settings, check_choices, parse_colour
 from .status import ItemError, OmniAlphaWarning, UsageError
 from .tasks import LAYERS, TASKS, Task, most_layers, passes, refuse_untrained, with_layers
 from .weights import store
-
-Pixels = NDArray[Any]
 
 
 class Sampling(TypedDict, total=False):
@@ -56,8 +53,14 @@ class Options(Sampling, total=False):
 
 
 class MatteOptions(Options, total=False):
-    """Choose how a matte is brought to full size, as the command does."""
+    """Choose how a matte comes to full size, and its file, as the command does.
 
+    `flatten` is a colour to put it on, `trim` the margin around the object to which it is cropped: it then has
+    `offset`, its left and top in the picture.
+    """
+
+    flatten: str | None
+    trim: int | None
     refine: Refine
     despill: Screen | None
 
@@ -221,8 +224,7 @@ class OmniAlpha:
 
         running = make_many(self.model, task, reads, settings, torch.device(self.model.device).type != "cpu")
         for made in tqdm(running, total=len(reads), disable=not progress, unit="picture"):
-            layers = [_pixels(layer, made.images[0].depth) for layer in made.layers]
-            pixels = layers if command == "decompose" else next(iter(layers), None)
+            pixels = made.layers if command == "decompose" else next(iter(made.layers), None)
             yield Outcome(None if made.error else pixels, made.error, made.warnings)
 
     def _make(
@@ -262,6 +264,10 @@ class OmniAlpha:
             refuse_untrained(task, self.name, self.model.tasks, "untrained=True runs it anyway")
         settings = Settings(**options, **more)
         settings.check()
+        if settings.flatten is not None and len(task.outputs) > 1:
+            raise UsageError("flatten puts one picture on a colour, not layers")
+        if settings.flatten is not None:
+            settings = replace(settings, flatten=parse_colour(settings.flatten))
         defaults = self.model.defaults.of((passes(task, self.model.tasks) or [task])[0].name)
         return replace(settings, format="tiff").resolved(asdict(defaults))  # it holds whatever the picture is
 
@@ -272,8 +278,7 @@ class OmniAlpha:
         for warning in prepared.warnings:
             about = "" if not names or any(name in warning for name in names) else f"{names[0]}: "
             warnings.warn(about + warning, OmniAlphaWarning, stacklevel=4)
-        depth = pictures[0].depth if pictures else "8"
-        return [_pixels(layer, depth) for layer in finish(prepared, layers, settings, self.model)]
+        return [to_pixels(layer, prepared) for layer in finish(prepared, layers, settings, self.model)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,11 +291,6 @@ class Outcome:
 
 
 def _words(prompt: str) -> str:
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise UsageError(f"prompt={prompt!r}: give words")
-    return prompt
-
-
-def _pixels(layer: Tensor, depth: Depth) -> Pixels:
-    rgba = layer.permute(1, 2, 0).contiguous().numpy()  # (H, W, 4)
-    return rgba if depth == "half" or depth == "float" else quantise(rgba, depth)
+    if isinstance(prompt, str) and prompt.strip():
+        return prompt
+    raise UsageError(f"prompt={prompt!r}: give words")

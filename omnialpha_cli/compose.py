@@ -15,7 +15,7 @@ import numpy as np
 from .media import provenance
 from .media.colour import convert
 from .media.image import Image, from_array
-from .media.layered import placed, read_layers
+from .media.layered import placed, read_layers, untrimmed
 from .media.read import read_image
 from .media.samples import Floats, flatten, premultiplied, to_samples
 from .media.signatures import recognise
@@ -73,7 +73,7 @@ def read_result(path: Path) -> tuple[list[Image], str]:
         kind = _kind_of_tiff(path)
         return (list(read_layers(path, kind)) if kind else [read_image(path)]), "tiff"
     if not format or is_flat:
-        return [read_image(path, overscan=True)], format or "png"
+        return [untrimmed(read_image(path, overscan=True), made)], format or "png"
     return list(read_layers(path, format, overscan=True)), "exr" if format == "exr" else "png"
 
 

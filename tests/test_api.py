@@ -151,7 +151,7 @@ def test_words_layers_and_ways_to_load_are_checked_too(model, picture, tmp_path,
 
 def test_untrained_tasks_are_refused_by_their_name(model, picture, tmp_path):
     path = picture(tmp_path / "a.png")
-    with pytest.raises(UsageError, match=r"not on decompose.auto/3; untrained=True runs it anyway"):
+    with pytest.raises(UsageError, match=r"into 2 layers, not into 3; untrained=True runs it anyway"):
         model.decompose(path, layers=3)
     assert len(model.decompose(path, layers=3, untrained=True)) == 3
 
@@ -171,7 +171,7 @@ def test_messages_name_the_argument_and_what_is_wrong_with_it(model, picture, tm
     path = picture(tmp_path / "a.png")
     with pytest.raises(ItemError, match=r"^mask: an array of shape \(2, 3, 4, 5\) is not a picture: give \(H, W\)"):
         model.matte(path, mask=np.zeros((2, 3, 4, 5)))
-    with pytest.raises(ItemError, match=r"^mask is 96×96, .*a\.png is 96×64: .* give one that has"):
+    with pytest.raises(ItemError, match=r"^mask is 96×96, .*a\.png is 96×64: .* scale it or crop it to 96×64"):
         model.matte(path, mask=np.zeros((96, 96), bool))
     with pytest.raises(ItemError, match=r"^image is not an image: expected JPEG"):
         model.matte(io.BytesIO(b"no picture at all"))
@@ -182,3 +182,19 @@ def test_help_lists_every_option():
     assert {"text", "trimap", "mask", "rough_mask", "background", "refine", "despill", "seed", "steps", "guidance",
             "canvas", "untrained"} < set(listed)  # fmt: skip
     assert (listed["refine"].default, listed["seed"].default, listed["mask"].default) == ("guided", 0, None)
+
+
+def test_trim_and_flatten_are_those_of_the_command(tiny_weights, picture, tmp_path):
+    model = OmniAlpha.load(tiny_weights, device="cpu")
+    photo = picture(tmp_path / "a.png")
+    whole, cut = model.matte(photo), model.matte(photo, trim=1)
+    left, top = cut.offset
+    assert (whole[top : top + cut.shape[0], left : left + cut.shape[1]] == cut).all()
+    (outcome,) = model.many("matte", [photo], trim=1)
+    assert outcome.result.offset == cut.offset and outcome.result.shape == cut.shape
+    flat, alpha = model.matte(photo, flatten="white"), whole[..., 3:] / 255
+    assert np.abs(flat[..., :3] - (whole[..., :3] * alpha + 255 * (1 - alpha))).max() < 1.5  # roundings
+    assert (flat[..., 3] == 255).all()
+    for options, message in (({"flatten": "nothing"}, "is no opaque colour"), ({"trim": -1}, "trim=-1: give a whole")):
+        with pytest.raises(UsageError, match=message):
+            model.matte(photo, **options)

@@ -12,7 +12,7 @@ from ..media import provenance
 from ..media.channels import Pick
 from ..media.encoders.layer import Layer
 from ..media.exposure import Exposure, is_scene, meter
-from ..media.image import Image
+from ..media.image import Box, Image
 from ..media.manifest import write_manifest
 from ..media.ocio import find_space
 from ..media.read import read_image
@@ -35,11 +35,12 @@ def write(
     compression: Compression,
     made_from: Fingerprint,
     journal: Journal,
-) -> Item:
+) -> tuple[Item, Box | None]:
     """Write the item's layers (4, H, W), straight RGBA as `prepared.target` encodes it, to its files: all of them, or
     none. Raises ItemError.
 
-    Returns the item as it was made: with no more layers than were needed. What it had beyond them goes.
+    Returns the item as it was made, with no more layers than were needed; what it had beyond them goes. And for one
+    layer the part of the picture that is in the file.
     """
     planned, item = item, item if len(layers) == len(item.task.outputs) else item.with_layers(len(layers))
     record = provenance.record(
@@ -48,6 +49,7 @@ def write(
     target = replace(prepared.target, compression=compression, provenance=record)
     pictures = [layer.permute(1, 2, 0).contiguous().numpy() for layer in layers]  # (H, W, 4) each
     temporaries: list[Path] = []
+    boxes: list[Box] = []
     try:
         for path in item.files:
             with naming(path):
@@ -58,18 +60,20 @@ def write(
                     names = _distinct(item.task.outputs)
                     write_layers(temporary, [Layer(*layer) for layer in zip(names, pictures, strict=True)], target)
                 else:
-                    _write_picture(temporary, pictures[item.outputs.index(path)], prepared, alpha_only, target)
+                    boxes.append(_write_picture(temporary, pictures[len(boxes)], prepared, alpha_only, target))
                 provenance.seal(temporary)
         if item.manifest:
             with complete(temporaries[-1], item.manifest):
-                _describe(temporaries[-1], item, layers[0], made_from, record)
+                windows = target.windows
+                size = (windows.display.height, windows.display.width) if windows else pictures[0].shape[:2]
+                _describe(temporaries[-1], item, size, boxes, made_from, record)
                 provenance.seal(temporaries[-1])
         journal.commit(item, made_from, temporaries)
         for path in planned.outputs[len(item.outputs) :]:
             with suppress(OSError):
                 if provenance.is_untouched(path):
                     path.unlink()
-        return item
+        return item, boxes[0] if len(boxes) == 1 else None
     finally:
         for temporary in temporaries:
             with suppress(OSError):
@@ -82,15 +86,21 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return [name if count == 1 else f"{name}_{count}" for name, count in zip(names, counts, strict=True)]
 
 
-def _write_picture(path: Path, rgba: Floats, prepared: Prepared, alpha_only: bool, target: Target) -> None:
+def _write_picture(path: Path, rgba: Floats, prepared: Prepared, alpha_only: bool, target: Target) -> Box:
     if alpha_only:
-        write_grey(path, rgba[..., 3], target)
-    else:
-        light = prepared.light
-        write_picture(path, rgba, target, None if light is None else light.numpy())
+        return write_grey(path, rgba[..., 3], target)
+    light = prepared.light
+    return write_picture(path, rgba, target, None if light is None else light.numpy())
 
 
-def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint, record: provenance.Record) -> None:
+def _describe(
+    path: Path,
+    item: Item,
+    size: tuple[int, int],
+    boxes: Sequence[Box],
+    made_from: Fingerprint,
+    record: provenance.Record,
+) -> None:
     origin = {
         "task": item.task.name,
         "source": item.label.name,
@@ -99,7 +109,8 @@ def _describe(path: Path, item: Item, layer: Tensor, made_from: Fingerprint, rec
         **provenance.named(record),
     }
     names = [output.name for output in item.outputs]
-    write_manifest(path, names, item.task.outputs, (layer.shape[1], layer.shape[2]), origin)
+    offsets = [(box.x, box.y) for box in boxes]
+    write_manifest(path, names, item.task.outputs, offsets, size, origin)
 
 
 class Reader:

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..media.image import Image
+from ..picture.arrays import Pixels, to_pixels
 from ..picture.model import Model
 from ..picture.prepare import prepare
 from ..picture.settings import Settings
@@ -26,10 +27,9 @@ Read = Callable[[], Sequence[Image]]  # of one item
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """Hold an item's layers (4, H, W) as of `finish` and the pictures they are made of, or an error."""
+    """Hold an item's layers (H, W, 4) as of `to_pixels`, or an error."""
 
-    layers: Sequence[Tensor] = ()
-    images: Sequence[Image] = ()
+    layers: Sequence[Pixels] = ()
     warnings: tuple[str, ...] = ()
     error: ItemError | None = None
 
@@ -69,20 +69,19 @@ class _Many(Stages):
 
     def __init__(self, source: _InOrder, model: Model, settings: Settings, batch_size: int, threads: Threads):
         super().__init__(source, model, settings, batch_size=batch_size, threads=threads)
-        self.images: dict[int, Sequence[Image]] = {}
-        self.layers: dict[int, list[Tensor]] = {}
+        self.layers: dict[int, list[Pixels]] = {}
 
     def _read_item(self, item: Item) -> Work:
         index = index_of(item)
         with self.times.measure("read") as reading:
-            self.images[index] = self.source.reads.pop(index)()
+            images = self.source.reads.pop(index)()
         with self.times.measure("prepare") as preparing:
             settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
-            prepared = prepare(item.task, self.images[index], self.model.defaults, settings, way)
+            prepared = prepare(item.task, images, self.model.defaults, settings, way)
         return Work(item, None, prepared, reading.seconds + preparing.seconds)
 
     def _store(self, work: Work, layers: list[Tensor]) -> Item:
-        self.layers[index_of(work.item)] = layers
+        self.layers[index_of(work.item)] = [to_pixels(layer, work.prepared) for layer in layers]
         return work.item
 
 
@@ -104,8 +103,7 @@ def make_many(model: Model, task: Task, reads: Sequence[Read], settings: Setting
     following = 0
     for result in stages:
         index = index_of(result.item)
-        images, layers = stages.images.pop(index, ()), stages.layers.pop(index, ())
-        waiting[index] = Made(layers, images, result.warnings, result.error)
+        waiting[index] = Made(stages.layers.pop(index, ()), result.warnings, result.error)
         while following in waiting:
             made = waiting.pop(following)
             following += 1

@@ -49,6 +49,7 @@ class Work:
     fingerprint: Fingerprint | None
     prepared: Prepared
     seconds: float
+    offset: tuple[int, int] | None = None
 
     @property
     def pixels(self) -> int:
@@ -214,7 +215,7 @@ class Stages:
                 self._fail(work.item, error)
             else:
                 seconds = work.seconds + finishing.seconds + writing.seconds
-                self._finish(Result(item, "done", seconds, warnings=work.prepared.warnings))
+                self._finish(Result(item, "done", seconds, warnings=work.prepared.warnings, offset=work.offset))
             self.admission.leave(work.pixels)
         self.finished.put(None)
 
@@ -281,7 +282,9 @@ class Pipeline(Stages):
     def _store(self, work: Work, layers: list[Tensor]) -> Item:
         assert work.fingerprint is not None
         alpha_only, compression = self.settings.alpha_only, self.files.compression
-        return write(work.item, layers, work.prepared, alpha_only, compression, work.fingerprint, self.journal)
+        item, box = write(work.item, layers, work.prepared, alpha_only, compression, work.fingerprint, self.journal)
+        work.offset = None if box is None or self.settings.trim is None else (box.x, box.y)
+        return item
 
 
 def as_item_error(error: Exception, item: Item) -> ItemError:

@@ -15,13 +15,17 @@ Status = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class Result:
-    """Hold the outcome of an item; `seconds` is the time spent on it, without waiting."""
+    """Hold the outcome of an item; `seconds` is the time spent on it, without waiting.
+
+    `offset` is where the upper left corner of a trimmed result lies in its picture: left, top.
+    """
 
     item: Item
     status: Status
     seconds: float = 0.0
     error: ItemError | None = None
     warnings: tuple[str, ...] = ()
+    offset: tuple[int, int] | None = None
 
 
 STAGES = ("read", "prepare", "infer", "finish", "write")

@@ -102,7 +102,19 @@ def _from_files(item: Item, output: Path) -> Sequence[Entry]:
 
 
 def _origin(told: provenance.Record | None) -> dict[str, str] | None:
-    return None if told is None else {name: value for name, value in told.items() if name != "digest"}
+    """Return what all files of one item have in common of their records."""
+    own = ("digest", provenance.PLACE)
+    return None if told is None else {name: value for name, value in told.items() if name not in own}
+
+
+def offset_of(item: Item) -> tuple[int, int]:
+    """Return where the one result of an item lies in its picture, as far as the file says: left, top."""
+    try:
+        made = provenance.read(item.outputs[0]) or {}
+        left, top, *_ = map(int, made.get(provenance.PLACE, "0 0").split())
+    except (OSError, ValueError):
+        return 0, 0
+    return left, top
 
 
 def _whose(path: Path, entries: Sequence[Entry]) -> str:

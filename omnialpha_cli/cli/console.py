@@ -35,6 +35,7 @@ class Console:
         self.total = 0
         self.start = time.monotonic()
         self._bar: Progress | None = None
+        self._waiting = threading.Timer(streams.SOON, say)
         self._lost: dict[str, str] = {}  # streams that take no more, and why; "" for a reader that left
         self._warned: set[str] = set()  # warnings, without the names of their files
 
@@ -42,23 +43,27 @@ class Console:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._waiting.cancel()
         if self._bar:
             self._bar.stop()
 
-    def begin(self, total: int) -> None:
-        """Start the progress of so many items."""
+    def begin(self, total: int, bar: bool = True) -> None:
+        """Start the progress of so many items, with a bar where it is wanted and the terminal can show it."""
         self.total = total
-        if not self.quiet and sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in DUMB:
+        if bar and not self.quiet and sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in DUMB:
             self._bar = _progress_bar()
             self._bar.add_task("", total=total, rate="starting")
             self._bar.start()
 
     def waits(self, what: str) -> None:
-        """Say what a run waits for before its first result."""
+        """Say what a run waits for until its next result: in a log if that takes long."""
+        self._waiting.cancel()
         if self._bar:
             self._bar.update(self._bar.task_ids[0], rate=what, refresh=True)
-        else:
-            self.tell(f"{what} …")
+        elif not self.quiet:
+            self._waiting = threading.Timer(streams.SOON, self._message, (f"{what} …",))
+            self._waiting.daemon = True
+            self._waiting.start()
 
     def note(self, message: str) -> None:
         """Write a message for `--verbose`."""
@@ -76,6 +81,7 @@ class Console:
 
     def item(self, result: "Result") -> None:
         """Report one result."""
+        self._waiting.cancel()
         self.counts[result.status] += 1
         self._record("item", ndjson.item_record(result, self.seed))
         if result.status != "failed":

@@ -10,7 +10,7 @@ from ..batch.history import read_history
 from ..batch.job import Job
 from ..batch.journal import Journal
 from ..batch.result import Result
-from ..batch.resume import SHOWN, Choice, choose
+from ..batch.resume import SHOWN, Choice, choose, offset_of
 from ..batch.shard import Shard
 from ..media.signatures import recognise
 from ..model.load_options import LoadOptions
@@ -27,7 +27,10 @@ from .options import Options
 from .planning import Order, check_formats
 from .previews import Previews, check_page
 from .streams import open_report, say_if_slow
+from .watch import Watched
 from .written import PREVIEW, REPORT, Written, check_written
+
+MANY = 1000  # items that are expected where nobody knows how many will come
 
 
 def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
@@ -73,7 +76,8 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
         )
         if order.pipe:
             stack.enter_context(order.pipe.folder)
-        _refuse_absent(order, items, console)
+        if not order.again:
+            _refuse_absent(order, items, console)
         for remark in (*order.remarks, *remarks):
             console.warn(remark)
         if settings.negative and (settings.guidance or 0) <= 1:
@@ -86,16 +90,21 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
         previews = stack.enter_context(
             Previews(output, options.preview, options.preview_html, files.max_pixels, console, stop)
         )
-        console.begin(len(items))
+        console.begin(len(choice.done) if order.again else len(items), bar=not order.again)
         for item in choice.done:
-            result = Result(item, "skipped")
+            result = Result(item, "skipped", offset=offset_of(item) if settings.trim is not None else None)
             console.item(result)
             previews.add(result)
-        if any(not item.error for item in choice.todo):
+        watched = None
+        if order.again:
+            watched = _watched(order, shard, settings, weights, options, choice, console)
+            choice = replace(choice, todo=())
+        if watched or any(not item.error for item in choice.todo):
             console.note(f"weights {weights.name} in {weights.folder}")
             console.waits(f"loading weights {weights.name}")
         failed = []
-        for result in _results(choice, job, options, stop, console):
+        for result in _results(choice, job, options, stop, console, watched):
+            console.total += watched is not None
             console.item(result)
             previews.add(result)
             if result.error:
@@ -105,29 +114,33 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
         previews.finish()
         if order.pipe and not failed and stop.status is None:
             order.pipe.send(order.items[0].outputs[0])
-        return console.summary(_status(failed, len(items), stop))
+        if watched and stop.status is not None:
+            stop.status = None  # which is its normal end
+        return console.summary(_status(failed, console.total, stop))
 
 
-def _results(choice: Choice, job: Job, options: Options, stop: Stop, console: Console) -> Iterator[Result]:
-    """Make what is to be made. Nothing heavy is imported, and no weights are read, if there is nothing."""
+def _results(
+    choice: Choice, job: Job, options: Options, stop: Stop, console: Console, watched: Watched | None
+) -> Iterator[Result]:
+    """Make what is to be made, or what comes. Nothing heavy is imported, and no weights are read, for nothing."""
     hopeless = [item for item in choice.todo if item.error]
     yield from (Result(item, "failed", error=item.error) for item in hopeless)
     todo = [item for item in choice.todo if not item.error]
-    if not todo and not choice.adopted:
+    if not (todo or choice.adopted or watched):
         return
     folders = {path.parent for item in todo for path in item.outputs}
     with Journal(job.output, job.shard) as journal:
         journal.remove_leftovers(folders)
         for item, entry in choice.adopted:
             journal.adopt(item, entry)
-        if not todo or stop.event.is_set():
+        if not (todo or watched) or stop.event.is_set():
             return
         from ..batch.pool import Pool
         from ..batch.schedule import Schedule
         from ..batch.worker import Worker
         from ..picture.load import list_devices
 
-        job = replace(job, items=len(todo))
+        job = replace(job, items=MANY if watched else len(todo))
         if options.devices is not None:
             yield from Pool(job.shared_by(list_devices(options.devices)), todo, stop.event, console.note)
             journal.remove_leftovers(folders)  # of workers that died
@@ -139,9 +152,26 @@ def _results(choice: Choice, job: Job, options: Options, stop: Stop, console: Co
         else:
             worker = Worker(job)
             console.note(f"on {worker}")
-            console.waits("making the first picture")
-            yield from worker.make(Schedule(todo), journal, stop.event)
+            console.waits("waiting for pictures" if watched else "making the first picture")
+            yield from worker.make(watched or Schedule(todo), journal, stop.event)
             console.note(f"busy: {worker.times}")
+
+
+def _watched(
+    order: Order, shard: Shard, settings: Settings, weights: Weights, options: Options, choice: Choice, console: Console
+) -> Watched:
+    """Return what gives the items of new and changed files, beside those that are done."""
+    plan_again = order.again
+    assert plan_again is not None
+
+    def plan() -> list[Item]:
+        return shard.select(plan_again().items, order.output)
+
+    def sort(item: Item) -> Choice:
+        history = read_history(order.output)
+        return choose([item], history, order.output, settings, weights.identity, options.overwrite)
+
+    return Watched(plan, sort, choice.done, console.warn)
 
 
 def _loading(options: Options) -> LoadOptions:

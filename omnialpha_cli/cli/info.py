@@ -40,6 +40,7 @@ def info(
         found += 1
         untouched = provenance.is_untouched(file)
         values = {name: value for name, value in record.items() if name != "digest"}
+        values.setdefault(provenance.PLACE, "")
         again = provenance.command(record)
         if json:
             line = {"file": str(file), **values, "untouched": untouched, "command": again}

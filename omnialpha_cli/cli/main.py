@@ -12,6 +12,7 @@ from typer.main import get_group
 from .. import __version__
 from ..status import ExitStatus, OmniAlphaError
 from . import complete, compose, decompose, doctor, generate, info, matte, remove, run, streams, tasks, weights
+from .settings import PictureCommand
 from .streams import say
 
 # The workshop's commands by their modules in `lab`: imported when they are asked for, which keeps the start short.
@@ -45,12 +46,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Examples:\n\nomnialpha matte photos/*.jpg -o mattes\n\nomnialpha doctor",
 )
-app.command(epilog=matte.EXAMPLES)(matte.matte)
-app.command(epilog=remove.EXAMPLES)(remove.remove)
-app.command(epilog=decompose.EXAMPLES)(decompose.decompose)
-app.command(epilog=generate.EXAMPLES)(generate.generate)
-app.command(epilog=complete.EXAMPLES)(complete.complete)
-app.command(epilog=run.EXAMPLES)(run.run)
+app.command(cls=PictureCommand, epilog=matte.EXAMPLES)(matte.matte)
+app.command(cls=PictureCommand, epilog=remove.EXAMPLES)(remove.remove)
+app.command(cls=PictureCommand, epilog=decompose.EXAMPLES)(decompose.decompose)
+app.command(cls=PictureCommand, epilog=generate.EXAMPLES)(generate.generate)
+app.command(cls=PictureCommand, epilog=complete.EXAMPLES)(complete.complete)
+app.command(cls=PictureCommand, epilog=run.EXAMPLES)(run.run)
 app.command(epilog=compose.EXAMPLES)(compose.compose)
 app.command(epilog=tasks.EXAMPLES)(tasks.tasks)
 app.command(epilog=info.EXAMPLES)(info.info)

@@ -23,6 +23,7 @@ def item_record(result: "Result", seed: int) -> dict[str, Any]:
         "seed": seed if result.item.seed is None else result.item.seed,
         "seconds": round(result.seconds, 3),
         "warnings": list(result.warnings),
+        "offset": result.offset,
         "error": _error(result),
     }
 

@@ -64,6 +64,10 @@ class InputOptions(SourceOptions):
     root: Annotated[Path | None, option(
         "--root", panel=INPUTS, metavar="DIR", show_default=False,
         help="Folder below which all inputs lie, and results mirror their paths, whatever else is in the call.")] = None
+    watch: Annotated[bool, option(
+        "--watch", panel=INPUTS,
+        help="Go on with new and changed files in the folders given, once they are whole, until Ctrl-C or SIGTERM.")
+    ] = False
     max_pixels: Annotated[float, option(
         "--max-pixels", panel=INPUTS, min=1e-6, metavar="MEGAPIXELS",
         help="Refuse larger pictures, which would fill the memory.")] = 300.0

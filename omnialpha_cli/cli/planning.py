@@ -1,8 +1,9 @@
 """Plan items from what was typed: which task, which files or prompts, which hints."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 from ..hints import Hints, find_hints, leave_out_hints
@@ -17,6 +18,7 @@ from ..weights import store
 from .options import HintOptions, InputOptions, Options
 from .piped import STDIN, Pipe
 from .streams import counted, say_if_slow
+from .watch import check_watch
 
 LIST_BYTES = 512 * 2**20  # of a list of names or prompts: some millions
 
@@ -26,7 +28,7 @@ class Order:
     """Hold what is to be made: items of one task in the folder `output`, and remarks for the user.
 
     Also the pixels above which a picture is refused, the file that names or prompts were read from, and the pipe that
-    the picture came by.
+    the picture came by. `again` plans it anew, where it is to go on with what comes.
     """
 
     task: Task
@@ -36,6 +38,7 @@ class Order:
     max_pixels: int = FileOptions.max_pixels
     names_from: Path | None = None
     pipe: Pipe | None = None
+    again: Callable[[], "Order"] | None = None
 
 
 def choose_task(command: Command, hints: HintOptions) -> tuple[Task, str]:
@@ -89,12 +92,21 @@ def plan_pictures(
             pipe.check(order.items)
         return replace(order, pipe=pipe)
     output = output_of(task, options)
+    if finding.watch:
+        check_watch(names, options, finding, steady)
     log = check_spaces(finding.input_space, options.output_space)
-    with say_if_slow("looking for pictures", options.quiet):
-        found = _find(names, finding, output)
-    sources, hints = found.sources, None
-    if len(task.inputs) > 1:
-        sources, hints = _hints(task, given, found)
+    sources: tuple[Source, ...] = ()
+    remarks: tuple[str, ...] = ()
+    hints = None
+    try:
+        with say_if_slow("looking for pictures", options.quiet or finding.watch):
+            found = _find(names, finding, output)
+        sources, remarks = found.sources, found.remarks
+        if len(task.inputs) > 1:
+            sources, hints = _hints(task, given, found)
+    except NoInputsError:
+        if not finding.watch:
+            raise
     text = given if task.needs_text else None
     if steady and not any(source.frame for source in sources):
         raise UsageError("--steady needs a sequence among the inputs, named by a pattern such as shot.####.exr")
@@ -103,7 +115,9 @@ def plan_pictures(
             sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady,
             format=options.format, depth=options.depth, log=log,
         )  # fmt: skip
-    return Order(task, items, output, found.remarks, round(finding.max_pixels * 1e6), finding.files_from)
+    again = partial(plan_pictures, task, names, options, finding, given) if finding.watch else None
+    max_pixels = round(finding.max_pixels * 1e6)
+    return Order(task, items, output, remarks, max_pixels, finding.files_from, again=again)
 
 
 def check_spaces(input_space: str | None, output_space: str | None) -> bool:
@@ -151,6 +165,8 @@ def check_formats(items: Sequence[Item], settings: Settings) -> None:
             raise UsageError("--steady needs the transparency of the frame before; leave --flatten out")
         if any(len(item.task.outputs) > 1 for item in items):
             raise UsageError("--flatten puts one picture on a colour, not layers; use it with another command")
+    if settings.trim is not None and settings.steady:
+        raise UsageError("--steady needs the whole frame of the one before; leave --trim out")
     for row in rows:
         if settings.alpha_only and not row.grey:
             raise UsageError(f"--alpha-only: --format {row.name} holds no pictures of one channel; give another")

@@ -3,8 +3,10 @@
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
-from ..picture.settings import LEAST
+from ..picture.settings import LEAST, parse_colour
+from ..status import UsageError
 
 PANELS = INPUTS, OUTPUT, MODEL, RUN = "Inputs", "Output", "Model", "Run"
 
@@ -17,16 +19,22 @@ def option(*names: str, panel: str, help: str, **more: Any) -> Any:
 
 
 def colour(text: str) -> str:
-    """Return a colour that CSS has a name for, or notes as #rrggbb and rgb(…), as `#rrggbb`."""
-    from PIL import ImageColor
-
+    """Return a colour as `#rrggbb`, for Typer."""
     try:
-        red, green, blue = ImageColor.getrgb(text)[:3]
-        if len(ImageColor.getrgb(text)) > 3:
-            raise ValueError("it has alpha")
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no opaque colour; give one such as white or #ff8800") from error
-    return f"#{red:02x}{green:02x}{blue:02x}"
+        return parse_colour(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+class PictureCommand(TyperCommand):
+    """Take the option `--trim` without its margin, too, for which Typer has no means."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of the command line, with the margin that was left out."""
+        pairs = zip(args, [*args[1:], ""], strict=True)
+        return super().parse_args(
+            ctx, ["--trim=0" if word == "--trim" and not next.isdecimal() else word for word, next in pairs]
+        )
 
 
 # fmt: off
@@ -51,6 +59,10 @@ SETTINGS = {
     "flatten": option(
         "--flatten", panel=OUTPUT, metavar="COLOUR", show_default=False, parser=colour,
         help="Put results on a colour, such as white or #ff8800, instead of transparency."),
+    "trim": option(
+        "--trim", panel=OUTPUT, min=LEAST["trim"], metavar="[MARGIN]", show_default=False,
+        help="Crop results to the object, and leave so many pixels around it, by default none. Layers in PSD, ORA, "
+             "TIFF and EXR (in parts) keep their place; that of other files is in the records."),
     "layer": option(
         "--layer", panel=INPUTS, metavar="NAME", show_default=False,
         help="Layer of EXR files; by default RGBA without a prefix, rgba, beauty, Combined, or the only one."),

@@ -13,11 +13,12 @@ import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from ..status import ItemError
+from . import provenance
 from .channels import Pick
 from .image import Box, Image, from_array, split
 from .opening import open_file, spelled
 from .read import read_image
-from .windows import on_display, place
+from .windows import on_display, place, trivial
 
 
 def read_layers(path: Path, format: str, *, overscan: bool = False) -> Iterator[Image]:
@@ -40,6 +41,15 @@ def placed(image: Image, left: int, top: int, size: tuple[int, int], opacity: fl
     box, canvas = Box(left, top, image.size[1], image.size[0]), Box(0, 0, size[1], size[0])
     alpha = np.ones(image.size, np.float32) if image.alpha is None else image.alpha
     return replace(image, rgb=place(image.rgb, box, canvas), alpha=place(alpha * np.float32(opacity), box, canvas))
+
+
+def untrimmed(image: Image, made: provenance.Record | None) -> Image:
+    """Return a picture at its place in the one that it was trimmed from, as its record says; as it is without one."""
+    try:
+        left, top, width, height = map(int, (made or {})[provenance.PLACE].split())
+    except (KeyError, ValueError):
+        return image
+    return placed(image, left, top, (height, width))
 
 
 def _check_blend(name: str, blend: str, normal: str) -> None:
@@ -118,7 +128,8 @@ def _of_exr(path: Path) -> Iterator[Image]:
                 groups.setdefault(prefix, (spec, samples, [names.index(name) for name in wanted]))
     for name in order or sorted(groups.keys() - {""}) or [""]:
         spec, samples, indices = groups[name]
-        yield _layer(like, spec, samples[..., indices])
+        own, whole = Box(spec.x, spec.y, spec.width, spec.height), (like.windows or trivial(like.size)).data
+        yield _layer(like, spec, place(samples[..., indices], own, whole))
 
 
 def _parts_of(path: Path) -> Iterator[tuple[oiio.ImageSpec, NDArray[Any]]]:

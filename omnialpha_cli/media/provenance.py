@@ -28,7 +28,9 @@ NAMESPACE = "urn:omnialpha:provenance:"
 PNG_SIGNATURE, PNG_DIGEST = b"\x89PNG\r\n\x1a\n", b"iTXtomnialpha:digest\0\0\0\0\0"
 TEXT_BYTES = 2**20  # of a record, at most
 
-Record = Mapping[str, str]  # by the names of `FIELDS`
+PLACE = "place"  # of a trimmed picture in the one it was made of: left, top, width and height of that one
+
+Record = Mapping[str, str]  # by the names of `FIELDS`, and `PLACE` where there is one
 
 
 def record(task: str, settings: Mapping[str, Any], weights: str, inputs: Sequence[str]) -> Record:
@@ -85,7 +87,8 @@ def read(path: Path) -> Record | None:
         found = _fields(path, head)
         values = {name: found[PREFIX + name] for name in FIELDS if isinstance(found.get(PREFIX + name), str)}
         if len(values) == len(FIELDS) and isinstance(json.loads(values["settings"]), dict):
-            return values
+            place = found.get(PREFIX + PLACE)
+            return {PLACE: place, **values} if isinstance(place, str) else values
     return None
 
 
@@ -196,13 +199,13 @@ def command(values: Record) -> str:
         value = settings.get(option)
         if value is True:
             words.append("--" + option.replace("_", "-"))
-        elif value not in (None, False, 0, "guided") or option == "seed":
+        elif value not in (None, False, 0, "guided") or (option in ("seed", "trim") and value is not None):
             words += ["--" + option.replace("_", "-"), shlex.quote(str(value))]
     return " ".join(words)
 
 
 OPTIONS = ("seed", "steps", "guidance", "canvas", "dtype", "format", "depth", "premultiplied", "exr_parts", "refine",
-           "despill", "effects", "grow", "flatten", "alpha_only", "steady", "quantize")  # fmt: skip
+           "despill", "effects", "grow", "flatten", "trim", "alpha_only", "steady", "quantize")  # fmt: skip
 
 
 def _quoted(text: object) -> str:

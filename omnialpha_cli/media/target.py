@@ -23,8 +23,8 @@ class Target:
 
     `premultiplied` tells that a TIFF file shall be; `parts` that an EXR file shall have one a layer. `windows` are
     where the pixels lie; formats that have none get the display window. `rest` names what an EXR file shall keep of its
-    source. `ground` is the colour, so encoded, that a picture is put on. `provenance` is what made it
-    (`provenance.py`), empty where that is not to be told.
+    source. `ground` is the colour, so encoded, that a picture is put on; `trim` the margin that is left around an
+    object. `provenance` is what made it (`provenance.py`), empty where that is not to be told.
     """
 
     format: str = "png"
@@ -37,6 +37,7 @@ class Target:
     rest: Taken | None = None
     compression: Compression = "fast"
     ground: tuple[float, ...] | None = None
+    trim: int | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -17,6 +17,24 @@ def trivial(size: tuple[int, int]) -> Windows:
     return Windows(box, box)
 
 
+def object_box(visible: NDArray[Any], margin: int | None) -> Box:
+    """Return the smallest box around the pixels `visible` (H, W), and a margin within the picture; all of it where
+    nothing is visible, or the margin is None.
+    """
+    height, width = visible.shape
+    if margin is None or not visible.any():
+        return Box(0, 0, width, height)
+    rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
+    left, top = max(0, int(columns[0]) - margin), max(0, int(rows[0]) - margin)
+    right, bottom = min(width, int(columns[-1]) + 1 + margin), min(height, int(rows[-1]) + 1 + margin)
+    return Box(left, top, right - left, bottom - top)
+
+
+def cropped(pixels: NDArray[Any], box: Box) -> NDArray[Any]:
+    """Return the pixels (H, W, …) of a picture in a box within it."""
+    return pixels[box.y : box.y + box.height, box.x : box.x + box.width]
+
+
 def place(pixels: NDArray[Any], box: Box, target: Box) -> NDArray[Any]:
     """Put pixels (H, W, …), which lie in `box`, on the `target` box: 0 where there are none."""
     if box == target:

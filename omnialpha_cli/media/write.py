@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from ..files import create_beside, is_free, sync_folder
 from ..status import ItemError
-from .encoders.layer import Layer
+from .encoders.layer import VISIBLE, Layer
+from .image import Box
 from .samples import Floats
 from .target import Target
-from .windows import place
+from .windows import cropped, object_box, place, trivial
 
 # Functions of modules in `encoders`, imported when they are used: what writes PSD alone takes a third of a second.
 FLAT = {"png": "png.write", "tiff": "tiff.write", "tiff-pages": "tiff.write", "exr": "exr.write", "webp": "webp.write",
@@ -34,27 +35,53 @@ def _encoder(place: str) -> Callable[..., None]:
     return encode
 
 
-def write_picture(path: Path, rgba: Floats, target: Target, light: NDArray[np.bool_] | None = None) -> None:
+def write_picture(path: Path, rgba: Floats, target: Target, light: NDArray[np.bool_] | None = None) -> Box:
     """Write one straight RGBA picture (H, W, 4), its colours encoded as `target.encoding` says.
 
     Integer formats clamp to [0, 1]. Premultiplied ones keep the colours of the pixels `light` (H, W) with alpha 0.
-    Where the target has a `ground` the picture is put on it. Raises OSError.
+    Where the target has a `ground` the picture is put on it, where it has `trim` it is cropped. Returns the part that
+    is in the file, from the corner of what is shown. Raises OSError.
     """
     if target.format != "exr":
-        rgba, light, target = _shown(rgba, target), None, replace(target, windows=None)
+        rgba, light = _shown(rgba, target), None
+    box = visible_box(rgba, target.trim, light)
     if target.ground is not None:
-        rgba = _on_ground(rgba, target.ground, light)
+        rgba = on_ground(rgba, target.ground, light)
+    if target.format in FLAT:
+        return _write_flat(path, rgba, target, box, light)
+    write_layers(path, [Layer("foreground", rgba)], replace(target, windows=None))
+    return box
+
+
+def write_grey(path: Path, grey: Floats, target: Target) -> Box:
+    """Write one channel `grey` (H, W) in [0, 1]: data, with no encoding of colour; cropped as a picture of that alpha.
+
+    Raises OSError.
+    """
+    shown = _shown(grey[..., None], target)
+    return _write_flat(path, shown, target, object_box(shown[..., 0] >= VISIBLE, target.trim))
+
+
+def _write_flat(path: Path, pixels: Floats, target: Target, box: Box, light: NDArray[np.bool_] | None = None) -> Box:
+    """Write the `box` of pixels (H, W, channels): EXR keeps its place, others tell it. Returns as `write_picture`."""
+    encode = _encoder(FLAT[target.format])
     if target.format == "exr":
-        _encoder(FLAT["exr"])(path, rgba, target, light)
-    elif target.format in FLAT:
-        _encoder(FLAT[target.format])(path, rgba, target)
-    else:
-        write_layers(path, [Layer("foreground", rgba)], target)
+        encode(path, pixels, target, light, box)
+        windows = target.windows or trivial(pixels.shape[:2])
+        corner, shown = windows.data, windows.display
+        return replace(box, x=box.x + corner.x - shown.x, y=box.y + corner.y - shown.y)
+    height, width = pixels.shape[:2]
+    told = target.provenance
+    if told and (box.width, box.height) != (width, height):
+        told = {"place": f"{box.x} {box.y} {width} {height}", **told}
+    encode(path, cropped(pixels, box), replace(target, windows=None, provenance=told))
+    return box
 
 
-def write_grey(path: Path, grey: Floats, target: Target) -> None:
-    """Write one channel `grey` (H, W) in [0, 1]: data, with no encoding of colour. Raises OSError."""
-    _encoder(FLAT[target.format])(path, _shown(grey[..., None], target), target)
+def visible_box(rgba: Floats, trim: int | None, light: NDArray[np.bool_] | None = None) -> Box:
+    """Return the box around what is to be seen of a picture (H, W, 4), light without coverage too."""
+    visible = rgba[..., 3] >= VISIBLE
+    return object_box(visible if light is None else visible | (light & (rgba[..., :3] != 0).any(-1)), trim)
 
 
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
@@ -63,7 +90,7 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     _encoder(LAYERED[target.format])(path, shown, target)
 
 
-def _on_ground(rgba: Floats, ground: Sequence[float], light: NDArray[np.bool_] | None) -> Floats:
+def on_ground(rgba: Floats, ground: Sequence[float], light: NDArray[np.bool_] | None) -> Floats:
     """Put a picture (H, W, 4) on one colour: opaque RGBA, to which the pixels `light` (H, W) add theirs."""
     colour, alpha = rgba[..., :3], rgba[..., 3:]
     front = colour * alpha if light is None else np.where(light[..., None], colour, colour * alpha)

@@ -156,6 +156,7 @@ def _target(task: Task, images: Sequence[Image], settings: Settings) -> Target:
         premultiplied=settings.premultiplied,
         parts=settings.exr_parts,
         ground=ground_of(settings.flatten, target.encoding),
+        trim=settings.trim,
         rest=taken_of(source) if settings.keep_layers and target.format == "exr" else target.rest,
     )
 

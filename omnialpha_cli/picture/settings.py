@@ -12,7 +12,7 @@ from ..status import UsageError
 
 Refine = Literal["guided", "laplacian", "none"]
 Screen = Literal["green", "blue", "auto"]
-LEAST = {"seed": 0, "steps": 1, "guidance": 0.0, "canvas": 64, "grow": 0, "width": 16, "height": 16}
+LEAST = {"seed": 0, "steps": 1, "guidance": 0.0, "canvas": 64, "grow": 0, "trim": 0, "width": 16, "height": 16}
 FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp", "jpg"]
 
 
@@ -71,7 +71,7 @@ class OutputOptions:
 
     `premultiplied` is for TIFF, `exr_parts` for layers in EXR; `keep_layers` writes the other channels and parts of an
     EXR source beside the result. `output_space` is a colour space of OpenColorIO's, or `source`. `flatten` is a
-    colour `#rrggbb` that results are put on.
+    colour `#rrggbb` that results are put on, `trim` the margin in pixels that is left around the object.
     """
 
     format: FormatName | None = None
@@ -81,6 +81,7 @@ class OutputOptions:
     keep_layers: bool = False
     output_space: str | None = None
     flatten: str | None = None
+    trim: int | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,19 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
     def recorded(self) -> dict[str, Any]:
         """Return the settings by name, as a journal keeps them: some only where they may have changed something."""
         return {name: value for name, value in asdict(self).items() if name not in ("anyway", "auto_layers") or value}
+
+
+def parse_colour(text: str) -> str:
+    """Return a colour that CSS has a name for, or notes as #rrggbb and rgb(…), as `#rrggbb`. Raises UsageError."""
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+        if len(ImageColor.getrgb(text)) > 3:
+            raise ValueError("it has alpha")
+    except (ValueError, AttributeError) as error:
+        raise UsageError(f"{text!r} is no opaque colour; give one such as white or #ff8800") from error
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def check_choices(options: Any) -> None:

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ..imaging.composite import opaque, over
 from ..imaging.thumbnail import resized
+from ..media import provenance
 from ..media.colour import SRGB, Encoding, convert
 from ..media.formats import FORMATS
 from ..media.image import Image
-from ..media.layered import read_layers
+from ..media.layered import read_layers, untrimmed
 from ..media.read import read_image
 from ..plan import Item
 
@@ -71,7 +72,7 @@ def _results(item: Item, max_pixels: int) -> Iterator[Image]:
     row = FORMATS[item.format]
     if len(item.outputs) == len(item.task.outputs) and row.readable:
         for path in item.outputs:
-            yield read_image(path, max_pixels)
+            yield untrimmed(read_image(path, max_pixels), provenance.read(path))
     else:
         yield from read_layers(item.outputs[0], item.format)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from omnialpha_cli.cli import console
 from omnialpha_cli.cli.console import Console
 from omnialpha_cli.cli.main import app
 from omnialpha_cli.cli.streams import say_if_slow
@@ -25,19 +24,25 @@ class Terminal(io.TextIOWrapper):
 def shown(monkeypatch, terminal: str) -> str:
     """What a run of one item shows on a kind of terminal before its first result."""
     screen = Terminal()
+    monkeypatch.setattr(streams, "SOON", 0)
     monkeypatch.setenv("TERM", terminal)
     monkeypatch.setattr(sys, "stderr", screen)
     with Console(json=False, report=None, seed=0, quiet=False, verbose=False) as progress:
         progress.begin(1)
         progress.waits("loading weights mini")
+        if progress._waiting.is_alive():
+            progress._waiting.join()
         return screen.buffer.getvalue().decode()
 
 
-def test_a_run_says_what_it_waits_for_in_a_log(run, picture):
+def test_a_run_says_in_a_log_what_it_waits_for_if_that_takes_long(run, picture, monkeypatch):
     photo = picture(Path("a.png"))
-    first, second, third, last = run("matte", photo, "-o", "out").err.splitlines()
-    assert first.startswith("loading weights ") and second == "making the first picture …"
-    assert third.startswith("1/1 out/a.png") and last.startswith("1 done in ")
+    first, last = run("matte", photo, "-o", "soon").err.splitlines()
+    assert first.startswith("1/1 soon/a.png") and last.startswith("1 done in ")
+    monkeypatch.setattr(streams, "SOON", 0)
+    first, *_ = run("matte", photo, "-o", "out").err.splitlines()
+    assert first.startswith("loading weights ")
+    assert "loading" not in run("matte", photo, "-o", "quiet", "-q").err
     assert run("matte", photo, "-o", "out").err.startswith("0 done, 1 skipped")  # it waits for nothing
 
 
@@ -50,7 +55,7 @@ def test_what_takes_long_is_said_and_what_ends_soon_is_not(monkeypatch, capsys):
     with say_if_slow("counting", quiet=False):
         pass
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(console, "SOON", 0)
+    monkeypatch.setattr(streams, "SOON", 0)
     with say_if_slow("counting", quiet=False) as timer:
         timer.join()
     assert capsys.readouterr().err == "counting …\n"

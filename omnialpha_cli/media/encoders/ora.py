@@ -13,6 +13,7 @@ import PIL.Image
 
 from .. import provenance
 from ..colour import SRGB, convert
+from ..image import Box
 from ..samples import Floats, flatten, quantise
 from ..target import Target
 from . import png
@@ -30,23 +31,24 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     inner = replace(merged, metadata={})
     with ZipFile(path, "w") as archive:
         _add(archive, "mimetype", MIMETYPE)  # first, and as it is: programs look for it at a fixed place
-        _add(archive, "stack.xml", _stack(layers), ZIP_DEFLATED)
-        for i, layer in enumerate(layers):
-            _add(archive, f"data/layer{i}.png", _png(layer.rgba, inner))
+        parts = [layer.part(target.trim) for layer in layers]
+        _add(archive, "stack.xml", _stack(layers, [box for _, box in parts]), ZIP_DEFLATED)
+        for i, (pixels, _) in enumerate(parts):
+            _add(archive, f"data/layer{i}.png", _png(pixels, inner))
         _add(archive, "mergedimage.png", _png(composite, merged))
         _add(archive, "Thumbnails/thumbnail.png", _thumbnail(composite, target))
         if target.provenance:
             archive.comment = json.dumps(provenance.named(target.provenance)).encode()
 
 
-def _stack(layers: Sequence[Layer]) -> bytes:
+def _stack(layers: Sequence[Layer], boxes: Sequence[Box]) -> bytes:
     """Return stack.xml, which begins with the top layer."""
     height, width = layers[0].rgba.shape[:2]
     image = ET.Element("image", version="0.0.5", w=str(width), h=str(height))
     stack = ET.SubElement(image, "stack")
     for i, layer in reversed(list(enumerate(layers))):
         ET.SubElement(stack, "layer", {
-            "name": layer.name, "src": f"data/layer{i}.png", "x": "0", "y": "0",
+            "name": layer.name, "src": f"data/layer{i}.png", "x": str(boxes[i].x), "y": str(boxes[i].y),
             "opacity": "1.0", "visibility": "visible", "composite-op": "svg:src-over",
         })  # fmt: skip
     return ET.tostring(image, encoding="UTF-8", xml_declaration=True)

@@ -23,7 +23,9 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     composite = quantise(flatten([layer.rgba for layer in layers]), "8")
     document = PSDImage.frompil(PIL.Image.fromarray(composite))
     for layer in layers:
-        document.create_pixel_layer(PIL.Image.fromarray(quantise(layer.rgba, "8")), name=layer.name)
+        pixels, box = layer.part(target.trim)
+        picture = PIL.Image.fromarray(quantise(pixels, "8"))
+        document.create_pixel_layer(picture, name=layer.name, top=box.y, left=box.x)
     if target.encoding.icc is not None:
         resource = ImageResource(key=Resource.ICC_PROFILE.value, data=target.encoding.icc)
         document.image_resources[Resource.ICC_PROFILE.value] = resource

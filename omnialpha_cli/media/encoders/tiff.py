@@ -78,14 +78,14 @@ def _without_half(target: Target) -> Target:
 
 
 def _record(layer: Layer, target: Target) -> psdtags.PsdLayer:
-    samples = to_samples(layer.rgba, target.depth)
-    height, width = samples.shape[:2]
+    pixels, box = layer.part(target.trim)
+    samples = to_samples(pixels, target.depth)
     kinds = (psdtags.PsdChannelId.TRANSPARENCY_MASK, psdtags.PsdChannelId.CHANNEL0, psdtags.PsdChannelId.CHANNEL1,
              psdtags.PsdChannelId.CHANNEL2)  # fmt: skip
     planes = (samples[..., 3], samples[..., 0], samples[..., 1], samples[..., 2])
     channels = [_channel(kind, plane, target) for kind, plane in zip(kinds, planes, strict=True)]
     title = psdtags.PsdString(psdtags.PsdKey.UNICODE_LAYER_NAME, layer.name)
-    rectangle = psdtags.PsdRectangle(0, 0, height, width)
+    rectangle = psdtags.PsdRectangle(box.y, box.x, box.y + box.height, box.x + box.width)
     return psdtags.PsdLayer(layer.name, channels, rectangle, flags=psdtags.PsdLayerFlag.PHOTOSHOP5, info=[title])
 
 

@@ -1,0 +1,112 @@
+"""Give, for `--watch`, the items of new and changed files, as soon as these are whole, until the run is stopped."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..batch.journal import Stamp
+from ..batch.resume import Choice
+from ..files import is_folder
+from ..plan import Item
+from ..status import ItemError, UsageError
+from .options import InputOptions, Options
+
+REST_SECONDS = 2.0  # without a change, after which a file is taken for whole
+POLL_SECONDS = 0.5  # between two looks at the folders
+SHARE = 0.1  # of the time, at most, for looking
+
+Stamps = tuple[Stamp, ...]
+
+
+def check_watch(names: Sequence[str], options: Options, finding: InputOptions, steady: bool) -> None:
+    """Raise UsageError where an option does not go with waiting for files."""
+    given = {"--steady": steady, "--files-from": finding.files_from, "--frames": finding.frames,
+             "--devices": options.devices, "--ray": options.ray, "--dry-run": options.dry_run}  # fmt: skip
+    if unfit := [name for name, value in given.items() if value]:
+        raise UsageError(f"--watch goes on with what comes; leave {' and '.join(unfit)} out")
+    if not any(is_folder(Path(name)) for name in names):
+        raise UsageError("--watch needs a folder, into which the pictures come")
+
+
+class Rest:
+    """Tell which files were left alone for a while, by their stamps."""
+
+    def __init__(self) -> None:
+        self._since: dict[Path, tuple[Stamps, float]] = {}
+
+    def has(self, result: Path, stamps: Stamps, now: float) -> bool:
+        """Tell whether the files of a result have had these stamps for long enough; `now` is in seconds."""
+        known, since = self._since.get(result, (None, now))
+        if known != stamps:
+            self._since[result] = stamps, now
+            since = now
+        return now - since >= REST_SECONDS
+
+
+class Watched:
+    """Give the items of folders that fill, for any number of threads; `plan` gives all that are there at the moment.
+
+    `choose` sorts an item as a run of it alone would, `tell` is given what stands in the way of planning, once.
+    """
+
+    def __init__(
+        self,
+        plan: Callable[[], Sequence[Item]],
+        choose: Callable[[Item], Choice],
+        done: Sequence[Item],
+        tell: Callable[[str], object],
+    ):
+        self._plan, self._choose, self._tell = plan, choose, tell
+        self._rest, self._reported = Rest(), ""
+        self._looking = threading.Lock()
+        self._ready: deque[Item] = deque()
+        self._known = {item.outputs[0]: _stamps(item) for item in done}  # result → inputs that need no more work
+
+    def take(self, stop: threading.Event) -> Item | None:
+        """Return the next item, as soon as one is whole; None when the run is stopped."""
+        with self._looking:
+            while not self._ready and not stop.is_set():
+                start = time.monotonic()
+                self._look(start)
+                if not self._ready:
+                    stop.wait(max(POLL_SECONDS, (time.monotonic() - start) / SHARE))
+            return None if stop.is_set() else self._ready.popleft()
+
+    def finished(self, item: Item) -> None:
+        """Nothing waits for an item here."""
+
+    def _look(self, now: float) -> None:
+        try:
+            items = self._plan()
+        except UsageError as error:  # such as two files for one result: it can be mended while the run goes on
+            if str(error) != self._reported:
+                self._tell(f"{error}; waiting until that is mended")
+            self._reported = str(error)
+            return
+        self._reported = ""
+        for item in items:
+            if item.error and item.error.code == "hint":
+                continue  # it may be on its way
+            stamps = _stamps(item)
+            known = self._known.get(item.outputs[0]) == stamps
+            if known or not stamps or not self._rest.has(item.outputs[0], stamps, now):
+                continue
+            self._known[item.outputs[0]] = stamps
+            self._ready.extend(self._to_make(item))
+
+    def _to_make(self, item: Item) -> Sequence[Item]:
+        try:
+            return self._choose(item).todo
+        except UsageError as refusal:
+            return (replace(item, error=ItemError("write", str(refusal))),)
+
+
+def _stamps(item: Item) -> Stamps:
+    """Return the stamps of an item's inputs, none where one is gone."""
+    try:
+        return tuple(map(Stamp.of, item.inputs))
+    except (OSError, ValueError):
+        return ()

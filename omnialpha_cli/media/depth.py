@@ -4,7 +4,6 @@ from pathlib import Path
 
 from ..status import ItemError
 from .formats import Depth
-from .opening import spelled
 from .signatures import check_header, kind_of, read_head
 
 # Where a format has several, its header is read.
@@ -44,7 +43,7 @@ def is_log(path: Path) -> bool:
     if path.suffix.lower() not in LOG_SUFFIXES:
         return False
     from .metadata import encoding_of
-    from .opening import open_file
+    from .opening import open_file, spelled
 
     try:
         kind = kind_of(read_head(path), path.suffix)
@@ -66,7 +65,7 @@ def is_log(path: Path) -> bool:
 
 def _by_openimageio(path: Path) -> Depth | None:
     from .image import SAMPLES
-    from .opening import open_file
+    from .opening import open_file, spelled
 
     with spelled(path) as name:
         reader, _ = open_file(name)

@@ -270,7 +270,8 @@ def _of_shape(hint: Image, source: Image) -> Image:
     hint = align(hint, source)
     if not same_shape(hint.size, source.size):
         sizes = [f"{image.path} is {image.size[1]}×{image.size[0]}" for image in (hint, source)]
-        raise ItemError("hint", f"{', '.join(sizes)}: a hint has to have its picture's proportions; give one that has")
+        wanted = f"scale it or crop it to {source.size[1]}×{source.size[0]}, or leave the picture out"
+        raise ItemError("hint", f"{', '.join(sizes)}: a hint has to have its picture's proportions; {wanted}")
     return hint
 
 

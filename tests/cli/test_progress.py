@@ -37,7 +37,7 @@ def shown(monkeypatch, terminal: str) -> str:
 
 def test_a_run_says_in_a_log_what_it_waits_for_if_that_takes_long(run, picture, monkeypatch):
     photo = picture(Path("a.png"))
-    monkeypatch.setattr(console, "SOON", 600)
+    monkeypatch.setattr(streams, "SOON", 600)
     first, last = run("matte", photo, "-o", "soon").err.splitlines()
     assert first.startswith("1/1 soon/a.png") and last.startswith("1 done in ")
     monkeypatch.setattr(streams, "SOON", 0)

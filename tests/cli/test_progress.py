@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from omnialpha_cli.cli import streams
 from omnialpha_cli.cli.console import Console
 from omnialpha_cli.cli.main import app
 from omnialpha_cli.cli.streams import say_if_slow

@@ -44,7 +44,7 @@ def test_a_run_says_in_a_log_what_it_waits_for_if_that_takes_long(run, picture, 
     monkeypatch.setattr(streams, "SOON", 0)
     assert "\nloading weights " in "\n" + run("matte", photo, "-o", "out").err
     assert "loading" not in run("matte", photo, "-o", "quiet", "-q").err
-    assert run("matte", photo, "-o", "out").err.startswith("0 done, 1 skipped")  # it waits for nothing
+    assert "loading" not in run("matte", photo, "-o", "out").err  # it waits for nothing
 
 
 def test_a_terminal_has_a_bar_and_a_dumb_one_plain_lines(monkeypatch):

@@ -126,9 +126,9 @@ class OmniAlpha:
         the VAE see all batches before the transformer sees the first, so that each comes to the device once.
         """
         steps, scale = steps or self.defaults.steps, self.defaults.guidance if guidance is None else guidance
-        yield from self.transformed(requests, steps, scale, batch_size)
+        yield from self.batches(requests, steps, scale, batch_size)
 
-    def transformed(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
+    def batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """Yield as `run_batches` does, by context, VAE and transformer; `scale` is that of guidance."""
         parts = by_layout([request.layout for request in requests], batch_size)
         batches = [self._views([requests[i] for i in part]) for part in parts]

@@ -67,26 +67,15 @@ class Mini(OmniAlpha):
         """Return all specialists that the weights have, by name."""
         return {name: self.specialist(name) for name in self.specialists}
 
-    @torch.inference_mode()
-    def run_batches(
-        self,
-        requests: Sequence[Request],
-        steps: int | None = None,
-        guidance: float | None = None,
-        batch_size: int | None = None,
-    ) -> Batches:
+    def batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """Yield as an OmniAlpha does; requests of tasks that a specialist serves go to that."""
-        steps, scale = steps or self.defaults.steps, self.defaults.guidance if guidance is None else guidance
         by_server: dict[str | None, list[int]] = {}
         for place, request in enumerate(requests):
             by_server.setdefault(self._server_of(request), []).append(place)
         for server, places in by_server.items():
             some = [requests[i] for i in places]
-            if server is None:
-                batches = self.transformed(some, steps, scale, batch_size)
-            else:
-                batches = SERVERS[server](self, some, steps, scale, batch_size)
-            for members, layers in batches:
+            serve = super().batches if server is None else partial(SERVERS[server], self)
+            for members, layers in serve(some, steps, scale, batch_size):
                 yield [places[i] for i in members], layers
 
     def _server_of(self, request: Request) -> str | None:

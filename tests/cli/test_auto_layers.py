@@ -26,7 +26,7 @@ def misses(monkeypatch):
     """Set by how much the layers that the transformer makes miss the picture, by their number; what was asked of it."""
     errors: dict[int, float] = {}
     asked: list[int] = []
-    transformed = OmniAlpha.transformed
+    transformed = OmniAlpha.batches
 
     def painted(self, requests, steps, scale, batch_size):
         for places, layers in transformed(self, requests, steps, scale, batch_size):
@@ -38,7 +38,7 @@ def misses(monkeypatch):
                     image[3] = torch.zeros_like(image[3])
             yield places, layers
 
-    monkeypatch.setattr(OmniAlpha, "transformed", painted)
+    monkeypatch.setattr(OmniAlpha, "batches", painted)
 
     def set_to(values):
         errors.update(values)

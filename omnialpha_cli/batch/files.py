@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ..media import provenance
 from ..media.channels import Pick
+from ..media.colour import find_space
 from ..media.encoders.layer import Layer
 from ..media.exposure import Exposure, is_scene, meter
 from ..media.image import Box, Image
 from ..media.manifest import write_manifest
-from ..media.ocio import find_space
 from ..media.read import read_image
 from ..media.samples import Floats
 from ..media.target import Compression, Target

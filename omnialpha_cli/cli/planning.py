@@ -124,7 +124,7 @@ def check_spaces(input_space: str | None, output_space: str | None) -> bool:
     """Return whether the pictures are in a log space. Raises UsageError for a name that no colour space has."""
     if input_space is None and output_space in (None, SOURCE):
         return False
-    from ..media.ocio import find_space
+    from ..media.colour import find_space
 
     if output_space not in (None, SOURCE):
         find_space(output_space)

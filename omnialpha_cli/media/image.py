@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..status import ItemError
-from .colour import Chromaticities, Encoding, Transfer
+from .colour import Encoding, Transfer
 from .formats import Depth
 from .icc import profile_space
+from .primaries import Chromaticities
 from .samples import Floats
 
 AlphaKind = Literal["straight", "premultiplied"]

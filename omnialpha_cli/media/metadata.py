@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import OpenImageIO as oiio
 
-from .colour import PRIMARIES, Encoding, Transfer, primaries_of
+from .colour import Encoding, Transfer
 from .formats import Depth
 from .image import Metadata, Typed, rgb_profile
+from .primaries import PRIMARIES, primaries_of
 
 # What describes the file that was read, not the picture; where the colour is told in other ways; places, serial numbers
 # and thumbnails, which are nobody's business.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..status import UsageError
-from .colour import LINEAR, PRIMARIES, REC709, SRGB, Chromaticities, Encoding, convert, primaries_of
+from .primaries import PRIMARIES, REC709, Chromaticities, times, to_rec709
 from .samples import Floats
 
 STUDIO = "ocio://studio-config-latest"
@@ -24,39 +24,26 @@ MEETINGS: tuple[tuple[str, Chromaticities], ...] = (
     ("ACES2065-1", PRIMARIES["ap0"]),
     ("aces_interchange", PRIMARIES["ap0"]),
 )
-CLOSE = 2e-3  # encodings that differ by less are the same
 NEAR = 5  # names that are shown in place of a wrong one
 
 
-@cache
-def find_space(name: str) -> Encoding:
-    """Return the encoding of a space by its name, alias or role. Raises UsageError, which lists the near ones.
-
-    Scene-linear spaces with known primaries, and sRGB, are encodings that files can tell of without a name.
-    """
+def check_name(name: str) -> None:
+    """Raise UsageError where no space has that name, alias or role; it lists the near ones."""
     config = _config()
     if config.getColorSpaceIndex(name) < 0 and not config.getColorSpaceNameByRole(name):
         raise UsageError(f"no colour space is called {name}: {_near(name)}")
-    encoding = Encoding(space=name)
-    colours = np.concatenate([np.eye(3), np.linspace(0, 1, 16)[:, None].repeat(3, 1)]).astype(np.float32)  # (19, 3)
-    meant = space_to_linear(colours, name)
-    known = [Encoding("linear", primaries_of(primaries)) for primaries in PRIMARIES.values()]
-    for other in (SRGB, *known):
-        if np.allclose(convert(colours, other, LINEAR), meant, atol=CLOSE):
-            return other
-    return encoding
 
 
 def space_to_linear(rgb: Floats, space: str) -> Floats:
     """Convert colours (…, 3) of a space to linear light with the primaries of Rec. 709."""
     meeting, primaries = _meeting()
-    return convert(_convert(rgb, space, meeting), Encoding("linear", primaries_of(primaries)), LINEAR)
+    return times(_convert(rgb, space, meeting), to_rec709(primaries))
 
 
 def linear_to_space(light: Floats, space: str) -> Floats:
     """Convert linear light (…, 3) with the primaries of Rec. 709 to colours of a space."""
     meeting, primaries = _meeting()
-    return _convert(convert(light, LINEAR, Encoding("linear", primaries_of(primaries))), meeting, space)
+    return _convert(times(light, np.linalg.inv(to_rec709(primaries))), meeting, space)
 
 
 def _convert(rgb: Floats, source: str, target: str) -> Floats:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from ..status import ItemError, RunNote
 from . import icc as profiles
 from .channels import Pick, choose_channels
-from .colour import LINEAR, SRGB, are_usable, convert
+from .colour import LINEAR, SRGB, convert
 from .image import SAMPLES, Box, Image, Windows, split, upright
 from .metadata import attributes, encoding_of, kept
 from .opening import NO_TEXT, complaint, open_file, spelled
 from .photoshop import check_composite
 from .pillow import check_size, damaged, read_cmyk, read_heif
+from .primaries import are_usable
 from .samples import Floats
 from .signatures import check_header, recognise
 from .windows import on_display, trivial

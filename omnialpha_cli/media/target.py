@@ -7,10 +7,9 @@ from typing import Literal
 import numpy as np
 
 from . import metadata
-from .colour import LINEAR, SRGB, Encoding, convert
+from .colour import LINEAR, SRGB, Encoding, convert, find_space
 from .formats import Depth, Format, choose_format
 from .image import Image, Metadata, Windows
-from .ocio import find_space
 from .rest import Taken
 
 SOURCE = "source"  # in place of a colour space: that of the source

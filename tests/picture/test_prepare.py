@@ -8,9 +8,10 @@ import torch
 from media.test_colour import by_littlecms
 from picture_files import write_exr
 
-from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding, convert
+from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding, convert
 from omnialpha_cli.media.exposure import KNEE, meter
 from omnialpha_cli.media.image import Image
+from omnialpha_cli.media.primaries import PRIMARIES
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.model.omnialpha import Defaults
 from omnialpha_cli.picture.prepare import prepare

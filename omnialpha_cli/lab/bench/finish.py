@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from ...cli import ndjson
-from .shared import Json, parse_size, print_table
+from ..table import print_table
+from .shared import Json, parse_size
 
 EXAMPLES = "Examples:\n\nomnialpha bench finish\n\nomnialpha bench finish --size 1920x1080 --json"
 

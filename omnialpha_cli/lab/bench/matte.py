@@ -10,9 +10,10 @@ import typer
 from ...cli import ndjson
 from ...cli.streams import counted, say
 from ...status import ExitStatus, ItemError
+from ..table import print_table
 from .pictures import Count, Files, Size, write_pictures
 from .rivals import TOOLS, Race, find_tools, race
-from .shared import Device, Json, Model, Rounds, parse_size, print_table, seconds
+from .shared import Device, Json, Model, Rounds, parse_size, seconds
 
 EXAMPLES = (
     "Examples:\n\nomnialpha bench matte photos/*.jpg --count 16 --size 3840x2160 --json\n\n"

@@ -9,7 +9,8 @@ import typer
 
 from ...cli import ndjson
 from ...status import UsageError
-from .shared import Device, Json, print_table, seconds
+from ..table import print_table
+from .shared import Device, Json, seconds
 from .width import Config, width
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import typer
 
 from ...cli import ndjson
 from ...cli.streams import counted
+from ..table import print_table
 from .pictures import Count, Files, Size, write_pictures
-from .shared import Device, Json, Model, parse_size, print_table
+from .shared import Device, Json, Model, parse_size
 
 EXAMPLES = (
     "Examples:\n\nomnialpha bench pipeline photos/*.jpg\n\n"

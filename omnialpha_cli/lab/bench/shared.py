@@ -1,7 +1,7 @@
 """Share options, a clock and a table among the benchmarks."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -31,19 +31,3 @@ def parse_size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise UsageError(f"--size {text}: give width and height in pixels, such as 1920x1080")
     return int(width), int(height)
-
-
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Numbers to the right, under a line that says what they are."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD)
-    for name in columns:
-        table.add_column(name, justify="right" if name else "left")
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    console.print(title, soft_wrap=True, highlight=False, markup=False)
-    console.print(table)

@@ -8,7 +8,8 @@ import typer
 
 from ...cli import ndjson
 from ...status import UsageError
-from .shared import Device, Json, Model, print_table
+from ..table import print_table
+from .shared import Device, Json, Model
 
 if TYPE_CHECKING:
     from ..evaluate.moving import Steadiness

@@ -18,6 +18,7 @@ from ....cli.written import WORST as WORST_SHEET
 from ....media.inline import encode_jpeg
 from ....media.write import write_png
 from ....status import ExitStatus, ItemError, UsageError
+from ...table import print_table
 from ..judge import Judged
 from ..page import Column, Row, Table, write_page
 from ..panels import Panel, sheet
@@ -88,7 +89,7 @@ def show(
         typer.echo(ndjson.line(f"eval.{task}", record), nl=False)
     else:
         for number, table in enumerate(tables):
-            print_table(title if number == 0 else "by source", table)
+            print_table(title if number == 0 else "by source", table.head, table.rows)
     if options.worst:
         write_png(options.worst, sheet([panels for *_, panels in worst]), "8", software="omnialpha eval --worst")
     if options.report:
@@ -104,22 +105,6 @@ def show(
         }
         write_page(options.report, title, tables, columns, {**sections, "All": rows})
     return ExitStatus.FAILED if failed else ExitStatus.OK
-
-
-def print_table(title: str, content: Table) -> None:
-    """Print a table on standard output."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
-    table = RichTable(box=SIMPLE_HEAD)
-    for i, column in enumerate(content.head):
-        table.add_column(column, justify="right" if i else "left")
-    for row in content.rows:
-        table.add_row(*row)
-    console = Console()
-    console.print(title, soft_wrap=True, highlight=False, markup=False)
-    console.print(table)
 
 
 def titled(metric: str) -> str:

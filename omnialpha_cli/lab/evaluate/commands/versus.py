@@ -15,13 +15,14 @@ from ....cli.streams import counted, say
 from ....cli.written import SCORES, Written, check_written
 from ....media.inline import decode_jpeg, encode_jpeg
 from ....status import ExitStatus, ItemError
+from ...table import print_table
 from ..compare import ENOUGH, Comparison, compare
 from ..judge import GIVEN, Judged
 from ..page import Column, Row, Table, write_page
 from ..panels import difference
 from ..scores import METRICS
 from .options import RecordOptions
-from .show import figure, print_table, titled
+from .show import figure, titled
 
 SIDES = ("A", "B")
 TELLING = ("matte", "alpha", "foreground", "result")  # panels whose difference is shown, the first that there is
@@ -61,7 +62,7 @@ def report(
     title = f"{task}: A {names[0]}, B {names[1]}; {counted(len(shared), 'picture')} of {width}×{height} on average"
     table = _table(comparisons)
     if not options.json:
-        print_table(title, table)
+        print_table(title, table.head, table.rows)
     if options.report:
         columns, rows = _rows(a, b, shared, list(comparisons))
         write_page(options.report, title, [table], columns, {"All": rows})

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...imaging import hint
 from ...imaging.matte.components import Mask
+from ...imaging.removal.fill import fill_masked
 
 Array = NDArray[Any]
 Fill = Callable[[Array, Mask], Array]  # scene (H, W, 3) uint8 and hole (H, W) → the same with the hole filled
@@ -32,9 +33,16 @@ def border_mean(scene: Array, mask: Mask) -> Array:
     return filled
 
 
+def smooth(scene: Array, mask: Mask) -> Array:
+    """Return the membrane between the colours around the hole, which the embedded weights start from."""
+    picture = torch.from_numpy(scene.astype(np.float32)).permute(2, 0, 1)
+    filled = fill_masked(picture, torch.from_numpy(mask)).round().clamp(0, 255)
+    return filled.permute(1, 2, 0).to(torch.uint8).numpy()
+
+
 def fills() -> dict[str, Fill]:
-    """Return the baselines by name: `border-mean`, and `telea` where OpenCV is installed."""
-    found: dict[str, Fill] = {"border-mean": border_mean}
+    """Return the baselines by name: `border-mean`, `smooth`, and `telea` where OpenCV is installed."""
+    found: dict[str, Fill] = {"border-mean": border_mean, "smooth": smooth}
     try:
         cv2: Any = import_module("cv2")  # an optional one, without types
     except ImportError:

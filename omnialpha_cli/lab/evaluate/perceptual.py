@@ -1,7 +1,7 @@
-"""Measure by an image network's features how alike pictures look, in the manner of LPIPS, and what a set is made of.
+"""Measure by an image network's features how alike pictures look, in the manner of LPIPS.
 
 The network is an EfficientNet-Lite0 as published for ImageNet, which the embedded weights bring, so that nothing has to
-be installed. Its figures are neither LPIPS nor FID, and compare with one another alone.
+be installed. Its figures are not LPIPS, and compare with one another alone.
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class FeatureDistance:
 class PictureFeatures:
     """Compute the features at stride 32, averaged over the picture, which is scaled to 224²."""
 
-    metric = "frechet"
+    metric = None  # the Fréchet distance of these has no name that others know
     backbone: Backbone = field(default_factory=embedded_backbone)
 
     @torch.inference_mode()

@@ -54,7 +54,6 @@ METRICS: dict[str, Metric] = {
     "nearest": Metric("distance to the nearest true picture (EfficientNet-Lite0)", 3),
     "own": Metric("share of other true pictures that are farther than its own (chance .5)", 3, higher=True),
     "fid": Metric("FID", 2),
-    "frechet": Metric("Fréchet distance (EfficientNet-Lite0, not FID)", 3),
     "right": Metric("share in which the named object has more alpha", 3, higher=True),
     "margin": Metric("mean alpha, named less other object", higher=True),
 }

@@ -12,9 +12,9 @@ MANY = 2048  # pictures: fewer do not fill the space of FID's features
 
 
 class FeatureNetwork(Protocol):
-    """Compute features (K, D) of pictures (K, H, W, 3) in [0, 1]; `metric` names their Fréchet distance."""
+    """Compute features (K, D) of pictures (K, H, W, 3) in [0, 1]; `metric` names their Fréchet distance, if any."""
 
-    metric: str
+    metric: str | None
 
     def __call__(self, pictures: Array) -> Array:
         """Return the features."""
@@ -45,5 +45,5 @@ class Sets:
     def totals(self) -> dict[str, float]:
         """Return the Fréchet distances by the names of their metrics; none where a set has fewer than two pictures."""
         pairs = zip(self.networks, self.found, self.known, strict=True)
-        distances = {network.metric: found.distance(known) for network, found, known in pairs}
+        distances = {network.metric: found.distance(known) for network, found, known in pairs if network.metric}
         return {metric: value for metric, value in distances.items() if value is not None}

@@ -69,20 +69,13 @@ class TestGeneration:
         assert items[0]["name"] == "0000_0: a ball"
         assert list(items[0]["scores"]) == ["clip", "nearest"]
         assert items[0]["scores"]["nearest"] < 1e-4 < items[3]["scores"]["nearest"]
-        assert summary["set"]["frechet"] > 0 and summary["truth"] == 4
+        assert summary["set"] == {} and summary["truth"] == 4  # without FID's network
         page = tmp_path / "page.html"
         outcome = omnialpha(*arguments, "--report", page)
-        assert "not FID" in outcome.out and "CLIP score" in outcome.out
+        assert "CLIP score" in outcome.out
         assert "left out: FID needs torch-fidelity" in outcome.err
-        assert "here 4 and 4" in outcome.err
         text = page.read_text(encoding="utf-8")
         assert text.count("data:image/jpeg") == 4 * 2 and "nearest truth" in text
-
-    def test_equal_sets_have_no_distance(self, omnialpha, folders):
-        _, summary = records(
-            omnialpha("eval", "generation", "--predictions", folders[1], "--truth", folders[1], "--json")
-        )
-        assert summary["set"]["frechet"] == pytest.approx(0, abs=1e-3)
 
     def test_words_alone_are_enough_where_clip_is(self, omnialpha, folders, clip):
         arguments = ("eval", "generation", "--predictions", folders[0], "--prompts", folders[2], "--json")
@@ -132,7 +125,7 @@ class TestGeneration:
     def test_a_model_makes_what_the_cut_outs_are_called(self, run, packs):
         items, summary = records(run("eval", "generation", packs[1], "--canvas", 64, "--json"))
         assert [item["name"] for item in items] == ["0: disc", "1: egg"]  # not sun, which training sees
-        assert summary["truth"] == 2 and summary["set"]["frechet"] > 0
+        assert summary["truth"] == 2
 
     def test_a_model_makes_what_prompts_say(self, run, folders, clip):
         arguments = ("--prompts", folders[2], "--truth", folders[1], "--canvas", 64, "--limit", 2, "--json")
@@ -159,7 +152,6 @@ class TestVAE:
             "psnr_composite", "ssim_composite", "l1_composite", "features_composite", "psnr_colour", "psnr_alpha",
             "mad_alpha",
         ]  # fmt: skip
-        assert summary["set"]["frechet"] > 0
         text = page.read_text(encoding="utf-8")
         assert text.index("<td>0003_0</td>") < text.index("<td>0000_0</td>")
 

@@ -12,7 +12,7 @@ from omnialpha_cli.status import ItemError, UsageError
 
 
 class Means:
-    metric = "frechet"
+    metric = "fid"
 
     def __call__(self, pictures):
         return pictures.mean((1, 2))
@@ -33,7 +33,7 @@ def test_the_nearest_true_picture_is_found_and_shown():
     assert judged.scores == {"nearest": pytest.approx(np.hypot(0.1, 0.1), abs=1e-5)}
     assert judged.panels["nearest truth"][120, 120].tolist() == [0, 0, 255]
     assert judge.judge("b", truth[2], None).scores["nearest"] == pytest.approx(0, abs=1e-6)
-    assert judge.sets.counts == (2, 3) and set(judge.sets.totals()) == {"frechet"}
+    assert judge.sets.counts == (2, 3) and set(judge.sets.totals()) == {"fid"}
 
 
 def test_a_picture_is_compared_with_its_own_true_one_and_with_the_others():

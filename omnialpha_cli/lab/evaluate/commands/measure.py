@@ -125,8 +125,8 @@ def generation(
     """Judge pictures made from words: beside the words, and as a set beside true pictures.
 
     Of a model, from --prompts or from the names of cut-outs; or, with --predictions and --truth, --prompts, or both, of
-    any tool. FID and CLIP score where their networks are installed; always the Fréchet distance of another network's
-    features, which is not FID. What is transparent is laid over nine flat colours, and the mean of the nine taken.
+    any tool. FID and CLIP score where their networks are installed; always how far the nearest true picture is, by
+    another network's features. What is transparent is laid over nine flat colours, and the mean of the nine taken.
     """
     if cutouts and (folders.predictions or folders.truth or folders.prompts):
         raise UsageError("the names and pictures of CUTOUTS are prompts and truth: leave the other options out")
@@ -158,7 +158,7 @@ def vae(
 
     Of a model, at its canvas: held-out photographs with their mattes, or, with --truth, any pictures; with
     --predictions too, of any tool. What is transparent is laid over nine flat colours, and the mean of the nine taken.
-    LPIPS and FID where their networks are installed, else distances of another network's features, which are neither.
+    LPIPS and FID where their networks are installed, else, for the former, the distance of another network's features.
     """
     if (not photos) == (folders.truth is None):
         raise UsageError("give either PHOTOS, or --truth, a folder of pictures with alpha")

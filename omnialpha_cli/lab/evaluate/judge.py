@@ -141,6 +141,7 @@ def judge_layers(name: str, scene: Array | None, found: tuple[Array, Array], kno
         "foreground_l1": metrics.layer_l1(foreground[..., :3], known_foreground[..., :3], known_alpha),
         "background_l1": metrics.mad(background, known_background),
         "hidden_l1": metrics.layer_l1(background, known_background, known_alpha),
+        "ghost": metrics.ghost(background, known_background, scene[..., :3], known_alpha),
         "recomposition_l1": metrics.mad(_over(foreground, background), scene),
     }
     panels = {

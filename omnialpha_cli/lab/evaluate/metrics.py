@@ -27,6 +27,7 @@ ROWS = 32
 RING = 3, 16  # pixels from a hole, between which it is compared with its surroundings
 FLAT = 1e-7  # energy that is none
 SOFT = 0.05, 0.95  # alpha in between is half-transparent
+COVERED, EDGE = 0.02, 6  # alpha above which an object covers a pixel; pixels that its edge is wide
 HAZE_DISTANCE, HAZE_WIDTH = 6, 384  # pixels from an edge, and of the picture's width that they are for
 MAX_PSNR = 100.0  # dB: what equal pictures get, so that means stay finite
 
@@ -123,6 +124,19 @@ def layer_l1(found: Array, known: Array, weight: Array) -> float:
     """
     total = float(weight.sum(dtype=np.float64)) * found.shape[2]
     return float((np.abs(found - known) * weight[..., None]).sum(dtype=np.float64)) / total if total else 0.0
+
+
+def ghost(background: Array, known: Array, scene: Array, alpha: Array) -> float:
+    """Return how much of an object is left in a background (H, W, 3) at its edge: 0 nothing, 1 all of it.
+
+    That is the part of what the object changed, from the `known` background to the `scene`, that is in the error too,
+    by least squares, at the pixels that its `alpha` (H, W) covers, within `EDGE` pixels of those that it does not.
+    """
+    covered = alpha > COVERED
+    rim = covered & grow(~covered, EDGE)
+    change, error = (_difference(one, known, rim) for one in (scene, background))
+    energy = np.square(change).sum()
+    return float((change * error).sum() / energy) if energy else 0.0
 
 
 def psnr(found: Array, known: Array, where: Mask | None = None) -> float:

@@ -41,6 +41,7 @@ METRICS: dict[str, Metric] = {
     "foreground_l1": Metric("L1 of the foreground"),
     "background_l1": Metric("L1 of the background"),
     "hidden_l1": Metric("L1 of the background behind the object"),
+    "ghost": Metric("share of the object that is left in the background at its edge", 3),
     "recomposition_l1": Metric("L1 of the layers put together"),
     "psnr_composite": Metric("PSNR over 9 backgrounds (dB)", 2, higher=True),
     "ssim_composite": Metric("SSIM over 9 backgrounds", higher=True),

@@ -4,13 +4,13 @@ import errno
 import os
 import secrets
 import stat
-from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 TEMPORARY = ".omnialpha-"  # how the names of temporary files begin; no input or result may be called so
 
 
-def open_regular(path: Path) -> BufferedReader:
+def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
     """Open a file for reading; a fifo, device, socket or folder raises OSError, and never waits for a writer.
 
     Names that the system refuses raise OSError too.
@@ -22,7 +22,7 @@ def open_regular(path: Path) -> BufferedReader:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        return os.fdopen(descriptor, "rb")
+        return os.fdopen(descriptor, "rb", buffering)
     except BaseException:
         os.close(descriptor)
         raise
@@ -54,10 +54,13 @@ def exists(path: Path) -> bool:
 
 def spelled_out(path: Path | str) -> str:
     """Return the absolute path without `..`, by its letters alone, as text: much faster than `Path` for many."""
-    text = os.fspath(path)
+    text = str(path)
     if os.name == "nt":
         return os.path.abspath(text)  # noqa: PTH100
-    return os.path.normpath(text if text.startswith("/") else f"{os.getcwd()}/{text}")  # noqa: PTH109
+    if not text.startswith("/"):
+        text = f"{os.getcwd()}/{text}"  # noqa: PTH109
+    plain = "/." not in text and "//" not in text and text[-1] != "/"
+    return text if plain else os.path.normpath(text)
 
 
 def real(path: Path | str) -> str:

@@ -98,17 +98,24 @@ def plan(
     items = []
     before: dict[str, Path] = {}  # sequence → the result of its last frame so far
     meters: dict[str, tuple[Path, ...]] = {}  # sequence → its first frames
+    folders: dict[tuple[str, Path], Path] = {}  # an input's folder and root → the result's
     for index, source in enumerate(sources):
         hint = hints[source.path] if hints is not None else None
         inputs = (source.path, hint) if isinstance(hint, Path) else (source.path,)
         error = next(filter(None, map(_unusable, inputs)), None) or (hint if isinstance(hint, ItemError) else None)
-        name = _fill(template or _default_template(source, task), {**source.fields, "index": index})
+        if template is None and source.frame is None:
+            name = source.path.stem
+        else:
+            name = _fill(template or _default_template(source, task), {**source.fields, "index": index})
         if template is not None and source.frame and "frame" not in fields_of(template):
             name += f".{source.frame.number}"  # it stays last
         if source.frame:
             name += source.frame.suffix  # and what follows it stays behind it
         row = _format(source.path, format, depth, error, log)
-        outputs, manifest = _files(output / source.place, name, task, row)
+        place = os.path.dirname(source.spelled_out), source.root  # noqa: PTH120
+        if place not in folders:
+            folders[place] = output / source.place
+        outputs, manifest = _files(folders[place], name, task, row)
         sequence = source.frame.pattern if steady and source.frame else ""
         previous = before.get(sequence)
         meter = _meter(source.frame, meters) if source.frame else ()
@@ -270,7 +277,8 @@ def _refuse_clashes(items: Sequence[Item]) -> None:
 
 
 def _key(path: Path) -> str:
-    return unicodedata.normalize("NFC", spelled_out(path)).casefold()
+    text = spelled_out(path)
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
 def _clash(one: Item, other: Item, path: Path) -> str:

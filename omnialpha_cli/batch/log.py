@@ -66,10 +66,9 @@ class Log:
         try:
             new = _open(self.path)
             _end_line(new)
-            place = 0
-            while block := os.pread(old, BLOCK, place):
+            os.lseek(old, 0, os.SEEK_SET)
+            while block := os.read(old, BLOCK):
                 _write(new, block)
-                place += len(block)
             os.fsync(new)
             sync_folder(self.path.parent)
         except (OSError, HeldError) as error:
@@ -132,8 +131,10 @@ def _is_at(descriptor: int, path: Path) -> bool:
 def _end_line(descriptor: int) -> int:
     """End a line that was torn by a kill; returns the size."""
     size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        size += _write(descriptor, b"\n")
+    if size:
+        os.lseek(descriptor, size - 1, os.SEEK_SET)
+        if os.read(descriptor, 1) != b"\n":
+            size += _write(descriptor, b"\n")
     return size
 
 

@@ -47,7 +47,8 @@ def choose(
     `overwrite`. A frame that follows one that is made again is made again too.
     """
     todo, done, adopted, refused = [], [], [], []
-    again: set[Path] = set()  # results that are made
+    is_steady = any(item.previous for item in items)
+    again: set[Path] = set()  # results that are made, where others wait for them
     for item in items:
         entries = [] if item.error else history.get(key_of(item.outputs[0], output), [])
         made = _as_made(item, entries, output) if settings.auto_layers else item
@@ -70,7 +71,7 @@ def choose(
             if current.source and current.source != source_of(item, output):
                 other = os.path.normpath(output / current.source)
                 refused.append(f"{item.outputs[0]} was made from another file, {other}")
-        if todo and todo[-1] is item:
+        if is_steady and todo and todo[-1] is item:
             again.add(item.outputs[0])
     if refused and not overwrite:
         more = f" (and {len(refused) - SHOWN} more)" if len(refused) > SHOWN else ""

@@ -29,7 +29,8 @@ class Schedule:
         self._after: dict[Path, list[Item]] = {}  # result → the items that wait for it
         self._changed = threading.Condition()
         items = list(items)
-        to_come = {item.outputs[0] for item in items}
+        is_steady = any(item.previous for item in items)
+        to_come = {item.outputs[0] for item in items} if is_steady else set()
         for item in items:
             if item.previous in to_come:
                 self._after.setdefault(item.previous, []).append(item)

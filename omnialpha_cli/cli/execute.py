@@ -1,5 +1,6 @@
 """Run a command that makes pictures: plan, decide, compute, report. The commands differ only in their task."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -128,7 +129,7 @@ def _results(
     todo = [item for item in choice.todo if not item.error]
     if not (todo or choice.adopted or watched):
         return
-    folders = {path.parent for item in todo for path in item.outputs}
+    folders = set(map(Path, {os.path.dirname(path) for item in todo for path in item.outputs}))  # noqa: PTH120
     with Journal(job.output, job.shard) as journal:
         journal.remove_leftovers(folders)
         for item, entry in choice.adopted:
@@ -262,8 +263,10 @@ def _batch_size(text: str) -> int | None:
 def _check_files(order: Order, options: Options, output: Path) -> None:
     """Raise UsageError where an option would write over a file that is read, made, or another's."""
     named = ("--report", options.report, REPORT), ("--preview-html", options.preview_html, PREVIEW)
+    files = [Written(option, path, kind) for option, path, kind in named if path is not None]
+    if not files:
+        return
     read = {path for item in order.items for path in item.inputs}
     if order.names_from is not None:
         read.add(order.names_from)
-    files = [Written(option, path, kind) for option, path, kind in named if path is not None]
     check_written(files, read, (path for item in order.items for path in item.files), output)

@@ -76,11 +76,13 @@ def frames_of_film(path: str | Path) -> str:
 
 def read_head(path: Path) -> bytes:
     """Return the first bytes of a regular file. Raises `ItemError`: `missing`, `unreadable`."""
-    check_file(path)
+    if path.name.startswith(TEMPORARY):
+        check_file(path)
     try:
-        with open_regular(path) as file:
+        with open_regular(path, buffering=0) as file:
             return file.read(HEAD)
     except OSError as error:
+        check_file(path)  # which says what it is instead
         raise _refused(path, error) from None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from ..memory import free_memory
 from ..model.load_options import LoadOptions
 from ..model.omnialpha import OmniAlpha
 from ..status import DeviceError, UsageError, WeightsError
@@ -24,12 +25,23 @@ def load_model(
     place = choose_device(str(device))
     if options.compile_blocks:  # otherwise every item would fail by itself
         check_compiler(place)
+    if place.type == "cpu" and options.quantize == "none":
+        _weigh(weights)
     try:
         return OmniAlpha.load(weights.folder, place, dtype, options)
     except Exception as error:  # each file format has its own
         if is_out_of_memory(error):
             raise DeviceError(f"weights {weights.name} do not fit into the memory of {place}") from error
         raise WeightsError(f"weights {weights.name} in {weights.folder} do not load: {error}") from error
+
+
+def _weigh(weights: store.Weights) -> None:
+    """Raise DeviceError where the files of weights are larger than the memory that may be taken."""
+    size, free = sum(f.stat().st_size for f in weights.folder.rglob("*.safetensors") if f.is_file()), free_memory()
+    if free is not None and size > free:
+        sizes = f"{size / 1e9:.1f} GB of memory, of which {free / 1e9:.1f} GB are free"
+        remedy = "end other programs, or give --device, --quantize or smaller weights"
+        raise DeviceError(f"weights {weights.name} take {sizes}: {remedy}")
 
 
 AVAILABLE: dict[str, Callable[[], bool]] = {

@@ -35,6 +35,14 @@ def test_quantised_weights_are_other_settings(run, picture, tmp_path):
     assert refused.code == 2 and "quantize None (now int8)" in refused.err
 
 
+def test_weights_that_do_not_fit_into_memory_are_one_line_and_exit_5(run, picture, tmp_path, monkeypatch):
+    picture(tmp_path / "a.png")
+    monkeypatch.setattr("omnialpha_cli.picture.load.free_memory", lambda: 1000)
+    outcome = run("matte", "a.png", "--device", "cpu")
+    (line,) = [line for line in outcome.err.splitlines() if not line.endswith("…")]
+    assert outcome.code == 5 and "of memory, of which 0.0 GB are free: end other programs" in line
+
+
 def test_a_machine_that_cannot_compile_is_reported_before_anything_is_done(run, picture, tmp_path, monkeypatch):
     def compile(function):
         raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\n\nSet TORCHDYNAMO_VERBOSE=1")

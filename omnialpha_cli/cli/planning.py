@@ -8,8 +8,7 @@ from pathlib import Path
 
 from ..hints import Hints, find_hints, leave_out_hints
 from ..inputs import Found, Source, find_inputs, read_list
-from ..media.formats import FORMATS
-from ..media.target import SOURCE
+from ..media.formats import FORMATS, SOURCE
 from ..picture.settings import FileOptions, Settings
 from ..plan import Item, plan, plan_prompts, plan_together
 from ..status import NoInputsError, UsageError

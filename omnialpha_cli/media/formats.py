@@ -8,6 +8,7 @@ from ..status import UsageError
 
 Depth = Literal["8", "16", "half", "float"]
 DEPTHS: tuple[Depth, ...] = ("8", "16", "half", "float")
+SOURCE = "source"  # in place of a colour space: that of the source
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ import numpy as np
 
 from . import metadata
 from .colour import LINEAR, SRGB, Encoding, convert, find_space
-from .formats import Depth, Format, choose_format
+from .formats import SOURCE, Depth, Format, choose_format
 from .image import Image, Metadata, Windows
 from .rest import Taken
 
-SOURCE = "source"  # in place of a colour space: that of the source
 Compression = Literal["none", "fast", "small"]
 
 

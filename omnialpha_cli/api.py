@@ -22,7 +22,7 @@ from .picture.load import load_model
 from .picture.prepare import prepare
 from .picture.settings import Refine, Screen, Settings, check_choices, parse_colour
 from .status import ItemError, OmniAlphaWarning, UsageError
-from .tasks import LAYERS, TASKS, Task, most_layers, passes, refuse_untrained, with_layers
+from .tasks import LAYERS, TASKS, Task, most_layers, passes, refuse_untrained, with_layers, with_shadow
 from .weights import store
 
 
@@ -52,7 +52,7 @@ class Options(Sampling, total=False):
     rough_mask: Picture | None
 
 
-class MatteOptions(Options, total=False):
+class FinishOptions(Options, total=False):
     """Choose how a matte comes to full size, and its file, as the command does.
 
     `flatten` is a colour to put it on, `trim` the margin around the object to which it is cropped: it then has
@@ -63,6 +63,18 @@ class MatteOptions(Options, total=False):
     trim: int | None
     refine: Refine
     despill: Screen | None
+
+
+class MatteOptions(FinishOptions, total=False):
+    """Choose `keep_shadow` as the command does: translucent black under the object, in one picture with it."""
+
+    keep_shadow: bool
+
+
+class LayerOptions(FinishOptions, total=False):
+    """Choose `effects` as the command does: the object's shadow is a layer between the other two."""
+
+    effects: bool
 
 
 class RemoveOptions(Options, total=False):
@@ -79,7 +91,7 @@ def _lists_options(method: F) -> F:
     """Let `help` show every option of a method by its name, type and default, not `**options`."""
     signature = inspect.signature(method)
     *own, options = signature.parameters.values()
-    defaults = {field.name: field.default for field in fields(Settings)} | {"untrained": False}
+    defaults = {field.name: field.default for field in fields(Settings)} | {"untrained": False, "keep_shadow": False}
     (group,) = get_args(get_type_hints(method)[options.name])
     listed = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=hint)
@@ -146,7 +158,7 @@ class OmniAlpha:
 
     @_lists_options
     def decompose(
-        self, image: Picture, *, layers: Layers = 2, max_layers: int = 5, **options: Unpack[MatteOptions]
+        self, image: Picture, *, layers: Layers = 2, max_layers: int = 5, **options: Unpack[LayerOptions]
     ) -> list[Pixels]:
         """Take one picture apart: the background, then the foregrounds in depth order, each as of `matte`.
 
@@ -225,7 +237,7 @@ class OmniAlpha:
         running = make_many(self.model, task, reads, settings, torch.device(self.model.device).type != "cpu")
         for made in tqdm(running, total=len(reads), disable=not progress, unit="picture"):
             pixels = made.layers if command == "decompose" else next(iter(made.layers), None)
-            yield Outcome(None if made.error else pixels, made.error, made.warnings)
+            yield Outcome(None if made.error else pixels, made.error, made.warnings, **made.measures)
 
     def _make(
         self, command: str, image: Picture, options: Mapping[str, Any], layers: Layers | None = None
@@ -255,6 +267,10 @@ class OmniAlpha:
             task, auto = with_layers(task, layers or len(task.outputs)), False
         text = hints.pop("text", None)
         others = {name: value for name, value in options.items() if name not in (*HINTS, "max_layers")}
+        if command == "matte":
+            others["effects"] = others.pop("keep_shadow", False)
+        elif command == "decompose" and others.get("effects"):
+            task = with_shadow(task)
         return task, hints, self._settings(task, others, text=text, auto_layers=auto)
 
     def _settings(self, task: Task, options: Mapping[str, Any], **more: Any) -> Settings:
@@ -283,11 +299,17 @@ class OmniAlpha:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Hold the result of one of many pictures, as the method returns it, or why there is none; and warnings."""
+    """Hold the result of one of many pictures, as the method returns it, or why there is none; and warnings.
+
+    `confidence`, `darkened` and `lightened` are those of the commands' records, None where they are not known.
+    """
 
     result: Any
     error: ItemError | None
     warnings: tuple[str, ...]
+    confidence: float | None = None
+    darkened: float | None = None
+    lightened: float | None = None
 
 
 def _words(prompt: str) -> str:

@@ -68,13 +68,19 @@ def read_result(path: Path) -> tuple[list[Image], str]:
         made = provenance.read(path)
     except OSError as error:
         raise ItemError("unreadable", f"{path} cannot be read: {error.strerror or error}") from error
-    is_flat = made is not None and made["task"].partition(".")[0] in ONE_LAYER and format != "psd"
+    is_flat = made is not None and not _has_layers(made) and format != "psd"
     if format == "tiff" and not is_flat:
         kind = _kind_of_tiff(path)
         return (list(read_layers(path, kind)) if kind else [read_image(path)]), "tiff"
     if not format or is_flat:
         return [untrimmed(read_image(path, overscan=True), made)], format or "png"
     return list(read_layers(path, format, overscan=True)), "exr" if format == "exr" else "png"
+
+
+def _has_layers(made: provenance.Record) -> bool:
+    command, settings = made["task"].partition(".")[0], json.loads(made["settings"])
+    keeps_shadow = command == "matte" and settings.get("effects") and not settings.get("flatten")
+    return command not in ONE_LAYER or keeps_shadow
 
 
 def _kind_of_tiff(path: Path) -> str | None:

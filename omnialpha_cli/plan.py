@@ -115,11 +115,12 @@ def plan(
         place = os.path.dirname(source.spelled_out), source.root  # noqa: PTH120
         if place not in folders:
             folders[place] = output / source.place
-        outputs, manifest = _files(folders[place], name, task, row)
+        own = replace(task, shadow=False) if task.shadow and is_merged(task, row) else task
+        outputs, manifest = _files(folders[place], name, own, row)
         sequence = source.frame.pattern if steady and source.frame else ""
         previous = before.get(sequence)
         meter = _meter(source.frame, meters) if source.frame else ()
-        items.append(Item(task, inputs, outputs, error, text, None, manifest, previous, row.name, meter))
+        items.append(Item(own, inputs, outputs, error, text, None, manifest, previous, row.name, meter))
         if sequence and not error:
             before[sequence] = outputs[0]
     return _checked(items, output, template)
@@ -167,6 +168,11 @@ def plan_prompts(
     return _checked(items, output, template)
 
 
+def is_merged(task: Task, row: Format) -> bool:
+    """Tell whether a matte's shadow and the object are one picture: where a format has no layers."""
+    return task.command == "matte" and row.several == "folder"
+
+
 def _meter(frame: Frame, known: dict[str, tuple[Path, ...]]) -> tuple[Path, ...]:
     """Return the first frames on disk of a frame's sequence, whichever of them are asked for."""
     if frame.pattern not in known:
@@ -202,7 +208,7 @@ def _format(path: Path, name: str | None, wanted: Depth | None, error: ItemError
 
 def _files(folder: Path, name: str, task: Task, row: Format) -> tuple[tuple[Path, ...], Path | None]:
     """Return output files and manifest of a result called `name`: one file, or a folder with a file a layer."""
-    layers, suffix = task.outputs, row.suffix
+    layers, suffix = task.layers, row.suffix
     if len(layers) == 1 or row.several == "file":
         return (folder / (name if name.lower().endswith(suffix) else name + suffix),), None
     folder = folder / name

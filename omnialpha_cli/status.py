@@ -16,6 +16,7 @@ class ExitStatus(IntEnum):
     NO_INPUTS = 3  # no inputs matched
     WEIGHTS = 4  # weights missing, or not as locked
     DEVICE = 5  # device or memory, when no item could run
+    DOUBTFUL = 6  # done, but some results below --min-confidence
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -15,14 +15,15 @@ from .status import UsageError
 
 Command = Literal["generate", "complete", "matte", "remove", "decompose", "run"]
 Hint = Literal["none", "text", "trimap", "mask", "rough-mask", "background"]
-Role = Literal["scene", "foreground", "background", "trimap", "mask", "rough-mask", "image"]
+Role = Literal["scene", "foreground", "background", "trimap", "mask", "rough-mask", "image", "shadow"]
 
 
 @dataclass(frozen=True)
 class Task:
     """Describe a task: `inputs` and `outputs` are in the order in which the model gets them.
 
-    `prompt` may hold `{text}`, the user's words. The published weights were trained on those that are `published`.
+    `prompt` may hold `{text}`, the user's words. The published weights were trained on those that are `published`. With
+    `shadow` the shadow of the one foreground is a layer of the result too, which no model makes.
     """
 
     name: str
@@ -32,6 +33,12 @@ class Task:
     outputs: tuple[Role, ...]
     prompt: str
     published: bool = False
+    shadow: bool = False
+
+    @property
+    def layers(self) -> tuple[Role, ...]:
+        """Return what the result has, bottom first."""
+        return (*self.outputs[:-1], "shadow", self.outputs[-1]) if self.shadow else self.outputs
 
     @property
     def needs_text(self) -> bool:
@@ -175,6 +182,13 @@ def with_layers(task: Task, layers: int) -> Task:
         return TASKS[name]
     outputs = (task.outputs[0], *[task.outputs[-1]] * (layers - 1))
     return replace(task, name=f"{name}/{layers}", outputs=outputs)
+
+
+def with_shadow(task: Task) -> Task:
+    """Return a decomposition or matte with the shadow of its foreground as a layer. Raises UsageError."""
+    if len(task.outputs) > 2:
+        raise UsageError("the shadow is that of one foreground: give 2 layers")
+    return replace(task, shadow=True)
 
 
 def most_layers(task: Task, known: Collection[str], limit: int) -> int:

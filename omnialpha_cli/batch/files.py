@@ -42,10 +42,11 @@ def write(
     Returns the item as it was made, with no more layers than were needed; what it had beyond them goes. And for one
     layer the part of the picture that is in the file.
     """
-    planned, item = item, item if len(layers) == len(item.task.outputs) else item.with_layers(len(layers))
+    planned, item = item, item if len(layers) == len(item.task.layers) else item.with_layers(len(layers))
     record = provenance.record(
-        made_from.task, made_from.settings, made_from.weights, [seal.sha256 for seal in made_from.inputs]
-    )
+        made_from.task, made_from.settings, made_from.weights, [seal.sha256 for seal in made_from.inputs],
+        prepared.measures,
+    )  # fmt: skip
     target = replace(prepared.target, compression=compression, provenance=record)
     pictures = [layer.permute(1, 2, 0).contiguous().numpy() for layer in layers]  # (H, W, 4) each
     temporaries: list[Path] = []
@@ -57,7 +58,7 @@ def write(
         for temporary, path in zip(temporaries, item.outputs, strict=False):
             with complete(temporary, path):
                 if len(item.outputs) < len(layers):
-                    names = _distinct(item.task.outputs)
+                    names = _distinct(item.task.layers)
                     write_layers(temporary, [Layer(*layer) for layer in zip(names, pictures, strict=True)], target)
                 else:
                     boxes.append(_write_picture(temporary, pictures[len(boxes)], prepared, alpha_only, target))
@@ -68,7 +69,7 @@ def write(
                 size = (windows.display.height, windows.display.width) if windows else pictures[0].shape[:2]
                 _describe(temporaries[-1], item, size, boxes, made_from, record)
                 provenance.seal(temporaries[-1])
-        journal.commit(item, made_from, temporaries)
+        journal.commit(item, made_from, temporaries, prepared.measures)
         for path in planned.outputs[len(item.outputs) :]:
             with suppress(OSError):
                 if provenance.is_untouched(path):
@@ -110,7 +111,7 @@ def _describe(
     }
     names = [output.name for output in item.outputs]
     offsets = [(box.x, box.y) for box in boxes]
-    write_manifest(path, names, item.task.outputs, offsets, size, origin)
+    write_manifest(path, names, item.task.layers, offsets, size, origin)
 
 
 class Reader:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,12 +75,14 @@ class Entry:
     """Hold an intent of the journal, and whether it was carried out; `outputs` by path relative to the output folder.
 
     `source` is the path of the item's picture as `source_of` gives it, None where there is none, or no journal told.
+    `measures` are as of a `Result`.
     """
 
     fingerprint: Fingerprint
     outputs: Mapping[str, Seal]
     source: str | None = None
     done: bool = False
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 def key_of(path: Path, output: Path) -> str:
@@ -152,7 +154,8 @@ def _entry(line: Mapping[str, Any]) -> Entry:
     fingerprint = Fingerprint(inputs, str(line["task"]), dict(line["settings"]), str(line["weights"]))
     outputs = {path: Seal(digest) for path, digest in line["outputs"].items()}
     source = line.get("source")
-    return Entry(fingerprint, outputs, None if source is None else str(source))
+    measures = {str(name): float(value) for name, value in line.get("measures", {}).items()}
+    return Entry(fingerprint, outputs, None if source is None else str(source), measures=measures)
 
 
 def _carry_out(entries: list[Entry], outputs: Mapping[str, Seal]) -> None:

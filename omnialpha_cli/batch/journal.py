@@ -79,14 +79,16 @@ class Journal:
         """Make an empty file beside `path`, hidden, with its suffix, under a name that nothing had. Raises OSError."""
         return create_beside(path, self._prefix)
 
-    def commit(self, item: Item, fingerprint: Fingerprint, temporaries: Sequence[Path]) -> None:
+    def commit(
+        self, item: Item, fingerprint: Fingerprint, temporaries: Sequence[Path], measures: Mapping[str, float]
+    ) -> None:
         """Rename the complete temporary files to the item's files, journalled. Raises ItemError `write`."""
         try:
             digests = {
                 key_of(path, self.output): sha256(temporary)
                 for path, temporary in zip(item.files, temporaries, strict=True)
             }
-            fields = {**_as_json(fingerprint), "source": source_of(item, self.output)}
+            fields = {**_as_json(fingerprint), "source": source_of(item, self.output), **_told(measures)}
             self._append("intent", item, **fields, outputs=digests)
             if taken := next((path for path in item.files if not is_free(path)), None):
                 raise ItemError("write", f"{taken} cannot be written: what is there is not a regular file; remove it")
@@ -100,9 +102,8 @@ class Journal:
     def adopt(self, item: Item, entry: Entry) -> None:
         """Record an item that was made before, by what is known of it: a run that was killed, or another journal."""
         digests = {name: seal.sha256 for name, seal in entry.outputs.items()}
-        self._append(
-            "intent", item, **_as_json(entry.fingerprint), source=source_of(item, self.output), outputs=digests
-        )
+        fields = {**_as_json(entry.fingerprint), "source": source_of(item, self.output), **_told(entry.measures)}
+        self._append("intent", item, **fields, outputs=digests)
         self.done(item, digests)
 
     def done(self, item: Item, digests: Mapping[str, str]) -> None:
@@ -144,6 +145,10 @@ def _share(path: Path) -> tuple[str, str]:
     """Return index and number of shares from the name of a journal, of a worker's too."""
     index, _, count = path.name.partition(".")[0].partition("-of-")
     return index, count
+
+
+def _told(measures: Mapping[str, float]) -> dict[str, Any]:
+    return {"measures": dict(measures)} if measures else {}
 
 
 def _as_json(fingerprint: Fingerprint) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Run many pictures in memory through the stages of the batch: read ahead, batched, and given back in order."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -32,6 +32,7 @@ class Made:
     layers: Sequence[Pixels] = ()
     warnings: tuple[str, ...] = ()
     error: ItemError | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 class _InOrder:
@@ -103,7 +104,7 @@ def make_many(model: Model, task: Task, reads: Sequence[Read], settings: Setting
     following = 0
     for result in stages:
         index = index_of(result.item)
-        waiting[index] = Made(stages.layers.pop(index, ()), result.warnings, result.error)
+        waiting[index] = Made(stages.layers.pop(index, ()), result.warnings, result.error, result.measures)
         while following in waiting:
             made = waiting.pop(following)
             following += 1

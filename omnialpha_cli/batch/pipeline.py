@@ -215,7 +215,9 @@ class Stages:
                 self._fail(work.item, error)
             else:
                 seconds = work.seconds + finishing.seconds + writing.seconds
-                self._finish(Result(item, "done", seconds, warnings=work.prepared.warnings, offset=work.offset))
+                told = work.prepared
+                result = Result(item, "done", seconds, None, told.warnings, work.offset, told.measures)
+                self._finish(result)
             self.admission.leave(work.pixels)
         self.finished.put(None)
 

@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..plan import Item
@@ -18,6 +18,7 @@ class Result:
     """Hold the outcome of an item; `seconds` is the time spent on it, without waiting.
 
     `offset` is where the upper left corner of a trimmed result lies in its picture: left, top.
+    `measures` are what the model tells of it, by the names of `media.provenance.MEASURES`.
     """
 
     item: Item
@@ -26,6 +27,11 @@ class Result:
     error: ItemError | None = None
     warnings: tuple[str, ...] = ()
     offset: tuple[int, int] | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+    def is_doubtful(self, least: float | None) -> bool:
+        """Tell whether its confidence is known, and lower than the `least` that is asked for."""
+        return least is not None and self.measures.get("confidence", 1.0) < least
 
 
 STAGES = ("read", "prepare", "infer", "finish", "write")

@@ -19,11 +19,15 @@ SHOWN = 3  # refusals that are named; the others are counted
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold a plan's items by what happens to them. `adopted` are of `done`, from a run that was killed too early."""
+    """Hold a plan's items by what happens to them; those that are done with what is known of them."""
 
     todo: tuple[Item, ...]
-    done: tuple[Item, ...]
-    adopted: tuple[tuple[Item, Entry], ...]
+    done: tuple[tuple[Item, Entry], ...]
+
+    @property
+    def adopted(self) -> tuple[tuple[Item, Entry], ...]:
+        """Return those that are done whose run was killed before it said so, or whose journal is not here."""
+        return tuple((item, entry) for item, entry in self.done if not entry.done)
 
 
 def fingerprint(item: Item, settings: Settings, weights: str) -> Fingerprint:
@@ -46,7 +50,7 @@ def choose(
     weights, another file than it was made from, or an output that was edited or came from elsewhere: refused unless
     `overwrite`. A frame that follows one that is made again is made again too.
     """
-    todo, done, adopted, refused = [], [], [], []
+    todo, done, refused = [], [], []
     is_steady = any(item.previous for item in items)
     again: set[Path] = set()  # results that are made, where others wait for them
     for item in items:
@@ -63,9 +67,7 @@ def choose(
             todo.append(item)
             refused.append(f"{item.outputs[0]} was made with {difference}")
         elif item.previous not in again and _same_inputs(current.fingerprint, now):
-            done.append(now)
-            if not current.done:
-                adopted.append((now, current))
+            done.append((now, current))
         else:
             todo.append(item)
             if current.source and current.source != source_of(item, output):
@@ -76,7 +78,7 @@ def choose(
     if refused and not overwrite:
         more = f" (and {len(refused) - SHOWN} more)" if len(refused) > SHOWN else ""
         raise UsageError("; ".join(refused[:SHOWN]) + more + "; use --overwrite to replace, or another folder with -o")
-    return Choice(tuple(todo), tuple(done), tuple(adopted))
+    return Choice(tuple(todo), tuple(done))
 
 
 def _as_made(item: Item, entries: Sequence[Entry], output: Path) -> Item:
@@ -97,7 +99,8 @@ def _from_files(item: Item, output: Path) -> Sequence[Entry]:
             return ()
         inputs = tuple(Seal(sha256) for sha256 in first["inputs"].split())
         made_from = Fingerprint(inputs, first["task"], json.loads(first["settings"]), first["weights"])
-        return (Entry(made_from, {key_of(path, output): Seal.of(path) for path in item.files}),)
+        outputs = {key_of(path, output): Seal.of(path) for path in item.files}
+        return (Entry(made_from, outputs, measures=provenance.measures_of(first)),)
     except OSError:
         return ()
 

@@ -28,10 +28,12 @@ class Console:
     """
 
     def __init__(
-        self, *, json: bool, report: BinaryIO | None, seed: int, quiet: bool, verbose: bool, pipe: "Pipe | None" = None
-    ):
+        self, *, json: bool, report: BinaryIO | None, seed: int, quiet: bool, verbose: bool, pipe: "Pipe | None" = None,
+        min_confidence: float | None = None,
+    ):  # fmt: skip
         self.json, self.report, self.seed, self.pipe = json, report, seed, pipe
-        self.quiet, self.verbose = quiet, verbose
+        self.quiet, self.verbose, self.min_confidence = quiet, verbose, min_confidence
+        self.doubtful: list[Result] = []
         self.counts = {"done": 0, "planned": 0, "skipped": 0, "failed": 0}
         self.total = 0
         self.start = time.monotonic()
@@ -87,6 +89,9 @@ class Console:
         self._record("item", ndjson.item_record(result, self.seed))
         if result.status != "failed":
             self._paths(result)
+        if result.is_doubtful(self.min_confidence):
+            self.doubtful.append(result)
+            self._message(f"doubtful: {result.item.outputs[0]} (confidence {result.measures['confidence']:g})")
         label = str(result.item.label)
         for warning in result.warnings:
             kind = warning.replace(label, "")
@@ -122,7 +127,8 @@ class Console:
         for result in results:
             self.counts[result.status] += 1
             self._record("item", ndjson.item_record(result, self.seed))
-        self._record("summary", ndjson.summary_record({**self.counts, "unfinished": 0}, 0.0, ExitStatus.NO_INPUTS))
+        counts = {**self.counts, "unfinished": 0, "doubtful": 0}
+        self._record("summary", ndjson.summary_record(counts, 0.0, ExitStatus.NO_INPUTS))
 
     def summary(self, status: ExitStatus, dry_run: bool = False) -> ExitStatus:
         """Write the last record and the last line; returns the exit status, which lost records change."""
@@ -131,7 +137,7 @@ class Console:
             self._bar = None
         seconds = time.monotonic() - self.start
         unfinished = max(0, self.total - sum(self.counts.values()))
-        counts = {**self.counts, "unfinished": unfinished}
+        counts = {**self.counts, "unfinished": unfinished, "doubtful": len(self.doubtful)}
         self._record("summary", ndjson.summary_record(counts, seconds, status))
         if not self.quiet:
             words = {"skipped": "done already", "failed": "would fail"} if dry_run else {}

@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from ..picture.settings import MatteFinish, Settings
+from ..tasks import with_shadow
 from .options import OUTPUT, HintOptions, InputOptions, Inputs, Options, option, takes_options
 
 EXAMPLES = """Examples:
 
 omnialpha decompose photos/*.jpg -o layers
 
-omnialpha decompose portrait.png --text 'the woman in red' --format psd --depth 8"""
+omnialpha decompose portrait.png --text 'the woman in red' --format psd --depth 8
+
+omnialpha decompose products/*.jpg --effects"""
 
 
 @takes_options
@@ -35,6 +38,10 @@ def decompose(
     max_layers: Annotated[
         int, option("--max-layers", panel=OUTPUT, min=2, max=9, help="The most that --layers auto makes.")
     ] = 5,
+    effects: Annotated[
+        bool,
+        option("--effects", panel=OUTPUT, help="Also make a layer of the object's shadow and reflection."),
+    ] = False,
 ) -> None:
     """Take photographs apart: a complete background, and the foreground with its soft edges.
 
@@ -46,6 +53,7 @@ def decompose(
 
     task, given = choose_task("decompose", hints)
     task, auto, remarks = choose_layers(task, layers, max_layers, options)
-    order = plan_pictures(task, inputs or [], options, finding, given)
-    settings = Settings.of(options, finding, finishing, anyway=hints.anyway, auto_layers=auto)
+    order = plan_pictures(with_shadow(task) if effects else task, inputs or [], options, finding, given)
+    more = {"anyway": hints.anyway, "auto_layers": auto, "effects": effects}
+    settings = Settings.of(options, finding, finishing, **more)
     raise typer.Exit(execute(replace(order, remarks=(*order.remarks, *remarks)), options, settings))

@@ -23,6 +23,7 @@ from ..tasks import Task, passes, refuse_untrained
 from ..weights import store
 from ..weights.store import Weights
 from .console import Console
+from .doubtful import list_of, write_doubtful
 from .interrupts import Stop, interrupts
 from .options import Options
 from .planning import Order, check_formats
@@ -53,6 +54,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
             refuse_untrained(needed, weights.name, weights.tasks, "--untrained runs it anyway")
     weights.refuse_several(task)
     items = shard.select(order.items, output)
+    doubtful = None if options.min_confidence is None else list_of(output, str(shard))
     loading = _loading(options)
     settings = _resolved(settings, task, options, loading, weights)
     remarks: list[str] = []
@@ -73,6 +75,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
                 quiet=options.quiet,
                 verbose=options.verbose,
                 pipe=order.pipe,
+                min_confidence=options.min_confidence,
             )
         )
         if order.pipe:
@@ -92,8 +95,9 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
             Previews(output, options.preview, options.preview_html, files.max_pixels, console, stop)
         )
         console.begin(len(choice.done) if order.again else len(items), bar=not order.again)
-        for item in choice.done:
-            result = Result(item, "skipped", offset=offset_of(item) if settings.trim is not None else None)
+        for item, entry in choice.done:
+            offset = offset_of(item) if settings.trim is not None else None
+            result = Result(item, "skipped", offset=offset, measures=entry.measures)
             console.item(result)
             previews.add(result)
         watched = None
@@ -103,9 +107,10 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
         if watched or any(not item.error for item in choice.todo):
             console.note(f"weights {weights.name} in {weights.folder}")
             console.waits(f"loading weights {weights.name}")
-        failed = []
+        failed, known = [], any("confidence" in entry.measures for _, entry in choice.done)
         for result in _results(choice, job, options, stop, console, watched):
             console.total += watched is not None
+            known |= "confidence" in result.measures
             console.item(result)
             previews.add(result)
             if result.error:
@@ -117,7 +122,12 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
             order.pipe.send(order.items[0].outputs[0])
         if watched and stop.status is not None:
             stop.status = None  # which is its normal end
-        return console.summary(_status(failed, console.total, stop))
+        if doubtful is not None:
+            write_doubtful(doubtful, console.doubtful)
+            if not known and len(failed) < console.total:
+                console.warn("--min-confidence does nothing here: with a hint, and of these weights or this task, "
+                             "no confidence is known")  # fmt: skip
+        return console.summary(_status(failed, console.total, stop, bool(console.doubtful)))
 
 
 def _results(
@@ -172,7 +182,7 @@ def _watched(
         history = read_history(order.output)
         return choose([item], history, order.output, settings, weights.identity, options.overwrite)
 
-    return Watched(plan, sort, choice.done, console.warn)
+    return Watched(plan, sort, [item for item, _ in choice.done], console.warn)
 
 
 def _loading(options: Options) -> LoadOptions:
@@ -206,7 +216,7 @@ def _resolved(settings: Settings, task: Task, options: Options, loading: LoadOpt
 
 def _foresee(choice: Choice, console: Console) -> ExitStatus:
     """Show the plan. The exit code is that of the real run as far as it can be foreseen."""
-    for item in choice.done:
+    for item, _ in choice.done:
         console.planned(Result(item, "skipped"))
     for item in choice.todo:
         fault = item.error or _fault(item)
@@ -225,12 +235,12 @@ def _fault(item: Item) -> ItemError | None:
     return None
 
 
-def _status(failed: Sequence[Result], items: int, stop: Stop) -> ExitStatus:
+def _status(failed: Sequence[Result], items: int, stop: Stop, doubtful: bool) -> ExitStatus:
     if stop.status is not None:
         return stop.status
     if failed and len(failed) == items and all(result.error and result.error.code == "memory" for result in failed):
         return ExitStatus.DEVICE
-    return ExitStatus.FAILED if failed else ExitStatus.OK
+    return ExitStatus.FAILED if failed else ExitStatus.DOUBTFUL if doubtful else ExitStatus.OK
 
 
 def _refuse_absent(order: Order, items: Sequence[Item], console: Console) -> None:

@@ -39,11 +39,17 @@ def info(
             continue
         found += 1
         untouched = provenance.is_untouched(file)
-        values = {name: value for name, value in record.items() if name != "digest"}
-        values.setdefault(provenance.PLACE, "")
+        values: dict[str, object] = {name: value for name, value in record.items() if name != "digest"}
+        values = {provenance.PLACE: ""} | values | provenance.measures_of(record)
         again = provenance.command(record)
         if json:
-            line = {"file": str(file), **values, "untouched": untouched, "command": again}
+            line = {
+                "file": str(file),
+                **dict.fromkeys(provenance.MEASURES),
+                **values,
+                "untouched": untouched,
+                "command": again,
+            }
             typer.echo(ndjson.line("info", line), nl=False)
         else:
             rows = {**values, "edited": "no" if untouched else "since it was made", "command": again}

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..media.provenance import MEASURES
+
 if TYPE_CHECKING:
     from ..batch.result import Result
     from ..status import ExitStatus
@@ -25,6 +27,7 @@ def item_record(result: "Result", seed: int) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "offset": result.offset,
         "error": _error(result),
+        **{name: result.measures.get(name) for name in MEASURES},
     }
 
 

@@ -24,7 +24,8 @@ from .settings import INPUTS, MODEL, OUTPUT, PANELS, RUN, SETTINGS, option
 # What `--help` shows of the commands that make pictures; `--help-all` shows the rest, and the environment variables.
 COMMON = {
     "recursive", "text", "trimap", "mask", "background", "prompt", "given", "want", "scene", "count", "size", "layers",
-    "effects", "alpha_only", "output", "format", "preview", "json", "model", "device", "dry_run", "help_all",
+    "effects", "alpha_only", "keep_shadow", "output", "format", "preview", "json", "model", "device", "dry_run",
+    "help_all",
 }  # fmt: skip
 
 
@@ -122,6 +123,10 @@ class Options(Sampling, OutputOptions):
     preview_html: Annotated[Path | None, option(
         "--preview-html", panel=OUTPUT, metavar="FILE",
         help="Write a page of the results, with a slider between before and after, to FILE.")] = None
+    min_confidence: Annotated[float | None, option(
+        "--min-confidence", panel=OUTPUT, min=0, max=1, metavar="X", show_default=False,
+        help="List results that a person would keep with a chance below X in doubtful.txt of the output folder, where "
+             "that is known: without a hint, by the embedded weights. Exit code 6.")] = None
     report: Annotated[Path | None, option(
         "--report", panel=OUTPUT, metavar="FILE", help="Write a record of every item to FILE, as NDJSON.")] = None
     json: Annotated[bool, option(

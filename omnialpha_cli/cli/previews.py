@@ -181,4 +181,4 @@ def _row(result: "Result", pictures: int | None) -> "Row":
     item = result.item
     name = item.text if item.text and not item.inputs else item.label
     note = str(result.error) if result.error else str(item.outputs[0].parent if item.manifest else item.outputs[0])
-    return Row(result.status, printable(name), printable(note), pictures)
+    return Row(result.status, printable(name), printable(note), pictures, result.measures.get("confidence"))

@@ -22,6 +22,7 @@ from .. import __version__
 
 PREFIX = "omnialpha:"
 FIELDS = ("version", "task", "settings", "weights", "seed", "inputs", "digest")
+MEASURES = ("confidence", "darkened", "lightened")  # of a result, where the model tells them: also fields
 # Before the sha256 of the file, which is computed with zeros in its own place.
 MARK, ZEROS = b"omnialpha-digest-", b"0" * 64
 NAMESPACE = "urn:omnialpha:provenance:"
@@ -30,14 +31,21 @@ TEXT_BYTES = 2**20  # of a record, at most
 
 PLACE = "place"  # of a trimmed picture in the one it was made of: left, top, width and height of that one
 
-Record = Mapping[str, str]  # by the names of `FIELDS`, and `PLACE` where there is one
+Record = Mapping[str, str]  # by the names of `FIELDS`, and `PLACE` and `MEASURES` where there are some
 
 
-def record(task: str, settings: Mapping[str, Any], weights: str, inputs: Sequence[str]) -> Record:
+def record(
+    task: str, settings: Mapping[str, Any], weights: str, inputs: Sequence[str], measures: Mapping[str, float]
+) -> Record:
     """Return what a result is to hold: `inputs` are the sha256 of the picture and of its hints, in order."""
-    values = (__version__, task, json.dumps(settings), weights, str(settings["seed"]), " ".join(inputs),
-              (MARK + ZEROS).decode())  # fmt: skip
-    return dict(zip(FIELDS, values, strict=True))
+    values = (__version__, task, json.dumps(settings), weights, str(settings["seed"]), " ".join(inputs))
+    told = dict(zip(FIELDS, values, strict=False)) | {name: f"{value:g}" for name, value in measures.items()}
+    return told | {FIELDS[-1]: (MARK + ZEROS).decode()}
+
+
+def measures_of(values: Record) -> dict[str, float]:
+    """Return the measures in a record. Raises ValueError."""
+    return {name: float(values[name]) for name in MEASURES if name in values}
 
 
 def named(values: Record) -> dict[str, str]:
@@ -85,10 +93,11 @@ def read(path: Path) -> Record | None:
         head = file.read(8)
     with suppress(ValueError, BadZipFile, ET.ParseError, RecursionError, UnicodeError):
         found = _fields(path, head)
-        values = {name: found[PREFIX + name] for name in FIELDS if isinstance(found.get(PREFIX + name), str)}
-        if len(values) == len(FIELDS) and isinstance(json.loads(values["settings"]), dict):
-            place = found.get(PREFIX + PLACE)
-            return {PLACE: place, **values} if isinstance(place, str) else values
+        names = (PLACE, *FIELDS[:-1], *MEASURES, FIELDS[-1])
+        values = {name: found[PREFIX + name] for name in names if isinstance(found.get(PREFIX + name), str)}
+        measures_of(values)
+        if values.keys() >= set(FIELDS) and isinstance(json.loads(values["settings"]), dict):
+            return values
     return None
 
 
@@ -198,7 +207,8 @@ def command(values: Record) -> str:
     for option in OPTIONS:
         value = settings.get(option)
         if value is True:
-            words.append("--" + option.replace("_", "-"))
+            keeps = option == "effects" and name == "matte"
+            words.append("--keep-shadow" if keeps else "--" + option.replace("_", "-"))
         elif value not in (None, False, 0, "guided") or (option in ("seed", "trim") and value is not None):
             words += ["--" + option.replace("_", "-"), shlex.quote(str(value))]
     return " ".join(words)

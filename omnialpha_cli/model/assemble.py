@@ -11,6 +11,7 @@ from . import lora
 from .load_options import LoadOptions
 from .memory import Plan, free_memory, plan
 from .mini import load as embedded
+from .mini.confidence import Confidence
 from .mini.model import Mini
 from .omnialpha import Defaults, OmniAlpha
 from .published import distilled
@@ -51,6 +52,7 @@ def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, opti
     }
     if layout is embedded:
         settings["specialists"] = dict(parts.specialists)
+        settings["confidence"] = Confidence.from_dict(config["confidence"]) if "confidence" in config else None
     kind: Any = Mini if layout is embedded else OmniAlpha
     model: OmniAlpha = kind(parts.transformer, parts.vae, parts.context_encoder, **settings)
     if loras:

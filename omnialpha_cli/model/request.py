@@ -1,6 +1,6 @@
 """Describe what is asked of the model, and how many requests go through together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -44,6 +44,14 @@ class Request:
             tuple((h // PATCH, w // PATCH) for h, w in self.targets),
             tuple((i.shape[-2] // PATCH, i.shape[-1] // PATCH) for i in self.inputs),
         )
+
+
+class Layers(list[Tensor]):
+    """The layers (4, H, W) of one request, and the chance that a person would keep their matte, where it is known."""
+
+    def __init__(self, layers: Iterable[Tensor], confidence: float | None = None):
+        super().__init__(layers)
+        self.confidence = confidence
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:

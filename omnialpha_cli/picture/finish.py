@@ -9,13 +9,14 @@ from torch import Tensor
 from ..imaging.canvas import Canvas, resample, within
 from ..imaging.colour.highlights import compress
 from ..imaging.colour.spread import likely_colours
-from ..imaging.composite import opaque, over
+from ..imaging.composite import layered, opaque, over
 from ..imaging.matte.difference_key import difference_trimap
 from ..imaging.matte.finish import finish_matte, visible
 from ..imaging.matte.known import alpha_in_band
 from ..imaging.matte.layers import finish_layers
 from ..imaging.place import place_in_middle, place_on_ground
 from ..imaging.removal.clean_plate import finish_removal, relight
+from ..imaging.removal.shadow import shadow_alpha
 from ..status import ItemError
 from ..tasks import Command
 from .model import Model
@@ -37,7 +38,9 @@ def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mod
     layers = [from_view(layer.cpu(), encoding, prepared.exposure) for layer in layers]
     results = FINISHES[prepared.task.command](prepared, layers, settings, model)
     _refuse_nonfinite(prepared, results)  # before the source's own come back
-    for result in results:
+    for name, result in zip(prepared.task.layers, results, strict=False):
+        if name == "shadow":
+            continue  # whose black is no pixel of the source
         if prepared.light is not None:
             result[:3] = torch.where(prepared.light, prepared.plate, result[:3])
         if prepared.nonfinite is not None:
@@ -86,7 +89,24 @@ def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mod
         prepared.plate, prepared.alpha, alpha, canvas, trimap, prepared.clean_plate,
         refine=settings.refine, screen=settings.despill,
     )  # fmt: skip
-    return [cut_out]
+    if prepared.gains is None:
+        return [cut_out]
+    shadow = _shadow(prepared, prepared.plate, cut_out[3])
+    if prepared.alpha is not None:
+        shadow[3] *= prepared.alpha
+    return [shadow, cut_out] if prepared.task.shadow else [layered(cut_out, shadow)]
+
+
+def _shadow(prepared: Prepared, below: Tensor, covered: Tensor) -> Tensor:
+    """Return the layer (4, H, W) of the shadow that an object of alpha `covered` (H, W) throws on what is `below` it
+    (3, H, W).
+    """
+    assert prepared.gains is not None
+    alpha = shadow_alpha(below, prepared.gains, prepared.canvas, covered, _exponent(prepared))
+    white = {"8": 255, "16": 65535}.get(prepared.target.depth)
+    if white is not None:  # as files hold it, so that what follows from it is exact
+        alpha = (alpha * white).floor() / white
+    return torch.cat((torch.zeros_like(below), alpha[None]))
 
 
 def _difference_trimap(prepared: Prepared, matte: Tensor) -> Tensor:
@@ -119,10 +139,16 @@ def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings,
     background, *foregrounds = layers
     trimap = _trimap(prepared) if len(foregrounds) == 1 else None  # of several objects it does not tell which
     mattes = [_refined(prepared, layer, trimap, settings, model) for layer in foregrounds]
-    return finish_layers(
+    finished = finish_layers(
         prepared.plate, background, foregrounds, prepared.canvas, mattes, trimap,
         refine=settings.refine, screen=settings.despill, patches=model.defaults.fill,
     )  # fmt: skip
+    if prepared.gains is None:
+        return finished
+    behind, front = finished
+    shadow = _shadow(prepared, behind[:3], front[3])
+    behind[:3] /= 1 - shadow[3]
+    return [behind, shadow, front]
 
 
 def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:

@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from torch import Tensor
+
+from ..model.request import Layers
 from ..tasks import TASKS
 from .effects import find_effects
 from .layers import add_layers
@@ -22,7 +25,7 @@ def infer(
     pictures = [_described(model, picture) for picture in pictures]
     requests = [picture.request for picture in pictures]
     for places, results in model.run_batches(requests, settings.steps, settings.guidance, batch_size):
-        made = [(pictures[i], layers) for i, layers in zip(places, results, strict=True)]
+        made = [(_with_confidence(pictures[i], layers), layers) for i, layers in zip(places, results, strict=True)]
         made = add_layers(model, second_pass(model, made, settings), settings)
         yield places, find_effects(model, made, settings)
 
@@ -34,3 +37,12 @@ def _described(model: Model, picture: Prepared) -> Prepared:
         return picture
     words = request.prompt.removeprefix(TASKS[request.task].prompt.removesuffix("{text}"))
     return replace(picture, warnings=(*picture.warnings, *describe_drawing(model, picture, words, request.task)))
+
+
+def _with_confidence(prepared: Prepared, layers: Sequence[Tensor]) -> Prepared:
+    """Return what was prepared with the confidence of the matte that the first pass found, where the picture alone told
+    what the object is: of words and hints it was not calibrated.
+    """
+    if prepared.task.hint != "none" or not isinstance(layers, Layers) or layers.confidence is None:
+        return prepared
+    return replace(prepared, measures={"confidence": round(layers.confidence, 4)})

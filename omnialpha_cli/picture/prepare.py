@@ -1,7 +1,7 @@
 """Prepare pictures in image space as a request to the model."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,7 +42,8 @@ class Prepared:
     first, and `choose` the words that choose from what it finds, or whose first part names an object. A request without
     inputs makes what is missing to the source from words alone. `gains` (3, h, w), on the canvas, take
     an object's shadows and reflections out of the plate (`effects.py`). `exposure` is how the model sees the plate,
-    None where it sees it as a display shows it.
+    None where it sees it as a display shows it. `measures` are what the model tells of its result, by the names of
+    `media.provenance.MEASURES`.
     """
 
     task: Task
@@ -60,6 +61,7 @@ class Prepared:
     choose: str | None = None
     gains: Tensor | None = None
     exposure: Exposure | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def bucket(self) -> tuple[str, tuple[int, int]]:

@@ -43,7 +43,8 @@ class MatteFinish:
 class RemovalFinish:
     """Choose how a removal comes to full size.
 
-    `effects` takes shadows and reflections out outside of the mask too; by `grow` pixels it reaches beyond the mask.
+    `effects` takes shadows and reflections out outside of the mask too, of mattes and decompositions to a layer; by
+    `grow` pixels it reaches beyond the mask.
     """
 
     effects: bool = False

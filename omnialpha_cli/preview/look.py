@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..imaging.composite import opaque, over
+from ..imaging.composite import layered, opaque, over
 from ..imaging.thumbnail import resized
 from ..media import provenance
 from ..media.colour import SRGB, Encoding, convert
@@ -48,12 +48,12 @@ class Look:
 
     @property
     def composite(self) -> Small:
-        """Return all layers over one another, where they are composited. The bottom one is opaque."""
+        """Return all layers over one another, where they are composited."""
         (_, bottom), *others = self.layers
-        colour = bottom.rgba[:3]
+        rgba = bottom.rgba
         for _, layer in others:
-            colour = over(layer.rgba, colour)
-        return Small(opaque(colour), bottom.encoding)
+            rgba = layered(layer.rgba, rgba)
+        return Small(rgba, bottom.encoding)
 
 
 def look(item: Item, side: int, max_pixels: int) -> Look:
@@ -62,7 +62,7 @@ def look(item: Item, side: int, max_pixels: int) -> Look:
     Raises ItemError.
     """
     before = _small(read_image(item.inputs[0], max_pixels), side) if item.inputs else None
-    roles = item.task.outputs
+    roles = item.task.layers
     titles = [role if roles.count(role) == 1 else f"{role} {roles[:i].count(role) + 1}" for i, role in enumerate(roles)]
     layers = [_small(image, side) for image in _results(item, max_pixels)]
     return Look(before, tuple(zip(titles, layers, strict=True)))
@@ -70,7 +70,7 @@ def look(item: Item, side: int, max_pixels: int) -> Look:
 
 def _results(item: Item, max_pixels: int) -> Iterator[Image]:
     row = FORMATS[item.format]
-    if len(item.outputs) == len(item.task.outputs) and row.readable:
+    if len(item.outputs) == len(item.task.layers) and row.readable:
         for path in item.outputs:
             yield untrimmed(read_image(path, max_pixels), provenance.read(path))
     else:

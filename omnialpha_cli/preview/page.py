@@ -1,7 +1,8 @@
 """Write one self-contained HTML page of a run: each item's outcome, and a slider between before and after.
 
 It is written as the run goes: pictures first, each item's as a block of JSON that the page parses only when it is
-looked at, then the list of items, failures first. So neither writing nor reading it takes memory for all pictures.
+looked at, then the list of items, failures and doubtful ones first. So neither writing nor reading it takes memory for
+all pictures.
 """
 
 import json
@@ -24,12 +25,22 @@ ORDER = {"failed": 0, "done": 1, "skipped": 2}
 
 @dataclass(frozen=True)
 class Row:
-    """Hold an item: `name` and `note` (its output, or what went wrong) are text, `pictures` the number of its block."""
+    """Hold an item: `name` and `note` (its output, or what went wrong) are text, `pictures` the number of its block.
+
+    `confidence` is None where it is not known.
+    """
 
     status: Literal["done", "skipped", "failed"]
     name: str
     note: str
     pictures: int | None = None
+    confidence: float | None = None
+
+    @property
+    def place(self) -> tuple[bool, bool, float, int]:
+        """Return what rows are sorted by: what failed, then the known confidences, doubtful first, then the rest."""
+        unknown = self.confidence is None
+        return self.status != "failed", unknown, self.confidence or 0.0, ORDER[self.status]
 
 
 class Page:
@@ -59,15 +70,16 @@ class Page:
         return number
 
     def finish(self, title: str, summary: str, rows: Sequence[Row]) -> None:
-        """Write the list of items, failures first, and give the page its name. Raises ItemError `write`."""
+        """Write the list of items, failures and doubtful ones first, and give it its name. Raises ItemError `write`."""
         with naming(self.path):
             self._file.write(f"<title>{escape(title)}</title>\n<header><h1>{escape(title)}</h1>")
             self._file.write(f"<p>{escape(summary)}</p></header>\n<ol id=items>\n")
-            for row in sorted(rows, key=lambda row: ORDER[row.status]):
+            for row in sorted(rows, key=lambda row: row.place):
+                sure = "" if row.confidence is None else f" · confidence {row.confidence:.2f}"
                 block = "" if row.pictures is None else f' data-pictures="p{row.pictures}"'
                 self._file.write(
                     f"<li><button class={row.status}{block}><i>{row.status}</i><b>{escape(row.name)}</b>"
-                    f"<span>{escape(row.note)}</span></button>\n"
+                    f"<span>{escape(row.note)}{sure}</span></button>\n"
                 )
             self._file.write("</ol>\n" + FOOT)
             self._file.close()

@@ -26,7 +26,7 @@ def draw_sheet(look: Look) -> bytes:
     cells = [] if look.before is None else [_on_checkerboard(look.before)]
     if len(look.layers) > 1:
         cells += [_on_checkerboard(layer) for _, layer in look.layers]
-        cells.append(look.composite.srgb()[:3])
+        cells.append(_on_checkerboard(look.composite))
     else:
         ((_, result),) = look.layers
         cells.append(_on_checkerboard(result))

@@ -48,7 +48,7 @@ def make(journal: Journal, item: Item, settings: Settings = SETTINGS, content: b
     for i, temporary in enumerate(temporaries):
         temporary.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(item.inputs[0].read_bytes() + content + bytes([i]))
-    journal.commit(item, made_from, temporaries)
+    journal.commit(item, made_from, temporaries, {})
 
 
 def chosen(item: Item, output: Path, settings: Settings = SETTINGS, weights: str = WEIGHTS, overwrite=False) -> str:
@@ -245,7 +245,7 @@ class TestWhatElseLiesInTheFolderOfJournals:
     def remarks(self, item, output) -> list[str]:
         remarks: list[str] = []
         history = read_history(output, remarks)
-        assert choose([item], history, output, SETTINGS, WEIGHTS, False).done == (item,)
+        assert choose([item], history, output, SETTINGS, WEIGHTS, False).done[0][0] == item
         return remarks
 
     @pytest.mark.parametrize(

@@ -64,11 +64,20 @@ def relight(plate: Tensor, gains: Tensor, canvas: Canvas, mask: Tensor, exponent
     Under the `mask` (H, W) of the object, and at its border, where the model's input was painted over, gains are spread
     from around it. Where they are about 1 the result is the plate, bit for bit.
     """
-    covered = canvas.fit((mask >= BACKGROUND).to(gains)[None])[0] > 0  # (h, w)
-    logarithm = spread(gains.log(), 1 - grow(covered.to(gains), PAINTED)) * exponent
-    logarithm = logarithm * (1 - (LEAST * exponent / logarithm).square()).clamp(min=0)  # little of a little is left
+    logarithm = shrunk(spread_gains(gains, canvas, mask) * exponent, LEAST * exponent)
     full = canvas.restore(logarithm).to(plate)  # (3, H, W)
     return plate * torch.where(full.abs() < 1e-3, torch.zeros_like(full), full).exp_()
+
+
+def spread_gains(gains: Tensor, canvas: Canvas, mask: Tensor) -> Tensor:
+    """Return the logarithms of `gains` (3, h, w), under the `mask` (H, W) and at its border those from around it."""
+    covered = canvas.fit((mask >= BACKGROUND).to(gains)[None])[0] > 0  # (h, w)
+    return spread(gains.log(), 1 - grow(covered.to(gains), PAINTED))
+
+
+def shrunk(logarithm: Tensor, least: float) -> Tensor:
+    """Return logarithms of gains, little of a little: 0 up to `least`."""
+    return logarithm * (1 - (least / logarithm).square()).clamp(min=0)
 
 
 def match_surroundings(plate: Tensor, background: Tensor, share: Tensor, canvas: Canvas) -> Tensor:

@@ -14,8 +14,9 @@ from .. import sampler
 from ..memory import present
 from ..omnialpha import Batches, OmniAlpha
 from ..parts import VAE, ContextEncoder, Read
-from ..request import Request, by_layout
+from ..request import Layers, Request, by_layout
 from ..transformer import Transformer
+from .confidence import Confidence
 from .context import MiniContext, over_white
 from .grid import without_grid
 from .segmenter import Segmenter
@@ -43,13 +44,15 @@ class WhenNeeded:
 class Mini(OmniAlpha):
     """Extend OmniAlpha by a table of specialists by their names in `SPECIALISTS`.
 
-    Whatever is still in its file is read when a task first needs it.
+    Whatever is still in its file is read when a task first needs it. `confidence` is that of the segmenter's mattes,
+    None where it was not calibrated.
     """
 
     transformer: Transformer = WhenNeeded()  # type: ignore[assignment]
     vae: VAE = WhenNeeded()  # type: ignore[assignment]
     context_encoder: ContextEncoder = WhenNeeded()  # type: ignore[assignment]
     specialists: dict[str, nn.Module | Read] = field(default_factory=dict)
+    confidence: Confidence | None = None
     _reading: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     def present(self, table: dict[str, Any], name: str) -> Any:
@@ -89,9 +92,11 @@ class Mini(OmniAlpha):
         assert isinstance(network, Segmenter)
         for part in by_layout([request.layout for request in requests], batch_size):
             pictures = torch.stack([self._to_device(over_white(requests[i].inputs[0])) for i in part])  # (B, 3, H, W)
-            alpha = network.alpha(pictures)
+            undecided = network.undecided(pictures)
+            chances = [None] * len(part) if self.confidence is None else self.confidence(undecided).tolist()
+            alpha = network.full_size(undecided, pictures)
             rgba = torch.cat((pictures, alpha[:, None]), 1).float().cpu()  # (B, 4, H, W)
-            yield part, [[picture] for picture in rgba]
+            yield part, [Layers([picture], chance) for picture, chance in zip(rgba, chances, strict=True)]
 
     def inpainted(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """Yield what is behind the objects of requests with an inpaint mask: opaque RGBA (4, H, W)."""

@@ -41,17 +41,26 @@ class Segmenter(TopDown):
         return self.fine(features.s4), self.coarse(features.s16)
 
     def alpha(self, rgb: Tensor) -> Tensor:
-        """Return the decided alpha (B, h, w) of pictures (B, 3, h, w) in [0, 1], of any size.
+        """Return the decided alpha (B, h, w) of pictures (B, 3, h, w) in [0, 1], of any size."""
+        return self.full_size(self.undecided(rgb), rgb)
 
-        The mean of what it says of a picture and of its mirror image, decided away from edges.
+    def undecided(self, rgb: Tensor) -> Tensor:
+        """Return the mean of the alphas of pictures (B, 3, h, w) in [0, 1] and of their mirror images.
+
+        It is at half of their sides, these made a multiple of 32: (B, ⌈h/32⌉ · 16, ⌈w/32⌉ · 16).
         """
         h, w = rgb.shape[-2:]
         padded = F.pad(rgb, (0, -w % MULTIPLE, 0, -h % MULTIPLE), "replicate").contiguous(
             memory_format=torch.channels_last
         )
-        views = (self(padded)[0].sigmoid(), self(padded.flip(-1))[0].sigmoid().flip(-1))  # (B, 1, ⌈h/2⌉, ⌈w/2⌉)
-        both = F.interpolate((views[0] + views[1]) / 2, padded.shape[-2:], mode="bilinear", align_corners=False)
-        return decided(both[:, 0, :h, :w])
+        views = (self(padded)[0].sigmoid(), self(padded.flip(-1))[0].sigmoid().flip(-1))
+        return (views[0] + views[1])[:, 0] / 2
+
+    def full_size(self, undecided: Tensor, rgb: Tensor) -> Tensor:
+        """Return what is `undecided` of pictures (B, 3, h, w) at their size, decided: (B, h, w)."""
+        h, w = rgb.shape[-2:]
+        full = F.interpolate(undecided[:, None], scale_factor=2, mode="bilinear", align_corners=False)
+        return decided(full[:, 0, :h, :w])
 
 
 def decided(alpha: Tensor) -> Tensor:

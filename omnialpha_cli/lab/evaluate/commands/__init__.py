@@ -2,7 +2,7 @@
 
 import typer
 
-from . import compare, preference
+from . import compare, confidence, preference, shadow
 from . import measure as commands
 
 app = typer.Typer(no_args_is_help=True, help="Measure results against what is known.")
@@ -36,6 +36,16 @@ app.command(
     "omnialpha eval referring photo-mattes.tar cutouts.tar\n\n"
     "omnialpha eval referring photo-mattes.tar cutouts.tar --limit 20"
 )(commands.referring)
+app.command(
+    epilog="Examples:\n\n"
+    "omnialpha eval confidence photo-masks-1.tar photo-masks-2.tar --figure reliability.png\n\n"
+    "omnialpha eval confidence photo-masks-1.tar photo-masks-2.tar --rows rows.json --write"
+)(confidence.confidence)
+app.command(
+    epilog="Examples:\n\n"
+    "omnialpha eval shadow photo-mattes.tar --limit 40\n\n"
+    "omnialpha eval shadow photo-mattes.tar --hint none --json"
+)(shadow.shadow)
 app.command(
     epilog="Examples:\n\n"
     "omnialpha eval compare mattes-before mattes-after --truth AIM-500/mask --report report.html\n\n"

@@ -43,13 +43,8 @@ def info(
         values = {provenance.PLACE: ""} | values | provenance.measures_of(record)
         again = provenance.command(record)
         if json:
-            line = {
-                "file": str(file),
-                **dict.fromkeys(provenance.MEASURES),
-                **values,
-                "untouched": untouched,
-                "command": again,
-            }
+            values = dict.fromkeys(provenance.MEASURES) | values
+            line = {"file": str(file), **values, "untouched": untouched, "command": again}
             typer.echo(ndjson.line("info", line), nl=False)
         else:
             rows = {**values, "edited": "no" if untouched else "since it was made", "command": again}

@@ -76,7 +76,7 @@ class Watched:
             return None if stop.is_set() else self._ready.popleft()
 
     def finished(self, item: Item) -> None:
-        """Nothing waits for an item here."""
+        """Do nothing: no other item waits for this one."""
 
     def _look(self, now: float) -> None:
         try:

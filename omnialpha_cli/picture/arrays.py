@@ -1,4 +1,4 @@
-"""Finished layers as arrays, for Python users."""
+"""Return finished layers as arrays, for Python users."""
 
 from typing import Any
 

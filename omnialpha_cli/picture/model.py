@@ -51,7 +51,7 @@ class Model(Protocol):
         """
 
     def drawing(self, words: str, task: str) -> Drawing | None:
-        """Which known name words alone are drawn as in a task; None where that cannot be told."""
+        """Return which known name words alone are drawn as in a task; None where that cannot be told."""
 
     def subject(self, words: str) -> str:
         """Return what of the words for a scene is an object before a background, "" if there is none."""

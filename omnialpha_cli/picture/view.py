@@ -1,4 +1,4 @@
-"""What the model sees of a picture, sRGB in [0, 1], and the way back to the picture's own colours."""
+"""Convert pictures to the model's view of them, sRGB in [0, 1], and back to their own colours."""
 
 import torch
 from torch import Tensor

@@ -76,6 +76,7 @@ def test_info(made, omnialpha, tmp_path):
     assert omnialpha("info", "gone.png").code == 3
 
 
+@pytest.mark.slow  # starts two processes
 def test_the_same_bytes_whatever_the_batch_or_the_workers(run, picture, tmp_path):
     for name in "abcd":
         picture(tmp_path / "in" / f"{name}.png", seed=ord(name))

@@ -441,6 +441,7 @@ class TestCleanPlate:
         assert np.abs(same.alpha - right.alpha).mean() < 0.3 * np.abs(wrong.alpha - right.alpha).mean()
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_on_formats_run(run, picture):
     text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
     block = re.search(r"```sh\n(.*?)```", text, re.DOTALL)[1]

@@ -90,7 +90,7 @@ class TestSheets:
         assert run("matte", "photos", "-o", "out", "--preview", "--preview-html", "p.html", "--dry-run").code == 0
         assert not Path("out").exists() and not Path("p.html").exists()
 
-    @pytest.mark.parametrize("devices", [[], ["--devices", "cpu:1"]])
+    @pytest.mark.parametrize("devices", [[], pytest.param(["--devices", "cpu:1"], marks=pytest.mark.slow)])
     def test_other_processes_results_have_them_too(self, run, photos, devices):
         assert run("matte", "photos", "-o", "out", "--preview", *devices).code == 0
         assert sheets("out") == ["0.png.jpg", "1.png.jpg"]

@@ -228,6 +228,7 @@ class TestSteady:
         owners = [{Path(line).name.split("_")[0] for line in share} for share in shares]
         assert sum(map(len, owners)) == 6
 
+    @pytest.mark.slow  # starts two processes
     def test_workers_share_sequences_in_order(self, run, shot):
         alone = run("matte", "s/shot.####.png", "--steady", "-o", "alone")
         shared = run("matte", "s/shot.####.png", "--steady", "-o", "shared", "--devices", "cpu:2")

@@ -14,7 +14,9 @@ EXAMPLES = "Examples:\n\nomnialpha bench finish\n\nomnialpha bench finish --size
 
 def finish(
     size: Annotated[str, typer.Option("--size", metavar="WxH", help="Size of the picture.")] = "3840x2160",
-    canvas: Annotated[int, typer.Option("--canvas", min=64, metavar="PIXELS", help="As of `omnialpha matte`.")] = 256,
+    canvas: Annotated[
+        int, typer.Option("--canvas", min=64, metavar="PIXELS", help="The model's canvas, as for `omnialpha matte`.")
+    ] = 256,
     json: Json = False,
 ) -> None:
     """Bring the matte of synthetic hair from the canvas to full size, every way: its error and its seconds."""

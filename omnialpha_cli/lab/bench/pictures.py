@@ -31,8 +31,9 @@ Size = Annotated[str, typer.Option("--size", metavar="WxH", help="Size to which 
 
 
 def write_pictures(files: Sequence[Path], count: int, height: int, width: int, folder: Path) -> list[Path]:
-    """Write `count` JPEG files of exactly that size; the same picture again is a link. Raises ItemError for an
-    unreadable file.
+    """Write `count` JPEG files of exactly that size, repeated pictures as links.
+
+    Raises ItemError for an unreadable file.
     """
     import torch
 

@@ -18,7 +18,7 @@ BERKELEY = ("sod_", "bsds_")  # prefixes of two collections that number the same
 class Packs:
     """Hold photographs with mattes (alpha belongs to the photograph's own subject), cut-outs, and empty backgrounds.
 
-    No training sees what is in `photos_val` and `cutouts_val`.
+    No training uses what is in `photos_val` and `cutouts_val`.
     """
 
     photos: list[Picture]
@@ -35,7 +35,7 @@ HELD_OUT = {
 
 
 def read_held_out(places: Sequence[Path], kind: Literal["photo", "cutout"]) -> list[Picture]:
-    """Read what no training sees of some packs, at its own size. Raises UsageError where nothing is held out."""
+    """Read what some packs hold out from training, at its own size. Raises UsageError where that is nothing."""
     pictures = _read(entries_of(places, kind), "val", None)
     if not pictures:
         what, how = HELD_OUT[kind]

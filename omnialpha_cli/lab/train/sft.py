@@ -26,7 +26,7 @@ from .triplets import Mix
 
 MIX = Mix()
 CELL = 4  # the auxiliary alpha of a stride-16 token has CELL × CELL values
-INVISIBLE = 0.03  # a difference of colour that nobody sees
+INVISIBLE = 0.03  # a difference of colour below what people notice
 MAX_WEIGHT = 8.0  # of the clean-latent error, which is the velocity error over sigma²
 
 

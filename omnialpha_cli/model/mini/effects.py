@@ -1,7 +1,7 @@
-"""What an object does to its surroundings, for the embedded weights: its shadow, its reflection, its light.
+"""Take out what an object does to its surroundings, for the embedded weights: its shadow, its reflection, its light.
 
-A transformer of their size hardly finds a shadow, which is a small and soft change. A convolutional network that is
-told where the object is sees by how much each pixel is darker than it would be without.
+A transformer of their size hardly finds a shadow, which is a small and soft change. A convolutional network with the
+object's mask finds by how much each pixel is darker than it would be without.
 """
 
 import torch
@@ -17,20 +17,20 @@ LIMIT = 1.5  # of the logarithm of a gain
 
 
 class Effects(UNet):
-    """Pictures without the object, and where it was, to the gains that take its effects out."""
+    """Find the gains that take an object's effects out of a picture in which it is painted over."""
 
     def __init__(self) -> None:
         super().__init__(4, 3, WIDTHS, deepest=2, normed=True)
 
     def forward(self, scene: Tensor, mask: Tensor) -> Tensor:
-        """Scenes (B, 3, h, w) in [0, 1], painted over where the mask (B, 1, h, w) is white → gains (B, 3, h, w).
+        """Return gains of scenes (B, 3, h, w) in [0, 1], painted over where the mask (B, 1, h, w) is white.
 
         Sides are multiples of `MULTIPLE`. Outside of the mask a scene times its gains is the background.
         """
         return self._logarithm(torch.cat((scene, mask), 1)).exp()
 
     def gains(self, scene: Tensor, mask: Tensor) -> Tensor:
-        """The same of one scene (3, h, w) and mask (h, w) of any size: gains (3, h, w)."""
+        """Return gains (3, h, w) of one scene (3, h, w) and mask (h, w) of any size."""
         h, w = mask.shape
         scale = SIDE / (h * w) ** 0.5
         size = [max(1, round(length * scale / MULTIPLE)) * MULTIPLE for length in (h, w)]
@@ -40,5 +40,5 @@ class Effects(UNet):
         return F.interpolate((one + other.flip(2))[None] / 2, (h, w), mode="bilinear").exp()[0]
 
     def _logarithm(self, both: Tensor) -> Tensor:
-        """Logarithms of the gains (B, 3, h, w) of scenes and their masks (B, 4, h, w)."""
+        """Return logarithms of the gains (B, 3, h, w) of scenes and their masks (B, 4, h, w)."""
         return LIMIT * torch.tanh(self.through(both * 2 - 1) / LIMIT)

@@ -1,9 +1,7 @@
-"""What draws from words alone, for the embedded weights: a transformer of its own, which no picture is given.
+"""Draw from words alone, for the embedded weights: a transformer of its own, which is given no picture.
 
-It draws objects on nothing, and backgrounds.
-
-One of their size that mats does not learn to draw beside that. This one is told what to draw by a sketch (`sketch.py`),
-and reads no words: it has the image stream of the dual-stream transformer alone.
+It draws objects on nothing, and backgrounds. A transformer of that size that learns mattes does not learn to draw as
+well. This one gets a sketch (`sketch.py`) and no words: it has the image stream of the dual-stream transformer alone.
 """
 
 from collections.abc import Sequence
@@ -29,7 +27,7 @@ OBJECT, BACKGROUND = 0.6, 0.58
 
 @dataclass(frozen=True)
 class GeneratorConfig(FromDict):
-    """What of the drawing transformer is not as in the one beside it.
+    """Configure what differs between the drawing transformer and the one beside it.
 
     `names` of objects are known to the sketch, whose canvas has `side` latents a side, and those of `backgrounds` to
     another one, whose canvas has `wide` (h, w) latents; 0 is none. `known` and `known_backgrounds` are these names, in
@@ -51,7 +49,7 @@ def _silence(layer: nn.Module) -> None:
 
 
 class SelfAttention(nn.Module):
-    """Attention among the tokens of the picture."""
+    """Attend among the tokens of the picture."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
@@ -61,14 +59,14 @@ class SelfAttention(nn.Module):
         self.to_out = nn.ModuleList([nn.Linear(dim, dim)])
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """(B, N, D) → (B, N, D)."""
+        """Map (B, N, D) to (B, N, D)."""
         q, k, v = (to(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for to in (self.to_q, self.to_k, self.to_v))
         q, k = rotate(self.norm_q(q), cos, sin), rotate(self.norm_k(k), cos, sin)  # (B, heads, N, D/heads)
         return self.to_out[0](F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
 
 class DrawingBlock(nn.Module):
-    """Modulated attention, modulated MLP."""
+    """Apply modulated attention and a modulated MLP."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
@@ -78,14 +76,14 @@ class DrawingBlock(nn.Module):
         self.img_mlp = FeedForward(dim)
 
     def forward(self, x: Tensor, time: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Tokens (B, N, D), time (B, D) → tokens after the block."""
+        """Return tokens (B, N, D) after the block, at a time (B, D)."""
         shift, scale, gate, *of_mlp = self.img_mod(time)[:, None].chunk(6, dim=-1)  # each (B, 1, D)
         x = torch.addcmul(x, gate, self.attn(normed(x, shift, scale), cos, sin))
         return modulated(x, self.img_mlp, *of_mlp)
 
 
 class Generator(nn.Module):
-    """The sketch of a prompt, and the transformer that draws what it shows."""
+    """Sketch what a prompt means, and draw what the sketch shows by a transformer."""
 
     def __init__(self, config: GeneratorConfig, beside: TransformerConfig, tokenizer: Tokenizer, table: Tensor):
         super().__init__()
@@ -107,7 +105,7 @@ class Generator(nn.Module):
         self.proj_out = nn.Linear(dim, channels)
 
     def forward(self, x: Tensor, sigma: Tensor, sketch: Tensor, layout: Layout) -> Tensor:
-        """Noisy tokens and those of the sketch (B, N_targets, C·p²), sigma (B,) → the clean ones."""
+        """Return the clean tokens of noisy ones and of the sketch's (B, N_targets, C·p²), at sigma (B,)."""
         positions = image_positions(layout, self.beside.rope_canvas).to(x.device)  # (N, 3)
         angles = rotary_angles(positions, self.beside.axes_dims_rope)
         cos, sin = angles.cos()[None, None], angles.sin()[None, None]  # (1, 1, N, D/heads/2)
@@ -127,7 +125,7 @@ class Generator(nn.Module):
         return sketch.closest(words, names) if names else None
 
     def subject(self, words: str) -> str:
-        """What of the words for a scene is an object before a background: those before where it is, or "".
+        """Return what of the words for a scene is an object before a background: those before where it is, or "".
 
         Where they say where it is it may be unlike all that is known; else it is like an object, and not a background.
         """
@@ -144,7 +142,7 @@ class Generator(nn.Module):
     def sketched(
         self, prompts: Sequence[str], layout: Layout, silent: bool = False, background: bool = False
     ) -> Tensor:
-        """Sketches of prompts as tokens (B, N_targets, C·p²), or, `silent`, of such prompts without any words.
+        """Return sketches of prompts as tokens (B, N_targets, C·p²), or, `silent`, of such prompts without any words.
 
         An object stands on nothing, in the middle, and is stretched with the target; of a background it is the middle.
         """

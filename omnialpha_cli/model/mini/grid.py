@@ -1,4 +1,4 @@
-"""The grid in what is drawn from words, and how it goes.
+"""Take the grid out of what is drawn from words.
 
 Latents of the generator are smoother than those of pictures. The decoder makes of each of them the same 8 × 8 pixels,
 which are not flat, and the transformer's patches of 2 × 2 latents differ by their corner: so what repeats at 8 and 16

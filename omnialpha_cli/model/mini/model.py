@@ -25,7 +25,7 @@ from .specialists import SPECIALISTS
 
 
 class WhenNeeded:
-    """A part of a model that is read from its file when it is first used; a descriptor of a dataclass's field."""
+    """Read a part of a model from its file when it is first used; a descriptor of a dataclass's field."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

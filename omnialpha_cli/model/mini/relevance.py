@@ -1,6 +1,6 @@
 """Map where in a picture is what the words name, for the embedded context.
 
-An image classifier sees, at every place, which of its classes is there; classes have names, and names are words whose
+An image classifier says, at every place, which of its classes is there; classes have names, and names are words whose
 meanings are near to those of other words. So a place's meaning is that of its classes' names, weighted by how likely
 they are (ConSE: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings", ICLR 2014), and its
 relevance to any words is the cosine between the two. Names are only where the training starts.
@@ -16,7 +16,7 @@ from .image_encoder import LITE0, Backbone, PointConv
 
 CLASSES = 1000
 HEAD = 1280  # channels before the classes, as published
-ENLARGE = 2  # the classifier finds small objects when it sees them larger
+ENLARGE = 2  # the classifier finds small objects where they are enlarged
 STRIDE = 32
 
 

@@ -1,4 +1,4 @@
-"""What words look like on average: a blurred picture, of the pictures whose names mean something like it.
+"""Sketch what words look like on average: a blurred picture, of pictures whose names mean something alike.
 
 Kernel ridge regression from the mean of a prompt's words to latents (Saunders et al. 1998): exact, without steps, and
 on names that it has not seen a fifth nearer to the truth than the mean of all pictures. A transformer that is
@@ -69,11 +69,11 @@ class Sketch(nn.Module):
         self.mean = nn.Parameter(torch.zeros(values), requires_grad=False)
 
     def read(self, prompts: Sequence[str], head: float = 1.0) -> Tensor:
-        """What prompts mean (B, D), as `read`."""
+        """Return what prompts mean (B, D), as `read`."""
         return read(prompts, self.tokenizer, self.table, head)
 
     def likeness(self, prompts: Sequence[str]) -> Tensor:
-        """How like what prompts mean is to the most similar known name with its tags, a cosine (B,)."""
+        """Return how like what prompts mean is to the most similar known name with its tags, a cosine (B,)."""
         return (self.read(prompts, HEAD) @ self.tagged.float().mT).amax(1)
 
     def closest(self, prompt: str, names: Sequence[str]) -> Drawing:
@@ -86,12 +86,12 @@ class Sketch(nn.Module):
         return Drawing(name, bool(likeness >= (NEAR_IN_PIECES if in_pieces else NEAR)), is_asked)
 
     def nearness(self, meanings: Tensor) -> Tensor:
-        """The kernel of meanings (B, D) and the known ones: (B, names), 0 for the empty prompt."""
+        """Return the kernel of meanings (B, D) and the known ones: (B, names), 0 for the empty prompt."""
         cosine = meanings @ self.meanings.float().mT
         return torch.exp(2 * SHARPNESS * (cosine - 1)) * meanings.any(1, keepdim=True)
 
     def settle(self, meanings: Tensor) -> Tensor:
-        """Meanings (B, D) as those of the known names that are most like them; 0 stays 0.
+        """Return meanings (B, D) as those of the known names that are most like them; 0 stays 0.
 
         What names look like on average that are all a little like a new one looks like none of them.
         """
@@ -99,7 +99,7 @@ class Sketch(nn.Module):
         return F.normalize(likely @ self.meanings.float(), dim=1) * meanings.any(1, keepdim=True)
 
     def forward(self, prompts: Sequence[str]) -> Tensor:
-        """Latents (B, C, h, w), float32."""
+        """Return latents (B, C, h, w), float32."""
         latents = self.mean.float() + self.nearness(self.settle(self.read(prompts, HEAD))) @ self.weights.float()
         return latents.unflatten(1, self.shape)
 
@@ -123,7 +123,7 @@ class Sketch(nn.Module):
 
 
 def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor, head: float = 1.0) -> Tensor:
-    """What prompts mean: the direction (B, D) of the mean of their words' directions in the `table` (vocabulary, D).
+    """Return what prompts mean: the direction (B, D) of the mean of their words' in the `table` (vocabulary, D).
 
     0 where there are none. The word that names the thing counts as much as `head` others.
     """
@@ -142,7 +142,7 @@ def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor, head: floa
 
 
 def _own(prompt: str) -> str:
-    """What the user says of it."""
+    """Return what the user says of it."""
     return prompt.removeprefix(BEFORE).removeprefix(BEHIND)
 
 
@@ -151,7 +151,7 @@ def _words(text: str) -> set[str]:
 
 
 def around_head(prompt: str) -> tuple[str, str, str]:
-    """An English phrase before, at and after the word that names the thing: the last one before "with", a comma, …"""
+    """Split an English phrase before, at and after the word that names the thing: the last before "with", a comma, …"""
     words = prompt.split()
     ends = (i for i in range(1, len(words)) if words[i].lower() in AFTER or words[i - 1].endswith(","))
     end = next(ends, len(words))
@@ -159,13 +159,13 @@ def around_head(prompt: str) -> tuple[str, str, str]:
 
 
 def fitted(latents: Tensor, layout: Layout, patch: int) -> Tensor:
-    """Latents (B, C, h, w), at every target's own size, as tokens (B, N_targets, C·p²)."""
+    """Return latents (B, C, h, w), at every target's own size, as tokens (B, N_targets, C·p²)."""
     sizes = [(h * patch, w * patch) for h, w in layout.targets]
     return torch.cat([pack(F.interpolate(latents, size, mode="bilinear"), patch) for size in sizes], dim=1)
 
 
 def cut(latents: Tensor, aspect: float) -> Tensor:
-    """The middle of latents (B, C, h, w), as much as there is of a height of `aspect` widths."""
+    """Return the middle of latents (B, C, h, w), as much as there is of a height of `aspect` widths."""
     h, w = latents.shape[2:]
     height, width = min(h, max(1, round(w * aspect))), min(w, max(1, round(h / aspect)))
     top, left = (h - height) // 2, (w - width) // 2

@@ -40,7 +40,8 @@ def compare(
         int | None, option("--limit", panel=INPUTS, min=1, metavar="N", help="Only the first N pictures.")
     ] = None,
     canvas: Annotated[
-        int | None, option("--canvas", panel=MODEL, min=64, metavar="PIXELS", help="As of `omnialpha matte`.")
+        int | None,
+        option("--canvas", panel=MODEL, min=64, metavar="PIXELS", help="The model's canvas, as for `omnialpha matte`."),
     ] = None,
 ) -> None:
     """Compare two folders of results, or two models, picture by picture.

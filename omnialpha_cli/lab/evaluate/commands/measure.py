@@ -79,7 +79,7 @@ def decomposition(
 def referring(
     photos: Annotated[
         list[Path],
-        typer.Argument(metavar="PHOTOS", help="As of `eval matting`.", exists=True),
+        typer.Argument(metavar="PHOTOS", help="Photographs with mattes, as for `eval matting`.", exists=True),
     ],
     cutouts: Annotated[
         Path,

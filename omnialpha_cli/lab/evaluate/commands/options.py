@@ -137,7 +137,7 @@ class ModelOptions:
     model: Annotated[str, option(
         "--model", panel=MODEL, metavar="NAME|DIR", help="The weights: a name, or a folder.")] = "mini"
     canvas: Annotated[int | None, option(
-        "--canvas", panel=MODEL, min=64, metavar="PIXELS", help="As of `omnialpha matte`.")] = None
+        "--canvas", panel=MODEL, min=64, metavar="PIXELS", help="The model's canvas, as for `omnialpha matte`.")] = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Find which file is the hint (a trimap or a mask) of which input, while planning, without reading a pixel."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,17 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
     else:
         raise UsageError(f"{option} {place} does not exist")
     return {source.path: find(source) for source in sources}
+
+
+def starting_at(place: str, sources: Sequence[Source]) -> set[Path]:
+    """Return the frames that one hint file is made for, because its name ends in their number: none, or one a sequence.
+
+    `mask.1003.png` is of frame 1003; `mask_v1003.png` is a version.
+    """
+    number = re.search(r"(?<![\dvV])\d+$", Path(place).stem)
+    if number is None or not exists(Path(place)) or is_folder(Path(place)):
+        return set()
+    return {source.path for source in sources if source.frame and source.frame.number == number[0]}
 
 
 def leave_out_hints(place: str, sources: Sequence[Source], hints: Hints) -> tuple[Source, ...]:

@@ -5,14 +5,13 @@
 `media.formats`.
 """
 
-import os
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .files import TEMPORARY, Resolver, exists, is_folder, real, spelled_out
-from .inputs import STATE_FOLDER, Source, absolute
+from .clashes import checked
+from .files import exists, is_folder
+from .inputs import Source
 from .media.depth import depth_of, is_log
 from .media.formats import DEPTHS, FORMATS, Depth, Format, choose_format
 from .media.sequence import Frame, find_frames
@@ -25,7 +24,8 @@ NAME_FIELDS = ("stem", "name", "ext", "parent", "frame", "index")
 PROMPT_FIELDS = ("index", "seed")
 MANIFEST = "layers.json"
 METERED = 3  # frames, of which the first may be damaged
-STEADY_TASK = TASKS["matte.rough-mask"]
+STEADY_TASK = TASKS["matte.rough-mask"]  # of frames whose mask is the matte of the frame before
+FRESH_TASK = TASKS["matte.auto"]  # of those of them that have nothing of it
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,12 @@ class Item:
     """Describe one unit of work: `inputs` in the order of the task's, `outputs` bottom layer first.
 
     `error` is set where planning already knows that the item cannot be done. `text` is the user's words, `seed` stands
-    for the run's own seed if it is not None. `manifest` is a file that describes several layers. `previous` is the
-    result of the frame before, whose alpha is to serve as a rough mask. `format` names a row of `media.formats`; where
-    it takes several layers in one file, there is one output. `meter` are files, the first of which that can be read
-    decides about the exposure of a whole sequence.
+    for the run's own seed if it is not None. `manifest` is a file that describes several layers. `format` names a row
+    of `media.formats`; where it takes several layers in one file, there is one output. `meter` are files, the first of
+    which that can be read decides about the exposure of a whole sequence. `beside` says what inputs are that follow
+    those of the task: `hold-out` and `core` are mattes, `matte` and `frame` the frame before with its result,
+    `start matte` and `start frame` the one that has a mask, where others start by it. Until the item is begun these are
+    `previous` and `before`, and `start`. A task that lacks its mask takes what they give.
     """
 
     task: Task
@@ -49,12 +51,30 @@ class Item:
     previous: Path | None = None
     format: str = "png"
     meter: tuple[Path, ...] = ()
+    beside: tuple[str, ...] = ()
+    before: Path | None = None
+    start: tuple[Path, Path] | None = None  # result and frame
 
     def as_it_stands(self) -> "Item":
-        """Return the item as it can be done now: with the frame before as its rough mask if that frame was made."""
-        if self.previous is None or not exists(self.previous):
+        """Return the item as it can be done now: with the frame before, if that was made, else afresh."""
+        given = {"matte": self.previous, "frame": self.before}
+        if self.start:
+            if not exists(self.start[0]):
+                lost = ItemError("hint", f"{self.label}: the frame that it starts by, {self.start[1]}, was not made")
+                return replace(self, error=self.error or lost)
+            if self.previous is None or not exists(self.previous):
+                given = dict(zip(("matte", "frame"), self.start, strict=True))
+            elif self.start[0] != self.previous:
+                given |= dict(zip(("start matte", "start frame"), self.start, strict=True))
+        elif self.previous is None or not exists(self.previous):
             return self
-        return replace(self, task=STEADY_TASK, inputs=(*self.inputs, self.previous), previous=None)
+        paths = tuple(path for path in given.values() if path)
+        return replace(self, inputs=(*self.inputs, *paths), beside=(*self.beside, *given), previous=None, start=None)
+
+    @property
+    def lacks_mask(self) -> bool:
+        """Tell whether its mask is to be what the frame before became."""
+        return len(self.inputs) - len(self.beside) < len(self.task.inputs)
 
     def with_layers(self, count: int) -> "Item":
         """Return the item with the lowest `count` of its layers, as where fewer were needed than were planned."""
@@ -73,13 +93,14 @@ class Item:
 
 
 def plan(
-    sources: Iterable[Source],
+    sources: Sequence[Source],
     task: Task,
     *,
     output: Path,
     template: str | None = None,
     hints: Mapping[Path, Path | ItemError] | None = None,
     text: str | None = None,
+    bounds: Mapping[str, Mapping[Path, Path | ItemError]] | None = None,
     steady: bool = False,
     format: str | None = None,
     depth: Depth | None = None,
@@ -89,20 +110,23 @@ def plan(
     `format` that cannot hold the source's depth, or the `depth` that stands for it. Without a format the depth chooses.
 
     `template` names a result, by default `{stem}` and, for frames of a sequence, `{stem}_{command}.{frame}`. `hints` by
-    the source's path are the second inputs of tasks that have one. With `steady` every frame of a sequence is given the
-    result of the one before. `log` tells that all sources are in a log space, whatever their headers say.
+    the source's path are the second inputs of tasks that have one, and `bounds` by name further mattes. With `steady`
+    every frame of a sequence is given the result of the one before; where only one of them has a hint, they go on from
+    there in both directions. `log` tells that all sources are in a log space, whatever their headers say.
     """
     _check_output(output)
     if template is not None:
         check_template(template, NAME_FIELDS, "--name")
     items = []
-    before: dict[str, Path] = {}  # sequence → the result of its last frame so far
     meters: dict[str, tuple[Path, ...]] = {}  # sequence → its first frames
+    names = tuple(bounds or ())
     folders: dict[tuple[str, Path], Path] = {}  # an input's folder and root → the result's
     for index, source in enumerate(sources):
-        hint = hints[source.path] if hints is not None else None
-        inputs = (source.path, hint) if isinstance(hint, Path) else (source.path,)
-        error = next(filter(None, map(_unusable, inputs)), None) or (hint if isinstance(hint, ItemError) else None)
+        hint = hints.get(source.path) if hints is not None else None
+        given = hint, *(found[source.path] for found in (bounds or {}).values())
+        inputs = source.path, *(path for path in given if isinstance(path, Path))
+        faults = (path for path in given if isinstance(path, ItemError))
+        error = next(filter(None, map(_unusable, inputs)), None) or next(faults, None)
         if template is None and source.frame is None:
             name = source.path.stem
         else:
@@ -112,18 +136,45 @@ def plan(
         if source.frame:
             name += source.frame.suffix  # and what follows it stays behind it
         row = _format(source.path, format, depth, error, log)
-        place = os.path.dirname(source.spelled_out), source.root  # noqa: PTH120
+        place = os.path.dirname(source.spelled_out), source.root
         if place not in folders:
             folders[place] = output / source.place
         own = replace(task, shadow=False) if task.shadow and is_merged(task, row) else task
         outputs, manifest = _files(folders[place], name, own, row)
-        sequence = source.frame.pattern if steady and source.frame else ""
-        previous = before.get(sequence)
         meter = _meter(source.frame, meters) if source.frame else ()
-        items.append(Item(own, inputs, outputs, error, text, None, manifest, previous, row.name, meter))
-        if sequence and not error:
-            before[sequence] = outputs[0]
-    return _checked(items, output, template)
+        items.append(Item(own, inputs, outputs, error, text, None, manifest, None, row.name, meter, names))
+    if steady:
+        patterns = [source.frame.pattern if source.frame else "" for source in sources]
+        items = [item for chain in _sequences(items, patterns) for item in chain]
+    return checked(items, output, template)
+
+
+def _sequences(items: Sequence[Item], patterns: Sequence[str]) -> Iterator[list[Item]]:
+    """Yield items together whose frames, of one pattern, build on one another, each after the one that it builds on."""
+    frames: dict[str, list[Item]] = {}
+    for item, pattern in zip(items, patterns, strict=True):
+        if pattern:
+            frames.setdefault(pattern, []).append(item)
+        else:
+            yield [item]
+    for chain in frames.values():
+        start = next((i for i, item in enumerate(chain) if not item.lacks_mask), 0)
+        yield [*_built_on(chain[start:]), *_built_on(chain[start::-1])[1:]]
+
+
+def _built_on(frames: Sequence[Item]) -> list[Item]:
+    """Return frames, each with the last one before it that can be used; none can without the mask that it starts by."""
+    first = last = frames[0]
+    built = [first]
+    for frame in frames[1:]:
+        if frame.lacks_mask:
+            lost = ItemError("hint", f"{frame.label}: the frame that it starts by cannot be used: {first.error}")
+            error = frame.error or (lost if first.error else None)
+            frame = replace(frame, task=STEADY_TASK, start=(first.outputs[0], first.label), error=error)
+        built.append(frame if last.error else replace(frame, previous=last.outputs[0], before=last.label))
+        if not frame.error:
+            last = frame
+    return built
 
 
 def plan_together(
@@ -142,7 +193,7 @@ def plan_together(
     (item,) = plan(sources[:1], task, output=output, template=template, text=text, format=format, depth=depth)
     inputs = tuple(source.path for source in sources)
     error = next(filter(None, map(_unusable, inputs)), None)
-    return _checked([replace(item, inputs=inputs, error=error)], output, template)
+    return checked([replace(item, inputs=inputs, error=error)], output, template)
 
 
 def plan_prompts(
@@ -165,7 +216,7 @@ def plan_prompts(
         for seed in seeds:
             outputs, manifest = _files(output, _fill(template, {"index": index, "seed": seed}), task, row)
             items.append(Item(task, (), outputs, None, prompt, seed, manifest, format=row.name))
-    return _checked(items, output, template)
+    return checked(items, output, template)
 
 
 def is_merged(task: Task, row: Format) -> bool:
@@ -226,78 +277,3 @@ def _unusable(path: Path) -> ItemError | None:
 def _check_output(output: Path) -> None:
     if exists(output) and not is_folder(output):
         raise UsageError(f"the output {output} is a file; give a folder with -o")
-
-
-def _checked(items: list[Item], output: Path, template: str | None) -> list[Item]:
-    inside = _Inside(output)
-    for item in items:
-        inside.check(item.outputs[0], template)
-    _refuse_clashes(items)
-    return items
-
-
-class _Inside:
-    """Refuses output paths that leave the output folder, by `..`, by an absolute name, or through a link, and names of
-    the tool's own.
-    """
-
-    def __init__(self, output: Path):
-        self.lexical, self.real = absolute(output), Path(real(output))
-        self.known: set[str] = set()  # parents already found to be inside
-
-    def check(self, path: Path, template: str | None) -> None:
-        if path.name.startswith(TEMPORARY):
-            raise UsageError(f"{path}: names that begin with {TEMPORARY} are for temporary files; choose another name")
-        folder = os.path.dirname(spelled_out(path))  # noqa: PTH120
-        if folder in self.known:
-            return
-        parent = Path(folder)
-        if STATE_FOLDER in parent.relative_to(self.lexical).parts if parent.is_relative_to(self.lexical) else ():
-            raise UsageError(f"{path}: folders called {STATE_FOLDER} are for journals; choose another name")
-        for place, inside in ((parent, self.lexical), (Path(real(parent)), self.real)):
-            if not place.is_relative_to(inside):
-                because = "" if template is None else f"--name {template}: "
-                raise UsageError(f"{because}{path} lies outside the output folder {self.lexical}")
-        self.known.add(folder)
-
-
-def _refuse_clashes(items: Sequence[Item]) -> None:
-    """Refuse two results of one name, on file systems that ignore case too, and a result of an input's name."""
-    places = Resolver()
-    inputs = {places.real(path): path for item in items for path in item.inputs}
-    taken: dict[str, Item] = {}
-    for item in items:
-        for path in item.files:
-            if source := inputs.get(places.real(path)):
-                raise UsageError(f"{path} would overwrite the input {source}; choose another folder with -o")
-            other = taken.setdefault(_key(path), item)
-            if other is not item:
-                raise UsageError(_clash(other, item, path))
-    lowest = {os.path.dirname(item.outputs[0]) for item in items}  # noqa: PTH120
-    folders = {parent for folder in lowest for parent in (Path(folder), *Path(folder).parents)}
-    for folder in folders:
-        if file := taken.get(_key(folder)):
-            item = next(item for item in items if folder in item.outputs[0].parents)
-            raise UsageError(f"{folder} would be the result of {file.label} and a folder for that of {item.label}; "
-                             "tell them apart with --name")  # fmt: skip
-
-
-def _key(path: Path) -> str:
-    text = spelled_out(path)
-    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
-
-
-def _clash(one: Item, other: Item, path: Path) -> str:
-    if not one.inputs:
-        return f"two prompts would both be written to {path}; use {{index}} and {{seed}} in --name"
-    return (
-        f"{one.label} and {other.label} would both be written to {path}; "
-        f"tell them apart with --name, for example --name '{_distinct_name(one.inputs[0], other.inputs[0])}'"
-    )
-
-
-def _distinct_name(one: Path, other: Path) -> str:
-    """Return a template that gives two pictures different names: by what differs, which says more than a number."""
-    if one.suffix.casefold() != other.suffix.casefold():
-        return "{stem}_{ext}"
-    return "{parent}_{stem}" if one.parent.name.casefold() != other.parent.name.casefold() else "{stem}_{index}"

@@ -122,10 +122,13 @@ class Reader:
         self._exposures: dict[tuple[Path, ...], Exposure] = {}  # by what a sequence is metered by
         self._metering = threading.Lock()
 
-    def pictures(self, item: Item) -> list[Image]:
-        """Read the item's pictures, overscan too. Raises ItemError."""
+    def pictures(self, item: Item) -> tuple[list[Image], dict[str, Image]]:
+        """Read the pictures of the item's task, and by name those beside them, overscan too. Raises ItemError."""
         is_data = item.task.hint_is_data
-        return [self._picture(path, i > 0, i > 0 and is_data) for i, path in enumerate(item.inputs)]
+        count = len(item.inputs) - len(item.beside)
+        images = [self._picture(path, i > 0, i > 0 and is_data) for i, path in enumerate(item.inputs[:count])]
+        named = zip(item.beside, item.inputs[count:], strict=True)
+        return images, {name: self._beside(path, name) for name, path in named}
 
     def exposure(self, item: Item, images: Sequence[Image]) -> Exposure | None:
         """Return the exposure of an item's sequence, by the first frame that can be read; None for stills."""
@@ -135,6 +138,13 @@ class Reader:
             if item.meter not in self._exposures:
                 self._exposures[item.meter] = next(self._metered(item.meter), None) or meter(images[0])
             return self._exposures[item.meter]
+
+    def _beside(self, path: Path, name: str) -> Image:
+        """Read what stands beside the pictures of a task. Raises ItemError."""
+        if name.endswith("matte"):  # a result of this run
+            return read_image(path, self.max_pixels, data=True, overscan=True)
+        is_matte = not name.endswith("frame")
+        return self._picture(path, is_matte, is_matte)
 
     def _picture(self, path: Path, is_hint: bool, is_data: bool) -> Image:
         """Read a picture; hints that are data have no colours. Raises ItemError."""

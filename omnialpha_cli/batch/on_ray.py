@@ -100,8 +100,12 @@ def _results(data: Any, resources: dict[str, float], job: Job, items: Sequence[I
 
 def _chains(items: Sequence[Item]) -> list[list[Item]]:
     """Group frames that build on one another, every other item alone."""
-    chains: dict[Path, list[Item]] = {}  # by the last result
+    together: list[list[Item]] = []
+    chains: dict[Path, list[Item]] = {}  # of these, by every result
     for item in items:
-        chain = chains.pop(item.previous, []) if item.previous else []
-        chains[item.outputs[0]] = [*chain, item]
-    return list(chains.values())
+        chain = chains.get(item.previous) if item.previous else None
+        if chain is None:
+            together.append(chain := [])
+        chain.append(item)
+        chains[item.outputs[0]] = chain
+    return together

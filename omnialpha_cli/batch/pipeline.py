@@ -253,14 +253,14 @@ class Pipeline(Stages):
         if item.error:
             raise item.error
         with self.times.measure("read") as reading:
-            images, made_from = self._read_unchanged(item)
+            images, beside, made_from = self._read_unchanged(item)
         with self.times.measure("prepare") as preparing:
             settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
             exposure = self.reader.exposure(item, images)
-            prepared = prepare(item.task, images, self.model.defaults, settings, way, exposure)
+            prepared = prepare(item.task, images, self.model.defaults, settings, way, exposure, beside)
         return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
 
-    def _read_unchanged(self, item: Item) -> tuple[list[Image], Fingerprint]:
+    def _read_unchanged(self, item: Item) -> tuple[list[Image], dict[str, Image], Fingerprint]:
         """Read the item's pictures and what it is recorded to be made of: equal bytes, read anew if a file changed."""
         for _ in range(READINGS):
             try:
@@ -270,13 +270,13 @@ class Pipeline(Stages):
                     read_head(path)  # says what is wrong with it
                 raise ItemError("unreadable", f"{item.label} cannot be read: {error.strerror or error}") from None
             try:
-                images = self.reader.pictures(item)
+                images, beside = self.reader.pictures(item)
             except ItemError:
                 if made_from.is_current(item):
                     raise
             else:
                 if made_from.is_current(item):
-                    return images, made_from
+                    return images, beside, made_from
         raise ItemError(
             "unreadable", f"{item.label} changes while it is read: wait until it is complete, then run again"
         )

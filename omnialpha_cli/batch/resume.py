@@ -145,17 +145,22 @@ def _not_ours(entries: Sequence[Entry], item: Item, output: Path) -> Path | None
     return None
 
 
+def _is_earlier(made: Fingerprint, item: Item) -> bool:
+    """Tell whether a frame was made by a version that gave it the matte of the one before alone, as a rough mask."""
+    return item.task.hint == "none" and made.task == STEADY_TASK.name
+
+
 def _same_inputs(made: Fingerprint, item: Item) -> bool:
     """Tell whether the item's inputs are still what was read."""
-    if len(made.inputs) != len(item.inputs):
+    paths = item.inputs[:2] if _is_earlier(made, item) else item.inputs
+    if len(made.inputs) != len(paths):
         return False  # the frame before has come or gone
-    return all(seal.holds(path) for seal, path in zip(made.inputs, item.inputs, strict=True))
+    return all(seal.holds(path) for seal, path in zip(made.inputs, paths, strict=True))
 
 
 def _difference(made: Fingerprint, item: Item, settings: Settings, weights: str) -> str:
     """Return what decides about pixels, other than inputs, and differs; empty if nothing does."""
-    steady = item.previous and made.task == STEADY_TASK.name
-    now = {"task": made.task if steady else item.task.name, **settings.for_item(item).recorded()}
+    now = {"task": made.task if _is_earlier(made, item) else item.task.name, **settings.for_item(item).recorded()}
     # A journal of an earlier version lacks what it had no option for: that was as is the default.
     then = {"task": made.task, **type(settings)().recorded(), **made.settings}
     names = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))

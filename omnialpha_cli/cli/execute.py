@@ -17,7 +17,7 @@ from ..media.signatures import recognise
 from ..model.load_options import LoadOptions
 from ..model.published import distilled
 from ..picture.settings import FileOptions, Settings
-from ..plan import STEADY_TASK, Item
+from ..plan import FRESH_TASK, STEADY_TASK, Item
 from ..status import ExitStatus, ItemError, NoInputsError, UsageError
 from ..tasks import Task, passes, refuse_untrained
 from ..weights import store
@@ -50,7 +50,8 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
         check_page(options.preview_html)
     _check_files(order, options, output)
     if not options.untrained:
-        for needed in (task, STEADY_TASK) if any(item.previous for item in order.items) else (task,):
+        carried = any(item.lacks_mask and not item.error for item in order.items)
+        for needed in (task, STEADY_TASK, FRESH_TASK) if carried else (task,):
             refuse_untrained(needed, weights.name, weights.tasks, "--untrained runs it anyway")
     weights.refuse_several(task)
     items = shard.select(order.items, output)

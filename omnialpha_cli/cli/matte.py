@@ -7,7 +7,7 @@ import typer
 from ..picture.settings import MatteFinish, Settings
 from ..status import UsageError
 from ..tasks import with_shadow
-from .options import INPUTS, OUTPUT, InputOptions, Inputs, MatteHints, Options, option, takes_options
+from .options import INPUTS, OUTPUT, Bounds, InputOptions, Inputs, MatteHints, Options, option, takes_options
 
 EXAMPLES = """Examples:
 
@@ -23,11 +23,17 @@ def matte(
     options: Options,
     finding: InputOptions,
     hints: MatteHints,
+    bounds: Bounds,
     finishing: MatteFinish,
     inputs: Inputs = None,
     steady: Annotated[
         bool,
-        option("--steady", panel=INPUTS, help="In a sequence, start each frame from the matte of the one before."),
+        option(
+            "--steady",
+            panel=INPUTS,
+            help="In a sequence, carry the matte of each frame to the next. A mask named after one frame starts "
+            "there, and goes on both ways.",
+        ),
     ] = False,
     alpha_only: Annotated[
         bool, option("--alpha-only", panel=OUTPUT, help="Write the alpha alone, as a greyscale picture.")
@@ -49,13 +55,11 @@ def matte(
     from .planning import choose_task, plan_pictures
 
     task, given = choose_task("matte", hints)
-    if steady and task.hint != "none":
-        raise UsageError(f"--steady makes its own hints; leave --{task.hint} out")
     if keep_shadow and (steady or alpha_only):
         other = "--steady" if steady else "--alpha-only"
         raise UsageError(f"{other} is for the object alone; leave --keep-shadow out")
     if keep_shadow and options.flatten is None:
         task = with_shadow(task)
-    order = plan_pictures(task, inputs or [], options, finding, given, steady)
+    order = plan_pictures(task, inputs or [], options, finding, given, steady, bounds.places())
     more = {"anyway": hints.anyway, "alpha_only": alpha_only, "steady": steady, "effects": keep_shadow}
     raise typer.Exit(execute(order, options, Settings.of(options, finding, finishing, **more)))

@@ -103,6 +103,23 @@ class MatteHints(HintOptions):
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """What bounds the alpha of a matte."""
+
+    hold_out: Annotated[str | None, option(
+        "--hold-out", panel=INPUTS, metavar="PLACE",
+        help="Mattes of what is kept out: nothing of it is in the result. A place as for --trimap.")] = None
+    core: Annotated[str | None, option(
+        "--core", panel=INPUTS, metavar="PLACE",
+        help="Mattes of what is inside: all of it is in the result. A place as for --trimap.")] = None
+
+    def places(self) -> dict[str, str]:
+        """Return where mattes are, by the names of their options; only those that were given."""
+        given = {"hold-out": self.hold_out, "core": self.core}
+        return {name: place for name, place in given.items() if place is not None}
+
+
+@dataclass(frozen=True)
 class Options(Sampling, OutputOptions):
     """Choose what every command that makes pictures takes."""
 

@@ -1,12 +1,12 @@
 """Plan items from what was typed: which task, which files or prompts, which hints."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
-from ..hints import Hints, find_hints, leave_out_hints
+from ..hints import Hints, find_hints, leave_out_hints, starting_at
 from ..inputs import Found, Source, find_inputs, read_list
 from ..media.formats import FORMATS, SOURCE
 from ..picture.settings import FileOptions, Settings
@@ -77,9 +77,16 @@ def output_of(task: Task, options: Options) -> Path:
 
 
 def plan_pictures(
-    task: Task, names: Sequence[str], options: Options, finding: InputOptions, given: str, steady: bool = False
+    task: Task,
+    names: Sequence[str],
+    options: Options,
+    finding: InputOptions,
+    given: str,
+    steady: bool = False,
+    bounds: Mapping[str, str] | None = None,
 ) -> Order:
-    """Plan the items for the pictures named. `given` is the text of a task that needs one, or where its hints are.
+    """Plan the items for the pictures named. `given` is the text of a task that needs one, or where its hints are, and
+    `bounds` where further mattes are, by their options' names.
 
     Raises UsageError, or NoInputsError if there is no picture.
     """
@@ -87,7 +94,7 @@ def plan_pictures(
         pipe = Pipe(options, finding)
         with pipe.naming():
             piped = replace(options, output=pipe.output)
-            order = plan_pictures(task, [str(pipe.picture)], piped, finding, given, steady)
+            order = plan_pictures(task, [str(pipe.picture)], piped, finding, given, steady, bounds)
             pipe.check(order.items)
         return replace(order, pipe=pipe)
     output = output_of(task, options)
@@ -96,25 +103,31 @@ def plan_pictures(
     log = check_spaces(finding.input_space, options.output_space)
     sources: tuple[Source, ...] = ()
     remarks: tuple[str, ...] = ()
-    hints = None
+    places = {task.hint: given, **(bounds or {})} if len(task.inputs) > 1 else dict(bounds or {})
+    mattes: dict[str, Hints] = {}
     try:
         with say_if_slow("looking for pictures", options.quiet or finding.watch):
             found = _find(names, finding, output)
-        sources, remarks = found.sources, found.remarks
-        if len(task.inputs) > 1:
-            sources, hints = _hints(task, given, found)
+        remarks = found.remarks
+        sources, mattes = _hints(places, found)
     except NoInputsError:
         if not finding.watch:
             raise
+    hints = mattes.pop(task.hint, None)
     text = given if task.needs_text else None
     if steady and not any(source.frame for source in sources):
         raise UsageError("--steady needs a sequence among the inputs, named by a pattern such as shot.####.exr")
+    if steady and hints and task.hint_is_data and (starts := starting_at(given, sources)):
+        patterns = {source.frame.pattern for source in sources if source.frame and source.path in starts}
+        others = {one.path for one in sources if one.frame and one.frame.pattern in patterns} - starts
+        hints = {path: hint for path, hint in hints.items() if path not in others}
+        remarks = *remarks, f"{given} is of one frame; the others go on from there"
     with say_if_slow(f"planning {counted(len(sources), 'picture')}", options.quiet):
         items = plan(
-            sources, task, output=output, template=options.name, hints=hints, text=text, steady=steady,
-            format=options.format, depth=options.depth, log=log,
+            sources, task, output=output, template=options.name, hints=hints, text=text, bounds=mattes,
+            steady=steady, format=options.format, depth=options.depth, log=log,
         )  # fmt: skip
-    again = partial(plan_pictures, task, names, options, finding, given) if finding.watch else None
+    again = partial(plan_pictures, task, names, options, finding, given, steady, bounds) if finding.watch else None
     max_pixels = round(finding.max_pixels * 1e6)
     return Order(task, items, output, remarks, max_pixels, finding.files_from, again=again)
 
@@ -215,10 +228,13 @@ def _find(names: Sequence[str], finding: InputOptions, output: Path) -> Found:
     return found
 
 
-def _hints(task: Task, place: str, found: Found) -> tuple[tuple[Source, ...], Hints]:
-    option = f"--{task.hint}"
-    hints = find_hints(place, option, found.sources)
-    sources = leave_out_hints(place, found.sources, hints)
-    if not sources:
-        raise NoInputsError(f"no pictures found but those that serve as hints of {option} {place}")
+def _hints(places: Mapping[str, str], found: Found) -> tuple[tuple[Source, ...], dict[str, Hints]]:
+    """Return the sources that are no hints, and the hints at several places, by their options' names."""
+    sources: tuple[Source, ...] = found.sources
+    hints: dict[str, Hints] = {}
+    for name, place in places.items():
+        hints[name] = find_hints(place, f"--{name}", found.sources)
+        sources = leave_out_hints(place, sources, hints[name])
+        if not sources:
+            raise NoInputsError(f"no pictures found but those that serve as hints of --{name} {place}")
     return sources, hints

@@ -98,6 +98,9 @@ SETTINGS = {
         "--despill", panel=OUTPUT, show_default=False,
         help="Take the light of a green or blue screen out of the foreground's colours; auto does so where there is "
              "a screen."),
+    "mask_slack": option(
+        "--mask-slack", panel=OUTPUT, min=LEAST["mask_slack"], metavar="PIXELS", show_default=False,
+        help="With --mask, leave nothing further out of the mask than that; by default 2 % of the width."),
     "effects": option(
         "--effects", panel=OUTPUT, help="Take out the object's shadows and reflections, too, outside of the mask."),
     "grow": option(

@@ -1,5 +1,7 @@
 """Read hints as data: a trimap or a mask (H, W) in [0, 1], white being the object. Never colour-converted."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,6 +10,7 @@ from .canvas import resample
 
 # A trimap is sure of the background below the first, and of the object above the second.
 BACKGROUND, OBJECT = 0.05, 0.95
+ROUND = 16  # pixels, up to which a hint grows in a circle at its own size
 ASPECT_TOLERANCE = 0.01
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 
@@ -38,6 +41,23 @@ def grow(hint: Tensor, pixels: int) -> Tensor:
     for window in ((2 * pixels + 1, 1), (1, 2 * pixels + 1)):
         hint = F.max_pool2d(hint[None], window, 1, (window[0] // 2, window[1] // 2))[0]
     return hint
+
+
+def grow_round(hint: Tensor, pixels: int) -> Tensor:
+    """A hint (H, W) whose object is larger by so many `pixels`, in a circle around each of its own; where these are
+    many, to a sixteenth of them.
+    """
+    size = hint.shape[0], hint.shape[1]
+    scale = min(1.0, ROUND / max(pixels, 1))
+    reach = int(pixels * scale)
+    small = hint if scale == 1 else (resample(hint[None], *(max(1, round(n * scale)) for n in size))[0] > 0).to(hint)
+    rows = F.pad(small, (0, 0, reach, reach))  # (h + 2 · reach, w)
+    grown = torch.zeros_like(small)
+    for down in range(-reach, reach + 1):
+        across = math.isqrt(reach * reach - down * down)
+        part = rows[reach + down : reach + down + small.shape[0]]
+        grown = torch.maximum(grown, F.max_pool2d(part[None], (1, 2 * across + 1), 1, (0, across))[0])
+    return grown if scale == 1 else F.interpolate(grown[None, None], size)[0, 0]
 
 
 def keep_known(alpha: Tensor, trimap: Tensor) -> Tensor:

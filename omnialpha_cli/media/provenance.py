@@ -215,7 +215,8 @@ def command(values: Record) -> str:
 
 
 OPTIONS = ("seed", "steps", "guidance", "canvas", "dtype", "format", "depth", "premultiplied", "exr_parts", "refine",
-           "despill", "effects", "grow", "flatten", "trim", "alpha_only", "steady", "quantize")  # fmt: skip
+           "despill", "mask_slack", "effects", "grow", "flatten", "trim", "alpha_only", "steady",
+           "quantize")  # fmt: skip
 
 
 def _quoted(text: object) -> str:

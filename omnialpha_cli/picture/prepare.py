@@ -10,22 +10,22 @@ from torch import Tensor
 
 from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
-from ..imaging.hint import BACKGROUND, grow, hint_values, same_shape, scale_hint
+from ..imaging.hint import BACKGROUND, grow
 from ..imaging.matte.match_plate import match_plate, show_one_view
 from ..imaging.removal.fill import fill_mask, fill_masked
 from ..media.channels import listed
-from ..media.colour import SRGB, Encoding, convert
+from ..media.colour import Encoding
 from ..media.exposure import Exposure, is_scene
 from ..media.image import Image
 from ..media.rest import taken_of
 from ..media.target import Target, ground_of, target_for
-from ..media.windows import align
 from ..model.omnialpha import Defaults, Request
-from ..status import ItemError, RunNote
-from ..tasks import Task
-from .nonfinite import Nonfinite, split_nonfinite
+from ..status import RunNote
+from ..tasks import TASKS, Task
+from .nonfinite import Nonfinite
 from .settings import Settings
-from .view import exposure_of, in_encoding, view_of
+from .steering import Steering, aligned, carried_from, read_hint, steering_of
+from .view import exposure_of, plate_of, to_view, view_of
 
 SHARE = 0.97  # of a side that several images share: no canvas is so much larger than was asked for
 
@@ -43,7 +43,7 @@ class Prepared:
     inputs makes what is missing to the source from words alone. `gains` (3, h, w), on the canvas, take
     an object's shadows and reflections out of the plate (`effects.py`). `exposure` is how the model sees the plate,
     None where it sees it as a display shows it. `measures` are what the model tells of its result, by the names of
-    `media.provenance.MEASURES`.
+    `media.provenance.MEASURES`. `steering` is what else is known of a matte.
     """
 
     task: Task
@@ -62,6 +62,7 @@ class Prepared:
     gains: Tensor | None = None
     exposure: Exposure | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    steering: Steering = field(default_factory=Steering)
 
     @property
     def bucket(self) -> tuple[str, tuple[int, int]]:
@@ -86,15 +87,19 @@ def prepare(
     defaults: Defaults,
     settings: Settings,
     way: Sequence[Task] = (),
-    exposure: Exposure | None = None,
+    metered: Exposure | None = None,
+    beside: Mapping[str, Image] | None = None,
 ) -> Prepared:
     """Fit the pictures of a task's inputs into the model's canvas. `way` are the passes that do the task (`passes.py`).
 
-    `exposure` is that of the sequence; by default it is chosen for the picture, where its colours are a scene's light.
+    `metered` is the exposure of the sequence; by default it is chosen for the picture, where its colours are a scene's
+    light. `beside` are, by name, the mattes that bound a matte, and a `frame` with its `matte`, from which a task that
+    has a mask but is given none takes it.
 
     Raises ItemError `hint` where the trimap or mask has another shape than its picture.
     """
     first, *then = way or [task]
+    all_defaults, beside = defaults, beside or {}
     defaults = defaults.of(first.name)
     prompt = first.prompt.replace("{text}", settings.text or "")
     target = _target(task, images, settings)
@@ -108,10 +113,17 @@ def prepare(
         request = Request(prompt, (), (canvas.size,) * len(task.outputs), settings.seed, task=first.name)
         return Prepared(task, request, canvas, target, second=second, choose=settings.text)
     source, *hints = images
-    plate, nonfinite = _plate(source, target.encoding)  # (3, H, W)
+    plate, nonfinite = plate_of(source, target.encoding)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
     warnings = *warnings, *_lost(source, target, plate)
-    exposure = exposure_of(source, exposure, settings.exposure)
+    exposure = exposure_of(source, metered, settings.exposure)
+    carried = carried_from(beside, source, plate, target.encoding, exposure)
+    if "frame" in beside and carried is None:
+        warnings = *warnings, f"{source.path}: little of the frame before is in it, so its matte starts afresh"
+        if not hints and len(task.inputs) > 1:
+            bounds = {name: image for name, image in beside.items() if not name.endswith("frame")}
+            fresh = prepare(TASKS["matte.auto"], images, all_defaults, settings, (), metered, bounds)
+            return replace(fresh, warnings=warnings)
     own: dict[str, Any] = {
         "source": source,
         "plate": plate,
@@ -128,13 +140,16 @@ def prepare(
     views = [view_of(source, plate, target.encoding, exposure, alpha, task, canvas)]  # (4, h, w) each
     hint, clean_plate, inpaint_mask = None, None, None
     if hints and task.hint == "background":
-        clean_plate, differences = _clean_plate(_of_shape(hints[0], source), source, plate, target.encoding)
+        clean_plate, differences = _clean_plate(aligned(hints[0], source), source, plate, target.encoding, exposure)
         warnings = *warnings, *differences
         if clean_plate is not None and first.hint == "background":
             views.append(view_of(hints[0], clean_plate, target.encoding, exposure, None, task, canvas))
     elif hints:
-        hint = grow(_read_hint(_of_shape(hints[0], source), source), settings.grow)
+        hint = grow(read_hint(hints[0], source), settings.grow)
         warnings = *warnings, *_one_valued(hints[0], hint, task)
+    elif carried is not None and len(task.inputs) > 1:
+        hint = carried.alpha
+    if hint is not None:
         on_canvas = canvas.fit(hint[None])  # (1, h, w)
         views.append(opaque(on_canvas.expand(3, -1, -1)))
         if defaults.fill and first.command == "remove":
@@ -145,7 +160,7 @@ def prepare(
     choose = settings.text if second and task.needs_text and not first.needs_text else None
     return Prepared(
         task, request, canvas, target, hint=hint, clean_plate=clean_plate, warnings=warnings, second=second,
-        choose=choose, **own,
+        choose=choose, steering=steering_of(task, source, hint, beside, carried, settings), **own,
     )  # fmt: skip
 
 
@@ -174,7 +189,7 @@ def _as_given(
     warnings: tuple[str, ...] = ()
     exposure = exposure_of(images[0], None, settings.exposure) if images else None  # of all, and of what is made
     for image in images:
-        plate, _ = _plate(image, target.encoding)
+        plate, _ = plate_of(image, target.encoding)
         alpha = None if image.alpha is None else torch.from_numpy(image.alpha)
         canvas = choose_canvas(*image.size, _limited(image, defaults, settings), defaults.multiple)
         views.append(view_of(image, plate, target.encoding, exposure, alpha, task, canvas))
@@ -215,22 +230,15 @@ def _one_valued(image: Image, hint: Tensor, task: Task) -> Iterator[str]:
         yield f"{image.path} is black: nothing was {result}. White is the object{others}"
 
 
-def _plate(image: Image, encoding: Encoding) -> tuple[Tensor, Nonfinite | None]:
-    """Return a picture's finite colours (3, H, W) in an encoding, and what they stand for where it has others."""
-    rgb, nonfinite = split_nonfinite(convert(image.rgb, image.encoding, encoding), image)
-    return torch.from_numpy(rgb).permute(2, 0, 1), nonfinite
-
-
 def _clean_plate(
-    image: Image, source: Image, plate: Tensor, encoding: Encoding
+    image: Image, source: Image, plate: Tensor, encoding: Encoding, exposure: Exposure | None
 ) -> tuple[Tensor | None, tuple[str, ...]]:
     """Return a clean plate (3, H, W), moved and exposed like the `plate` (3, H, W), and warnings.
 
     It is None where it shows another view: then it would only mislead.
     """
-    clean = match_plate(plate, resample(_plate(image, encoding)[0], *source.size))
-    display = (in_encoding(one, encoding, SRGB).clamp(0, 1) for one in (plate, clean))
-    if show_one_view(*display):
+    clean = match_plate(plate, resample(plate_of(image, encoding)[0], *source.size))
+    if show_one_view(*(to_view(one, encoding, exposure) for one in (plate, clean))):
         return clean, ()
     return None, (f"{image.path} shows another view than {source.path}, and was ignored",)
 
@@ -265,20 +273,3 @@ def _drawn_canvas(height: int, width: int, side: int, multiple: int, *, square: 
         return choose_canvas(height, width, side, multiple)
     side = max(1, round(side / multiple)) * multiple
     return Canvas(height, width, (side, side), (0, 0, side, side))
-
-
-def _of_shape(hint: Image, source: Image) -> Image:
-    """Return a hint with its picture's windows. Raises ItemError `hint` where it has other proportions."""
-    hint = align(hint, source)
-    if not same_shape(hint.size, source.size):
-        sizes = [f"{image.path} is {image.size[1]}×{image.size[0]}" for image in (hint, source)]
-        wanted = f"scale it or crop it to {source.size[1]}×{source.size[0]}, or leave the picture out"
-        raise ItemError("hint", f"{', '.join(sizes)}: a hint has to have its picture's proportions; {wanted}")
-    return hint
-
-
-def _read_hint(hint: Image, source: Image) -> Tensor:
-    """Return the values (H, W) of a trimap or mask at the size of its picture."""
-    alpha = None if hint.alpha is None else torch.from_numpy(hint.alpha)
-    values = hint_values(torch.from_numpy(hint.rgb).nan_to_num().permute(2, 0, 1), alpha)
-    return scale_hint(values, *source.size)

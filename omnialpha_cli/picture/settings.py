@@ -12,7 +12,8 @@ from ..status import UsageError
 
 Refine = Literal["guided", "laplacian", "none"]
 Screen = Literal["green", "blue", "auto"]
-LEAST = {"seed": 0, "steps": 1, "guidance": 0.0, "canvas": 64, "grow": 0, "trim": 0, "width": 16, "height": 16}
+LEAST = {"seed": 0, "steps": 1, "guidance": 0.0, "canvas": 64, "grow": 0, "trim": 0, "mask_slack": 0, "width": 16,
+         "height": 16}  # fmt: skip
 FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp", "jpg"]
 
 
@@ -33,10 +34,14 @@ class Sampling:
 
 @dataclass(frozen=True)
 class MatteFinish:
-    """Choose how a matte comes to full size: the way of its alpha, and the screen whose light its colours lose."""
+    """Choose how a matte comes to full size: the way of its alpha, the screen whose light its colours lose.
+
+    `mask_slack` is how many pixels outside of a mask there may be something, by default a share of the width.
+    """
 
     refine: Refine = "guided"
     despill: Screen | None = None
+    mask_slack: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,9 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
 
     `width` and `height` are the size in pixels of what is made without a picture to go by, `text` the user's words,
     which with `anyway` take the likeliest part of a picture where nothing looks like them; with `steady` frames build
-    on one another. With `auto_layers` a decomposition has as many layers as it needs, at most its task's. `dtype` is
-    the network's number type, `quantize` that of the transformer's weights, and `adapters` stands for the LoRAs added
-    to them.
+    on one another. `bounds` names further mattes that bound alpha. With `auto_layers` a decomposition has as many
+    layers as it needs, at most its task's. `dtype` is the network's number type, `quantize` that of the transformer's
+    weights, and `adapters` stands for the LoRAs added to them.
     """
 
     alpha_only: bool = False
@@ -103,6 +108,7 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
     text: str | None = None
     negative: str = ""
     steady: bool = False
+    bounds: str = ""
     adapters: str | None = None
     quantize: str | None = None
     anyway: bool = False
@@ -133,7 +139,8 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
 
     def for_item(self, item: Item) -> Self:
         """Return the settings of one item: with its words and format, and with its own seed if it has one."""
-        own: dict[str, Any] = {"text": item.text, "format": item.format}
+        bounds = [name for name in item.beside if name in ("hold-out", "core")]
+        own: dict[str, Any] = {"text": item.text, "format": item.format, "bounds": " ".join(bounds)}
         if item.seed is not None:
             own["seed"] = item.seed
         return replace(self, **own)

@@ -9,6 +9,7 @@ from ..media.colour import SRGB, Encoding, convert
 from ..media.exposure import Exposure, is_scene, meter, pushed, shown, taken_back
 from ..media.image import Image
 from ..tasks import Task
+from .nonfinite import Nonfinite, split_nonfinite
 
 
 def exposure_of(source: Image, metered: Exposure | None, stops: float) -> Exposure | None:
@@ -16,6 +17,12 @@ def exposure_of(source: Image, metered: Exposure | None, stops: float) -> Exposu
     if not is_scene(source):
         return pushed(Exposure(), stops) if stops else None
     return pushed(metered or meter(source), stops)
+
+
+def plate_of(image: Image, encoding: Encoding) -> tuple[Tensor, Nonfinite | None]:
+    """Return a picture's finite colours (3, H, W) in an encoding, and what they stand for where it has others."""
+    rgb, nonfinite = split_nonfinite(convert(image.rgb, image.encoding, encoding), image)
+    return torch.from_numpy(rgb).permute(2, 0, 1), nonfinite
 
 
 def view_of(

@@ -13,7 +13,7 @@ from ..removal.grain import grain_like
 from ..removal.patches import paint_with_patches
 from ..tiles import enlarge, rgba_like, tiles
 from .foreground import estimate_foreground, value_range
-from .refine import refine_alpha
+from .refine import Steer, refine_alpha
 
 
 def finish_layers(
@@ -27,6 +27,7 @@ def finish_layers(
     refine: str = "guided",
     screen: str | None = None,
     patches: bool = False,
+    steer: Steer | None = None,
 ) -> list[Tensor]:
     """Return background and foregrounds, straight RGBA (4, H, W), bottom first, of `plate` (3, H, W).
 
@@ -34,7 +35,7 @@ def finish_layers(
     its own. All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in
     between. The background is opaque, and the plate's own where all others are transparent. Regions that the `trimap`
     (H, W) of a single foreground knows are kept. With a `screen` (green, blue, or auto) its spill is taken out of the
-    foregrounds, which then lack it in the plate. `refine` is the method of `refine_alpha`, `patches` as in
+    foregrounds, which then lack it in the plate. `refine` and `steer` are those of `refine_alpha`, `patches` as in
     `finish_removal`.
 
     The topmost foreground is taken off the plate first; what is then behind it is the plate of the next.
@@ -44,7 +45,7 @@ def finish_layers(
         behind.append(over(layer.to(plate), behind[-1]))
     finished = []
     for (matte, own_canvas), rendered in zip(mattes[::-1], behind[::-1], strict=True):
-        alpha = refine_alpha(matte, plate, own_canvas, refine, trimap=trimap)
+        alpha = refine_alpha(matte, plate, own_canvas, refine, trimap=trimap, steer=steer)
         rest, front = _take_off(plate, rendered, alpha, canvas, patches)
         despill(front[:3], front[3], plate, screen)
         finished.append(front)

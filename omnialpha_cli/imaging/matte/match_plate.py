@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import resample, within
+from .slopes import slopes
 
 SIDES = (64, 128, 256, 512)  # of the squares that have the areas of the sizes at which it is fitted, pixels
 STEPS = 6  # at each size
@@ -79,7 +80,7 @@ def _step(match: Match, plate: Tensor, clean: Tensor) -> Match:
     residual = (plate - lit).abs().amax(0)  # (h, w)
     scale = residual.flatten().quantile(QUIET) + LEAST
     weight = 1 / (1 + (residual / (OUTLIER * scale)) ** 2) ** 2
-    down, right = _slopes(lit)  # (3, h, w) each
+    down, right = slopes(lit)  # (3, h, w) each
     matrix, wanted = plate.new_zeros(8, 8).double(), plate.new_zeros(8).double()
     for channel in range(3):  # plate ≈ gain · moved + offset − down · shift₀ − right · shift₁
         known = (moved[channel], torch.ones_like(weight), -down[channel], -right[channel])
@@ -102,9 +103,3 @@ def _moved(image: Tensor, shift: Tensor) -> Tensor:
     theta = torch.tensor([[1.0, 0.0, -2 * float(shift[1])], [0.0, 1.0, -2 * float(shift[0])]]).to(image)
     grid = F.affine_grid(theta[None], [1, *image.shape], align_corners=False)
     return F.grid_sample(image[None], grid, mode="bicubic", padding_mode="border", align_corners=False)[0]
-
-
-def _slopes(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Return by how much (3, h, w) changes from pixel to pixel, downwards and to the right."""
-    padded = F.pad(image[None], (1, 1, 1, 1), "replicate")[0]
-    return (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2, (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2

@@ -9,6 +9,8 @@ from ..hint import keep_known
 from .guided import guided_alpha
 from .laplacian import laplacian_alpha
 
+Steer = Callable[[Tensor], Tensor]  # from alpha (H, W) at full size to what else is known of it
+
 
 def refine_alpha(
     alpha: Tensor,
@@ -17,13 +19,16 @@ def refine_alpha(
     method: str = "guided",
     behind: Tensor | None = None,
     trimap: Tensor | None = None,
+    steer: Steer | None = None,
 ) -> Tensor:
     """Return alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
 
-    `behind` (3, H, W) is a clean plate, where there is one; where a `trimap` (H, W) is sure, it is kept.
+    `behind` (3, H, W) is a clean plate, where there is one; where a `trimap` (H, W) is sure, it is kept. What `steer`
+    makes of all that is what counts.
     """
     full = METHODS[method](alpha.to(plate), plate, canvas, behind)
-    return full if trimap is None else keep_known(full, trimap)
+    full = full if trimap is None else keep_known(full, trimap)
+    return full if steer is None else steer(full)
 
 
 def _bilinear_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None) -> Tensor:

@@ -66,7 +66,9 @@ def _write(picture: "torch.Tensor", height: int, width: int, path: Path) -> None
         raise UsageError(f"{path} cannot be written: {buffer.geterror()}")
 
 
-def load_worker(model: str, device: str, output: Path, items: int, steady: bool = False) -> "Worker":
+def load_worker(
+    model: str, device: str, output: Path, items: int, task: str = "matte.auto", steady: bool = False
+) -> "Worker":
     """Return what `omnialpha matte` would work with for so many items."""
     from ...batch.job import Job
     from ...batch.worker import Worker
@@ -74,7 +76,7 @@ def load_worker(model: str, device: str, output: Path, items: int, steady: bool 
     from ...weights import store
 
     weights = store.find(model)
-    settings = Settings(steady=steady).resolved(weights.defaults("matte.auto"))
+    settings = Settings(steady=steady).resolved(weights.defaults(task))
     return Worker(Job(model, weights.identity, settings, output, "0-of-1", items, device=device))
 
 

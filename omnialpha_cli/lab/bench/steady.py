@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from ..evaluate.moving import Steadiness
 
 EXAMPLES = (
-    "Examples:\n\nomnialpha bench steady\n\n"
+    "Examples:\n\nomnialpha bench steady --first-mask\n\n"
     "omnialpha bench steady --cut-out cat.png --background garden.jpg --frames 48 --json"
 )
+
+
+WAYS = "frame by frame", "--steady", "--steady, a mask of the first frame"
 
 
 def steady(
@@ -32,6 +35,9 @@ def steady(
         ),
     ] = None,
     frames: Annotated[int, typer.Option(min=2, help="Length of the shot; 48 are two seconds.")] = 48,
+    first_mask: Annotated[
+        bool, typer.Option("--first-mask", help="Also with --steady and a mask, the true one, of the first frame.")
+    ] = False,
     model: Model = "mini",
     device: Device = "auto",
     json: Json = False,
@@ -40,21 +46,22 @@ def steady(
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="omnialpha-bench-") as folder:
-        found = _measure(Path(folder), cut_out, background, frames, model, device)
+        found = _measure(Path(folder), cut_out, background, frames, first_mask, model, device)
     if json:
-        for is_steady, figures in found.items():
-            typer.echo(ndjson.line("bench.steady", {"steady": is_steady, **asdict(figures)}), nl=False)
+        for way, figures in found.items():
+            said = {"steady": way != WAYS[0], "first_mask": way == WAYS[2], **asdict(figures)}
+            typer.echo(ndjson.line("bench.steady", said), nl=False)
         return
     print_table(
         f"{frames} frames with {model}",
         ("", "mean squared error", "flicker"),
-        [("--steady" if s else "frame by frame", f"{f.mse:.4f}", f"{f.flicker:.4f}") for s, f in found.items()],
+        [(way, f"{f.mse:.4f}", f"{f.flicker:.4f}") for way, f in found.items()],
     )
 
 
 def _measure(
-    folder: Path, cut_out: Path | None, background: Path | None, frames: int, model: str, device: str
-) -> "dict[bool, Steadiness]":
+    folder: Path, cut_out: Path | None, background: Path | None, frames: int, first_mask: bool, model: str, device: str
+) -> "dict[str, Steadiness]":
     import torch
 
     from ...imaging.composite import opaque
@@ -83,12 +90,15 @@ def _measure(
     for number, (frame, alpha) in enumerate(moving_shot(subject, behind, frames)):
         write_png(folder / f"shot.{number:04}.png", opaque(frame).permute(1, 2, 0).contiguous().numpy(), "8")
         true.append(alpha)
+    mask = folder / "mask.0000.png"
+    write_png(mask, true[0].expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy(), "8")
     results = {}
-    for is_steady in (False, True):
-        output = folder / f"steady-{is_steady}"
+    for way in WAYS if first_mask else WAYS[:2]:
+        output, is_steady, has_mask = folder / way, way != WAYS[0], way == WAYS[2]
         sources = find_inputs([str(folder / "shot.####.png")], output=output).sources
-        items = plan(sources, TASKS["matte.auto"], output=output, steady=is_steady)
-        make_all(load_worker(model, device, output, len(items), is_steady), items, output)
+        task, hints = TASKS["matte.mask" if has_mask else "matte.auto"], {sources[0].path: mask} if has_mask else None
+        items = plan(sources, task, output=output, hints=hints, steady=is_steady)
+        make_all(load_worker(model, device, output, len(items), task.name, is_steady), items, output)
         found = [read_image(item.outputs[0]).alpha for item in items]
-        results[is_steady] = steadiness([torch.from_numpy(alpha) for alpha in found if alpha is not None], true)
+        results[way] = steadiness([torch.from_numpy(alpha) for alpha in found if alpha is not None], true)
     return results

@@ -1,0 +1,90 @@
+"""Refuse output paths: two results under one name, those outside of the output folder, the tool's own."""
+
+import os
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .files import TEMPORARY, Resolver, real, spelled_out
+from .inputs import STATE_FOLDER, absolute
+from .status import UsageError
+
+if TYPE_CHECKING:
+    from .plan import Item
+
+
+def checked(items: "list[Item]", output: Path, template: str | None) -> "list[Item]":
+    """Return the items. Raises UsageError where one of their outputs is refused."""
+    inside = _Inside(output)
+    for item in items:
+        inside.check(item.outputs[0], template)
+    _refuse_clashes(items)
+    return items
+
+
+class _Inside:
+    """Refuses output paths that leave the output folder, by `..`, by an absolute name, or through a link, and names of
+    the tool's own.
+    """
+
+    def __init__(self, output: Path):
+        self.lexical, self.real = absolute(output), Path(real(output))
+        self.known: set[str] = set()  # parents already found to be inside
+
+    def check(self, path: Path, template: str | None) -> None:
+        if path.name.startswith(TEMPORARY):
+            raise UsageError(f"{path}: names that begin with {TEMPORARY} are for temporary files; choose another name")
+        folder = os.path.dirname(spelled_out(path))  # noqa: PTH120
+        if folder in self.known:
+            return
+        parent = Path(folder)
+        if STATE_FOLDER in parent.relative_to(self.lexical).parts if parent.is_relative_to(self.lexical) else ():
+            raise UsageError(f"{path}: folders called {STATE_FOLDER} are for journals; choose another name")
+        for place, inside in ((parent, self.lexical), (Path(real(parent)), self.real)):
+            if not place.is_relative_to(inside):
+                because = "" if template is None else f"--name {template}: "
+                raise UsageError(f"{because}{path} lies outside the output folder {self.lexical}")
+        self.known.add(folder)
+
+
+def _refuse_clashes(items: "Sequence[Item]") -> None:
+    """Refuse two results of one name, on file systems that ignore case too, and a result of an input's name."""
+    places = Resolver()
+    inputs = {places.real(path): path for item in items for path in item.inputs}
+    taken: dict[str, Item] = {}
+    for item in items:
+        for path in item.files:
+            if source := inputs.get(places.real(path)):
+                raise UsageError(f"{path} would overwrite the input {source}; choose another folder with -o")
+            other = taken.setdefault(_key(path), item)
+            if other is not item:
+                raise UsageError(_clash(other, item, path))
+    lowest = {os.path.dirname(item.outputs[0]) for item in items}  # noqa: PTH120
+    folders = {parent for folder in lowest for parent in (Path(folder), *Path(folder).parents)}
+    for folder in folders:
+        if file := taken.get(_key(folder)):
+            item = next(item for item in items if folder in item.outputs[0].parents)
+            raise UsageError(f"{folder} would be the result of {file.label} and a folder for that of {item.label}; "
+                             "tell them apart with --name")  # fmt: skip
+
+
+def _key(path: Path) -> str:
+    text = spelled_out(path)
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+
+
+def _clash(one: "Item", other: "Item", path: Path) -> str:
+    if not one.inputs:
+        return f"two prompts would both be written to {path}; use {{index}} and {{seed}} in --name"
+    return (
+        f"{one.label} and {other.label} would both be written to {path}; "
+        f"tell them apart with --name, for example --name '{_distinct_name(one.inputs[0], other.inputs[0])}'"
+    )
+
+
+def _distinct_name(one: Path, other: Path) -> str:
+    """Return a template that gives two pictures different names: by what differs, which says more than a number."""
+    if one.suffix.casefold() != other.suffix.casefold():
+        return "{stem}_{ext}"
+    return "{parent}_{stem}" if one.parent.name.casefold() != other.parent.name.casefold() else "{stem}_{index}"

@@ -90,9 +90,9 @@ ALPHAS: dict[str, Callable[[Scene], Tensor]] = {
         s.alpha,
         s.alpha.flip(0),
         s.trimap == 0.5,
-        prior_weight=torch.full_like(s.alpha, PRIOR),
+        prior_weights=[torch.full_like(s.alpha, PRIOR)],
         epsilon=EPSILON,
-    ),
+    )[0],
 }
 COLOURS: dict[str, Callable[[Scene], Tensor]] = {
     "foreground": lambda s: estimate_foreground(s.plate, s.alpha),

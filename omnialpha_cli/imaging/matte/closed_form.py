@@ -4,6 +4,8 @@ With L the matting Laplacian of a plate, α minimises αᵀLα + Σλ(α − p)�
 Solved by conjugate gradients over what is unknown, on the plate's device, in double precision.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,26 +17,29 @@ CENTRE = 12  # of the 5 × 5 pixels around one
 
 
 def solve_alpha(
-    plate: Tensor, start: Tensor, prior: Tensor, unknown: Tensor, *, prior_weight: Tensor, epsilon: float
-) -> Tensor:
+    plate: Tensor, start: Tensor, prior: Tensor, unknown: Tensor, *, prior_weights: Sequence[Tensor], epsilon: float
+) -> list[Tensor]:
     """Solve alpha (h, w) in [0, 1] of a `plate` (3, h, w), kept as in `start` (h, w) where it is not `unknown` (h, w).
 
-    `prior` (h, w) is what is likely, and `prior_weight` (h, w) is λ, pixel by pixel. `epsilon` is the variance of
-    colour below which a window counts as flat.
+    There is one for each of the `prior_weights` (h, w), λ pixel by pixel; `prior` (h, w) is what is likely. `epsilon`
+    is the variance of colour below which a window counts as flat.
     """
     if min(start.shape) < 3 or not bool(unknown.any()):
-        return start
+        return [start] * len(prior_weights)
     weights, places = laplacian_rows(plate, unknown, epsilon)  # (n, 25) both
     alpha, where = start.flatten().double(), unknown.flatten().nonzero()[:, 0]  # (n,)
     inside = unknown.flatten()[places]
-    trust = prior_weight.flatten().double()[where]
-    wanted = trust * prior.flatten().double()[where] - (weights * alpha[places]).masked_fill(inside, 0).sum(1)
+    likely, known = prior.flatten().double()[where], (weights * alpha[places]).masked_fill(inside, 0).sum(1)
     number = torch.zeros_like(unknown.flatten(), dtype=torch.long)
     number[where] = torch.arange(len(where), device=where.device)  # a pixel's row
     weights = weights.masked_fill(~inside, 0)
-    weights[:, CENTRE] += trust
-    x = _conjugate_gradients(weights, number[places], wanted, alpha[where])
-    return alpha.index_copy(0, where, x).clamp(0, 1).view_as(start).to(start.dtype)
+    columns, diagonal, x, solved = number[places], weights[:, CENTRE].clone(), alpha[where], []
+    for prior_weight in prior_weights:
+        trust = prior_weight.flatten().double()[where]
+        weights[:, CENTRE] = diagonal + trust
+        x = _conjugate_gradients(weights, columns, trust * likely - known, x)
+        solved.append(alpha.index_copy(0, where, x).clamp(0, 1).view_as(start).to(start.dtype))
+    return solved
 
 
 def _conjugate_gradients(weights: Tensor, places: Tensor, wanted: Tensor, x: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from .closed_form import solve_alpha
 
 SIDE = 384  # of the square that has the area at which it is solved, pixels
 COARSEST = 48  # short side of the smallest size
-PRIOR = 3e-5  # λ
+PRIOR, FIRM_PRIOR = 3e-5, 1e-3  # λ
+FIRM = 0.3  # share of the solution that trusts the model more: where the two differ, neither is right everywhere
 PLATE = 1e-2  # λ where a clean plate decides
 CONTRAST, MISFIT = 0.02, 10.0  # squared distances of colours: at which it does half; weight of what it does not explain
 EPSILON = 1e-6  # of the Laplacian: variance of colour below which a window counts as flat
@@ -43,12 +44,12 @@ def alpha_in_band(
         sure = (known < BACKGROUND) | (known > OBJECT)
         start = torch.where(sure, (known > 0.5).to(plate), resample(start[None], h, w)[0])
         likely, colours = resample(prior[None], h, w)[0], resample(plate, h, w)
-        weight = torch.full_like(likely, PRIOR)
+        weights = [torch.full_like(likely, value) for value in (PRIOR, FIRM_PRIOR)[: 1 + ((h, w) == size)]]
         if behind is not None:
             likely, trust = _between(likely, colours, torch.where(sure, known, 0.5), resample(behind, h, w))
-            weight += PLATE * trust
-        start = solve_alpha(colours, start, likely, ~sure, prior_weight=weight, epsilon=EPSILON)
-    return start, Canvas(height, width, size, (0, 0, *size))
+            weights = [weight + PLATE * trust for weight in weights]
+        start, *firm = solve_alpha(colours, start, likely, ~sure, prior_weights=weights, epsilon=EPSILON)
+    return torch.lerp(start, firm[0], FIRM), Canvas(height, width, size, (0, 0, *size))
 
 
 def _between(matte: Tensor, plate: Tensor, known: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:

@@ -129,14 +129,17 @@ def layer_l1(found: Array, known: Array, weight: Array) -> float:
 def ghost(background: Array, known: Array, scene: Array, alpha: Array) -> float:
     """Return how much of an object is left in a background (H, W, 3) at its edge: 0 nothing, 1 all of it.
 
-    That is the part of what the object changed, from the `known` background to the `scene`, that is in the error too,
-    by least squares, at the pixels that its `alpha` (H, W) covers, within `EDGE` pixels of those that it does not.
+    That is the share of the `scene`, beside one of the `known` background and a constant, that together come nearest
+    to the background, by least squares, at the pixels that the object's `alpha` (H, W) covers, within `EDGE` pixels of
+    those that it does not.
     """
     covered = alpha > COVERED
     rim = covered & grow(~covered, EDGE)
-    change, error = (_difference(one, known, rim) for one in (scene, background))
-    energy = np.square(change).sum()
-    return float((change * error).sum() / energy) if energy else 0.0
+    if not rim.any():
+        return 0.0
+    seen, behind, found = (image[rim].astype(np.float64).ravel() for image in (scene, known, background))
+    shares: Array = np.linalg.lstsq(np.stack((seen, behind, np.ones_like(seen)), 1), found, rcond=None)[0]
+    return float(shares[0])
 
 
 def psnr(found: Array, known: Array, where: Mask | None = None) -> float:

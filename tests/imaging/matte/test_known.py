@@ -7,7 +7,7 @@ from pymatting import cf_laplacian
 
 from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.matte.closed_form import laplacian_rows
-from omnialpha_cli.imaging.matte.known import EPSILON, PRIOR, alpha_in_band
+from omnialpha_cli.imaging.matte.known import EPSILON, FIRM, FIRM_PRIOR, PRIOR, alpha_in_band
 from omnialpha_cli.imaging.matte.refine import refine_alpha
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
@@ -28,7 +28,7 @@ def test_rows_are_those_of_pymatting():
     assert np.abs(rows - whole[unknown.flatten().numpy()]).max() < 1e-9
 
 
-def test_the_solution_is_that_of_the_whole_system():
+def test_the_solution_is_the_mean_of_two_of_the_whole_system_that_trust_the_matte_less_and_more():
     scene = hair_scene(60, 80)
     alpha = scene.foreground[3]
     trimap = wide_trimap(alpha, 4)
@@ -39,9 +39,13 @@ def test_the_solution_is_that_of_the_whole_system():
     whole = cf_laplacian(np.ascontiguousarray(scene.plate.double().permute(1, 2, 0).numpy()), EPSILON).toarray()
     known = trimap.flatten().double().numpy()
     prior = choose_canvas(60, 80, 64, 4).restore(matte[None])[0].flatten().double().numpy()
-    system = whole[unknown][:, unknown] + PRIOR * np.eye(unknown.sum())
-    exact = np.linalg.solve(system, PRIOR * prior[unknown] - whole[unknown][:, ~unknown] @ known[~unknown])
-    assert np.abs(found.flatten().numpy()[unknown] - exact.clip(0, 1)).mean() < 0.02
+    exact = []
+    for weight in (PRIOR, FIRM_PRIOR):
+        system = whole[unknown][:, unknown] + weight * np.eye(unknown.sum())
+        wanted = weight * prior[unknown] - whole[unknown][:, ~unknown] @ known[~unknown]
+        exact.append(np.linalg.solve(system, wanted).clip(0, 1))
+    mean = (1 - FIRM) * exact[0] + FIRM * exact[1]
+    assert np.abs(found.flatten().numpy()[unknown] - mean).mean() < 0.002 < np.abs(exact[0] - exact[1]).mean()
     assert torch.equal(found.flatten()[~unknown], trimap.flatten()[~unknown])
 
 

@@ -14,7 +14,9 @@ MANY = 2048  # pictures: fewer do not fill the space of FID's features
 class FeatureNetwork(Protocol):
     """Compute features (K, D) of pictures (K, H, W, 3) in [0, 1]; `metric` names their Fréchet distance, if any."""
 
-    metric: str | None
+    @property
+    def metric(self) -> str | None:
+        """Return the name of the Fréchet distance in `scores.METRICS`, None without one."""
 
     def __call__(self, pictures: Array) -> Array:
         """Return the features."""

@@ -16,7 +16,7 @@ from ..imaging.matte.known import alpha_in_band
 from ..imaging.matte.layers import finish_layers
 from ..imaging.place import place_in_middle, place_on_ground
 from ..imaging.removal.clean_plate import finish_removal, relight
-from ..imaging.removal.shadow import shadow_alpha
+from ..imaging.removal.shadow import shadow_alpha, within_range
 from ..status import ItemError
 from ..tasks import Command
 from .model import Model
@@ -91,22 +91,20 @@ def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mod
     )  # fmt: skip
     if prepared.gains is None:
         return [cut_out]
-    shadow = _shadow(prepared, prepared.plate, cut_out[3])
-    if prepared.alpha is not None:
-        shadow[3] *= prepared.alpha
+    alpha = _shadow_of(prepared, prepared.plate, cut_out[3])
+    shadow = _black(alpha if prepared.alpha is None else alpha * prepared.alpha)
     return [shadow, cut_out] if prepared.task.shadow else [layered(cut_out, shadow)]
 
 
-def _shadow(prepared: Prepared, below: Tensor, covered: Tensor) -> Tensor:
-    """Return the layer (4, H, W) of the shadow that an object of alpha `covered` (H, W) throws on what is `below` it
-    (3, H, W).
-    """
+def _shadow_of(prepared: Prepared, below: Tensor, covered: Tensor) -> Tensor:
+    """Return the alpha (H, W) of the shadow that an object of alpha `covered` (H, W) throws on `below` (3, H, W)."""
     assert prepared.gains is not None
-    alpha = shadow_alpha(below, prepared.gains, prepared.canvas, covered, _exponent(prepared))
-    white = {"8": 255, "16": 65535}.get(prepared.target.depth)
-    if white is not None:  # as files hold it, so that what follows from it is exact
-        alpha = (alpha * white).floor() / white
-    return torch.cat((torch.zeros_like(below), alpha[None]))
+    return shadow_alpha(below, prepared.gains, prepared.canvas, covered, _exponent(prepared))
+
+
+def _black(alpha: Tensor) -> Tensor:
+    """Return a black layer (4, H, W) of an `alpha` (H, W)."""
+    return torch.cat((alpha.new_zeros(3, *alpha.shape), alpha[None]))
 
 
 def _difference_trimap(prepared: Prepared, matte: Tensor) -> Tensor:
@@ -147,9 +145,12 @@ def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings,
     if prepared.gains is None:
         return finished
     behind, front = finished
-    shadow = _shadow(prepared, behind[:3], front[3])
-    behind[:3] /= 1 - shadow[3]
-    return [behind, shadow, front]
+    alpha = within_range(_shadow_of(prepared, behind[:3], front[3]), behind[:3])
+    white = {"8": 255, "16": 65535}.get(prepared.target.depth)
+    if white is not None:  # as files hold it, so that what follows from it is exact
+        alpha = (alpha * white).floor() / white
+    behind[:3] /= 1 - alpha
+    return [behind, _black(alpha), front]
 
 
 def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:

@@ -5,18 +5,23 @@ lighter without the object. What it would be darker without stays in the backgro
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import Canvas
-from ..hint import grow
+from ..hint import BACKGROUND, grow
 from ..matte.foreground import value_range
-from .clean_plate import shrunk, spread_gains
+from .clean_plate import PAINTED, shrunk, spread_gains
 
 LEAST = 0.05  # logarithm of a gain up to which nothing is in the layer
 # Logarithms of gains, within so many pixels of the canvas, at which a change begins to be taken for the object's, and
 # is wholly. Of held-out shadows (`omnialpha eval shadow`) more is in the layer with lower ones, and more is elsewhere.
 UNSURE, SURE = 0.2, 0.3
 NEAR = 3
+BENEATH, SOFT = (
+    8,
+    5,
+)  # pixels of the canvas by which a shadow goes on under the edge, and over which it is averaged there
 DARKEST = 0.95  # alpha: beyond it the background would be all noise
 FAINTEST = 1 / 255
 
@@ -24,15 +29,31 @@ FAINTEST = 1 / 255
 def shadow_alpha(plate: Tensor, gains: Tensor, canvas: Canvas, covered: Tensor, exponent: float = 1.0) -> Tensor:
     """Return the alpha (H, W) of a black layer in a `plate` (3, H, W) of which `gains` (3, h, w) take the effects out.
 
-    The arguments are those of `relight`; `covered` (H, W) is the object's alpha. Divided by 1 − alpha the plate stays
-    in its range.
+    The arguments are those of `relight`; `covered` (H, W) is the object's alpha.
     """
-    lit = plate * canvas.restore(_sure(spread_gains(gains, canvas, covered)) * exponent).to(plate).exp()
+    lit = plate * canvas.restore(_sure(_beneath(gains, canvas, covered)) * exponent).to(plate).exp()
     weight = lit.square().sum(0)
     kept = (plate * lit).sum(0) / weight.clamp(min=1e-8)  # of the background, nearest in all three channels
     alpha = torch.where(weight > 1e-8, 1 - kept, 0.0).clamp(0, DARKEST)
-    alpha = torch.minimum(alpha, 1 - plate.amax(0) / value_range(plate)[1])
     return torch.where(alpha < FAINTEST, 0.0, alpha)
+
+
+def within_range(alpha: Tensor, below: Tensor) -> Tensor:
+    """Return the alpha (H, W) of a black layer so that what is `below` (3, H, W), taken through it, stays in its range
+    when it is divided by 1 − alpha.
+    """
+    return torch.minimum(alpha, 1 - below.amax(0) / value_range(below)[1]).clamp(min=0)
+
+
+def _beneath(gains: Tensor, canvas: Canvas, covered: Tensor) -> Tensor:
+    """Return the logarithms of `gains` (3, h, w), which go on under the object's edge as strong as beside it.
+
+    Weaker there, as the mean of all around is, they would leave a light line between the object and its shadow.
+    """
+    logarithm = spread_gains(gains, canvas, covered)
+    hidden = grow((canvas.fit((covered >= BACKGROUND).to(gains)[None])[0] > 0).to(gains), PAINTED)
+    beside = F.avg_pool2d(grow(logarithm * (1 - hidden), BENEATH), SOFT, 1, SOFT // 2, count_include_pad=False)
+    return torch.where(hidden > 0, torch.maximum(logarithm, beside), logarithm)
 
 
 def change_by(scene: Tensor, gains: Tensor, covered: Tensor) -> tuple[float, float]:

@@ -137,7 +137,7 @@ def plan(
         if source.frame:
             name += source.frame.suffix  # and what follows it stays behind it
         row = _format(source.path, format, depth, error, log)
-        place = os.path.dirname(source.spelled_out), source.root
+        place = os.path.dirname(source.spelled_out), source.root  # noqa: PTH120
         if place not in folders:
             folders[place] = output / source.place
         own = replace(task, shadow=False) if task.shadow and is_merged(task, row) else task

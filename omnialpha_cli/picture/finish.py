@@ -87,7 +87,7 @@ def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mod
     alpha, canvas = _refined(prepared, layers[0], trimap, settings, model)
     cut_out = finish_matte(
         prepared.plate, prepared.alpha, alpha, canvas, trimap, prepared.clean_plate,
-        refine=settings.refine, screen=settings.despill, steer=prepared.steering.steer,
+        refine=settings.refine, screen=prepared.screen, steer=prepared.steering.steer,
     )  # fmt: skip
     if prepared.gains is None:
         return [cut_out]
@@ -139,7 +139,7 @@ def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings,
     mattes = [_refined(prepared, layer, trimap, settings, model) for layer in foregrounds]
     finished = finish_layers(
         prepared.plate, background, foregrounds, prepared.canvas, mattes, trimap,
-        refine=settings.refine, screen=settings.despill, patches=model.defaults.fill,
+        refine=settings.refine, screen=prepared.screen, patches=model.defaults.fill,
         steer=prepared.steering.steer if len(foregrounds) == 1 else None,
     )  # fmt: skip
     if prepared.gains is None:

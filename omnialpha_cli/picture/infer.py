@@ -5,6 +5,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from ..imaging.canvas import resample
+from ..imaging.colour.despill import find_screen
+from ..media.colour import LINEAR
 from ..model.request import Layers
 from ..tasks import TASKS
 from .effects import find_effects
@@ -13,6 +16,7 @@ from .model import Model
 from .passes import Made, describe_drawing, second_pass
 from .prepare import Prepared
 from .settings import Settings
+from .view import in_encoding
 
 
 def infer(
@@ -27,7 +31,8 @@ def infer(
     for places, results in model.run_batches(requests, settings.steps, settings.guidance, batch_size):
         made = [(_with_confidence(pictures[i], layers), layers) for i, layers in zip(places, results, strict=True)]
         made = add_layers(model, second_pass(model, made, settings), settings)
-        yield places, find_effects(model, made, settings)
+        made = find_effects(model, made, settings)
+        yield places, [(_with_screen(prepared, layers, settings), layers) for prepared, layers in made]
 
 
 def _described(model: Model, picture: Prepared) -> Prepared:
@@ -37,6 +42,17 @@ def _described(model: Model, picture: Prepared) -> Prepared:
         return picture
     words = request.prompt.removeprefix(TASKS[request.task].prompt.removesuffix("{text}"))
     return replace(picture, warnings=(*picture.warnings, *describe_drawing(model, picture, words, request.task)))
+
+
+def _with_screen(prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> Prepared:
+    """Return what was prepared with the screen whose light is to go; with a warning where none is found."""
+    if settings.despill != "auto" or prepared.source is None or prepared.task.command not in ("matte", "decompose"):
+        return replace(prepared, screen=settings.despill)
+    alpha = prepared.canvas.crop(layers[-1][3:])[0]  # (h, w)
+    light = in_encoding(resample(prepared.plate, *alpha.shape), prepared.target.encoding, LINEAR)
+    screen = find_screen(light, alpha.to(light))
+    none = (f"{prepared.source.path}: no green or blue screen found, so --despill auto changed nothing",)
+    return replace(prepared, screen=screen, warnings=(*prepared.warnings, *(() if screen else none)))
 
 
 def _with_confidence(prepared: Prepared, layers: Sequence[Tensor]) -> Prepared:

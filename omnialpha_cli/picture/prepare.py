@@ -15,7 +15,7 @@ from ..imaging.matte.match_plate import match_plate, show_one_view
 from ..imaging.removal.fill import fill_mask, fill_masked
 from ..media.channels import listed
 from ..media.colour import Encoding
-from ..media.exposure import Exposure, is_scene
+from ..media.exposure import Exposure, is_scene, meter
 from ..media.image import Image
 from ..media.rest import taken_of
 from ..media.target import Target, ground_of, target_for
@@ -43,7 +43,8 @@ class Prepared:
     inputs makes what is missing to the source from words alone. `gains` (3, h, w), on the canvas, take
     an object's shadows and reflections out of the plate (`effects.py`). `exposure` is how the model sees the plate,
     None where it sees it as a display shows it. `measures` are what the model tells of its result, by the names of
-    `media.provenance.MEASURES`. `steering` is what else is known of a matte.
+    `media.provenance.MEASURES`. `steering` is what else is known of a matte,
+    `screen` the one whose light its colours lose.
     """
 
     task: Task
@@ -63,6 +64,7 @@ class Prepared:
     exposure: Exposure | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
     steering: Steering = field(default_factory=Steering)
+    screen: str | None = None
 
     @property
     def bucket(self) -> tuple[str, tuple[int, int]]:
@@ -187,8 +189,10 @@ def _as_given(
         settings = replace(settings, canvas=round(SHARE * side / math.sqrt(len(images) + len(task.outputs))))
     views: list[Tensor] = []
     warnings: tuple[str, ...] = ()
-    exposure = exposure_of(images[0], None, settings.exposure) if images else None  # of all, and of what is made
-    for image in images:
+    scenes = [image for image in images if is_scene(image)]
+    metered = meter(scenes[0]) if scenes else None  # of all of them
+    exposures = [exposure_of(image, metered, settings.exposure) for image in images]
+    for image, exposure in zip(images, exposures, strict=True):
         plate, _ = plate_of(image, target.encoding)
         alpha = None if image.alpha is None else torch.from_numpy(image.alpha)
         canvas = choose_canvas(*image.size, _limited(image, defaults, settings), defaults.multiple)
@@ -200,7 +204,7 @@ def _as_given(
     canvas = choose_canvas(settings.height or height, settings.width or width, limit, defaults.multiple)
     targets = (canvas.size,) * len(task.outputs)
     request = Request(prompt, tuple(views), targets, settings.seed, task=task.name, negative=settings.negative)
-    return Prepared(task, request, canvas, target, source, warnings=warnings, exposure=exposure)
+    return Prepared(task, request, canvas, target, source, warnings=warnings, exposure=next(iter(exposures), None))
 
 
 def _limited(image: Image, defaults: Defaults, settings: Settings) -> int:

@@ -25,6 +25,7 @@ def test_despill_takes_green_out_of_the_matte_alone_where_there_is_a_screen(run,
     assert (green[..., 1] <= green[..., [0, 2]].max(-1)).all()
     assert (plain[..., 1] > plain[..., [0, 2]].max(-1)).any()
     assert (pixels(run, "matte", photo, "three", "--despill", "auto") == plain).all()
+    assert "no green or blue screen found" in run("matte", photo, "-o", "four", "--despill", "auto").err
 
 
 @pytest.mark.parametrize("option", ["--refine=none", "--despill=blue"])

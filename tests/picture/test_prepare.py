@@ -1,5 +1,7 @@
 """What the model is shown: sRGB in [0, 1], whatever the file's colours; and the plate, as the output encodes it."""
 
+from dataclasses import replace
+
 import icc_profiles
 import numpy as np
 import PIL.Image
@@ -102,3 +104,16 @@ def test_light_without_coverage_counts_for_mattes_of_premultiplied_files_only():
         image = Image(np.ones((64, 64, 3), np.float32), alpha, "half", "linear", alpha_kind=kind)
         light = prepare(TASKS[task], [image], DEFAULTS, Settings(format="exr")).light
         assert (None if light is None else int(light.sum())) == expected
+
+
+def test_pictures_of_one_request_share_the_exposure_of_its_scenes_and_displayed_ones_have_none(tmp_path):
+    light = convert(SAMPLES.astype(np.float32) / 255, SRGB, LINEAR) * 0.05
+    dark, darker = (read_image(write_exr(tmp_path / f"{i}.exr", ("RGB", light / i))) for i in (1, 2))
+    PIL.Image.fromarray(SAMPLES).save(tmp_path / "a.png")
+    task = replace(TASKS["run"], inputs=("image",) * 3)
+    prepared = prepare(task, [read_image(tmp_path / "a.png"), dark, darker], DEFAULTS, Settings(format="exr"))
+    shown_png, shown_dark, shown_darker = (view[:3].permute(1, 2, 0).numpy() for view in prepared.request.inputs)
+    np.testing.assert_allclose(shown_png, SAMPLES / 255, atol=1e-3)
+    exposure = meter(dark)
+    np.testing.assert_allclose(shown_dark, exposure.show(light), atol=1e-3)
+    np.testing.assert_allclose(shown_darker, exposure.show(light / 2), atol=1e-3)

@@ -13,23 +13,22 @@ from ..tiles import tiles
 
 CHANNELS = {"green": 1, "blue": 2}
 
-# What `auto` takes for a screen: so much of the background has a screen's saturation (1 − the larger of the other two
-# channels ÷ the screen's) and is not too dark, and varies so little in it. Lawns and skies vary more or are paler.
+# What is taken for a screen: so much of the background has a screen's saturation (1 − the larger of the other two
+# channels ÷ the screen's, in linear light, where exposure does not change it) and is not too dark, and varies so little
+# in it. Lawns and skies vary more or are paler.
 SCREEN_SHARE = 0.8
-SATURATION = 0.45
-DARKEST = 0.12
+SATURATION = 0.68
+DARKEST = 0.01
 DEVIATION = 0.12
 BACKGROUND = 0.02  # alpha up to which a pixel is background
 SAMPLES = 2**16  # pixels that are looked at
 
 
-def despill(colour: Tensor, alpha: Tensor, plate: Tensor, screen: str | None) -> None:
-    """Take the spill of a `screen` out of the foreground `colour` (3, H, W) of `plate` (3, H, W), in place.
+def despill(colour: Tensor, alpha: Tensor, screen: str | None) -> None:
+    """Take the spill of a `screen` out of the foreground `colour` (3, H, W), in place.
 
-    `screen` is green or blue; auto looks whether there is one, and which; None does nothing.
+    `screen` is green or blue; None does nothing.
     """
-    if screen == "auto":
-        screen = find_screen(plate, alpha)
     if screen:
         suppress_spill(colour, alpha, screen)
 
@@ -50,10 +49,10 @@ def suppress_spill(colour: Tensor, alpha: Tensor, screen: str) -> None:
             part += light
 
 
-def find_screen(plate: Tensor, alpha: Tensor) -> str | None:
-    """Find the screen behind the object of `plate` (3, H, W), by colours where `alpha` (H, W) is 0, or None."""
+def find_screen(light: Tensor, alpha: Tensor) -> str | None:
+    """Return the screen behind an object, by linear `light` (3, H, W) where `alpha` (H, W) is 0; None without one."""
     step = max(1, round((alpha.numel() / SAMPLES) ** 0.5))
-    behind = plate[:, ::step, ::step][:, alpha[::step, ::step] <= BACKGROUND]  # (3, n)
+    behind = light[:, ::step, ::step][:, alpha[::step, ::step] <= BACKGROUND]  # (3, n)
     if not behind.numel():
         return None
     for screen, own in CHANNELS.items():

@@ -27,7 +27,7 @@ def finish_matte(
     `alpha_in` (H, W) is the plate's own alpha, multiplied in, or None. Regions that the `trimap` (H, W) knows are
     kept. `behind` (3, H, W) is a clean plate: with it the object's colours follow from the plate's, where there is
     enough of the object to see. Where the matte is opaque the colours are the plate's, bit for bit; elsewhere they are
-    the object's own, without the background. With a `screen` (green, blue, or auto) its spill is taken out of all of
+    the object's own, without the background. With a `screen` (green or blue) its spill is taken out of all of
     them. `refine` and `steer` are those of `refine_alpha`. Runs on the plate's device.
     """
     alpha = refine_alpha(alpha, visible(plate, alpha_in), canvas, refine, behind, trimap, steer)
@@ -35,7 +35,7 @@ def finish_matte(
     estimate_foreground(plate, alpha, out=result[:3])
     if behind is not None:
         _look_through(result[:3], plate, alpha, behind)
-    despill(result[:3], alpha, plate, screen)
+    despill(result[:3], alpha, screen)
     result[3] = alpha if alpha_in is None else alpha * alpha_in
     return result
 

@@ -34,7 +34,7 @@ def finish_layers(
     The model's layers are (4, h, w) on the `canvas`; `mattes` are the foregrounds' alphas (h, w), each on a canvas of
     its own. All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in
     between. The background is opaque, and the plate's own where all others are transparent. Regions that the `trimap`
-    (H, W) of a single foreground knows are kept. With a `screen` (green, blue, or auto) its spill is taken out of the
+    (H, W) of a single foreground knows are kept. With a `screen` (green or blue) its spill is taken out of the
     foregrounds, which then lack it in the plate. `refine` and `steer` are those of `refine_alpha`, `patches` as in
     `finish_removal`.
 
@@ -47,7 +47,7 @@ def finish_layers(
     for (matte, own_canvas), rendered in zip(mattes[::-1], behind[::-1], strict=True):
         alpha = refine_alpha(matte, plate, own_canvas, refine, trimap=trimap, steer=steer)
         rest, front = _take_off(plate, rendered, alpha, canvas, patches)
-        despill(front[:3], front[3], plate, screen)
+        despill(front[:3], front[3], screen)
         finished.append(front)
         plate = rest[:3]
     return [rest, *finished[::-1]]

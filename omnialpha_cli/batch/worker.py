@@ -1,5 +1,6 @@
 """Run the model on one device. A run has one worker in its own process, or one a device in processes of their own."""
 
+import os
 import threading
 from collections.abc import Iterator
 
@@ -20,6 +21,8 @@ class Worker:
 
     def __init__(self, job: Job):
         """Raises WeightsError or DeviceError."""
+        # Let products of matrices have the same bits by any number of threads; read when the first one is computed.
+        os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
         device = choose_device(job.device)
         accelerated = device.type != "cpu"
         self.job = job

@@ -1,6 +1,10 @@
 """How cores are shared out."""
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -40,3 +44,36 @@ def test_torch_threads_are_set_for_the_calling_thread_alone():
         thread.join()
     assert seen == {"1": 1, "3": 3}
     assert torch.get_num_threads() == before
+
+
+PROGRAM = """
+import sys
+from omnialpha_cli.batch import worker
+from omnialpha_cli.batch.threads import Threads
+from omnialpha_cli.cli.main import main
+count = int(sys.argv.pop(1))
+worker.share_cores = lambda *_: Threads(1, count, 1)
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_matte_has_the_same_bytes_by_any_number_of_threads(tmp_path):
+    photo = Path(__file__).parents[1] / "data" / "chelsea.jpg"
+    for count in ("1", "3"):
+        command = [
+            sys.executable,
+            "-c",
+            PROGRAM,
+            count,
+            "matte",
+            photo,
+            "-o",
+            tmp_path / count,
+            "--device",
+            "cpu",
+            "-q",
+        ]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert (tmp_path / "1" / "chelsea.png").read_bytes() == (tmp_path / "3" / "chelsea.png").read_bytes()

@@ -16,7 +16,9 @@ from .closed_form import solve_alpha
 SIDE = 384  # of the square that has the area at which it is solved, pixels
 COARSEST = 48  # short side of the smallest size
 PRIOR, FIRM_PRIOR = 3e-5, 1e-3  # λ
-FIRM = 0.3  # share of the solution that trusts the model more: where the two differ, neither is right everywhere
+# Share of the solution that trusts the model more, at most, and the mean difference of the two at which it has half of
+# that: where they differ all over, as in glass and smoke, neither is right; where they agree the colours decide.
+FIRM, APART = 0.4, 0.15
 PLATE = 1e-2  # λ where a clean plate decides
 CONTRAST, MISFIT = 0.02, 10.0  # squared distances of colours: at which it does half; weight of what it does not explain
 EPSILON = 1e-6  # of the Laplacian: variance of colour below which a window counts as flat
@@ -49,7 +51,10 @@ def alpha_in_band(
             likely, trust = _between(likely, colours, torch.where(sure, known, 0.5), resample(behind, h, w))
             weights = [weight + PLATE * trust for weight in weights]
         start, *firm = solve_alpha(colours, start, likely, ~sure, prior_weights=weights, epsilon=EPSILON)
-    return torch.lerp(start, firm[0], FIRM), Canvas(height, width, size, (0, 0, *size))
+    apart = (firm[0] - start)[~sure].abs().mean() if bool((~sure).any()) else start.new_zeros(())
+    return torch.lerp(start, firm[0], FIRM * apart**2 / (apart**2 + APART**2)), Canvas(
+        height, width, size, (0, 0, *size)
+    )
 
 
 def _between(matte: Tensor, plate: Tensor, known: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,9 @@ import torch
 from pymatting import cf_laplacian
 
 from omnialpha_cli.imaging.canvas import choose_canvas
+from omnialpha_cli.imaging.matte import known as known_band
 from omnialpha_cli.imaging.matte.closed_form import laplacian_rows
-from omnialpha_cli.imaging.matte.known import EPSILON, FIRM, FIRM_PRIOR, PRIOR, alpha_in_band
+from omnialpha_cli.imaging.matte.known import APART, EPSILON, FIRM, FIRM_PRIOR, PRIOR, alpha_in_band
 from omnialpha_cli.imaging.matte.refine import refine_alpha
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
@@ -28,7 +29,9 @@ def test_rows_are_those_of_pymatting():
     assert np.abs(rows - whole[unknown.flatten().numpy()]).max() < 1e-9
 
 
-def test_the_solution_is_the_mean_of_two_of_the_whole_system_that_trust_the_matte_less_and_more():
+@pytest.mark.parametrize(("half_at", "mixed"), [(1e-3, 0.39), (APART, 0.0)])
+def test_the_solution_is_of_the_whole_system_mixed_with_a_firmer_one_where_they_are_apart(half_at, mixed, monkeypatch):
+    monkeypatch.setattr(known_band, "APART", half_at)
     scene = hair_scene(60, 80)
     alpha = scene.foreground[3]
     trimap = wide_trimap(alpha, 4)
@@ -44,8 +47,11 @@ def test_the_solution_is_the_mean_of_two_of_the_whole_system_that_trust_the_matt
         system = whole[unknown][:, unknown] + weight * np.eye(unknown.sum())
         wanted = weight * prior[unknown] - whole[unknown][:, ~unknown] @ known[~unknown]
         exact.append(np.linalg.solve(system, wanted).clip(0, 1))
-    mean = (1 - FIRM) * exact[0] + FIRM * exact[1]
-    assert np.abs(found.flatten().numpy()[unknown] - mean).mean() < 0.002 < np.abs(exact[0] - exact[1]).mean()
+    apart = np.abs(exact[1] - exact[0]).mean()
+    share = FIRM * apart**2 / (apart**2 + half_at**2)
+    assert share == pytest.approx(mixed, abs=0.01)
+    mean = (1 - share) * exact[0] + share * exact[1]
+    assert np.abs(found.flatten().numpy()[unknown] - mean).mean() < 0.002 < FIRM * apart
     assert torch.equal(found.flatten()[~unknown], trimap.flatten()[~unknown])
 
 

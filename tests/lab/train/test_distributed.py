@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from training_processes import run
 from training_runs import RecordedReport
 
-from omnialpha_cli.lab.train.distributed import ALONE, Group, Step, spread
+from omnialpha_cli.lab.train.distributed import ALONE, Group, Step, parallelise
 from omnialpha_cli.lab.train.lora import FILE
 from omnialpha_cli.status import UsageError
 
@@ -77,11 +77,11 @@ def test_one_process_goes_on_where_two_stopped(two, tmp_path, way):
 def test_sharding_is_for_a_transformer_alone():
     step = Step(torch.nn.Linear(2, 2), lambda model, batch, term: (model(batch).sum(), {}))
     with pytest.raises(UsageError, match="transformer alone"):
-        spread(step, True, ALONE)
+        parallelise(step, True, ALONE)
 
 
 def test_one_process_needs_no_group():
     group = Group(torch.device("cpu"))
     group.wait()
     step = Step(torch.nn.Linear(2, 2), lambda model, batch, term: (model(batch).sum(), {}))
-    assert spread(step, False, group) is step
+    assert parallelise(step, False, group) is step

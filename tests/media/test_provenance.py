@@ -15,7 +15,7 @@ from omnialpha_cli.media.target import Target
 from omnialpha_cli.media.write import write_grey, write_layers, write_picture
 
 SETTINGS = {"seed": 7, "steps": 2, "text": "a »red« <cat> & it's", "refine": "none", "grow": 0, "canvas": 64}
-MADE = provenance.record("matte.text", SETTINGS, "ab" * 32, ["01" * 32, "23" * 32])
+MADE = provenance.record("matte.text", SETTINGS, "ab" * 32, ["01" * 32, "23" * 32], {})
 DEPTHS = {"exr": "half"}
 
 
@@ -87,11 +87,11 @@ def test_the_command_that_makes_it_again():
         "omnialpha matte INPUT --text 'a »red« <cat> & it'\\''s' --seed 7 --steps 2 --canvas 64 --refine none"
     )
     settings = {"seed": 0, "text": "a cat", "width": 64, "height": 32, "guidance": 1.5}
-    assert provenance.command(provenance.record("generate.scene", settings, "w", [])) == (
+    assert provenance.command(provenance.record("generate.scene", settings, "w", [], {})) == (
         "omnialpha generate 'a cat' --scene --size 64x32 --seed 0 --guidance 1.5"
     )
     assert "complete INPUT --given background --want scene --prompt 'a cat'" in provenance.command(
-        provenance.record("complete.background-scene", settings, "w", ["x"])
+        provenance.record("complete.background-scene", settings, "w", ["x"], {})
     )
 
 

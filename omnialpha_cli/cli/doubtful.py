@@ -1,4 +1,4 @@
-"""`doubtful.txt`: the results whose confidence is below `--min-confidence`, one path a line, in the output folder."""
+"""Write `doubtful.txt`: results whose confidence is below `--min-confidence`, a path a line, in the output folder."""
 
 import os
 from collections.abc import Sequence

@@ -104,7 +104,7 @@ class MatteHints(HintOptions):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What bounds the alpha of a matte."""
+    """Choose what bounds the alpha of a matte."""
 
     hold_out: Annotated[str | None, option(
         "--hold-out", panel=INPUTS, metavar="PLACE",

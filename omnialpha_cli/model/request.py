@@ -47,7 +47,7 @@ class Request:
 
 
 class Layers(list[Tensor]):
-    """The layers (4, H, W) of one request, and the chance that a person would keep their matte, where it is known."""
+    """Hold the layers (4, H, W) of one request, and the chance that a person would keep their matte, if known."""
 
     def __init__(self, layers: Iterable[Tensor], confidence: float | None = None):
         super().__init__(layers)

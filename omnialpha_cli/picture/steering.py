@@ -1,4 +1,4 @@
-"""What steers the matte of a picture: its hint, the mattes that bound it, and the matte of the frame before."""
+"""Steer the matte of a picture: its hint, the mattes that bound it, and the matte of the frame before."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -97,7 +97,7 @@ def aligned(hint: Image, source: Image) -> Image:
 
 
 def read_hint(hint: Image, source: Image) -> Tensor:
-    """The values (H, W) of a trimap or mask at the size of its picture."""
+    """Return the values (H, W) of a trimap or mask at the size of its picture."""
     hint = aligned(hint, source)
     alpha = None if hint.alpha is None else torch.from_numpy(hint.alpha)
     values = hint_values(torch.from_numpy(hint.rgb).nan_to_num().permute(2, 0, 1), alpha)

@@ -33,7 +33,7 @@ AROUND = 0.02  # of the mean side: pixels over which that mean is taken
 
 @dataclass(frozen=True, eq=False)
 class Carried:
-    """The `alpha` (H, W) that is known of a frame beforehand, and how far, (h, w) in [0, 1], it is to be kept.
+    """Hold the `alpha` (H, W) that is known of a frame beforehand, and how far, (h, w) in [0, 1], it is to be kept.
 
     `misfit` (h, w) is by how much the colours of the frame differ from those that came with it.
     """

@@ -1,4 +1,4 @@
-"""How a picture changes from pixel to pixel, by which motion is found."""
+"""Measure how a picture changes from pixel to pixel, by which motion is found."""
 
 import torch.nn.functional as F
 from torch import Tensor

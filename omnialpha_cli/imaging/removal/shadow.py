@@ -1,4 +1,4 @@
-"""An object's shadow and reflection as a layer of translucent black, which sits on any ground under the object.
+"""Make an object's shadow and reflection a layer of translucent black, which sits on any ground under the object.
 
 Black over a background is the background times 1 − alpha, so the layer comes from by how much each pixel would be
 lighter without the object. What it would be darker without stays in the background.

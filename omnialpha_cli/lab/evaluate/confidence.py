@@ -32,7 +32,7 @@ DRAWS = 200  # of what would be kept if the chances were exact
 
 @dataclass(frozen=True)
 class Row:
-    """One picture: its signs as `signs_of` gives them, and the IoU of its matte."""
+    """Hold one picture's signs as `signs_of` gives them, and the IoU of its matte."""
 
     name: str
     expected: float

@@ -1,4 +1,4 @@
-"""How sure the segmenter may be of a matte, as a chance that was calibrated on masks drawn by people."""
+"""Estimate how sure the segmenter may be of a matte, a chance that was calibrated on masks drawn by people."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ LEAST = 1e-3  # an expected IoU, and 1 less it, at which the log odds end
 
 @dataclass(frozen=True)
 class Confidence:
-    """The chance that a matte's IoU reaches .9, by a logistic function of two signs (`signs_of`).
+    """Return the chance that a matte's IoU reaches .9, by a logistic function of two signs (`signs_of`).
 
     The fields are fitted by `omnialpha eval confidence`, and are the block `confidence` of config.json.
     """

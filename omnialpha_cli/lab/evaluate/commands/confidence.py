@@ -1,4 +1,4 @@
-"""`omnialpha eval confidence`."""
+"""Run `omnialpha eval confidence`."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`omnialpha eval shadow`."""
+"""Run `omnialpha eval shadow`."""
 
 from itertools import islice
 from pathlib import Path

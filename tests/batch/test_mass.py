@@ -131,8 +131,8 @@ def test_disk_faults_lose_nothing(format, tmp_path, picture, run, monkeypatch):
 
 
 def test_memory_does_not_grow_with_files(tmp_path, picture, tiny_weights):
-    photo = picture(tmp_path / "a.png", (640, 480))
-    files = count(3000, 60)
+    photo = picture(tmp_path / "a.png", (160, 120))
+    files = count(3000, 30)
     items = [Item(TASKS["matte.auto"], (photo,), (tmp_path / "out" / f"{i}.png",)) for i in range(files)]
     worker = Worker(Job(str(tiny_weights), "w", Settings(), tmp_path / "out", "0-of-1", files, device="cpu"))
     used = []

@@ -21,8 +21,8 @@ class Target:
 
     `premultiplied` tells that a TIFF file shall be; `parts` that an EXR file shall have one a layer. `windows` are
     where the pixels lie; formats that have none get the display window. `rest` names what an EXR file shall keep of its
-    source. `ground` is the colour, so encoded, that a picture is put on; `trim` the margin that is left around an
-    object. `provenance` is what made it (`provenance.py`), empty where that is not to be told.
+    source. `ground` is the colour, so encoded, that a picture is put on; `opaque` tells that one picture gets no alpha
+    channel unless something shows through it; `trim` is the margin that is left around an object. `provenance` is what made it (`provenance.py`), empty where that is not to be told.
     """
 
     format: str = "png"
@@ -35,6 +35,7 @@ class Target:
     rest: Taken | None = None
     compression: Compression = "fast"
     ground: tuple[float, ...] | None = None
+    opaque: bool = False
     trim: int | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 

@@ -39,8 +39,9 @@ def write_picture(path: Path, rgba: Floats, target: Target, light: NDArray[np.bo
     """Write one straight RGBA picture (H, W, 4), its colours encoded as `target.encoding` says.
 
     Integer formats clamp to [0, 1]. Premultiplied ones keep the colours of the pixels `light` (H, W) with alpha 0.
-    Where the target has a `ground` the picture is put on it, where it has `trim` it is cropped. Returns the part that
-    is in the file, from the corner of what is shown. Raises OSError.
+    Where the target has a `ground` the picture is put on it, where it has `trim` it is cropped, where it is `opaque`
+    alpha is left out if it is 1 everywhere. Returns the part that is in the file, from the corner of what is shown.
+    Raises OSError.
     """
     if target.format != "exr":
         rgba, light = _shown(rgba, target), None
@@ -48,6 +49,8 @@ def write_picture(path: Path, rgba: Floats, target: Target, light: NDArray[np.bo
     if target.ground is not None:
         rgba = on_ground(rgba, target.ground, light)
     if target.format in FLAT:
+        if target.opaque and (rgba[..., 3] == 1).all():
+            rgba = rgba[..., :3]
         return _write_flat(path, rgba, target, box, light)
     write_layers(path, [Layer("foreground", rgba)], replace(target, windows=None))
     return box

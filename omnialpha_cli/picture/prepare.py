@@ -175,6 +175,7 @@ def _target(task: Task, images: Sequence[Image], settings: Settings) -> Target:
         premultiplied=settings.premultiplied,
         parts=settings.exr_parts,
         ground=ground_of(settings.flatten, target.encoding),
+        opaque=task.command == "remove" and source is not None and source.alpha is None,
         trim=settings.trim,
         rest=taken_of(source) if settings.keep_layers and target.format == "exr" else target.rest,
     )

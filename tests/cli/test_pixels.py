@@ -93,7 +93,22 @@ class TestDepthAndRange:
     def test_remove_passes_the_plate_through_outside_the_mask(self, run):
         rgb = smooth(-0.3, 12).astype(np.float16)
         outcome = run("remove", exr("a.exr", rgb), "--mask", grey("black.png", 0))
-        np.testing.assert_array_equal(by_openimageio(outcome.lines[0])[..., :3], rgb)
+        np.testing.assert_array_equal(by_openimageio(outcome.lines[0]), rgb)
+
+    @pytest.mark.parametrize("options", ["png", "tiff", "tiff --premultiplied", "tiff-pages", "exr", "webp"])
+    def test_remove_adds_no_alpha_channel_to_a_plate_without_one(self, run, omnialpha, picture, options):
+        plate = by_openimageio(picture(Path("a.png"), (WIDTH, HEIGHT)))
+        (made,) = run("remove", "a.png", "--mask", grey("black.png", 0), "--preview", "--format", *options.split()).lines
+        assert by_openimageio(made).shape == plate.shape
+        assert options == "exr" or (by_openimageio(made) == plate).all()
+        outcome = omnialpha("compose", made, "--check", "a.png", "--tolerance", "0.002" if options == "exr" else "0")
+        assert outcome.code == 0, outcome.err
+
+    def test_what_has_no_pixels_stays_transparent_behind_a_plate_without_alpha(self, run):
+        exr("a.exr", smooth(0, 1), windows=(10, 5, WIDTH + 20, HEIGHT + 10))
+        (made,) = run("remove", "a.exr", "--format", "png", "--depth", "16").lines
+        alpha = by_openimageio(made)[..., 3] > 0
+        assert alpha[5:-5, 10:-10].all() and alpha.sum() == HEIGHT * WIDTH
 
     @pytest.mark.parametrize(("depth", "white", "type"), [("8", 255, np.uint8), ("16", 65535, np.uint16)])
     def test_another_depth_is_rounded_to_nearest(self, keep, depth, white, type):

@@ -42,7 +42,7 @@ Part = tuple[oiio.ImageSpec, NDArray[Any]]
 def write(
     path: Path, pixels: Floats, target: Target, light: NDArray[np.bool_] | None = None, box: Box | None = None
 ) -> None:
-    """Write grey (H, W, 1) or straight RGBA (H, W, 4), premultiplied here, or a `box` of it. Raises OSError.
+    """Write grey (H, W, 1), RGB (H, W, 3) or straight RGBA (H, W, 4), premultiplied here, or a `box`. Raises OSError.
 
     Light without coverage, in the pixels `light` (H, W), stays as it is where alpha is 0.
     """

@@ -14,7 +14,7 @@ LONGEST_SIDE = 65500
 
 
 def write(path: Path, pixels: Floats, target: Target) -> None:
-    """Write the colours of opaque RGBA (H, W, 4). Raises OSError."""
+    """Write the colours of RGB or opaque RGBA (H, W, 3 or 4). Raises OSError."""
     if max(pixels.shape[:2]) > LONGEST_SIDE:
         raise OSError(f"JPEG holds at most {LONGEST_SIDE} pixels a side; choose another --format")
     picture = PIL.Image.fromarray(to_samples(pixels[..., :3], "8"))

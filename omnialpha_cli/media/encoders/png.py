@@ -33,7 +33,7 @@ METADATA_CHUNKS = (b"pHYs", b"tEXt", b"iTXt", b"zTXt", b"eXIf", b"tIME")
 
 
 def write(path: Path, pixels: Floats, target: Target) -> None:
-    """Write grey (H, W, 1) or straight RGBA (H, W, 4). Colours under alpha 0 are kept. Raises OSError."""
+    """Write grey (H, W, 1), RGB or straight RGBA (H, W, 3 or 4). Colours under alpha 0 are kept. Raises OSError."""
     with path.open("wb") as file:
         encode(file, pixels, target)
 

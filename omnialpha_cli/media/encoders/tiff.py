@@ -26,7 +26,7 @@ TOO_LONG = 2**32 - 2**26  # bytes, from where a file has to be a BigTIFF
 
 
 def write(path: Path, pixels: Floats, target: Target) -> None:
-    """Write grey (H, W, 1) or straight RGBA (H, W, 4). Raises OSError."""
+    """Write grey (H, W, 1), RGB or straight RGBA (H, W, 3 or 4). Raises OSError."""
     with _opened(path, [pixels], target) as file:
         _write(file, pixels, target)
 
@@ -103,8 +103,8 @@ def _opened(path: Path, pictures: Sequence[Floats], target: Target) -> tifffile.
 
 
 def _write(file: tifffile.TiffWriter, pixels: Floats, target: Target, tags: Sequence[Any] = ()) -> None:
-    grey = pixels.shape[2] == 1
-    associated = target.premultiplied and not grey
+    grey, transparent = pixels.shape[2] == 1, pixels.shape[2] == 4
+    associated = target.premultiplied and transparent
     samples = premultiplied(pixels, target.depth) if associated else to_samples(pixels, target.depth)
     samples = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
     packed = target.compression != "none"
@@ -114,7 +114,7 @@ def _write(file: tifffile.TiffWriter, pixels: Floats, target: Target, tags: Sequ
         shape=samples.shape[:2] if grey else samples.shape,
         dtype=samples.dtype,
         photometric="minisblack" if grey else "rgb",
-        extrasamples=None if grey else ["assocalpha" if associated else "unassalpha"],
+        extrasamples=["assocalpha" if associated else "unassalpha"] if transparent else None,
         compression="zlib" if packed else None,
         predictor=differences,
         rowsperstrip=ROWS,

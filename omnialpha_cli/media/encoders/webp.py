@@ -15,7 +15,7 @@ LONGEST_SIDE = 16383
 
 
 def write(path: Path, pixels: Floats, target: Target) -> None:
-    """Write grey (H, W, 1), as RGB, or straight RGBA (H, W, 4). Raises OSError."""
+    """Write grey (H, W, 1), as RGB, or RGB or straight RGBA (H, W, 3 or 4). Raises OSError."""
     if max(pixels.shape[:2]) > LONGEST_SIDE:
         raise OSError(f"WebP holds at most {LONGEST_SIDE} pixels a side; choose another --format")
     samples = to_samples(pixels, "8")

@@ -4,13 +4,13 @@ import errno
 import os
 import secrets
 import stat
+from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 TEMPORARY = ".omnialpha-"  # how the names of temporary files begin; no input or result may be called so
 
 
-def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
+def open_regular(path: Path, buffered: bool = True) -> BufferedReader | FileIO:
     """Open a file for reading; a fifo, device, socket or folder raises OSError, and never waits for a writer.
 
     Names that the system refuses raise OSError too.
@@ -22,7 +22,7 @@ def open_regular(path: Path, buffering: int = -1) -> BinaryIO:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        return os.fdopen(descriptor, "rb", buffering)
+        return os.fdopen(descriptor, "rb") if buffered else os.fdopen(descriptor, "rb", 0)
     except BaseException:
         os.close(descriptor)
         raise

@@ -79,7 +79,7 @@ def read_head(path: Path) -> bytes:
     if path.name.startswith(TEMPORARY):
         check_file(path)
     try:
-        with open_regular(path, buffering=0) as file:
+        with open_regular(path, buffered=False) as file:
             return file.read(HEAD)
     except OSError as error:
         check_file(path)  # which says what it is instead

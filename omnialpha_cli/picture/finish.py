@@ -87,7 +87,7 @@ def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mod
     alpha, canvas = _refined(prepared, layers[0], trimap, settings, model)
     cut_out = finish_matte(
         prepared.plate, prepared.alpha, alpha, canvas, trimap, prepared.clean_plate,
-        refine=settings.refine, screen=prepared.screen, steer=prepared.steering.steer,
+        refine=settings.refine, screen=prepared.screen, steering=prepared.steering,
     )  # fmt: skip
     if prepared.gains is None:
         return [cut_out]
@@ -140,7 +140,7 @@ def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings,
     finished = finish_layers(
         prepared.plate, background, foregrounds, prepared.canvas, mattes, trimap,
         refine=settings.refine, screen=prepared.screen, patches=model.defaults.fill,
-        steer=prepared.steering.steer if len(foregrounds) == 1 else None,
+        steering=prepared.steering if len(foregrounds) == 1 else None,
     )  # fmt: skip
     if prepared.gains is None:
         return finished

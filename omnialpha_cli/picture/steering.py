@@ -1,7 +1,7 @@
-"""Steer the matte of a picture: its hint, the mattes that bound it, and the matte of the frame before."""
+"""Read what steers the matte of a picture: its hint, the mattes that bound it, and the matte of the frame before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from ..imaging.canvas import resample, within
 from ..imaging.hint import BACKGROUND, grow_round, hint_values, same_shape, scale_hint
 from ..imaging.matte.motion import SIDES, Carried, as_drawn, carry
+from ..imaging.matte.steering import Steering
 from ..media.colour import Encoding
 from ..media.exposure import Exposure
 from ..media.image import Image
@@ -20,23 +21,6 @@ from .view import plate_of, to_view
 
 SLACK = 0.02  # of the width: how far out of a mask there may be something
 SHARE = 0.8  # of a frame's matte that comes from the frame before, where it has a hint of its own, or needs none
-
-
-@dataclass(frozen=True, eq=False)
-class Steering:
-    """Bounds (H, W) of alpha, `least` and `most`, of which the latter wins, and what is `known` of it beforehand."""
-
-    least: Tensor | None = None
-    most: Tensor | None = None
-    known: tuple[Carried, ...] = ()
-
-    def steer(self, alpha: Tensor) -> Tensor:
-        """Return `alpha` (H, W) as all this has it."""
-        for known in self.known:
-            alpha = known.steady(alpha)
-        if self.least is not None:
-            alpha = torch.maximum(alpha, self.least)
-        return alpha if self.most is None else torch.minimum(alpha, self.most)
 
 
 def steering_of(

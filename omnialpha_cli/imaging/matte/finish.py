@@ -7,7 +7,8 @@ from ..canvas import Canvas
 from ..colour.despill import despill
 from ..tiles import rgba_like, tiles
 from .foreground import estimate_foreground, value_range
-from .refine import Steer, refine_alpha
+from .refine import refine_alpha
+from .steering import Steering
 
 
 def finish_matte(
@@ -20,7 +21,7 @@ def finish_matte(
     *,
     refine: str = "guided",
     screen: str | None = None,
-    steer: Steer | None = None,
+    steering: Steering | None = None,
 ) -> Tensor:
     """Return straight RGBA (4, H, W) of the object in `plate` (3, H, W), from its `alpha` (h, w) on the canvas.
 
@@ -28,9 +29,9 @@ def finish_matte(
     kept. `behind` (3, H, W) is a clean plate: with it the object's colours follow from the plate's, where there is
     enough of the object to see. Where the matte is opaque the colours are the plate's, bit for bit; elsewhere they are
     the object's own, without the background. With a `screen` (green or blue) its spill is taken out of all of
-    them. `refine` and `steer` are those of `refine_alpha`. Runs on the plate's device.
+    them. `refine` and `steering` are those of `refine_alpha`. Runs on the plate's device.
     """
-    alpha = refine_alpha(alpha, visible(plate, alpha_in), canvas, refine, behind, trimap, steer)
+    alpha = refine_alpha(alpha, visible(plate, alpha_in), canvas, refine, behind, trimap, steering)
     result = rgba_like(plate)
     estimate_foreground(plate, alpha, out=result[:3])
     if behind is not None:

@@ -8,8 +8,7 @@ from ..canvas import Canvas
 from ..hint import keep_known
 from .guided import guided_alpha
 from .laplacian import laplacian_alpha
-
-Steer = Callable[[Tensor], Tensor]  # from alpha (H, W) at full size to what else is known of it
+from .steering import Steering
 
 
 def refine_alpha(
@@ -19,16 +18,16 @@ def refine_alpha(
     method: str = "guided",
     behind: Tensor | None = None,
     trimap: Tensor | None = None,
-    steer: Steer | None = None,
+    steering: Steering | None = None,
 ) -> Tensor:
     """Return alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
 
-    `behind` (3, H, W) is a clean plate, where there is one; where a `trimap` (H, W) is sure, it is kept. What `steer`
-    makes of all that is what counts.
+    `behind` (3, H, W) is a clean plate, where there is one; where a `trimap` (H, W) is sure, it is kept, and
+    what `steering` makes of all that is what counts.
     """
     full = METHODS[method](alpha.to(plate), plate, canvas, behind)
     full = full if trimap is None else keep_known(full, trimap)
-    return full if steer is None else steer(full)
+    return full if steering is None else steering.steer(full)
 
 
 def _bilinear_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None) -> Tensor:

@@ -22,7 +22,8 @@ class Target:
     `premultiplied` tells that a TIFF file shall be; `parts` that an EXR file shall have one a layer. `windows` are
     where the pixels lie; formats that have none get the display window. `rest` names what an EXR file shall keep of its
     source. `ground` is the colour, so encoded, that a picture is put on; `opaque` tells that one picture gets no alpha
-    channel unless something shows through it; `trim` is the margin that is left around an object. `provenance` is what made it (`provenance.py`), empty where that is not to be told.
+    channel unless something shows through it; `trim` is the margin that is left around an object. `provenance` is
+    what made it (`provenance.py`), empty where that is not to be told.
     """
 
     format: str = "png"

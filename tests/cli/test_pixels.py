@@ -98,7 +98,8 @@ class TestDepthAndRange:
     @pytest.mark.parametrize("options", ["png", "tiff", "tiff --premultiplied", "tiff-pages", "exr", "webp"])
     def test_remove_adds_no_alpha_channel_to_a_plate_without_one(self, run, omnialpha, picture, options):
         plate = by_openimageio(picture(Path("a.png"), (WIDTH, HEIGHT)))
-        (made,) = run("remove", "a.png", "--mask", grey("black.png", 0), "--preview", "--format", *options.split()).lines
+        mask = grey("black.png", 0)
+        (made,) = run("remove", "a.png", "--mask", mask, "--preview", "--format", *options.split()).lines
         assert by_openimageio(made).shape == plate.shape
         assert options == "exr" or (by_openimageio(made) == plate).all()
         outcome = omnialpha("compose", made, "--check", "a.png", "--tolerance", "0.002" if options == "exr" else "0")

@@ -1,10 +1,11 @@
 """Make grain for what is painted into a plate: networks and enlargement make none, and a patch without it is visible.
 
-It is the plate's own: what differs from its blurred self, in blocks where that is as strong everywhere, as noise is and
-texture or what JPEG leaves is not. They are laid over one another at random so that their variance stays the same.
+It is the plate's own, of like brightness: what differs from its blurred self, in blocks where that is as strong
+everywhere, as noise is and texture or what JPEG leaves is not. They are laid over one another at random so that their
+variance stays the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 import torch
@@ -21,7 +22,8 @@ REACH = 8 * BLOCK  # pixels around what is painted in which at least grain is lo
 PART = 4  # side of the parts of a block that are compared, pixels
 EVEN = 0.1  # variance of their energies, as a share of the mean's square, below which a block has nothing but grain
 FEWEST = 0.08  # of all blocks, that have to be even, or it is chance
-SHADES = 4  # groups of even blocks of like brightness, at most; the quieter half of each is taken
+RANGE = 1.5  # times its darkest block, how bright a group of even blocks may be; the quieter half of it is taken
+DARK = 0.05  # brightness up to which noise is about the same
 FEW = 8  # blocks taken of a group, at least
 
 Grain = Callable[[Tile], Tensor]
@@ -39,18 +41,20 @@ def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
     found = _blocks(plate[:, *box], share[box] == 0)
     if found is None:
         return None
-    blocks, bounds = found  # (shades, n, 3, BLOCK, BLOCK), (shades − 1,)
+    groups, edges = found
+    blocks, counts = torch.cat(groups), torch.tensor([len(group) for group in groups], device=plate.device)
     places = [side // STEP + 2 for side in share.shape]  # blocks begin STEP before the picture
     brightness = F.interpolate(painted.mean(0)[None, None], places, mode="bilinear")[0, 0]
-    shade = torch.bucketize(brightness, bounds)  # (rows, columns)
-    drawn = torch.randint(blocks.shape[1], places, generator=torch.Generator().manual_seed(0)).to(shade)
+    shade = torch.bucketize(brightness, edges)  # (rows, columns)
+    random = torch.rand(places, generator=torch.Generator().manual_seed(0)).to(brightness)
+    drawn = (counts.cumsum(0) - counts)[shade] + (random * counts[shade]).long()
     ramp = torch.sin(torch.pi * (torch.arange(BLOCK, device=plate.device) + 0.5) / BLOCK)
     window = ramp[:, None] * ramp  # the squares of those that meet at a pixel add up to 1
 
     def grain(tile: Tile) -> Tensor:
         (top, bottom), (left, right) = ((part.start // STEP, -(-part.stop // STEP) + 1) for part in tile)
         rows, columns = slice(top, bottom), slice(left, right)
-        laid = blocks[shade[rows, columns], drawn[rows, columns]] * window  # (rows, columns, 3, BLOCK, BLOCK)
+        laid = blocks[drawn[rows, columns]] * window  # (rows, columns, 3, BLOCK, BLOCK)
         height, width = (STEP * (n + 1) for n in laid.shape[:2])
         whole = F.fold(laid.flatten(0, 1).flatten(1).T[None], (height, width), BLOCK, stride=STEP)[0]  # (3, ·, ·)
         return whole[:, STEP : STEP + tile[0].stop - tile[0].start, STEP : STEP + tile[1].stop - tile[1].start]
@@ -68,10 +72,10 @@ def _around(share: Tensor) -> Tile | None:
     return rows, columns
 
 
-def _blocks(plate: Tensor, known: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Return blocks of grain (shades, n, 3, BLOCK, BLOCK), from dark to bright, and the brightness between them.
+def _blocks(plate: Tensor, known: Tensor) -> tuple[list[Tensor], Tensor] | None:
+    """Return groups of blocks of grain (n, 3, BLOCK, BLOCK), from dark to bright, and the brightness between them.
 
-    They are of a part of a `plate` (3, k, l) where it is `known` (k, l); the brightness is (shades − 1,).
+    They are of a part of a `plate` (3, k, l) where it is `known` (k, l); the brightness is (groups − 1,).
     """
     unknown = grow((~known).to(plate), len(KERNEL) // 2)
     cut = tuple(side // BLOCK * BLOCK for side in known.shape)
@@ -90,11 +94,26 @@ def _blocks(plate: Tensor, known: Tensor) -> tuple[Tensor, Tensor] | None:
     if int(even.sum()) < max(2 * FEW, FEWEST * int(usable.sum())):
         return None
     residual, energy, brightness = residual[even], parts[even].mean(1), blocks(plate)[even].mean((1, 2, 3))
-    shades = min(SHADES, len(residual) // (2 * FEW))
-    groups = brightness.argsort()[: len(residual) // shades * shades].view(shades, -1)
-    quieter = energy[groups].argsort(1)[:, : groups.shape[1] // 2]
-    ordered = brightness[groups]
-    return residual[groups.gather(1, quieter)], (ordered[:-1, -1] + ordered[1:, 0]) / 2
+    order = brightness.argsort()
+    ordered = brightness[order]
+    starts = _starts(ordered.tolist())
+    quieter = (group[energy[group].argsort()[: max(FEW, len(group) // 2)]] for group in order.tensor_split(starts))
+    edges = [(ordered[i - 1] + ordered[i]) / 2 for i in starts]
+    return [residual[group] for group in quieter], torch.tensor(edges, device=plate.device)
+
+
+def _starts(ordered: Sequence[float]) -> list[int]:
+    """Return where groups of blocks of like brightness start, but for the first, from the brightness in order.
+
+    Groups are of a range, not of a number: a lamp's few blocks are far noisier than the many of the room.
+    """
+    starts = [0]
+    for i, value in enumerate(ordered):
+        if i - starts[-1] >= 2 * FEW and value > RANGE * max(ordered[starts[-1]], DARK):
+            starts.append(i)
+    if len(ordered) - starts[-1] < FEW:
+        starts.pop()
+    return starts[1:]
 
 
 def _blurred(image: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.matte.layers import finish_layers
@@ -46,6 +47,20 @@ def test_dark_and_bright_have_their_own():
     grain = grain_like(plate, share, painted)
     dark, bright = (grain((slice(104, 216), columns)).std() for columns in (slice(8, 104), slice(296, 392)))
     assert bright > 1.8 * dark
+
+
+@pytest.mark.parametrize("level", [1.5, 4, 20])
+@pytest.mark.parametrize("law", ["film", "photons"])
+def test_bright_highlights_of_a_half_float_plate_have_theirs(level, law):
+    """A lit window is a few of many blocks; its grain is that of its light, not that of the room."""
+    clean = torch.full((3, *SIZE), 0.18)
+    clean[:, 60:260, 150:250] = level
+    plate = noisy(clean, clean * 0.03 if law == "film" else (clean * 9e-4).sqrt()).half().float()
+    grain = grain_like(plate, hole(), F.avg_pool2d(clean, 8))
+    for columns in (slice(128, 144), slice(256, 272)), (slice(160, 240),):
+        drawn = torch.cat([grain((slice(104, 216), part)).flatten() for part in columns])
+        known = torch.cat([(plate - clean)[:, 64:96, part].flatten() for part in columns])
+        assert drawn.std() == pytest.approx(float(known.std()), rel=0.2)
 
 
 def test_tiles_of_a_picture_fit_together():

@@ -7,10 +7,11 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from omnialpha_cli.api import OmniAlpha as Api
 from omnialpha_cli.model.config import TransformerConfig
+from omnialpha_cli.model.defaults import Defaults
 from omnialpha_cli.model.mini.context import MiniContext, MiniContextConfig
 from omnialpha_cli.model.mini.light_vae import LightVAE, LightVAEConfig
 from omnialpha_cli.model.mini.model import Mini
-from omnialpha_cli.model.omnialpha import Defaults, Prediction
+from omnialpha_cli.model.omnialpha import Prediction
 from omnialpha_cli.model.sampler import Schedule
 from omnialpha_cli.model.transformer import Transformer
 from omnialpha_cli.tasks import TASKS

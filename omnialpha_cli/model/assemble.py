@@ -8,12 +8,13 @@ from typing import Any
 import torch
 
 from . import lora
+from .defaults import Defaults
 from .load_options import LoadOptions
 from .memory import Plan, free_memory, plan
 from .mini import load as embedded
 from .mini.confidence import Confidence
 from .mini.model import Mini
-from .omnialpha import Defaults, OmniAlpha
+from .omnialpha import OmniAlpha
 from .published import distilled
 from .published import load as published
 from .published.folders import is_published, read_config

@@ -17,16 +17,6 @@ LATENTS_STD = (2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
                3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160)  # fmt: skip
 
 
-def by_task(table: Mapping[str, Mapping[str, Any]], task: str) -> dict[str, Any]:
-    """Return the settings of one task, `COMMAND.…`, in a table by commands and tasks: its command's, and its own.
-
-    Of `decompose.auto/3` its own are those of `decompose.auto`, too.
-    """
-    plain, _, layers = task.partition("/")
-    command = plain.partition(".")[0]
-    return {**table.get(command, {}), **table.get(plain, {}), **(table.get(task, {}) if layers else {})}
-
-
 class FromDict:
     """Reads a dataclass from a JSON object: `_private` and `ignored` keys are skipped, other unknown keys refused."""
 

@@ -6,7 +6,7 @@ are methods, which a runner may schedule; `run_batches` composes them, the first
 Requests of one call may differ in everything: they are grouped by their exact `Layout`, and only the context is padded.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from . import sampler
-from .config import FromDict, by_task
 from .context import Context, join
+from .defaults import Defaults
 from .load_options import LoadOptions
 from .memory import RESIDENT, Plan, present
 from .parts import VAE, ContextEncoder
@@ -26,39 +26,6 @@ from .transformer import Prepared, Transformer, pack, unpack
 
 Prediction = Literal["velocity", "residual"]
 Batches = Iterator[tuple[Sequence[int], list[list[Tensor]]]]
-
-
-@dataclass(frozen=True)
-class Defaults(FromDict):
-    """Hold what the weights work best with.
-
-    `canvas` is the side in pixels of the square that has the canvas's area; the canvas's sides are multiples of
-    `multiple`; `commands` has what differs for one command or task, as `steps`. With `mirror` a request that has inputs
-    is also run on their mirror images, and the results averaged: twice the work for about a seventh less error in the
-    embedded weights' mattes. The sides of the mirror images' canvases are about `mirror_scale` of the others': two
-    sizes err in different places. With `fill` a removal with a mask starts from its scene with the object painted over
-    (`imaging/removal/fill.py`). With `square` what is made from words alone is
-    drawn on a square, and lies in the middle of other shapes. `dtype` is the number type the weights are meant to run
-    in. With `enlarge` pictures that are smaller than the canvas are enlarged to it. With `shared` the canvas's area is
-    that of all images of a request together.
-    """
-
-    steps: int = 50
-    guidance: float = 4.0
-    canvas: int = 1024
-    multiple: int = 32
-    mirror: bool = False
-    mirror_scale: float = 1.0
-    fill: bool = False
-    square: bool = False
-    enlarge: bool = True
-    shared: bool = False
-    dtype: str = "float32"
-    commands: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
-
-    def of(self, task: str) -> "Defaults":
-        """Return the defaults of one task."""
-        return replace(self, **by_task(self.commands, task))
 
 
 @dataclass

@@ -5,8 +5,9 @@ from typing import Protocol
 
 from torch import Tensor
 
+from ..model.defaults import Defaults
 from ..model.mini.sketch import Drawing
-from ..model.omnialpha import Defaults, Request
+from ..model.request import Request
 
 
 class Model(Protocol):

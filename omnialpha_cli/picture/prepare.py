@@ -20,7 +20,8 @@ from ..media.exposure import Exposure, is_scene, meter
 from ..media.image import Image
 from ..media.rest import taken_of
 from ..media.target import Target, ground_of, target_for
-from ..model.omnialpha import Defaults, Request
+from ..model.defaults import Defaults
+from ..model.request import Request
 from ..status import RunNote
 from ..tasks import TASKS, Task
 from .nonfinite import Nonfinite

@@ -30,7 +30,7 @@ from .progress import TrainingProgress
 
 if TYPE_CHECKING:
     from .material import Material
-    from .stages import Run
+    from .run import Run
 
 app = typer.Typer(no_args_is_help=True, help="Train the networks of a recipe, one after another, and export them.")
 
@@ -171,13 +171,14 @@ def _run(
     from . import stages
     from .distributed import joined
     from .recipe import read_recipe
+    from .run import Run
 
     recipe = read_recipe(options.recipe)
     adapters = [parse_adapter(text) for text in loras or []]
     device = choose_device(options.device).type
     options.run.mkdir(parents=True, exist_ok=True)
     with joined(device) as group, TrainingProgress(shown=group.first and sys.stderr.isatty()) as progress:
-        run = stages.Run(
+        run = Run(
             replace(recipe, start=start or recipe.start),
             options.run,
             progress,

@@ -11,13 +11,14 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ...model.config import TransformerConfig, VAEConfig
+from ...model.defaults import Defaults
 from ...model.load_options import LoadOptions
 from ...model.mini.context import TOKENIZER_FILE, MiniContext, MiniContextConfig
 from ...model.mini.generator import Generator, GeneratorConfig
 from ...model.mini.light_vae import LightVAE, LightVAEConfig
 from ...model.mini.model import Mini
 from ...model.mini.specialists import SPECIALISTS, Specialist
-from ...model.omnialpha import Defaults, OmniAlpha
+from ...model.omnialpha import OmniAlpha
 from ...model.published import load as published
 from ...model.sampler import Schedule
 from ...model.transformer import Transformer

@@ -7,8 +7,7 @@ checkpoint.
 
 import copy
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from ...model.mini.specialists import SPECIALISTS
 from ...model.omnialpha import OmniAlpha
 from ...status import UsageError
 from . import (
-    checkpoint,
     detail,
     effects,
     generator,
@@ -43,35 +41,17 @@ from . import (
     sft,
 )
 from . import vae as alpha_vae
-from .distributed import ALONE, Group
 from .export import write_alpha_vae, write_transformer, write_weights
-from .log import Report
-from .loop import Objective, train
+from .loop import Objective
 from .loop import Schedule as Stage
 from .material import Material, make_material
 from .packs import Packs
 from .perceptual import load_distance
-from .recipe import Part, Recipe
+from .recipe import Part
+from .run import Run, train_stages
 
 NEW = {"detail": Detail, "effects": Effects, "inpainter": Inpainter}  # those that need nothing to be built
 NO_WORDS = "--words is needed, unless the recipe starts from weights"
-
-
-@dataclass(frozen=True)
-class Run:
-    """Describe a training run: its recipe, the folder it lives in, where it says how it goes, and its processes.
-
-    `loras` are files with their strengths, merged into the weights that it starts from. `lpips` says
-    whether LPIPS is the perceptual distance, in place of the features that the package has.
-    """
-
-    recipe: Recipe
-    folder: Path
-    report: Report
-    group: Group = ALONE
-    loras: Sequence[tuple[Path, float]] = ()
-    lpips: bool = False
-    tensorboard: bool = False
 
 
 def canvas_size(height: int, width: int, side: int) -> tuple[int, int]:
@@ -85,7 +65,7 @@ def train_vae(run: Run, material: Material, held_out: Material | None = None) ->
     torch.manual_seed(0)
     if recipe.vae_loss is None:
         light = light_vae.TrainedVAE(LightVAEConfig.from_dict(recipe.vae.network))
-        _train_stages(run, "vae", light, recipe.vae.stages, partial(light_vae.objective, material, device=device))
+        train_stages(run, "vae", light, recipe.vae.stages, partial(light_vae.objective, material, device=device))
         return
     start = networks.alpha_vae(recipe)
     trained = alpha_vae.TrainedVAE(start)
@@ -96,7 +76,7 @@ def train_vae(run: Run, material: Material, held_out: Material | None = None) ->
         assert recipe.vae_loss is not None
         return alpha_vae.objective(material, trained, reference, distance, recipe.vae_loss, stage, device, held_out)
 
-    _train_stages(run, "vae", trained, recipe.vae.stages, objective)
+    train_stages(run, "vae", trained, recipe.vae.stages, objective)
     if run.group.first:
         write_alpha_vae(trained.vae, run.folder / "vae" / "rgba_vae")
 
@@ -107,7 +87,7 @@ def train_image_encoder(run: Run, material: Material, backbone: Path) -> None:
     model = image_encoder.MattingEncoder(**run.recipe.image_encoder.network)
     image_encoder.load_pretrained(model.encoder.backbone, backbone, "lite0")
     objective = partial(image_encoder.objective, material, canvas=canvas_size, device=run.group.device)
-    _train_stages(run, "image-encoder", model, run.recipe.image_encoder.stages, objective)
+    train_stages(run, "image-encoder", model, run.recipe.image_encoder.stages, objective)
 
 
 def train_segmenter(run: Run, material: Material, backbone: Path) -> None:
@@ -118,7 +98,7 @@ def train_segmenter(run: Run, material: Material, backbone: Path) -> None:
     image_encoder.load_pretrained(model.backbone, backbone, "lite2")
     sources = dict(part.network.get("sources", {}))
     objective = partial(segmenter.objective_of, material, sources, canvas_size, run.group.device)
-    _train_stages(run, "segmenter", model, part.stages, objective)
+    train_stages(run, "segmenter", model, part.stages, objective)
 
 
 def train_relevance(run: Run, material: Material, backbone: Path, class_names: Path, words: Path | None = None) -> None:
@@ -142,7 +122,7 @@ def train_relevance(run: Run, material: Material, backbone: Path, class_names: P
     model = relevance.named_classes(published, class_names.read_text(encoding="utf-8").splitlines(), tokenizer, table)
     relevance.train_words_alone(model)
     objective = partial(relevance.objective, material, tokenizer, table, canvas=canvas_size, device=device)
-    _train_stages(run, "relevance", model, recipe.relevance.stages, objective)
+    train_stages(run, "relevance", model, recipe.relevance.stages, objective)
 
 
 def train_effects(run: Run, material: Material) -> None:
@@ -168,7 +148,7 @@ def train_generator(run: Run, packs: Packs) -> None:
     backgrounds = [background for background in packs.backgrounds if background.label]
     trained = networks.generator(recipe, model, len(cutouts), len(backgrounds))
     objective = partial(generator.objective, cutouts, packs.cutouts_val, backgrounds, model, trained)
-    _train_stages(run, "generator", trained, recipe.generator.stages, objective)
+    train_stages(run, "generator", trained, recipe.generator.stages, objective)
     names = {"known": [one.label for one in cutouts], "known_backgrounds": [one.label for one in backgrounds]}
     if run.group.first:
         (run.folder / networks.NAMES).write_text(json.dumps({kind: of for kind, of in names.items() if of}))
@@ -198,7 +178,7 @@ def train_sft(run: Run, material: Material, words: Path | None = None, held_out:
         learns = trained.context is not None
         return sft.objective(material, model, recipe.tasks, stage, canvas_size, recipe.flow, learns, held_out)
 
-    _train_stages(run, "sft", trained, recipe.transformer.stages, objective)
+    train_stages(run, "sft", trained, recipe.transformer.stages, objective)
     _write(run, "sft", trained)
 
 
@@ -218,7 +198,7 @@ def train_grpo(run: Run, material: Material, held_out: Material | None = None) -
     def objective(stage: Stage) -> Objective:
         return grpo.objective(material, model, recipe.tasks, score, stage, canvas_size, settings, held_out)
 
-    _train_stages(run, "grpo", trained, recipe.grpo_stages, objective)
+    train_stages(run, "grpo", trained, recipe.grpo_stages, objective)
     _write(run, "grpo", trained)
 
 
@@ -236,7 +216,7 @@ def train_detail(run: Run, material: Material) -> None:
     count, size = int(recipe.detail.network.get("examples", detail.EXAMPLES)), recipe.detail.stages[0].size
     predict = partial(detail.predict, material, model, canvas_size, size)
     examples = detail.read_examples(predict, count, run.folder, run.group, run.report)
-    _train_stages(run, "detail", network, recipe.detail.stages, lambda stage: detail.objective(examples, stage, device))
+    train_stages(run, "detail", network, recipe.detail.stages, lambda stage: detail.objective(examples, stage, device))
 
 
 def export(run: Run, name: str, out: Path) -> dict[str, tuple[int, int]]:
@@ -283,21 +263,4 @@ def _train_specialist(run: Run, name: str, part: Part, objective: Callable[[Stag
     recipe = run.recipe
     started = networks.started(recipe, run.folder, run.loras, run.group.device) if recipe.start else None
     network = _started_from(name, started)
-    _train_stages(run, name, network, part.stages, objective)
-
-
-def _train_stages(
-    run: Run, name: str, model: nn.Module, stages: tuple[Stage, ...], objective: Callable[[Stage], Objective]
-) -> None:
-    if not stages:
-        raise UsageError(f"this recipe has no stages that train {name}")
-    for number, stage in enumerate(stages, 1):
-        done = run.folder / f"{name}-{number}.pt"
-        if done.exists():
-            checkpoint.restore(model, torch.load(done, map_location="cpu", weights_only=True))
-            continue
-        folder = run.folder / f"{name}-{number}"
-        stage = stage.shared(run.group.world)
-        train(model, objective(stage), stage, folder, run.report, run.group, run.tensorboard)
-        checkpoint.keep(model, done, run.group)
-    checkpoint.keep(model, run.folder / f"{name}.pt", run.group)
+    train_stages(run, name, network, part.stages, objective)

@@ -10,7 +10,7 @@ from training_packs import disc, encoded, index, write_tar
 from typer.testing import CliRunner
 
 from omnialpha_cli.cli.main import app
-from omnialpha_cli.lab.train import generator
+from omnialpha_cli.lab.train import generator, kinds
 from omnialpha_cli.lab.train.loop import Schedule
 from omnialpha_cli.lab.train.packs import Picture, read_packs
 from omnialpha_cli.model.mini.generator import Generator, GeneratorConfig
@@ -53,7 +53,7 @@ def test_captions_are_the_name_perhaps_with_an_article_and_tags_or_tags():
 
 
 def test_names_that_begin_alike_are_drawn_less():
-    weights = generator.rarity([blank("flag: A"), blank("Flag: B"), blank("flag: C"), blank("flag: D"), blank("dog")])
+    weights = kinds.rarity([blank("flag: A"), blank("Flag: B"), blank("flag: C"), blank("flag: D"), blank("dog")])
     assert weights.tolist() == [0.5, 0.5, 0.5, 0.5, 1.0]
 
 
@@ -69,7 +69,7 @@ def test_a_sketch_without_a_name_is_that_of_the_others_alone():
     names, prompts = ("red", "cat", "matte", "red cat"), ["a cat", "red matte", ""]
     network = started(tiny_model(), len(names))
     views = torch.randn(2, 4, 16, 4, 4, generator=torch.Generator().manual_seed(3))
-    sketches = generator.Sketches(network.sketch, [blank(name) for name in names], views)
+    sketches = kinds.Sketches(network.sketch, [blank(name) for name in names], views)
     places, seen = torch.tensor([1, 3, 0]), torch.zeros(3, dtype=torch.long)
     asked = network.sketch.read(prompts)
     known = sketches(asked, places, seen, torch.zeros(3, dtype=torch.bool))
@@ -92,7 +92,7 @@ def test_a_sketch_is_seen_from_where_its_cutout_is():
     names = ("red", "cat")
     first = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(3))
     network = started(tiny_model(), 2)
-    sketches = generator.Sketches(network.sketch, [blank(name) for name in names], torch.stack([first, first.flip(3)]))
+    sketches = kinds.Sketches(network.sketch, [blank(name) for name in names], torch.stack([first, first.flip(3)]))
     left_out = torch.tensor([True, False])
     asked, places = network.sketch.read(["cat", "red"]), torch.tensor([1, 0])
     one, other = (sketches(asked, places, torch.full((2,), v), left_out) for v in (0, 1))
@@ -103,8 +103,8 @@ def test_some_steps_learn_to_draw_each_by_its_name(monkeypatch):
     model, names = tiny_model(steps=4), ("cat", "matte")
     # An untrained VAE hardly tells them apart.
     known = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(5))
-    monkeypatch.setattr(generator, "encode", lambda *_: known)
-    monkeypatch.setattr(generator, "OBJECTS_LEFT_OUT", 0.0)  # of two there is none alike
+    monkeypatch.setattr(kinds, "encode", lambda *_: known)
+    monkeypatch.setattr(kinds, "OBJECTS_LEFT_OUT", 0.0)  # of two there is none alike
     network = started(model, 2)
     stage = Schedule(steps=60, batch=8, lr=3e-3, size=32)
     objective = generator.objective([blank(name) for name in names], [], [], model, network, stage)
@@ -116,7 +116,7 @@ def test_some_steps_learn_to_draw_each_by_its_name(monkeypatch):
         value.backward()
         optimiser.step()
     model.specialists["generator"] = network.eval()
-    requests = [Request(generator.OBJECT.prompt.replace("{text}", name), (), ((32, 32),)) for name in names]
+    requests = [Request(kinds.OBJECT.prompt.replace("{text}", name), (), ((32, 32),)) for name in names]
     with torch.no_grad():
         layout, prompts = requests[0].layout, [request.prompt for request in requests]
         sigmas = schedule(4, layout.num_targets, model.schedule)
@@ -166,9 +166,7 @@ def test_by_command_from_weights_and_exported_beside_them(packs, tiny_weights, t
     config = model.specialist("generator").config
     assert config.backgrounds == len(config.known_backgrounds) == 2  # the third has no name
     assert config.names == len(config.known) > 0
-    place = Request(
-        generator.BACKGROUND.prompt.replace("{text}", "a red cat"), (), ((32, 64),), task="generate.background"
-    )
+    place = Request(kinds.BACKGROUND.prompt.replace("{text}", "a red cat"), (), ((32, 64),), task="generate.background")
     assert not torch.equal(model.run([place])[0][0], replace(model, specialists={}).run([place])[0][0])
     torch.testing.assert_close(model.transformer.state_dict(), before.transformer.state_dict(), atol=2e-3, rtol=2e-3)
     # What it starts with is the transformer that sees.

@@ -18,6 +18,7 @@ from omnialpha_cli.lab.train.export import INT8_FROM, INT8_KERNELS_FROM, quantis
 from omnialpha_cli.lab.train.fold import fold_published
 from omnialpha_cli.lab.train.progress import TrainingProgress
 from omnialpha_cli.lab.train.recipe import read_recipe
+from omnialpha_cli.lab.train.run import Run
 from omnialpha_cli.lab.train.save import save_tensors
 from omnialpha_cli.lab.train.words import TABLE_KEY, prune
 from omnialpha_cli.model.mini.detail import Detail
@@ -258,7 +259,7 @@ examples = 5
 {stage("detail", lr=1e-2)}
 """)
     (tmp_path / "again").mkdir()
-    run = stages.Run(read_recipe(recipe), tmp_path, TrainingProgress(shown=False))
+    run = Run(read_recipe(recipe), tmp_path, TrainingProgress(shown=False))
     with pytest.raises(KeyboardInterrupt):
         stages.train_detail(run, material)
     stages.train_detail(run, material)

@@ -1,15 +1,25 @@
 """Offer the model to Python: weights by name, pictures in and out. The commands use the same functions."""
 
-import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, get_args, get_type_hints
+from typing import Any, Self, Unpack
 
 import torch
 from torch import Tensor
 
+from .arguments import (
+    LayerOptions,
+    Layers,
+    MatteOptions,
+    RemoveOptions,
+    Sampling,
+    lists_options,
+    parse_arguments,
+    parse_settings,
+    parse_words,
+)
 from .media.image import Image
 from .model import omnialpha
 from .model.load_options import LoadOptions
@@ -20,90 +30,25 @@ from .picture.given import Picture, read_given
 from .picture.infer import infer
 from .picture.load import load_model
 from .picture.prepare import prepare
-from .picture.settings import Refine, Screen, Settings, check_choices, parse_colour
+from .picture.settings import Settings, check_choices
 from .status import ItemError, OmniAlphaWarning, UsageError
-from .tasks import LAYERS, TASKS, Task, most_layers, passes, refuse_untrained, with_layers, with_shadow
+from .tasks import TASKS, Task, passes
 from .weights import store
 
 
-class Sampling(TypedDict, total=False):
-    """Choose how the model draws; None is the weights' own setting, the seed 0 by default.
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Hold the result of one of many pictures, as the method returns it, or why there is none; and warnings.
 
-    `untrained` runs a task that the weights were not trained on.
+    `confidence`, `darkened` and `lightened` are those of the commands' records, None where they are not known.
     """
 
-    seed: int
-    steps: int | None
-    guidance: float | None
-    canvas: int | None
-    untrained: bool
-
-
-class Options(Sampling, total=False):
-    """Name what is known of the object: at most one hint. A trimap or mask is a picture, white the object.
-
-    With `anyway` words take the likeliest part where nothing looks like them.
-    """
-
-    text: str | None
-    anyway: bool
-    trimap: Picture | None
-    mask: Picture | None
-    rough_mask: Picture | None
-
-
-class FinishOptions(Options, total=False):
-    """Choose how a matte comes to full size, and its file, as the command does.
-
-    `flatten` is a colour to put it on, `trim` the margin around the object to which it is cropped: it then has
-    `offset`, its left and top in the picture.
-    """
-
-    flatten: str | None
-    trim: int | None
-    refine: Refine
-    despill: Screen | None
-
-
-class MatteOptions(FinishOptions, total=False):
-    """Choose `keep_shadow` as the command does: translucent black under the object, in one picture with it."""
-
-    keep_shadow: bool
-
-
-class LayerOptions(FinishOptions, total=False):
-    """Choose `effects` as the command does: the object's shadow is a layer between the other two."""
-
-    effects: bool
-
-
-class RemoveOptions(Options, total=False):
-    """Choose `effects` and `grow`, as the command does."""
-
-    effects: bool
-    grow: int
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _lists_options(method: F) -> F:
-    """Let `help` show every option of a method by its name, type and default, not `**options`."""
-    signature = inspect.signature(method)
-    *own, options = signature.parameters.values()
-    defaults = {field.name: field.default for field in fields(Settings)} | {"untrained": False, "keep_shadow": False}
-    (group,) = get_args(get_type_hints(method)[options.name])
-    listed = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=hint)
-        for name, hint in get_type_hints(group).items()
-    ]
-    method.__signature__ = signature.replace(parameters=[*own, *listed])  # type: ignore[attr-defined]
-    return method
-
-
-Layers = int | Literal["auto"]
-AUTO = "layers", "auto"
-HINTS = ("text", "trimap", "mask", "rough_mask", "background")
+    result: Any
+    error: ItemError | None
+    warnings: tuple[str, ...]
+    confidence: float | None = None
+    darkened: float | None = None
+    lightened: float | None = None
 
 
 class OmniAlpha:
@@ -139,7 +84,7 @@ class OmniAlpha:
         """Ask the model itself: one list of RGBA (4, H, W) in [0, 1] a request, as `model.omnialpha.OmniAlpha.run`."""
         return self.model.run(requests, steps, guidance)
 
-    @_lists_options
+    @lists_options
     def matte(self, image: Picture, *, background: Picture | None = None, **options: Unpack[MatteOptions]) -> Pixels:
         """Cut the foreground out of one picture; `background` is a clean plate, the same picture without the object.
 
@@ -150,13 +95,13 @@ class OmniAlpha:
         (cut_out,) = self._make("matte", image, {"background": background, **options})
         return cut_out
 
-    @_lists_options
+    @lists_options
     def remove(self, image: Picture, **options: Unpack[RemoveOptions]) -> Pixels:
         """Take the object out of one picture: opaque RGBA, otherwise as of `matte`."""
         (background,) = self._make("remove", image, options)
         return background
 
-    @_lists_options
+    @lists_options
     def decompose(
         self, image: Picture, *, layers: Layers = 2, max_layers: int = 5, **options: Unpack[LayerOptions]
     ) -> list[Pixels]:
@@ -166,7 +111,7 @@ class OmniAlpha:
         """
         return self._make("decompose", image, {"max_layers": max_layers, **options}, layers=layers)
 
-    @_lists_options
+    @lists_options
     def generate(
         self,
         prompt: str,
@@ -181,17 +126,19 @@ class OmniAlpha:
         """
         width, height = size or (None, None)
         task = TASKS["generate.scene" if scene else "generate.foreground"]
-        settings = self._settings(task, sampling, text=_words(prompt), width=width, height=height)
+        settings = parse_settings(
+            self.model, self.name, task, sampling, text=parse_words(prompt), width=width, height=height
+        )
         (picture,) = self._run(task, [], settings)
         return picture
 
-    @_lists_options
+    @lists_options
     def complete(self, image: Picture, prompt: str, *, given: str, want: str, **sampling: Unpack[Sampling]) -> Pixels:
         """Make what is missing to a foreground or background: `given` and `want` as the command takes them."""
         task = TASKS.get(f"complete.{given}-{want}")
         if task is None:
             raise UsageError(f"given {given}, want {want}: there is nothing to complete")
-        settings = self._settings(task, sampling, text=_words(prompt))
+        settings = parse_settings(self.model, self.name, task, sampling, text=parse_words(prompt))
         (picture,) = self._run(task, [read_given(image, "image")], settings)
         return picture
 
@@ -203,7 +150,7 @@ class OmniAlpha:
         progress: bool = False,
         layers: Layers | None = None,
         **options: Any,
-    ) -> Iterator["Outcome"]:
+    ) -> Iterator[Outcome]:
         """Do `matte`, `remove` or `decompose` for many pictures, and give an `Outcome` for each, in their order.
 
         Pictures are read ahead and go through the network in batches. `options` are those of the method; a hint is one
@@ -214,7 +161,7 @@ class OmniAlpha:
             raise UsageError(f"command={command!r}: give 'matte', 'remove' or 'decompose'")
         if layers is not None and command != "decompose":
             raise UsageError(f"layers={layers!r}: they are of 'decompose', not of {command!r}")
-        task, hints, settings = self._asked(command, options, layers)
+        task, hints, settings = parse_arguments(self.model, self.name, command, options, layers)
         listed = list(pictures)
         for name, hint in hints.items():
             if isinstance(hint, list) and len(hint) != len(listed):
@@ -229,7 +176,7 @@ class OmniAlpha:
 
     def _outcomes(
         self, command: str, task: Task, reads: Sequence[Callable[[], list[Image]]], settings: Settings, progress: bool
-    ) -> Iterator["Outcome"]:
+    ) -> Iterator[Outcome]:
         from tqdm.auto import tqdm
 
         from .batch.many import make_many
@@ -243,49 +190,9 @@ class OmniAlpha:
         self, command: str, image: Picture, options: Mapping[str, Any], layers: Layers | None = None
     ) -> list[Pixels]:
         """Return the results of the task that the hint among the options chooses."""
-        task, hints, settings = self._asked(command, options, layers)
+        task, hints, settings = parse_arguments(self.model, self.name, command, options, layers)
         pictures = [read_given(one, name) for name, one in {"image": image, **hints}.items()]
         return self._run(task, pictures, settings)
-
-    def _asked(
-        self, command: str, options: Mapping[str, Any], layers: Layers | None
-    ) -> tuple[Task, dict[str, Picture], Settings]:
-        """Return the task that the hint among the options chooses, the hint if it is a picture, and the settings."""
-        hints = {hint: options[hint] for hint in HINTS if options.get(hint) is not None}
-        if len(hints) > 1:
-            raise UsageError(f"{' and '.join(hints)} exclude each other; give one")
-        limit = options.get("max_layers", 5)
-        for name, count in {"layers": layers, "max_layers": limit}.items():
-            if count is not None and (isinstance(count, bool) or count not in LAYERS) and (name, count) != AUTO:
-                raise UsageError(f"{name}={count!r}: give a number from {LAYERS[0]} to {LAYERS[-1]}")
-        hint = next(iter(hints), "auto")
-        task = TASKS[f"{command}.{hint.replace('_', '-')}"]
-        if layers == "auto":
-            layers = limit if options.get("untrained") else most_layers(task, self.model.tasks, limit)
-            task, auto = with_layers(task, layers), layers > 2
-        else:
-            task, auto = with_layers(task, layers or len(task.outputs)), False
-        text = hints.pop("text", None)
-        others = {name: value for name, value in options.items() if name not in (*HINTS, "max_layers")}
-        if command == "matte":
-            others["effects"] = others.pop("keep_shadow", False)
-        elif command == "decompose" and others.get("effects"):
-            task = with_shadow(task)
-        return task, hints, self._settings(task, others, text=text, auto_layers=auto)
-
-    def _settings(self, task: Task, options: Mapping[str, Any], **more: Any) -> Settings:
-        """Check what is asked as the commands do, and return it with the weights' defaults."""
-        options = dict(options)
-        if not options.pop("untrained", False):
-            refuse_untrained(task, self.name, self.model.tasks, "untrained=True runs it anyway")
-        settings = Settings(**options, **more)
-        settings.check()
-        if settings.flatten is not None and len(task.outputs) > 1:
-            raise UsageError("flatten puts one picture on a colour, not layers")
-        if settings.flatten is not None:
-            settings = replace(settings, flatten=parse_colour(settings.flatten))
-        defaults = self.model.defaults.of((passes(task, self.model.tasks) or [task])[0].name)
-        return replace(settings, format="tiff").resolved(asdict(defaults))  # it holds whatever the picture is
 
     def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
         prepared = prepare(task, pictures, self.model.defaults, settings, passes(task, self.model.tasks))
@@ -295,24 +202,3 @@ class OmniAlpha:
             about = "" if not names or any(name in warning for name in names) else f"{names[0]}: "
             warnings.warn(about + warning, OmniAlphaWarning, stacklevel=4)
         return [to_pixels(layer, prepared) for layer in finish(prepared, layers, settings, self.model)]
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """Hold the result of one of many pictures, as the method returns it, or why there is none; and warnings.
-
-    `confidence`, `darkened` and `lightened` are those of the commands' records, None where they are not known.
-    """
-
-    result: Any
-    error: ItemError | None
-    warnings: tuple[str, ...]
-    confidence: float | None = None
-    darkened: float | None = None
-    lightened: float | None = None
-
-
-def _words(prompt: str) -> str:
-    if isinstance(prompt, str) and prompt.strip():
-        return prompt
-    raise UsageError(f"prompt={prompt!r}: give words")

@@ -14,6 +14,7 @@ MAY_NOT = {
     "picture": {"cli", "api", "batch", "lab"},
     "batch": {"cli", "api", "lab"},
     "api": {"cli", "lab"},
+    "arguments": {"cli", "api", "batch", "lab"},
     "preview": {"cli", "api", "model", "lab"},
     "weights": ABOVE | {"media", "imaging"},
     "compose": ABOVE | {"model", "imaging", "weights"},

@@ -18,6 +18,7 @@ from .channels import Pick
 from .image import Box, Image, from_array, split
 from .opening import open_file, spelled
 from .read import read_image
+from .samples import straightened
 from .windows import on_display, place, trivial
 
 
@@ -157,7 +158,7 @@ def _layer(like: Image, spec: oiio.ImageSpec, samples: NDArray[Any]) -> Image:
     rgb, alpha = split(samples, -1)
     assert alpha is not None
     if not spec.get_int_attribute("oiio:UnassociatedAlpha"):
-        np.divide(rgb, alpha[..., None], out=rgb, where=alpha[..., None] > 0)
+        straightened(rgb, alpha)
     return replace(like, rgb=rgb, alpha=alpha)
 
 

@@ -18,7 +18,7 @@ from .opening import NO_TEXT, complaint, open_file, spelled
 from .photoshop import check_composite
 from .pillow import check_size, damaged, read_cmyk, read_heif
 from .primaries import are_usable
-from .samples import Floats
+from .samples import Floats, straightened
 from .signatures import check_header, recognise
 from .windows import on_display, trivial
 
@@ -101,7 +101,7 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool, pick:
         rgb = _from_grey(rgb, header.get("ICCProfile"))
     premultiplied = alpha is not None and not spec.get_int_attribute("oiio:UnassociatedAlpha")
     if alpha is not None and premultiplied:
-        rgb = np.divide(rgb, alpha[..., None], out=rgb, where=alpha[..., None] > 0)
+        rgb = straightened(rgb, alpha)
     if depth in ("half", "float") and (nonfinite := count_nonfinite(rgb)):
         notes.append(f"{path} has {nonfinite} pixels that are not numbers or infinite: the model is shown others")
     return Image(
@@ -136,7 +136,8 @@ def _windows(path: Path, spec: oiio.ImageSpec, data: bool) -> Windows | None:
 
 def count_nonfinite(rgb: Floats) -> int:
     """Return pixels (H, W, 3) with a NaN or an infinity."""
-    return int(np.count_nonzero(~np.isfinite(rgb.sum(-1)) & ~np.isfinite(rgb).all(-1)))
+    with np.errstate(over="ignore", invalid="ignore"):  # the sum is quick, and counts for nothing where it overflows
+        return int(np.count_nonzero(~np.isfinite(rgb.sum(-1)) & ~np.isfinite(rgb).all(-1)))
 
 
 def _open(path: Path, name: str, **options: int) -> oiio.ImageInput:

@@ -67,6 +67,12 @@ def premultiplied(rgba: Floats, depth: Depth, light: NDArray[np.bool_] | None = 
     return result
 
 
+def straightened(rgb: Floats, alpha: Floats) -> Floats:
+    """Divide premultiplied colours (H, W, 3) by alpha (H, W), in place; what is beyond any float becomes infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.divide(rgb, alpha[..., None], out=rgb, where=alpha[..., None] > 0)
+
+
 def flatten(layers: Sequence[Floats]) -> Floats:
     """Composite straight RGBA layers (H, W, 4), bottom first: straight RGBA."""
     result = layers[0].copy()

@@ -1,7 +1,8 @@
 """Read an item's files as small pictures of what went in and what came out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -61,11 +62,17 @@ def look(item: Item, side: int, max_pixels: int) -> Look:
 
     Raises ItemError.
     """
-    before = _small(read_image(item.inputs[0], max_pixels), side) if item.inputs else None
+    before = _small(_source(item.inputs[0], max_pixels), side) if item.inputs else None
     roles = item.task.layers
     titles = [role if roles.count(role) == 1 else f"{role} {roles[:i].count(role) + 1}" for i, role in enumerate(roles)]
     layers = [_small(image, side) for image in _results(item, max_pixels)]
     return Look(before, tuple(zip(titles, layers, strict=True)))
+
+
+def _source(path: Path, max_pixels: int) -> Image:
+    """Read what went in; an alpha of 0 everywhere tells nothing, and would hide it."""
+    image = read_image(path, max_pixels)
+    return image if image.alpha is None or image.alpha.any() else replace(image, alpha=None)
 
 
 def _results(item: Item, max_pixels: int) -> Iterator[Image]:

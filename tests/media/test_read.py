@@ -10,7 +10,7 @@ import PIL.Image
 import PIL.ImageCms
 import PIL.ImageOps
 import pytest
-from picture_files import assert_refused, write_with_oiio
+from picture_files import assert_refused, write_exr, write_with_oiio
 
 from omnialpha_cli.media import read
 from omnialpha_cli.media.image import ORIENTATIONS, from_array
@@ -229,3 +229,12 @@ def test_what_is_no_picture_is_refused():
     for array in (np.ones((4, 4, 5), np.uint8), np.ones(4, np.uint8), np.ones((4, 4), np.int64), np.ones((0, 4, 3))):
         with pytest.raises(ItemError, match="not a picture"):
             from_array(array)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_colours_that_alpha_makes_infinite_are_told_by_a_note_alone(tmp_path):
+    samples = np.full((8, 8, 4), 3e38, np.float32)
+    samples[..., 3] = np.linspace(-1, 2, 64).reshape(8, 8)
+    samples[0, 0], samples[0, 1, :3] = np.nan, -np.inf
+    image = read_image(write_exr(tmp_path / "a.exr", ("RGBA", samples)))
+    assert any("pixels that are not numbers or infinite" in note for note in image.notes)

@@ -1,5 +1,6 @@
 """Small pictures from an item's files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,17 @@ def test_colours_of_what_is_transparent_do_not_bleed(tmp_path):
     write_picture(tmp_path / "x.png", rgba, Target())
     ((_, small),) = look(item(tmp_path / "x.png"), 16, 10**6).layers
     assert small.rgba[0].max() < 0.01 and not small.is_opaque
+
+
+def test_a_source_whose_alpha_is_0_everywhere_is_shown(tmp_path):
+    """Renders have it, and no command takes it for a matte."""
+    rgba = np.zeros((64, 64, 4), np.float32)
+    rgba[..., :3] = 0.5
+    light = np.ones((64, 64), bool)
+    write_picture(tmp_path / "x.exr", rgba, Target("exr", "half", LINEAR), light)
+    made = replace(item(tmp_path / "x.exr", "exr"), task=TASKS["matte.auto"], inputs=(tmp_path / "x.exr",))
+    before = look(made, 16, 10**6).before
+    assert before.is_opaque and (before.rgba[:3] - 0.5).abs().max() < 1e-3
 
 
 def test_a_file_that_has_gone_is_one_clear_error(tmp_path):

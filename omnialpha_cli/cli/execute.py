@@ -93,7 +93,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
             return _foresee(choice, console)
         stop = stack.enter_context(interrupts(lambda: console.warn("stopping; once more to stop at once")))
         previews = stack.enter_context(
-            Previews(output, options.preview, options.preview_html, files.max_pixels, console, stop)
+            Previews(output, options.preview, options.preview_html, settings, files.max_pixels, console, stop)
         )
         console.begin(len(choice.done) if order.again else len(items), bar=not order.again)
         for item, entry in choice.done:

@@ -21,6 +21,7 @@ from .streams import printable
 
 if TYPE_CHECKING:
     from ..batch.result import Result
+    from ..picture.settings import Settings
     from ..plan import Item
     from ..preview.page import Page, Row
 
@@ -42,10 +43,12 @@ class Previews:
     """
 
     def __init__(
-        self, output: Path, sheets: bool, page: Path | None, max_pixels: int, console: Console, stop: Stop
+        self, output: Path, sheets: bool, page: Path | None, settings: "Settings", max_pixels: int,
+        console: Console, stop: Stop,
     ):  # fmt: skip
         """Raises UsageError where the page cannot be written."""
         self.output, self.sheets, self.max_pixels, self.console, self.stop = output, sheets, max_pixels, console, stop
+        self.settings = settings
         self.page = _open(page) if page else None
         self.rows: dict[int, Row] = {}  # by the order of the results
         self.faults: list[str] = []
@@ -136,13 +139,15 @@ class Previews:
         if not sheet and not page:
             return None
         from ..batch.threads import use_torch_threads
+        from ..media.channels import Pick
         from ..media.write import atomic
         from ..preview import page as pages
         from ..preview import sheet as sheets
         from ..preview.look import look
 
         use_torch_threads(1)  # others compute
-        small = look(item, pages.SIDE if page else sheets.SIDE, self.max_pixels)
+        pick = Pick(self.settings.layer, self.settings.view)
+        small = look(item, pages.SIDE if page else sheets.SIDE, self.max_pixels, pick)
         if sheet:
             with atomic(sheet) as temporary:
                 temporary.write_bytes(sheets.draw_sheet(small))

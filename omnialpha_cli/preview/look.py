@@ -11,6 +11,7 @@ from torch import Tensor
 from ..imaging.composite import layered, opaque, over
 from ..imaging.thumbnail import resized
 from ..media import provenance
+from ..media.channels import Pick
 from ..media.colour import SRGB, Encoding, convert
 from ..media.formats import FORMATS
 from ..media.image import Image
@@ -57,21 +58,23 @@ class Look:
         return Small(rgba, bottom.encoding)
 
 
-def look(item: Item, side: int, max_pixels: int) -> Look:
+def look(item: Item, side: int, max_pixels: int, pick: Pick | None = None) -> Look:
     """Read an item's files one by one, and make them small: longer sides of `side` pixels at most.
+
+    `pick` is what was chosen of a source with several pictures.
 
     Raises ItemError.
     """
-    before = _small(_source(item.inputs[0], max_pixels), side) if item.inputs else None
+    before = _small(_source(item.inputs[0], max_pixels, pick), side) if item.inputs else None
     roles = item.task.layers
     titles = [role if roles.count(role) == 1 else f"{role} {roles[:i].count(role) + 1}" for i, role in enumerate(roles)]
     layers = [_small(image, side) for image in _results(item, max_pixels)]
     return Look(before, tuple(zip(titles, layers, strict=True)))
 
 
-def _source(path: Path, max_pixels: int) -> Image:
+def _source(path: Path, max_pixels: int, pick: Pick | None) -> Image:
     """Read what went in; an alpha of 0 everywhere tells nothing, and would hide it."""
-    image = read_image(path, max_pixels)
+    image = read_image(path, max_pixels, pick=pick)
     return image if image.alpha is None or image.alpha.any() else replace(image, alpha=None)
 
 

@@ -64,3 +64,11 @@ def test_what_layer_was_taken_is_said_once(run):
         write_exr(Path(f"s.{frame}.exr"), (names, np.random.default_rng(frame).random((32, 32, 6), np.float32)))
     outcome = run("matte", "s.#.exr")
     assert outcome.code == 0 and outcome.err.count("Combined is used, its channels") == 1
+
+
+def test_previews_show_the_layer_that_was_chosen(run):
+    names = [f"{layer}.{c}" for layer in ("diffuse", "specular") for c in "RGB"]
+    write_exr(Path("a.exr"), (names, np.random.default_rng(0).random((32, 32, 6), np.float32)))
+    outcome = run("matte", "a.exr", "--layer", "diffuse", "--preview")
+    assert outcome.code == 0 and "a preview is missing" not in outcome.err
+    assert Path("matte/.omnialpha/previews/a.exr.jpg").exists()

@@ -1,15 +1,16 @@
 """Offer the model to Python: weights by name, pictures in and out. The commands use the same functions."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import torch
 from torch import Tensor
 
 from .arguments import (
+    BOUNDS,
     LayerOptions,
     Layers,
     MatteOptions,
@@ -34,6 +35,9 @@ from .picture.settings import Settings, check_choices
 from .status import ItemError, OmniAlphaWarning, UsageError
 from .tasks import TASKS, Task, passes
 from .weights import store
+
+if TYPE_CHECKING:
+    from .batch.many import Read
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,15 +171,14 @@ class OmniAlpha:
             if isinstance(hint, list) and len(hint) != len(listed):
                 raise UsageError(f"{name}: {len(hint)} for {len(listed)} pictures; give one for each, or one for all")
 
-        def reader(index: int) -> Callable[[], list[Image]]:
+        def reader(index: int) -> "Read":
             given = {name: hint[index] if isinstance(hint, list) else hint for name, hint in hints.items()}
-            named = {f"picture {index}": listed[index]} | {f"{name} {index}": one for name, one in given.items()}
-            return lambda: [read_given(one, name) for name, one in named.items()]
+            return lambda: _read(listed[index], f"picture {index}", given, f" {index}")
 
         return self._outcomes(command, task, [reader(index) for index in range(len(listed))], settings, progress)
 
     def _outcomes(
-        self, command: str, task: Task, reads: Sequence[Callable[[], list[Image]]], settings: Settings, progress: bool
+        self, command: str, task: Task, reads: Sequence["Read"], settings: Settings, progress: bool
     ) -> Iterator[Outcome]:
         from tqdm.auto import tqdm
 
@@ -191,14 +194,31 @@ class OmniAlpha:
     ) -> list[Pixels]:
         """Return the results of the task that the hint among the options chooses."""
         task, hints, settings = parse_arguments(self.model, self.name, command, options, layers)
-        pictures = [read_given(one, name) for name, one in {"image": image, **hints}.items()]
-        return self._run(task, pictures, settings)
+        pictures, beside = _read(image, "image", hints)
+        return self._run(task, pictures, settings, beside)
 
-    def _run(self, task: Task, pictures: Sequence[Image], settings: Settings) -> list[Pixels]:
-        prepared = prepare(task, pictures, self.model.defaults, settings, passes(task, self.model.tasks))
+    def _run(
+        self, task: Task, pictures: Sequence[Image], settings: Settings, beside: Mapping[str, Image] | None = None
+    ) -> list[Pixels]:
+        way = passes(task, self.model.tasks)
+        prepared = prepare(task, pictures, self.model.defaults, settings, way, beside=beside)
         ((_, [(prepared, layers)]),) = infer(self.model, [prepared], settings)
         names = [str(picture.path) for picture in pictures]
         for warning in prepared.warnings:
             about = "" if not names or any(name in warning for name in names) else f"{names[0]}: "
             warnings.warn(about + warning, OmniAlphaWarning, stacklevel=4)
         return [to_pixels(layer, prepared) for layer in finish(prepared, layers, settings, self.model)]
+
+
+def _read(
+    picture: Picture, name: str, others: Mapping[str, Picture], number: str = ""
+) -> tuple[list[Image], dict[str, Image]]:
+    """Read a picture called `name` with its hint, and the mattes that bound it, which are called by their arguments."""
+    images, beside = [read_given(picture, name)], {}
+    for argument, other in others.items():
+        image = read_given(other, argument + number)
+        if argument in BOUNDS:
+            beside[BOUNDS[argument]] = image
+        else:
+            images.append(image)
+    return images, beside

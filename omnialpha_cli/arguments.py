@@ -13,6 +13,7 @@ from .tasks import LAYERS, TASKS, Task, most_layers, passes, refuse_untrained, w
 
 Layers = int | Literal["auto"]
 AUTO = "layers", "auto"
+BOUNDS = {"hold_out": "hold-out", "core": "core"}  # mattes beside the picture, and what `prepare` calls them
 HINTS = ("text", "trimap", "mask", "rough_mask", "background")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,9 +48,10 @@ class FinishOptions(Options, total=False):
     """Choose how a matte comes to full size, and its file, as the command does.
 
     `flatten` is a colour to put it on, `trim` the margin around the object to which it is cropped: it then has
-    `offset`, its left and top in the picture.
+    `offset`, its left and top in the picture. `mask_slack` is how many pixels outside of a mask there may be something.
     """
 
+    mask_slack: int | None
     flatten: str | None
     trim: int | None
     refine: Refine
@@ -57,8 +59,13 @@ class FinishOptions(Options, total=False):
 
 
 class MatteOptions(FinishOptions, total=False):
-    """Choose `keep_shadow` as the command does: translucent black under the object, in one picture with it."""
+    """Choose `keep_shadow` as the command does: translucent black under the object, in one picture with it.
 
+    `hold_out` and `core` are mattes, of which nothing, and all, is in the result.
+    """
+
+    hold_out: Picture | None
+    core: Picture | None
     keep_shadow: bool
 
 
@@ -92,8 +99,9 @@ def lists_options(method: F) -> F:
 def parse_arguments(
     model: Model, name: str, command: str, options: Mapping[str, Any], layers: Layers | None
 ) -> tuple[Task, dict[str, Picture], Settings]:
-    """Return the task that the hint among a command's options chooses, the hint if it is a picture, and the settings.
+    """Return the task that the hint among a command's options chooses, the pictures beside its own, and the settings.
 
+    Of these the hint comes first, then bounds, by their names.
     Raises UsageError for what the command line would refuse; `name` is what it calls the weights.
     """
     hints = {hint: options[hint] for hint in HINTS if options.get(hint) is not None}
@@ -101,12 +109,15 @@ def parse_arguments(
         raise UsageError(f"{' and '.join(hints)} exclude each other; give one")
     task, auto = _with_layers(model, TASKS[f"{command}.{next(iter(hints), 'auto').replace('_', '-')}"], options, layers)
     text = hints.pop("text", None)
-    others = {key: value for key, value in options.items() if key not in (*HINTS, "max_layers")}
+    bounds = {bound: options[bound] for bound in BOUNDS if options.get(bound) is not None}
+    if bounds and command != "matte":
+        raise UsageError(f"{' and '.join(bounds)}: for 'matte', not for {command!r}")
+    others = {key: value for key, value in options.items() if key not in (*HINTS, *BOUNDS, "max_layers")}
     if command == "matte":
         others["effects"] = others.pop("keep_shadow", False)
     elif command == "decompose" and others.get("effects"):
         task = with_shadow(task)
-    return task, hints, parse_settings(model, name, task, others, text=text, auto_layers=auto)
+    return task, hints | bounds, parse_settings(model, name, task, others, text=text, auto_layers=auto)
 
 
 def _with_layers(model: Model, task: Task, options: Mapping[str, Any], layers: Layers | None) -> tuple[Task, bool]:

@@ -198,3 +198,21 @@ def test_trim_and_flatten_are_those_of_the_command(tiny_weights, picture, tmp_pa
     for options, message in (({"flatten": "nothing"}, "is no opaque colour"), ({"trim": -1}, "trim=-1: give a whole")):
         with pytest.raises(UsageError, match=message):
             model.matte(photo, **options)
+
+
+def test_mattes_bound_a_matte_as_those_of_the_command_do(model, picture, tmp_path):
+    photo = picture(tmp_path / "a.png", (96, 64))
+    left, right, mask = np.zeros((3, 64, 96), bool)
+    left[:, :40], right[:, 60:], mask[20:40, 40:60] = True, True, True
+    made = model.matte(photo, hold_out=left, core=right)
+    assert (made[:, :40, 3] == 0).all() and (made[:, 60:, 3] == 255).all()
+    (outcome,) = model.many("matte", [photo], hold_out=[left], core=right)
+    assert (outcome.result == made).all()
+    near = model.matte(photo, mask=mask, mask_slack=3)[..., 3]
+    assert not near[:16].any() and not near[:, :36].any() and not near[44:].any() and not near[:, 64:].any()
+    with pytest.raises(UsageError, match="mask_slack"):
+        model.matte(photo, mask=mask, mask_slack=-1)
+    with pytest.raises(UsageError, match="core: for 'matte', not for 'decompose'"):
+        model.decompose(photo, core=right)
+    with pytest.raises(ItemError, match="hold_out is 96×32"):
+        model.matte(photo, hold_out=left[:32])

@@ -22,7 +22,7 @@ from .schedule import POLL_SECONDS
 from .threads import Threads, share_cores
 
 AHEAD = 4  # batches that are begun before the first of them is taken
-Read = Callable[[], Sequence[Image]]  # of one item
+Read = Callable[[], tuple[Sequence[Image], Mapping[str, Image]]]  # of one item: its pictures, and what is beside them
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +75,10 @@ class _Many(Stages):
     def _read_item(self, item: Item) -> Work:
         index = index_of(item)
         with self.times.measure("read") as reading:
-            images = self.source.reads.pop(index)()
+            images, beside = self.source.reads.pop(index)()
         with self.times.measure("prepare") as preparing:
             settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
-            prepared = prepare(item.task, images, self.model.defaults, settings, way)
+            prepared = prepare(item.task, images, self.model.defaults, settings, way, beside=beside)
         return Work(item, None, prepared, reading.seconds + preparing.seconds)
 
     def _store(self, work: Work, layers: list[Tensor]) -> Item:

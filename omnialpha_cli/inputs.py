@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from .files import TEMPORARY, Resolver, is_folder, real, spelled_out
-from .media.sequence import Frame, find_frames, is_pattern, without_range
+from .media.sequence import Frame, as_pattern, find_frames, is_pattern, without_range
 from .media.signatures import FILM_SUFFIXES, frames_of_film
 from .status import UsageError
 
@@ -123,13 +123,14 @@ def find_inputs(
             sequence, missing = find_frames(name, frames or ranges)
             found += [(frame.path, None, frame) for frame in sequence]
             if missing or not sequence:
-                remarks.append(f"{name}: frames {missing} are missing" if missing else f"no frame of {name} is there")
+                none = f"no frame of {name} is there{_advice(name)}"
+                remarks.append(f"{name}: frames {missing} are missing" if missing else none)
         elif glob.has_magic(name):
             prefix = _fixed_prefix(name)
             matches = [file for file in _expand(name) if not _is_output(file, prefix, output)]
             found += [(file, prefix, None) for file in matches]
             if not matches:
-                remarks.append(f"no file matches {name}")
+                remarks.append(f"no file matches {name}{_advice(name)}")
         else:
             found.append((path, None, None))
     found += [(Path(name), None, None) for name in listed]
@@ -200,6 +201,12 @@ def _walk(
 def _is_of_macos(path: Path) -> bool:
     """Tell whether it is what macOS keeps of a file's attributes on other file systems and in archives."""
     return path.name.startswith("._") or "__MACOSX" in path.parts
+
+
+def _advice(name: str) -> str:
+    """Return how to write a sequence, for a name that is one in another program."""
+    pattern = as_pattern(name)
+    return f"; write a sequence as {pattern}" if pattern else ""
 
 
 def _describe_kinds(others: Counter[str]) -> str:

@@ -12,6 +12,8 @@ from ..status import UsageError
 
 # One # or @ a digit, as in Nuke and RV; a printf field; Houdini's $F4; tiles of textures, which have four digits.
 NUMBER = re.compile(r"#+|%(?:0\d+)?d|@{2,}|(?<=[._])@(?=[._])|\$F\d?|<UDIM>|<udim>")
+# What programs write in that place that is no pattern here: <F>, $FF, [1001-1003], 1001-1003#.
+OTHER_NUMBER = re.compile(r"<\w+>|\$\w+|\[\d+-\d+\]|\d+-\d+(?:x\d+)?[#@]+")
 WIDTH = 64  # digits of a frame number, at most
 TILE_DIGITS = 4
 RANGED = re.compile(r"(.*\S)\s+(-?\d[-\d,x:]*)", re.DOTALL)  # Nuke's way: shot.####.exr 1001-1100
@@ -37,6 +39,13 @@ def is_pattern(name: str) -> bool:
     """Tell whether a file name has exactly one place for a frame number."""
     fields = NUMBER.findall(Path(name).name)
     return len(fields) == 1 and (fields[0][0] != "%" or int(fields[0][1:-1][:9] or 1) <= WIDTH)
+
+
+def as_pattern(name: str) -> str | None:
+    """Return the pattern of a name that another program gives a sequence; None where it is not known as one."""
+    path = Path(name)
+    pattern = OTHER_NUMBER.sub("####", path.name)
+    return str(path.with_name(pattern)) if pattern != path.name and is_pattern(pattern) else None
 
 
 def without_range(name: str) -> tuple[str, str | None]:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from ..files import TEMPORARY, open_regular
 from ..status import ItemError
+from .sequence import as_pattern
 
 # What is read; some others have a signature too, so that the message can name them.
 READ = ("JPEG", "PNG", "WebP", "TIFF", "OpenEXR", "BMP", "TGA", "DPX", "Cineon", "Radiance HDR", "PSD", "GIF", "AVIF",
@@ -106,7 +107,9 @@ def _refused(path: Path, error: OSError | ValueError) -> ItemError:
         return ItemError("missing", f"{path} does not exist: there is a NUL in its name")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         what = "is a link to a file that is not there" if path.is_symlink() else "does not exist"
-        return ItemError("missing", f"{path} {what}: check its name")
+        pattern = as_pattern(str(path))
+        advice = f"write a sequence as {pattern}" if pattern else "check its name"
+        return ItemError("missing", f"{path} {what}: {advice}")
     if error.errno == errno.ENAMETOOLONG:
         return ItemError("missing", f"{path} does not exist: its name is too long for the file system")
     if isinstance(error, PermissionError):

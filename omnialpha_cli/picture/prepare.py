@@ -159,6 +159,7 @@ def prepare(
         if defaults.fill and first.command == "remove":
             inpaint_mask = fill_mask(on_canvas[0])  # (h, w)
             views[0] = fill_masked(views[0], inpaint_mask)
+    warnings = *warnings, *_black_bounds(beside, source)
     layers = 2 if settings.auto_layers else len(first.outputs)  # to begin with
     request = Request(prompt, tuple(views), (canvas.size,) * layers, settings.seed, inpaint_mask, first.name)
     choose = settings.text if second and task.needs_text and not first.needs_text else None
@@ -235,6 +236,14 @@ def _one_valued(image: Image, hint: Tensor, task: Task) -> Iterator[str]:
             f"; it has other channels, {listed(image.left_out)}: choose with --hint-layer" if image.left_out else ""
         )
         yield f"{image.path} is black: nothing was {result}. White is the object{others}"
+
+
+def _black_bounds(beside: Mapping[str, Image], source: Image) -> Iterator[str]:
+    """Say where a matte that bounds is black, and has channels that may be meant; without them it may well be black."""
+    for name in ("hold-out", "core"):
+        if (image := beside.get(name)) and image.left_out and (read_hint(image, source) < BACKGROUND).all():
+            others = f"it has other channels, {listed(image.left_out)}: choose with --hint-layer"
+            yield f"{image.path} is black, so --{name} changed nothing; {others}"
 
 
 def _clean_plate(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from picture_files import write_exr
 from PIL import Image as PILImage
 
 FRAMES = range(1001, 1005)
@@ -135,6 +136,17 @@ class TestBounds:
         assert (alpha("matte/b.png") == 255).all()
         outcome = run("matte", "in/a.png", "--core", "gone.png")
         assert outcome.code == 2 and "--core gone.png does not exist" in outcome.err
+
+    def test_a_black_one_with_another_channel_is_told(self, run, picture):
+        picture(Path("a.png"))
+        samples = np.zeros((64, 96, 4), np.float32)
+        samples[..., 3] = 1
+        write_exr(Path("roto.exr"), (["R", "G", "B", "roto.A"], samples))
+        for option in ("--hold-out", "--core"):
+            outcome = run("matte", "a.png", option, "roto.exr", "-o", option[2:])
+            assert f"roto.exr is black, so {option} changed nothing; it has other channels, roto.A" in outcome.err
+        chosen = run("matte", "a.png", "--core", "roto.exr", "--hint-layer", "roto.A", "-o", "chosen")
+        assert "warning" not in chosen.err and (alpha("chosen/a.png") == 255).all()
 
     def test_other_mattes_make_a_result_again_and_another_bound_is_another_setting(self, run, picture):
         picture(Path("a.png"))

@@ -47,6 +47,13 @@ def test_other_programs_ways_to_write_a_sequence(plan, picture, name):
     assert plan(name, "-o", "o").lines == ["o/a_matte.1001.png", "o/a_matte.1002.png"]
 
 
+@pytest.mark.parametrize("name", ["s/a.<F>.png", "s/a.$FF.png", "s/a.[1001-1002].png", "s/a.1001-1002#.png"])
+def test_ways_that_are_not_understood_are_answered_with_the_one_that_is(plan, picture, name):
+    picture(Path("s/a.1001.png"))
+    outcome = plan(name, "-o", "o")
+    assert outcome.code == 3 and "write a sequence as s/a.####.png" in outcome.err
+
+
 def test_paths_mirror_below_one_root_whatever_else_is_in_the_call(plan, picture):
     for name in ("p/x/a.png", "p/y/b.png", "p/y/c.png"):
         picture(Path(name))

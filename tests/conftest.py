@@ -13,6 +13,8 @@ from pathlib import Path
 # small only wait for more. numba, which pymatting brings, would set the number of torch's threads to that of the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+# As workers have it, which may be processes: read when the first product of matrices is computed.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 import numpy as np
 import pytest

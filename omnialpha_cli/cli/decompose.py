@@ -13,9 +13,7 @@ EXAMPLES = """Examples:
 
 omnialpha decompose photos/*.jpg -o layers
 
-omnialpha decompose portrait.png --text 'the woman in red' --format psd --depth 8
-
-omnialpha decompose products/*.jpg --effects"""
+omnialpha decompose portrait.png --text 'the woman in red' --format psd --depth 8"""
 
 
 @takes_options

@@ -13,9 +13,7 @@ EXAMPLES = """Examples:
 
 omnialpha matte photos/*.jpg -o mattes
 
-omnialpha matte photos --recursive --trimap trimaps --alpha-only --json > mattes.ndjson
-
-omnialpha matte products/*.jpg --keep-shadow"""
+omnialpha matte photos --recursive --trimap trimaps --alpha-only --json > mattes.ndjson"""
 
 
 @takes_options

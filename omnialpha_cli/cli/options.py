@@ -24,7 +24,7 @@ from .settings import INPUTS, MODEL, OUTPUT, PANELS, RUN, SETTINGS, option
 # What `--help` shows of the commands that make pictures; `--help-all` shows the rest, and the environment variables.
 COMMON = {
     "recursive", "text", "trimap", "mask", "background", "prompt", "given", "want", "scene", "count", "size", "layers",
-    "effects", "alpha_only", "keep_shadow", "output", "format", "preview", "json", "model", "device", "dry_run",
+    "effects", "alpha_only", "keep_shadow", "output", "format", "preview", "model", "device", "dry_run",
     "help_all",
 }  # fmt: skip
 

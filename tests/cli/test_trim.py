@@ -39,7 +39,7 @@ def layers() -> list[Layer]:
 def test_a_picture_is_its_part_and_tells_its_place(tmp_path, format, margin, box):
     from omnialpha_cli.media import provenance
 
-    path, told = tmp_path / "a", provenance.record("matte.auto", {"seed": 0}, "w", ["i"])
+    path, told = tmp_path / "a", provenance.record("matte.auto", {"seed": 0}, "w", ["i"], {})
     assert write_picture(path, cut_out(), Target(format, trim=margin, provenance=told)) == box
     made = np.asarray(PILImage.open(path).convert("RGBA"))
     assert (made == np.uint8(cut_out() * 255 + 0.5)[box.y : box.y + box.height, box.x : box.x + box.width]).all()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from omnialpha_cli.imaging.canvas import choose_canvas, resample
-from omnialpha_cli.imaging.colour.despill import despill, suppress_spill
+from omnialpha_cli.imaging.colour.despill import despill, find_screen, suppress_spill
 from omnialpha_cli.imaging.colour.highlights import compress, expand
 from omnialpha_cli.imaging.colour.spread import likely_colours
 from omnialpha_cli.imaging.composite import layered, over
@@ -67,7 +67,7 @@ class Scene:
 def spill(scene: Scene) -> Tensor:
     for screen in ("green", "blue"):
         suppress_spill(colour := scene.plate.clone(), scene.alpha, screen)
-    despill(colour, scene.alpha, scene.plate, "auto")
+    despill(colour, scene.alpha, find_screen(scene.plate, scene.alpha) or "green")
     return colour
 
 
@@ -107,10 +107,10 @@ COLOURS: dict[str, Callable[[Scene], Tensor]] = {
     "removal, effects": lambda s: finish_removal(s.plate, s.painted, s.canvas, s.trimap, effects=True, grown=2),
 }
 LAYERS: dict[str, Callable[[Scene], list[Tensor]]] = {
-    "matte": lambda s: [finish_matte(s.plate, s.alpha, s.matte[3], s.canvas, screen="auto")],
+    "matte": lambda s: [finish_matte(s.plate, s.alpha, s.matte[3], s.canvas, screen="green")],
     "matte, a clean plate": lambda s: [finish_matte(s.plate, None, s.matte[3], s.canvas, s.trimap, s.behind)],
     "decompose": lambda s: finish_layers(
-        s.plate, s.painted, [s.matte], s.canvas, [(s.matte[3], s.canvas)], s.trimap, screen="auto"
+        s.plate, s.painted, [s.matte], s.canvas, [(s.matte[3], s.canvas)], s.trimap, screen="green"
     ),
     "several objects": lambda s: finish_layers(
         s.plate,

@@ -209,7 +209,7 @@ def put_down(*, cut: bool, **more) -> tuple[Cuts, torch.Tensor]:
     rgba[20 : 60 if cut else 50, 15:45, 3] = 255
     cuts, cropped = cuts_of(rgba, photo=True), trimmed(rgba)
     assert cropped is not None and cropped.shape == ((40, 30, 4) if cut else (30, 30, 4))
-    return cuts, put(cropped, cuts, (SIDE, SIDE), generator(3), **{"stands": True, "scale": (0.5, 0.5), **more})
+    return cuts, put(cropped, cuts, (SIDE, SIDE), generator(3), **{"on_ground": True, "scale": (0.5, 0.5), **more})
 
 
 def test_what_the_frame_cut_is_cut_by_the_frame_again():

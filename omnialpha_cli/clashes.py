@@ -24,7 +24,7 @@ def checked(items: "list[Item]", output: Path, template: str | None) -> "list[It
 
 
 class _Inside:
-    """Refuses output paths that leave the output folder, by `..`, by an absolute name, or through a link, and names of
+    """Refuse output paths that leave the output folder, by `..`, by an absolute name, or through a link, and names of
     the tool's own.
     """
 

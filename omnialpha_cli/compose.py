@@ -17,7 +17,7 @@ from .media.colour import convert
 from .media.image import Image, from_array
 from .media.layered import placed, read_layers, untrimmed
 from .media.read import read_image
-from .media.samples import Floats, flatten, premultiplied, to_samples
+from .media.samples import Floats, flatten, premultiplied, to_samples, white_of
 from .media.signatures import recognise
 from .media.windows import on_display
 from .status import ItemError
@@ -128,7 +128,7 @@ def miss(rgba: Floats, source: Image, layer: Image) -> float:
     if rgba.shape[:2] != like.size:
         ours, theirs = (f"{width}×{height}" for height, width in (rgba.shape[:2], like.size))
         raise ItemError("unsupported", f"the layers have {ours} pixels, but their source {source.path} {theirs}")
-    white = {"8": 255, "16": 65535}.get(layer.depth, 1)
+    white = white_of(layer.depth)
     rgb = premultiplied(rgba, layer.depth)[..., :3].astype(np.float32) / white
     wanted = to_samples(like.rgb, layer.depth).astype(np.float32) / white
     with np.errstate(invalid="ignore"):

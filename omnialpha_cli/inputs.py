@@ -76,7 +76,7 @@ class Found:
 
 
 def read_list(data: bytes, nul: bool) -> list[str]:
-    """Names in a list file, one a line, or separated by NUL bytes; bytes that are not UTF-8 survive."""
+    """Read the names in a list file, one a line, or separated by NUL bytes; bytes that are not UTF-8 survive."""
     if not nul:
         data = data.replace(b"\r\n", b"\n")
     return [os.fsdecode(name) for name in data.split(b"\0" if nul else b"\n") if name]

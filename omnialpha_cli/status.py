@@ -22,7 +22,7 @@ class ExitStatus(IntEnum):
 
 
 class OmniAlphaError(Exception):
-    """Ends the run. The message is one line: what is wrong, with what, and what to do about it."""
+    """End the run. The message is one line: what is wrong, with what, and what to do about it."""
 
     status = ExitStatus.FAILED
 

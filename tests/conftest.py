@@ -54,6 +54,24 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny weights in the published layout."""
+    from published_weights import write_published  # it needs transformers
+
+    folder = tmp_path_factory.mktemp("weights") / "published"
+    write_published(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sure_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with weights whose confidence is calibrated."""
+    from sure_weights import write_sure_weights
+
+    return write_sure_weights(tmp_path_factory.mktemp("weights") / "sure")
+
+
 @dataclass
 class Outcome:
     code: int

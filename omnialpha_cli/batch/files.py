@@ -115,7 +115,7 @@ def _describe(
 
 
 class Reader:
-    """Reads pictures for all threads of a run; a sequence is metered once."""
+    """Read pictures for all threads of a run; a sequence is metered once."""
 
     def __init__(self, settings: Settings, max_pixels: int):
         self.settings, self.max_pixels = settings, max_pixels

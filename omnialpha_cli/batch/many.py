@@ -36,7 +36,7 @@ class Made:
 
 
 class _InOrder:
-    """Gives out items no further ahead than a number of them of what was taken: memory does not grow with the rest."""
+    """Give out items no further ahead than a number of them of what was taken: memory does not grow with the rest."""
 
     def __init__(self, reads: Iterable[Read], task: Task, settings: Settings, ahead: int):
         self._reads, self._task, self._settings = enumerate(reads), task, settings

@@ -63,7 +63,7 @@ class Schedule:
 
 
 class Admission:
-    """Lets pictures in while their number and their pixels are within bounds; one larger than that goes alone."""
+    """Let pictures in while their number and their pixels are within bounds; one larger than that goes alone."""
 
     def __init__(self, items: int, pixels: int):
         self.items, self.pixels = items, pixels

@@ -17,7 +17,7 @@ from .threads import share_cores
 
 
 class Worker:
-    """Loads the model of a job once, and makes any number of items."""
+    """Load the model of a job once, and make any number of items."""
 
     def __init__(self, job: Job):
         """Raises WeightsError or DeviceError."""

@@ -23,7 +23,7 @@ DUMB = ("dumb", "unknown")  # terminals, by $TERM, whose lines cannot be written
 
 
 class Console:
-    """Reports one run. `total` items were planned; `bar` is shown on a terminal, plain lines elsewhere. Standard output
+    """Report one run. `total` items were planned; `bar` is shown on a terminal, plain lines elsewhere. Standard output
     is left to the result where there is a `pipe`.
     """
 

@@ -5,17 +5,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..batch.result import Result
+from ..inputs import absolute
 from ..status import UsageError
 
 
 def list_of(output: Path, shard: str) -> Path:
     """Return where the list of a run is: each share of several has its own. Raises UsageError for a file of others."""
     path = output / ("doubtful.txt" if shard == "0-of-1" else f"doubtful-{shard}.txt")
-    if path.exists():
-        folder = os.fsencode(output)
-        if not path.is_file() or not all(line.startswith(folder) for line in path.read_bytes().splitlines()):
-            raise UsageError(f"{path} exists, and is no list of --min-confidence; move it, or choose another folder")
+    if path.exists() and not (
+        path.is_file() and all(_is_result(line, output) for line in path.read_bytes().splitlines())
+    ):
+        raise UsageError(f"{path} exists, and is no list of --min-confidence; move it, or choose another folder")
     return path
+
+
+def _is_result(line: bytes, output: Path) -> bool:
+    """Tell whether a line names something in the output folder, however the folder was spelt when it was written."""
+    return absolute(Path(os.fsdecode(line))).is_relative_to(absolute(output))
 
 
 def write_doubtful(path: Path, results: Sequence[Result]) -> None:

@@ -1,7 +1,7 @@
 """Run a command that makes pictures: plan, decide, compute, report. The commands differ only in their task."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
@@ -179,11 +179,11 @@ def _watched(
     def plan() -> list[Item]:
         return shard.select(plan_again().items, order.output)
 
-    def sort(item: Item) -> Choice:
+    def begin() -> Callable[[Item], Choice]:
         history = read_history(order.output)
-        return choose([item], history, order.output, settings, weights.identity, options.overwrite)
+        return lambda item: choose([item], history, order.output, settings, weights.identity, options.overwrite)
 
-    return Watched(plan, sort, [item for item, _ in choice.done], console.warn)
+    return Watched(plan, begin, [item for item, _ in choice.done], console.warn)
 
 
 def _loading(options: Options) -> LoadOptions:

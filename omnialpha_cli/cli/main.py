@@ -86,7 +86,8 @@ def options(
 ) -> None:
     """Batch RGBA work on pictures: a folder goes in, straight-alpha layers come out.
 
-    Exit codes: 0 all done, 1 some items failed, 2 usage, 3 no inputs, 4 weights, 5 device or memory.
+    Exit codes: 0 all done, 1 some items failed, 2 usage, 3 no inputs, 4 weights, 5 device or memory, 6 some
+    doubtful.
     """
 
 

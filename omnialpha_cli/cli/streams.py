@@ -17,7 +17,7 @@ NAMES = "stdin", "stdout", "stderr"
 
 
 class _Closed(io.RawIOBase):
-    """Stands for a stream that was closed before the program began."""
+    """Stand for a stream that was closed before the program began."""
 
     def readable(self) -> bool:
         return True

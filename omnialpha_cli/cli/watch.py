@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..batch.journal import Stamp
+from ..batch.history import Stamp
 from ..batch.resume import Choice
 from ..files import is_folder
 from ..plan import Item
@@ -49,17 +49,18 @@ class Rest:
 class Watched:
     """Give the items of folders that fill, for any number of threads; `plan` gives all that are there at the moment.
 
-    `choose` sorts an item as a run of it alone would, `tell` is given what stands in the way of planning, once.
+    `begin` reads what was made until now, and gives what sorts an item as a run of it alone would. `tell` is given what
+    stands in the way of planning, once.
     """
 
     def __init__(
         self,
         plan: Callable[[], Sequence[Item]],
-        choose: Callable[[Item], Choice],
+        begin: Callable[[], Callable[[Item], Choice]],
         done: Sequence[Item],
         tell: Callable[[str], object],
     ):
-        self._plan, self._choose, self._tell = plan, choose, tell
+        self._plan, self._begin, self._tell = plan, begin, tell
         self._rest, self._reported = Rest(), ""
         self._looking = threading.Lock()
         self._ready: deque[Item] = deque()
@@ -87,6 +88,7 @@ class Watched:
             self._reported = str(error)
             return
         self._reported = ""
+        whole = []
         for item in items:
             if item.error and item.error.code == "hint":
                 continue  # it may be on its way
@@ -95,13 +97,14 @@ class Watched:
             if known or not stamps or not self._rest.has(item.outputs[0], stamps, now):
                 continue
             self._known[item.outputs[0]] = stamps
-            self._ready.extend(self._to_make(item))
-
-    def _to_make(self, item: Item) -> Sequence[Item]:
-        try:
-            return self._choose(item).todo
-        except UsageError as refusal:
-            return (replace(item, error=ItemError("write", str(refusal))),)
+            whole.append(item)
+        choose = None  # until there is something to sort
+        for item in whole:
+            try:
+                choose = choose or self._begin()
+                self._ready.extend(choose(item).todo)
+            except UsageError as refusal:
+                self._ready.append(replace(item, error=ItemError("write", str(refusal))))
 
 
 def _stamps(item: Item) -> Stamps:

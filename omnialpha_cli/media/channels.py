@@ -99,7 +99,7 @@ def choose_channels(
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names on one line, of very many the first."""
+    """Return names on one line, of very many the first."""
     more = f" and {len(names) - MOST_NAMES} others" if len(names) > MOST_NAMES else ""
     return " ".join(printable(", ".join(names[:MOST_NAMES])).split()) + more
 

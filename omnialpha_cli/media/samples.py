@@ -15,6 +15,11 @@ ROWS = 64  # at a time, which keeps temporary memory small
 LARGEST_HALF = 65504.0
 
 
+def white_of(depth: Depth) -> int:
+    """Return the number that stands for white at a depth."""
+    return WHITE[depth][1] if depth in WHITE else 1
+
+
 def to_samples(values: Floats, depth: Depth) -> NDArray[Any]:
     """Convert to uint8, uint16, float16 or float32. Floats keep NaN and infinities; half is clamped to its range."""
     if depth == "float":
@@ -46,7 +51,7 @@ def _to_half(values: Floats) -> NDArray[np.float16]:
 
 
 def premultiplied(rgba: Floats, depth: Depth, light: NDArray[np.bool_] | None = None) -> NDArray[Any]:
-    """Samples of straight RGBA (H, W, 4), its colours times alpha.
+    """Return samples of straight RGBA (H, W, 4), its colours times alpha.
 
     In the pixels `light` (H, W) with alpha 0 the colours stay; elsewhere they are 0 there.
     """

@@ -86,7 +86,7 @@ def _width(pattern: str) -> int:
 
 
 def _numbers_there(folder: Path, before: str, after: str, width: int) -> list[int]:
-    """Numbers of the files of a folder, in order, that are spelt with exactly so many digits or need more."""
+    """Return, in order, the numbers of a folder's files that are spelt with exactly so many digits or need more."""
     try:
         files = [file.name for file in folder.iterdir()]
     except (OSError, ValueError):

@@ -18,7 +18,7 @@ LATENTS_STD = (2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
 
 
 class FromDict:
-    """Reads a dataclass from a JSON object: `_private` and `ignored` keys are skipped, other unknown keys refused."""
+    """Read a dataclass from a JSON object: `_private` and `ignored` keys are skipped, other unknown keys refused."""
 
     _skipped: tuple[str, ...] = ()
 

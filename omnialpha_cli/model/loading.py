@@ -79,7 +79,7 @@ def load_into(
 
 
 def count(files: Sequence[Path]) -> int:
-    """Numbers in all tensors of the files, from the headers alone."""
+    """Count the numbers in all tensors of the files, from the headers alone."""
     return sum(math.prod(shape) for _, shape in _keys(files))
 
 

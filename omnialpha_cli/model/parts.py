@@ -22,7 +22,7 @@ class VAE(Protocol):
 
 
 class ContextEncoder(Protocol):
-    """Reads pictures and prompts; what it saw of pictures serves several prompts."""
+    """Read pictures and prompts; what is read of pictures serves several prompts."""
 
     def look(self, images: Sequence[Sequence[Tensor]]) -> Any:
         """Encode the pictures of every item, RGBA (4, H, W) in [0, 1]."""

@@ -79,7 +79,7 @@ def multiplies_fp8(device: torch.device) -> bool:
 
 
 def in_range(rows: Tensor, most: float) -> tuple[Tensor, Tensor]:
-    """Numbers (n, in) as float32 from −`most` to `most`, and the scales (n, 1) that make of them what they were.
+    """Return numbers (n, in) as float32 from −`most` to `most`, and the scales (n, 1) that make of them what they were.
 
     The scales are numbers of the rows' own type: rounded afterwards they would fit less well.
     """

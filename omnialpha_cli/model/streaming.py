@@ -16,7 +16,7 @@ PLACES = 2
 
 
 class Streams(Protocol):
-    """Orders copies and computing. A place is 0 or 1."""
+    """Order copies and computing. A place is 0 or 1."""
 
     def copying(self, place: int) -> AbstractContextManager[object]:
         """Return what is copied inside begins once what was last computed in the place has ended."""
@@ -69,7 +69,7 @@ class NoStreams:
 
 
 class BlockStream:
-    """Iterates over `blocks`, which are alike and on the CPU; each is on `device` until the next one is asked for."""
+    """Iterate over `blocks`, which are alike and on the CPU; each is on `device` until the next one is asked for."""
 
     def __init__(self, blocks: nn.ModuleList, device: torch.device, streams: Streams | None = None):
         cuda = device.type == "cuda"

@@ -17,6 +17,7 @@ from ..imaging.matte.layers import finish_layers
 from ..imaging.place import place_in_middle, place_on_ground
 from ..imaging.removal.clean_plate import finish_removal, relight
 from ..imaging.removal.shadow import shadow_alpha, within_range
+from ..media.samples import white_of
 from ..status import ItemError
 from ..tasks import Command
 from .model import Model
@@ -146,8 +147,7 @@ def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings,
         return finished
     behind, front = finished
     alpha = within_range(_shadow_of(prepared, behind[:3], front[3]), behind[:3])
-    white = {"8": 255, "16": 65535}.get(prepared.target.depth)
-    if white is not None:  # as files hold it, so that what follows from it is exact
+    if (white := white_of(prepared.target.depth)) > 1:  # as files hold it, so that what follows from it is exact
         alpha = (alpha * white).floor() / white
     behind[:3] /= 1 - alpha
     return [behind, _black(alpha), front]

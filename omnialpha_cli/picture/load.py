@@ -95,7 +95,7 @@ def list_devices(text: str) -> list[str]:
 
 
 def check_compiler(device: torch.device) -> None:
-    """Raises DeviceError where torch cannot compile for a device, for want of a compiler or of Triton."""
+    """Raise DeviceError where torch cannot compile for a device, for want of a compiler or of Triton."""
     try:
         torch.compile(lambda x: x * 2)(torch.zeros(16, device=device))
     except Exception as error:  # of whichever compiler it is

@@ -19,7 +19,7 @@ class Model(Protocol):
 
     @property
     def tasks(self) -> Collection[str]:
-        """Names of those that it was trained on."""
+        """Return the names of those that it was trained on."""
 
     @property
     def window(self) -> int:
@@ -32,7 +32,7 @@ class Model(Protocol):
         guidance: float | None = None,
         batch_size: int | None = None,
     ) -> Iterator[tuple[Sequence[int], list[list[Tensor]]]]:
-        """Places of some requests, and for each its layers (4, h, w) in [0, 1], in order, float32 on the CPU."""
+        """Yield places of some requests, and for each its layers (4, h, w) in [0, 1], in order, float32 on the CPU."""
 
     def run(
         self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None

@@ -1,4 +1,4 @@
-"""Downloads from the Hugging Face hub into a weights folder, held to the lock and to what the hub says of its files.
+"""Download from the Hugging Face hub into a weights folder, held to the lock and to what the hub says of its files.
 
 `huggingface_hub` transfers: it takes up a broken connection where it broke, shows progress, and heeds HF_TOKEN,
 HF_ENDPOINT and HF_HUB_OFFLINE. Its own download drops what it has of a file when the process ends (since version 1.18

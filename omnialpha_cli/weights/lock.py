@@ -200,7 +200,7 @@ MEMORY = "hashes.json"
 
 
 class Hashes:
-    """Remembers in `<home>/hashes.json`, by the file's real path, with its inode, size and times of change."""
+    """Remember in `<home>/hashes.json`, by the file's real path, with its inode, size and times of change."""
 
     def __init__(self, home: Path):
         self.path = home / MEMORY

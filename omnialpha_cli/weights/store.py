@@ -100,7 +100,7 @@ class Weights:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Names of the tasks that the weights were trained on. Raises WeightsError."""
+        """Return the names of the tasks that the weights were trained on. Raises WeightsError."""
         return tuple(self.config.get("tasks", ()))
 
     @property

@@ -14,13 +14,6 @@ from omnialpha_cli.model.omnialpha import OmniAlpha
 COMMON = ("--canvas", "64", "--steps", "2", "--device", "cpu", "--dtype", "float32", "--json")
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("weights") / "published"
-    write_published(folder)
-    return folder
-
-
 @pytest.fixture
 def misses(monkeypatch):
     """Set by how much the layers that the transformer makes miss the picture, by their number; what was asked of it."""

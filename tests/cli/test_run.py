@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as PILImage
-from published_weights import write_published
 
 from omnialpha_cli.model.omnialpha import OmniAlpha
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("weights") / "published"
-    write_published(folder)
-    return folder
 
 
 @pytest.fixture

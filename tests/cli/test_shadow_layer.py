@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PILImage
-from sure_weights import GAIN, look_at_colours, write_sure_weights
+from sure_weights import GAIN, look_at_colours
 
 from omnialpha_cli.compose import compose, read_result
 from omnialpha_cli.media.layered import read_layers
@@ -15,13 +15,8 @@ GROUND = 0.5
 LAYERED = {"tiff": ".tif", "tiff-pages": ".tif", "psd": ".psd", "ora": ".ora", "exr": ".exr"}
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory) -> Path:
-    return write_sure_weights(tmp_path_factory.mktemp("weights") / "sure")
-
-
 @pytest.fixture
-def run(omnialpha, weights, tmp_path, monkeypatch):
+def run(omnialpha, sure_weights, tmp_path, monkeypatch):
     """Runs a command on `in/a.png`: a red square on light grey, and beside it its shadow, which is darker by `GAIN`."""
     monkeypatch.chdir(tmp_path)
     look_at_colours(monkeypatch)
@@ -30,7 +25,7 @@ def run(omnialpha, weights, tmp_path, monkeypatch):
     pixels[16:48, 16:48] = 255, 20, 200
     Path("in").mkdir()
     PILImage.fromarray(pixels).save("in/a.png")
-    return lambda *words: omnialpha(*words, "--model", weights)
+    return lambda *words: omnialpha(*words, "--model", sure_weights)
 
 
 def alpha_of_shadow(rgba: np.ndarray) -> float:

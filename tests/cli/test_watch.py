@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from omnialpha_cli.batch.journal import Stamp
+from omnialpha_cli.batch.history import Stamp
 from omnialpha_cli.cli import watch
 from omnialpha_cli.cli.console import Console
 from omnialpha_cli.cli.watch import REST_SECONDS, Rest

@@ -56,9 +56,9 @@ def choose_object(alpha: Tensor, relevance: Tensor) -> Tensor:
 
 
 def _objects(alpha: Tensor, bridge: float) -> Tensor | None:
-    """Numbers (h, w) of the objects in `alpha` (h, w) that are joined by no more than a `bridge`; 0 outside of all.
+    """Number (h, w) the objects in `alpha` (h, w) that are joined by no more than a `bridge`.
 
-    None where there are no two.
+    Outside of all it is 0. None where there are no two.
     """
     reach = round(bridge * alpha.numel() ** 0.5)
     gone = grow((alpha <= SOLID).float(), reach) > 0

@@ -139,7 +139,7 @@ def _cast(difference: Tensor, free: Tensor) -> Tensor:
 
 
 def _share(change: Tensor, plate: Tensor) -> Tensor:
-    """Changes (1, h, w) → how much of each pixel of the plate is to be replaced, (H, W)."""
+    """Turn changes (1, h, w) into how much of each pixel of the plate is to be replaced, (H, W)."""
     share = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
     grown = F.max_pool2d(share, 2 * MARGIN + 1, 1, MARGIN)
     return resample(_mean(grown, AVERAGED), plate.shape[1], plate.shape[2])[0].clamp(0, 1)

@@ -18,10 +18,8 @@ LEAST = 0.05  # logarithm of a gain up to which nothing is in the layer
 # is wholly. Of held-out shadows (`omnialpha eval shadow`) more is in the layer with lower ones, and more is elsewhere.
 UNSURE, SURE = 0.2, 0.3
 NEAR = 3
-BENEATH, SOFT = (
-    8,
-    5,
-)  # pixels of the canvas by which a shadow goes on under the edge, and over which it is averaged there
+BENEATH = 8  # pixels of the canvas by which a shadow goes on under the edge
+SOFT = 5  # pixels of the canvas over which it is averaged there
 DARKEST = 0.95  # alpha: beyond it the background would be all noise
 FAINTEST = 1 / 255
 

@@ -39,7 +39,7 @@ AFTER = (
 
 @dataclass(frozen=True)
 class Drawing:
-    """Tells which known name words are drawn as, whether that is near to what they mean, and whether it is what they
+    """Tell which known name words are drawn as, whether that is near to what they mean, and whether it is what they
     say.
     """
 
@@ -49,7 +49,7 @@ class Drawing:
 
 
 class Sketch(nn.Module):
-    """Reads prompts. The table of words (vocabulary, D) is another's, and not part of its state.
+    """Read prompts. The table of words (vocabulary, D) is another's, and not part of its state.
 
     Of `names` known pictures it has their names' meanings (names, D), unit vectors, the same of names and tags together
     (`tagged`), and what each adds to the latents (names, C·h·w) of `size` (h, w); of what is like none of them it makes

@@ -118,14 +118,14 @@ class QwenContext(nn.Module):
         return torch.cat((image_states.states[DROPPED:], self._read(prompt, image_states)))
 
     def _read(self, prompt: str, image_states: ImageStates) -> Tensor:
-        """States (L, D) of a prompt and the rest of the template."""
+        """Return the states (L, D) of a prompt and the rest of the template."""
         ids = self._ids(prompt + AFTER)
         states = self._states(self._embed(ids), self._line(image_states.position, ids), image_states.cache)
         image_states.cache.crop(-ids.shape[1])  # as it was, for the next prompt
         return states
 
     def _read_alone(self, prompt: str) -> Tensor:
-        """States (L, D) of a prompt without pictures."""
+        """Return the states (L, D) of a prompt without pictures."""
         if prompt not in self.prompts:
             ids = self._ids(BEFORE + prompt + AFTER)
             self.prompts[prompt] = self._states(self._embed(ids), self._line(0, ids))[DROPPED:]

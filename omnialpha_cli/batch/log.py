@@ -32,8 +32,12 @@ class Log:
         self.path = path
         self._turn = threading.Lock()
         self._descriptor = _open(path)
-        self._size = _end_line(self._descriptor)
-        sync_folder(path.parent)
+        try:
+            self._size = _end_line(self._descriptor)
+            sync_folder(path.parent)
+        except BaseException:
+            os.close(self._descriptor)  # and with it the lock
+            raise
 
     def append(self, line: bytes, sync: bool) -> None:
         """Append a whole line or nothing; with `sync` it is on the disk after that. Raises OSError or LostError."""
@@ -62,7 +66,7 @@ class Log:
         """Make the file again under its name, with all that was in it, if it was removed or moved."""
         if _is_at(self._descriptor, self.path):
             return
-        old = self._descriptor
+        old, new = self._descriptor, None
         try:
             new = _open(self.path)
             _end_line(new)
@@ -72,6 +76,8 @@ class Log:
             os.fsync(new)
             sync_folder(self.path.parent)
         except (OSError, HeldError) as error:
+            if new is not None:
+                os.close(new)
             raise LostError(f"{self.path} was removed while this run wrote to it, and cannot be made again "
                             f"({error}); results since then are not recorded") from error  # fmt: skip
         self._descriptor, self._size = new, os.fstat(new).st_size

@@ -52,7 +52,8 @@ def read_cmyk(path: Path, max_pixels: int) -> NDArray[np.uint8]:
 def heic_depth(path: Path) -> Depth | None:
     """Return the depth of a HEIC file, or None where it cannot be read."""
     try:
-        return "16" if _open_heic(path).info.get("bit_depth", 8) > 8 else "8"
+        with _decoding(path):
+            return "16" if _open_heic(path).info.get("bit_depth", 8) > 8 else "8"
     except ItemError:
         return None
 
@@ -81,15 +82,13 @@ def damaged(path: Path, fault: object) -> ItemError:
 
 
 def _read_heic(path: Path, max_pixels: int) -> Image:
-    file = _open_heic(path)
-    width, height = file.size
-    check_size(path, width, height, max_pixels)
-    try:
+    with _decoding(path):
+        file = _open_heic(path)
+        width, height = file.size
+        check_size(path, width, height, max_pixels)
         samples = np.asarray(file)
-    except (OSError, ValueError, RuntimeError, SyntaxError) as error:
-        raise damaged(path, error) from error
-    several = (f"{path} holds several pictures: the first one is used",) if len(file) > 1 else ()
-    icc = rgb_profile(file.info.get("icc_profile"))
+        several = (f"{path} holds several pictures: the first one is used",) if len(file) > 1 else ()
+        icc = rgb_profile(file.info.get("icc_profile"))
     return replace(from_array(samples), icc=icc, path=path, notes=several)
 
 
@@ -98,10 +97,7 @@ def _open_heic(path: Path) -> Any:
         import pillow_heif
     except ImportError:
         raise ItemError("unsupported", f"{path} {HEIC_MISSING}") from None
-    try:
-        return pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
-    except (OSError, ValueError, RuntimeError, SyntaxError) as error:
-        raise damaged(path, error) from error
+    return pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
 
 
 @contextmanager
@@ -110,9 +106,15 @@ def _opened(reader: type[ImageFile], path: Path) -> Iterator[ImageFile]:
 
     The plugins' classes have no limit of pixels of their own: the caller has one.
     """
+    with _decoding(path), reader(path) as picture:
+        yield picture
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Make every fault of a decoder within the block an `ItemError`."""
     try:
-        with reader(path) as picture:
-            yield picture
+        yield
     except ItemError:
         raise
     except Exception as error:  # each plugin has its own

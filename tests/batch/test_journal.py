@@ -202,6 +202,19 @@ def test_one_writer_at_a_time(output):
     Journal(output).__exit__()
 
 
+def test_one_that_could_not_be_opened_is_not_held(output, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(UsageError, match="No space left"):
+            Journal(output)
+    with Journal(output):
+        pass
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UsageError, match="cannot write to the output folder"):
@@ -330,10 +343,6 @@ def test_a_line_that_did_not_fit_leaves_nothing_of_itself(tmp_path, monkeypatch)
     log.append(b"one\n", sync=False)
     real = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:2]) if len(data) > 2 else full())
-
-    def full():
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with pytest.raises(OSError, match="No space left"):
         log.append(b"two\n", sync=True)
     monkeypatch.undo()

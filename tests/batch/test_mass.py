@@ -69,6 +69,7 @@ def test_damaged_files_are_done_or_refused(tmp_path, tiny_weights):
         (tmp_path / "in" / names[-1]).write_bytes(content)
     options = ("--model", tiny_weights, "--device", "cpu", "--json", "--max-pixels", "30", "--compression", "none")
     out, err = process(tmp_path, "matte", "in", "-o", "out", *options).communicate()
+    assert out, err.decode()
     *items, summary = map(json.loads, out.splitlines())
     assert sorted(Path(item["inputs"][0]).name for item in items) == sorted(names)
     assert summary["exit"] in (0, 1) and b"Traceback" not in err

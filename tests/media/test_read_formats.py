@@ -215,6 +215,13 @@ class TestOtherFormats:
         (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(60))
         assert_refused(tmp_path / "a.heic", "unsupported", r"omnialpha\[heic\]")
 
+    def test_heic_without_its_codec_is_one_clear_error(self, tmp_path):
+        pillow_heif = pytest.importorskip("pillow_heif")
+        pillow_heif.from_bytes("RGB", (64, 64), bytes(3 * 64 * 64)).save(tmp_path / "a.heic", quality=50)
+        (tmp_path / "a.heic").write_bytes((tmp_path / "a.heic").read_bytes().replace(b"hvcC", b"none"))
+        assert depth_of(tmp_path / "a.heic") is None
+        assert_refused(tmp_path / "a.heic", "unreadable", "truncated or damaged")
+
     @pytest.mark.parametrize("name", ["a.avif", "a.heic"])
     def test_broken_heif(self, tmp_path, name):
         (tmp_path / name).write_bytes(b"\0\0\0\x18ftyp" + name[2:].encode() + bytes(100))

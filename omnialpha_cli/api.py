@@ -23,7 +23,7 @@ from .arguments import (
 )
 from .media.image import Image
 from .model import omnialpha
-from .model.load_options import LoadOptions
+from .model.config import LoadOptions
 from .model.request import Request
 from .picture.arrays import Pixels, to_pixels
 from .picture.finish import finish

@@ -6,8 +6,7 @@ from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import Whitespace
 
 from omnialpha_cli.api import OmniAlpha as Api
-from omnialpha_cli.model.config import TransformerConfig
-from omnialpha_cli.model.defaults import Defaults
+from omnialpha_cli.model.config import Defaults, TransformerConfig
 from omnialpha_cli.model.mini.context import MiniContext, MiniContextConfig
 from omnialpha_cli.model.mini.light_vae import LightVAE, LightVAEConfig
 from omnialpha_cli.model.mini.model import Mini

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..model.load_options import LoadOptions
+from ..model.config import LoadOptions
 from ..picture.settings import FileOptions, Settings
 
 

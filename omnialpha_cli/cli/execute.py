@@ -14,7 +14,7 @@ from ..batch.result import Result
 from ..batch.resume import SHOWN, Choice, choose, offset_of
 from ..batch.shard import Shard
 from ..media.signatures import recognise
-from ..model.load_options import LoadOptions
+from ..model.config import LoadOptions
 from ..model.published import distilled
 from ..picture.settings import FileOptions, Settings
 from ..plan import FRESH_TASK, STEADY_TASK, Item

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from . import lora
-from .defaults import Defaults
-from .load_options import LoadOptions
-from .memory import Plan, free_memory, plan
+from .config import Defaults, LoadOptions
+from .memory import BlockStream, Plan, free_memory, plan
 from .mini import load as embedded
 from .mini.confidence import Confidence
 from .mini.model import Mini
@@ -19,7 +18,6 @@ from .published import distilled
 from .published import load as published
 from .published.folders import is_published, read_config
 from .quantise import BYTES, quantise_blocks
-from .streaming import BlockStream
 from .transformer import Transformer
 
 

@@ -1,11 +1,13 @@
-"""Hold the numbers that make a network: one dataclass each for the transformer and the alpha-aware VAE.
+"""Hold the numbers that make and load a model: its networks, what its weights work best with, and how they are loaded.
 
-Both read the published `config.json` files as they are.
+Networks and defaults are read from `config.json` files, the published ones as they are. No torch: planning needs it
+too.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Self
 
 # Variants of the published transformer that this code does not model: ignoring a true one would be wrong output.
 _UNMODELLED = ("guidance_embeds", "use_layer3d_rope", "use_additional_t_cond")
@@ -87,3 +89,69 @@ class VAEConfig(FromDict):
     _skipped = (
         "attn_scales", "dropout", "temperal_downsample", "is_residual", "clip_output", "in_channels", "out_channels"
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Defaults(FromDict):
+    """Hold what the weights work best with.
+
+    `canvas` is the side in pixels of the square that has the canvas's area; the canvas's sides are multiples of
+    `multiple`; `commands` has what differs for one command or task, as `steps`. With `mirror` a request that has inputs
+    is also run on their mirror images, and the results averaged: twice the work for about a seventh less error in the
+    embedded weights' mattes. The sides of the mirror images' canvases are about `mirror_scale` of the others': two
+    sizes err in different places. With `fill` a removal with a mask starts from its scene with the object painted over
+    (`imaging/removal/fill.py`). With `square` what is made from words alone is
+    drawn on a square, and lies in the middle of other shapes. `dtype` is the number type the weights are meant to run
+    in. With `enlarge` pictures that are smaller than the canvas are enlarged to it. With `shared` the canvas's area is
+    that of all images of a request together.
+    """
+
+    steps: int = 50
+    guidance: float = 4.0
+    canvas: int = 1024
+    multiple: int = 32
+    mirror: bool = False
+    mirror_scale: float = 1.0
+    fill: bool = False
+    square: bool = False
+    enlarge: bool = True
+    shared: bool = False
+    dtype: str = "float32"
+    commands: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
+
+    def of(self, task: str) -> "Defaults":
+        """Return the defaults of one task."""
+        return replace(self, **by_task(self.commands, task))
+
+
+def by_task(table: Mapping[str, Mapping[str, Any]], task: str) -> dict[str, Any]:
+    """Return the settings of one task, `COMMAND.…`, in a table by commands and tasks: its command's, and its own.
+
+    Of `decompose.auto/3` its own are those of `decompose.auto`, too.
+    """
+    plain, _, layers = task.partition("/")
+    command = plain.partition(".")[0]
+    return {**table.get(command, {}), **table.get(plain, {}), **(table.get(task, {}) if layers else {})}
+
+
+Memory = Literal["auto", "resident", "stream", "cpu"]
+Quantize = Literal["none", "int8", "int4", "fp8"]
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """Choose what is done to weights while they are loaded.
+
+    `loras` are files with their strengths. With `merge_loras` they become part of the weights, before these are
+    quantised: that costs nothing, fits every way of streaming and is as exact; else they stay beside the weights, for
+    whoever changes or trains them. `distilled_lora` is one for few steps, which brings its schedule. `memory` and
+    `quantize` are explained in the modules of these names; `compile_blocks` compiles the transformer's blocks, which
+    takes a while at first.
+    """
+
+    loras: Sequence[tuple[Path, float]] = ()
+    merge_loras: bool = True
+    distilled_lora: Path | None = None
+    memory: Memory = "auto"
+    quantize: Quantize = "none"
+    compile_blocks: bool = False

@@ -2,18 +2,19 @@
 
 resident   all networks stay on the device
 staged     each is there for its stage alone: context, then VAE, then transformer, for all batches of a call
-stream     as staged, and the transformer's blocks pass through the device one after the other (`streaming`)
+stream     as staged, and the transformer's blocks pass through two places on the device, one after the other
 """
 
+import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .load_options import Memory
+from .config import Memory
 
 Mode = Literal["resident", "staged", "stream"]
 
@@ -125,3 +126,102 @@ def present(network: object, device: torch.device | str, staged: bool) -> Iterat
 
 def _gb(size: int) -> str:
     return f"{size / 1e9:.1f} GB"
+
+
+PLACES = 2
+
+
+class Streams:
+    """Order copies and computing in two places, 0 and 1. A device with one queue for all keeps the order itself."""
+
+    def copying(self, place: int) -> AbstractContextManager[object]:
+        """Return what is copied inside begins once what was last computed in the place has ended."""
+        return nullcontext()
+
+    def wait(self, place: int) -> None:
+        """Make what is computed from now on begin once the copy into the place has ended."""
+
+    def computed(self, place: int) -> None:
+        """Note that all computing in the place has been asked for."""
+
+
+class CudaStreams(Streams):
+    """Copy on a CUDA device: a side stream, and an event for every copy and every computation."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.side = torch.cuda.Stream(device)
+        self.copies = [torch.cuda.Event() for _ in range(PLACES)]
+        self.computations = [torch.cuda.Event() for _ in range(PLACES)]
+
+    @contextmanager
+    def copying(self, place: int) -> Iterator[None]:
+        """Enter the side stream, after what computes in the place."""
+        self.side.wait_event(self.computations[place])  # one never recorded does not block
+        with torch.cuda.stream(self.side):
+            yield
+            self.copies[place].record(self.side)
+
+    def wait(self, place: int) -> None:
+        """Make the computing stream wait for the copy into the place."""
+        torch.cuda.current_stream(self.device).wait_event(self.copies[place])
+
+    def computed(self, place: int) -> None:
+        """Record that all computing in the place has been asked for."""
+        self.computations[place].record(torch.cuda.current_stream(self.device))
+
+
+class BlockStream:
+    """Iterate over `blocks`, which are alike and on the CPU; each is on `device` until the next one is asked for.
+
+    While block i computes, block i + 1 is copied on a stream of its own, so a batch that computes longer than a copy
+    takes costs no more time than a resident model. A place is written again only after the block that used it has
+    computed.
+    """
+
+    def __init__(self, blocks: nn.ModuleList, device: torch.device, streams: Streams | None = None):
+        cuda = device.type == "cuda"
+        self.streams = streams or (CudaStreams(device) if cuda else Streams())
+        self.sources = [plain_tensors(block) for block in blocks]
+        if len({tuple((t.shape, t.dtype) for t in tensors) for tensors in self.sources}) > 1:
+            raise ValueError("the blocks are not alike, as after a LoRA beside some of them; merge it to stream them")
+        if cuda:
+            for tensor in (tensor for tensors in self.sources for tensor in tensors):
+                tensor.data = tensor.data.pin_memory()  # only from there do copies run beside computing
+        self.places = [copy.deepcopy(blocks[0]).to(device) for _ in range(PLACES)]
+        self.targets = [plain_tensors(place) for place in self.places]
+        for place in range(PLACES):
+            self.streams.computed(place)  # what fills it for the first time has to end before it is written again
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        """Return one pass over all blocks."""
+        self._fetch(0)
+        for i in range(len(self.sources)):
+            if i + 1 < len(self.sources):
+                self._fetch(i + 1)
+            place = i % PLACES
+            self.streams.wait(place)
+            try:
+                yield self.places[place]
+            finally:  # what computes in it may be given up, for want of memory
+                self.streams.computed(place)
+
+    def _fetch(self, i: int) -> None:
+        place = i % PLACES
+        with self.streams.copying(place):
+            for target, source in zip(self.targets[place], self.sources[i], strict=True):
+                target.data.copy_(source.data, non_blocking=True)
+
+
+def plain_tensors(module: nn.Module) -> list[Tensor]:
+    """Return parameters and buffers of a module; of quantised ones the tensors that they are made of."""
+    found: list[Tensor] = []
+    waiting: list[Tensor] = [*module.parameters(), *module.buffers()]
+    while waiting:
+        tensor = waiting.pop()
+        if hasattr(tensor, "__tensor_flatten__"):
+            names, _ = tensor.__tensor_flatten__()
+            waiting += [getattr(tensor, name) for name in names]
+        else:
+            found.append(tensor)
+    return found

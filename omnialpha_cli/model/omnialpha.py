@@ -15,11 +15,9 @@ import torch
 from torch import Tensor
 
 from . import sampler
-from .context import Context, join
-from .defaults import Defaults
-from .load_options import LoadOptions
+from .config import Defaults, LoadOptions
 from .memory import RESIDENT, Plan, present
-from .parts import VAE, ContextEncoder
+from .parts import VAE, Context, ContextEncoder, join
 from .positions import Layout
 from .request import Request, by_layout, mean_of_mirrored
 from .transformer import Prepared, Transformer, pack, unpack

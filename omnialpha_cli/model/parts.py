@@ -1,14 +1,55 @@
-"""Define what a model is made of, whichever weights it has."""
+"""Define what a model is made of, whichever weights it has, and the context between its parts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from .context import Context
 from .sampler import Schedule
 from .transformer import Transformer
+
+
+@dataclass(frozen=True)
+class Context:
+    """Hold the context of a batch.
+
+    `tokens` (B, L, joint); `mask` (B, L) bool, true where a token counts; `positions` (B, L, 3) as (z, y, x) in the
+    transformer's units, or None for the published diagonal.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    positions: Tensor | None = None
+
+
+def join(contexts: Sequence[Context]) -> Context:
+    """Join contexts of several batches to one batch, one after the other; the shorter ones padded on the right."""
+    length = max(context.tokens.shape[1] for context in contexts)
+
+    def widened(tensor: Tensor, dims: int) -> Tensor:
+        return F.pad(tensor, (0, 0) * (dims - 2) + (0, length - tensor.shape[1]))
+
+    positions = [widened(context.positions, 3) for context in contexts if context.positions is not None]
+    return Context(
+        torch.cat([widened(context.tokens, 3) for context in contexts]),
+        torch.cat([widened(context.mask, 2) for context in contexts]),
+        torch.cat(positions) if positions else None,
+    )
+
+
+def pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Pad rows (l_i, D) with zeros on the right to (B, max l, D), with the mask (B, max l) of what is real."""
+    padded = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+    lengths = torch.tensor([len(r) for r in rows], device=padded.device)
+    return padded, torch.arange(padded.shape[1], device=padded.device)[None] < lengths[:, None]
+
+
+def over_white(rgba: Tensor) -> Tensor:
+    """Flatten RGBA (4, H, W) on white to RGB (3, H, W), as the published context encoder does its inputs."""
+    return rgba[:3] * rgba[3:] + (1 - rgba[3:])
 
 
 class VAE(Protocol):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .load_options import Quantize
+from .config import Quantize
 
 GROUP = 128  # weights that share two numbers in int4
 LEVELS = 15  # steps from the smallest of them to the largest

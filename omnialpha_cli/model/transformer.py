@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import TransformerConfig
+from .memory import BlockStream
 from .positions import Layout, context_positions, image_positions, rotary_angles, rotate
-from .streaming import BlockStream
 from .timestep import TimeEmbedding
 
 __all__ = ["Layout", "Prepared", "Transformer", "TransformerConfig", "pack", "unpack"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..memory import free_memory
-from ..model.load_options import LoadOptions
+from ..model.config import LoadOptions
 from ..model.omnialpha import OmniAlpha
 from ..status import DeviceError, UsageError, WeightsError
 from ..weights import store

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ..model.defaults import Defaults
+from ..model.config import Defaults
 from ..model.mini.sketch import Drawing
 from ..model.request import Request
 

@@ -20,7 +20,7 @@ from ..media.exposure import Exposure, is_scene, meter
 from ..media.image import Image
 from ..media.rest import taken_of
 from ..media.target import Target, ground_of, target_for
-from ..model.defaults import Defaults
+from ..model.config import Defaults
 from ..model.request import Request
 from ..status import RunNote
 from ..tasks import TASKS, Task

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import open_regular
-from ..model.defaults import by_task
+from ..model.config import by_task
 from ..model.published import folders
 from ..status import UsageError, WeightsError
 from ..tasks import Task, passes

@@ -19,7 +19,7 @@ from omnialpha_cli.batch.pipeline import Pipeline
 from omnialpha_cli.batch.schedule import Admission, Schedule
 from omnialpha_cli.batch.threads import Threads
 from omnialpha_cli.inputs import Source
-from omnialpha_cli.model.defaults import Defaults
+from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.model.request import Request, by_layout
 from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.plan import Item, plan

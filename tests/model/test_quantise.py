@@ -9,8 +9,8 @@ from published_weights import write_published
 from torch import nn
 
 from omnialpha_cli.model import lora, quantise
+from omnialpha_cli.model.memory import BlockStream, plain_tensors
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
-from omnialpha_cli.model.streaming import BlockStream, plain_tensors
 
 REQUEST = Request("a red cat", (torch.rand(4, 64, 64, generator=torch.Generator().manual_seed(0)),), ((64, 64),))
 

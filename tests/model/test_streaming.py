@@ -7,8 +7,8 @@ import torch
 from published_weights import write_published
 from torch import nn
 
+from omnialpha_cli.model.memory import BlockStream, plain_tensors
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
-from omnialpha_cli.model.streaming import BlockStream, plain_tensors
 
 
 class FakeStreams:

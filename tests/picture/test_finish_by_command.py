@@ -13,7 +13,7 @@ from omnialpha_cli.imaging.colour.spread import likely_colours
 from omnialpha_cli.imaging.composite import opaque, over
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.media.samples import quantise
-from omnialpha_cli.model.defaults import Defaults
+from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.picture.finish import SIDE_IN_BAND, finish
 from omnialpha_cli.picture.prepare import Prepared, prepare
 from omnialpha_cli.picture.settings import Settings

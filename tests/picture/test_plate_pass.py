@@ -7,7 +7,7 @@ from tiny_model import tiny_model
 
 from omnialpha_cli.imaging.composite import opaque
 from omnialpha_cli.media.image import Image
-from omnialpha_cli.model.defaults import Defaults
+from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.picture.finish import finish
 from omnialpha_cli.picture.prepare import Prepared, prepare
 from omnialpha_cli.picture.settings import Settings

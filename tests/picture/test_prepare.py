@@ -15,7 +15,7 @@ from omnialpha_cli.media.exposure import KNEE, meter
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.media.primaries import PRIMARIES
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.model.defaults import Defaults
+from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.picture.prepare import prepare
 from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.tasks import TASKS

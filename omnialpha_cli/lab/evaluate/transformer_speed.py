@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ...model.config import TransformerConfig
-from ...model.load_options import Quantize
+from ...model.config import Quantize, TransformerConfig
+from ...model.memory import BlockStream
 from ...model.positions import Layout
 from ...model.quantise import quantise_blocks
-from ...model.streaming import BlockStream
 from ...model.transformer import Block, Prepared, Transformer
 from ...picture.load import peak_memory
 

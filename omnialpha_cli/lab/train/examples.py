@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...imaging.composite import opaque
 from ...imaging.removal.fill import paint_over
-from ...model.defaults import Defaults, by_task
+from ...model.config import Defaults, by_task
 from ...tasks import TASKS, Task
 from ..data.views import until
 from .augment import drawn

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ...model.context import Context
 from ...model.omnialpha import OmniAlpha, Request
+from ...model.parts import Context
 from ...model.sampler import Schedule as Sigmas
 from ...model.sampler import schedule as sigmas_of
 from ...status import UsageError

@@ -10,9 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from ...model.config import TransformerConfig, VAEConfig
-from ...model.defaults import Defaults
-from ...model.load_options import LoadOptions
+from ...model.config import Defaults, LoadOptions, TransformerConfig, VAEConfig
 from ...model.mini.context import TOKENIZER_FILE, MiniContext, MiniContextConfig
 from ...model.mini.generator import Generator, GeneratorConfig
 from ...model.mini.light_vae import LightVAE, LightVAEConfig

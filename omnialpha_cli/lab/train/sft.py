@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...model.context import Context
 from ...model.mini.context import PATCH, MiniContext
 from ...model.omnialpha import OmniAlpha, Request
+from ...model.parts import Context
 from ...model.timestep import rounded
 from ...model.transformer import Transformer, pack
 from .examples import Example, as_bytes, as_floats, canvas_side, draw_example, draw_task, shape

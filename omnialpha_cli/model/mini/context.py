@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import FromDict
-from ..context import Context
+from ..parts import Context, over_white, pad
 from ..positions import canvas_scale
 from ..request import PATCH
 from .image_encoder import NECK, ImageEncoder
@@ -125,18 +125,6 @@ class MiniContext(nn.Module):
 def word_ids(tokenizer: Tokenizer, text: str, most: int = MAX_WORDS) -> Tensor:
     """Return the word pieces of a text, int64 (L,), the first `most` of them."""
     return torch.tensor(tokenizer.encode(text, add_special_tokens=False).ids[:most], dtype=torch.long)
-
-
-def over_white(rgba: Tensor) -> Tensor:
-    """Flatten RGBA (4, H, W) on white to RGB (3, H, W), as the published context encoder does its inputs."""
-    return rgba[:3] * rgba[3:] + (1 - rgba[3:])
-
-
-def pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Pad rows (l_i, D) with zeros on the right to (B, max l, D), with the mask (B, max l) of what is real."""
-    padded = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
-    lengths = torch.tensor([len(r) for r in rows], device=padded.device)
-    return padded, torch.arange(padded.shape[1], device=padded.device)[None] < lengths[:, None]
 
 
 def feature_positions(sizes: tuple[tuple[int, int], ...], rope_canvas: int) -> Tensor:

@@ -17,9 +17,8 @@ from ..config import FromDict, TransformerConfig
 from ..positions import Layout, image_positions, rotary_angles, rotate
 from ..timestep import TimeEmbedding
 from ..transformer import FeedForward, OutputNorm, RMSNorm, modulated, modulation, normed
-from .sketch import AFTER, Drawing, Sketch, cut, fitted
+from .sketch import PLACES, Drawing, Sketch, cut, fitted
 
-PLACES = tuple(word for word in AFTER if word not in ("with", "without", "and", "for", "to"))
 # How like the most similar known name something is. As an object what we tried has .65 and more, a bridge .60, a lake
 # .35, a village .34; as a background a red apple .48, a snowman .57, a forest .60, a mountain .70, and it has an emoji.
 OBJECT, BACKGROUND = 0.6, 0.58
@@ -171,3 +170,48 @@ class Generator(nn.Module):
             return found[0] if scale <= 1 else sampler.guide(found[0], found[1], scale)
 
         return sampler.euler(velocity, noise, sigmas)
+
+
+PERIOD = 16  # of the grid, pixels: a patch of the transformer
+REACH = 1.0  # periods: standard deviation of the places whose pixels are averaged
+WINDOW = 8  # pixels: a latent
+FLAT = 0.05  # standard deviation of colours below which a window's are mostly noise
+
+
+def without_grid(rgba: Tensor) -> Tensor:
+    """Return RGBA (4, h, w) in [0, 1], sides multiples of `PERIOD`, whose colours lack what repeats; alpha is kept.
+
+    What a place has in common with those a period away is taken off, then what is nearly flat is made flat, by a guided
+    filter (He, Sun and Tang, "Guided Image Filtering", 2013) whose window is a latent: its mean has no grid.
+    """
+    colours = rgba[None, :3]
+    repeated = F.pixel_unshuffle(colours - _mean(colours, PERIOD), PERIOD)  # (1, 3·256, h/16, w/16)
+    colours = colours - F.pixel_shuffle(_blurred(repeated), PERIOD)
+    mean = _mean(colours, WINDOW)
+    variance = (_mean(colours.square(), WINDOW) - mean.square()).clamp(min=0).mean(1, keepdim=True)
+    kept = variance / (variance + FLAT**2)  # (1, 1, h, w)
+    colours = _mean(kept, WINDOW) * colours + _mean((1 - kept) * mean, WINDOW)
+    return torch.cat((colours[0].clamp(0, 1), rgba[3:]))
+
+
+def _mean(x: Tensor, period: int) -> Tensor:
+    """Return the mean (B, C, h, w) of windows of a period's size, pixels at both ends counting half: 0 of any grid."""
+    kernel = torch.ones(period + 1)
+    kernel[[0, -1]] = 0.5
+    return _filtered(x, kernel / period)
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """Return a Gaussian blur (B, C, h, w) by `REACH`."""
+    places = torch.arange(-3.0, 4.0)
+    kernel = torch.exp(-places.square() / (2 * REACH**2))
+    return _filtered(x, kernel / kernel.sum())
+
+
+def _filtered(x: Tensor, kernel: Tensor) -> Tensor:
+    """Filter (B, C, h, w) along rows and columns by an odd `kernel` (n,)."""
+    half, channels = len(kernel) // 2, x.shape[1]
+    for shape, padding in (((1, 1, 1, -1), (half, half, 0, 0)), ((1, 1, -1, 1), (0, 0, half, half))):
+        weight = kernel.to(x).view(shape).expand(channels, -1, -1, -1)
+        x = F.conv2d(F.pad(x, padding, "replicate"), weight, groups=channels)
+    return x

@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from .. import sampler
 from ..memory import present
 from ..omnialpha import Batches, OmniAlpha
-from ..parts import VAE, ContextEncoder, Read
+from ..parts import VAE, ContextEncoder, Read, over_white
 from ..request import Layers, Request, by_layout
 from ..transformer import Transformer
 from .confidence import Confidence
-from .context import MiniContext, over_white
-from .grid import without_grid
+from .context import MiniContext
+from .generator import without_grid
 from .segmenter import Segmenter
 from .sketch import Drawing
 from .specialists import SPECIALISTS

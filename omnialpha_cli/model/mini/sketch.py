@@ -31,10 +31,10 @@ BEFORE = "Generate a transparent-background RGBA image."  # what the task of an 
 BEHIND = "Generate a background without objects."  # and that of a background
 SILENT = ("a", "an", "the")  # say nothing of what a thing looks like
 HEAD = 1.2  # of the word that names the thing, where the others count 1: a blue car is a car first
-AFTER = (
-    "with", "without", "and", "in", "on", "at", "for", "from", "to", "by", "under", "over", "behind", "before", "above",
-    "below", "near", "beside", "against",
-)  # fmt: skip
+# What follows the thing that is meant: where it is, or something else.
+PLACES = ("in", "on", "at", "from", "by", "under", "over", "behind", "before", "above", "below", "near", "beside",
+          "against")  # fmt: skip
+AFTER = ("with", "without", "and", "for", "to", *PLACES)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from ..context import Context
 from ..loading import load_into, shards
-from ..mini.context import pad
+from ..parts import Context, pad
 from .qwen_images import ImageSettings, patches
 
 BEFORE = (

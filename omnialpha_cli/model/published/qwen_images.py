@@ -13,7 +13,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from ..mini.context import over_white
+from ..parts import over_white
 
 SIDE = 32  # the published code rounds the sides of condition images to it
 

@@ -22,7 +22,7 @@ from omnialpha_cli.lab.train.sft import (
     objective,
     token_weights,
 )
-from omnialpha_cli.model.context import Context
+from omnialpha_cli.model.parts import Context
 from omnialpha_cli.model.transformer import pack
 from omnialpha_cli.tasks import TASKS
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from omnialpha_cli.model.mini.grid import without_grid
+from omnialpha_cli.model.mini.generator import without_grid
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 from omnialpha_cli.tasks import TASKS
 from omnialpha_cli.weights.store import find

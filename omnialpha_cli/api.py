@@ -25,9 +25,8 @@ from .media.image import Image
 from .model import omnialpha
 from .model.config import LoadOptions
 from .model.request import Request
-from .picture.arrays import Pixels, to_pixels
+from .picture.arrays import Picture, Pixels, read_given, to_pixels
 from .picture.finish import finish
-from .picture.given import Picture, read_given
 from .picture.infer import infer
 from .picture.load import load_model
 from .picture.prepare import prepare

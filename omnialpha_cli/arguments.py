@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any, Literal, TypedDict, TypeVar, get_args, get_type_hints
 
-from .picture.given import Picture
-from .picture.model import Model
+from .model.omnialpha import OmniAlpha
+from .picture.arrays import Picture
 from .picture.settings import Refine, Screen, Settings, parse_colour
 from .status import UsageError
 from .tasks import LAYERS, TASKS, Task, most_layers, passes, refuse_untrained, with_layers, with_shadow
@@ -97,7 +97,7 @@ def lists_options(method: F) -> F:
 
 
 def parse_arguments(
-    model: Model, name: str, command: str, options: Mapping[str, Any], layers: Layers | None
+    model: OmniAlpha, name: str, command: str, options: Mapping[str, Any], layers: Layers | None
 ) -> tuple[Task, dict[str, Picture], Settings]:
     """Return the task that the hint among a command's options chooses, the pictures beside its own, and the settings.
 
@@ -120,7 +120,7 @@ def parse_arguments(
     return task, hints | bounds, parse_settings(model, name, task, others, text=text, auto_layers=auto)
 
 
-def _with_layers(model: Model, task: Task, options: Mapping[str, Any], layers: Layers | None) -> tuple[Task, bool]:
+def _with_layers(model: OmniAlpha, task: Task, options: Mapping[str, Any], layers: Layers | None) -> tuple[Task, bool]:
     """Return a task with as many layers as are asked for, and whether fewer may be made."""
     limit = options.get("max_layers", 5)
     for name, count in {"layers": layers, "max_layers": limit}.items():
@@ -132,7 +132,7 @@ def _with_layers(model: Model, task: Task, options: Mapping[str, Any], layers: L
     return with_layers(task, most), most > 2
 
 
-def parse_settings(model: Model, name: str, task: Task, options: Mapping[str, Any], **more: Any) -> Settings:
+def parse_settings(model: OmniAlpha, name: str, task: Task, options: Mapping[str, Any], **more: Any) -> Settings:
     """Return what is asked of a task, with the defaults of the weights called `name`. Raises UsageError."""
     options = dict(options)
     if not options.pop("untrained", False):

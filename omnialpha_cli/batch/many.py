@@ -8,8 +8,8 @@ from pathlib import Path
 from torch import Tensor
 
 from ..media.image import Image
+from ..model.omnialpha import OmniAlpha
 from ..picture.arrays import Pixels, to_pixels
-from ..picture.model import Model
 from ..picture.prepare import prepare
 from ..picture.settings import Settings
 from ..plan import Item
@@ -68,7 +68,7 @@ class _InOrder:
 class _Many(Stages):
     source: _InOrder
 
-    def __init__(self, source: _InOrder, model: Model, settings: Settings, batch_size: int, threads: Threads):
+    def __init__(self, source: _InOrder, model: OmniAlpha, settings: Settings, batch_size: int, threads: Threads):
         super().__init__(source, model, settings, batch_size=batch_size, threads=threads)
         self.layers: dict[int, list[Pixels]] = {}
 
@@ -91,7 +91,9 @@ def index_of(item: Item) -> int:
     return int(item.outputs[0].name)
 
 
-def make_many(model: Model, task: Task, reads: Sequence[Read], settings: Settings, accelerated: bool) -> Iterator[Made]:
+def make_many(
+    model: OmniAlpha, task: Task, reads: Sequence[Read], settings: Settings, accelerated: bool
+) -> Iterator[Made]:
     """Make a task of every item, and give what became of each in their order. Leaving early stops the rest.
 
     `accelerated` tells that the network does not run on the CPU.

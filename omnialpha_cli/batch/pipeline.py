@@ -17,10 +17,10 @@ from torch import Tensor
 
 from ..media.image import Image
 from ..media.signatures import read_head
+from ..model.omnialpha import OmniAlpha
 from ..picture.finish import finish
 from ..picture.infer import infer
 from ..picture.load import is_out_of_memory
-from ..picture.model import Model
 from ..picture.prepare import Prepared, prepare
 from ..picture.settings import FileOptions, Settings
 from ..plan import Item
@@ -68,7 +68,7 @@ class Stages:
     def __init__(
         self,
         source: Source,
-        model: Model,
+        model: OmniAlpha,
         settings: Settings,
         *,
         batch_size: int,
@@ -235,7 +235,7 @@ class Pipeline(Stages):
     def __init__(
         self,
         source: Source,
-        model: Model,
+        model: OmniAlpha,
         settings: Settings,
         journal: Journal,
         *,

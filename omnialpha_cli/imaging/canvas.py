@@ -10,6 +10,7 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 # Long side by short side. Neighbours are near enough that no picture in between is stretched by more than a sixth.
@@ -95,3 +96,16 @@ def _shape(aspect: float, side: int, multiple: int) -> tuple[int, int]:
 
     steps = range(1, max(1, round(2.5 * side / multiple)) + 1)
     return min(((long * multiple, short * multiple) for long in steps for short in steps if short <= long), key=cost)
+
+
+def resized(image: Tensor, side: int) -> Tensor:
+    """Return a picture (C, H, W) with its longer side made `side` pixels; four channels are straight RGBA."""
+    scale = side / max(image.shape[1:])
+    height, width = (max(1, round(n * scale)) for n in image.shape[1:])
+    return resample(image, height, width)
+
+
+def to_bytes(image: Tensor) -> NDArray:
+    """Return a picture (C, h, w) in [0, 1], clamped, as (h, w, C) uint8; one channel becomes three."""
+    channels = max(3, image.shape[0])
+    return image.expand(channels, -1, -1).mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()

@@ -4,7 +4,6 @@ import base64
 import io
 from typing import Any, Literal
 
-import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
@@ -19,11 +18,6 @@ def encode_jpeg(pixels: NDArray[Any], comment: str = "") -> bytes:
 def encode_webp(pixels: NDArray[Any]) -> bytes:
     """Return a straight RGBA picture (H, W, 4) uint8 as WebP: lossy colour, exact alpha."""
     return _encode(pixels, "webp", method=1)  # twice as fast as by default
-
-
-def decode_jpeg(data: bytes) -> NDArray[np.uint8]:
-    """Return the pixels (H, W, 3) of a small JPEG picture."""
-    return np.asarray(PIL.Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 def data_uri(data: bytes, kind: Literal["jpeg", "webp"] = "jpeg") -> str:

@@ -1,16 +1,24 @@
-"""Return finished layers as arrays, for Python users."""
+"""Take pictures from Python users, and give them finished layers as arrays."""
 
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..media.image import Image, from_array
+from ..media.read import read_image
 from ..media.samples import quantise
 from ..media.windows import cropped
 from ..media.write import on_ground, visible_box
+from ..status import ItemError
 from .prepare import Prepared
 
+Picture = Any  # arrays as `media.image.from_array` takes them
 Pixels = NDArray[Any]
 
 
@@ -38,3 +46,30 @@ def to_pixels(layer: Tensor, prepared: Prepared) -> Pixels:
     trimmed = pixels.view(Trimmed)
     trimmed.offset = box.x, box.y
     return trimmed
+
+
+def read_given(picture: Picture, argument: str) -> Image:
+    """Read or take a picture given as an `argument`, by whose name messages call it unless it is a file."""
+    if isinstance(picture, (str, os.PathLike)):
+        return read_image(Path(picture))
+    if hasattr(picture, "read") and not hasattr(picture, "getexif"):  # an open file, and no PIL image
+        picture = picture.read()
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return _decoded(picture, argument)
+    try:
+        return replace(from_array(picture), path=Path(argument))
+    except ItemError as error:
+        raise ItemError(error.code, f"{argument}: {error}") from None
+
+
+def _decoded(data: bytes | bytearray | memoryview, argument: str) -> Image:
+    """Read a picture from the bytes of its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, argument)
+        path.write_bytes(data)
+        try:
+            image = read_image(path)
+        except ItemError as error:
+            raise ItemError(error.code, str(error).replace(str(path), argument)) from None
+    notes = tuple(note.replace(str(path), argument) for note in image.notes)
+    return replace(image, path=Path(argument), notes=notes)

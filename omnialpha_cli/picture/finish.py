@@ -9,18 +9,17 @@ from torch import Tensor
 from ..imaging.canvas import Canvas, resample, within
 from ..imaging.colour.highlights import compress
 from ..imaging.colour.spread import likely_colours
-from ..imaging.composite import layered, opaque, over
+from ..imaging.composite import layered, opaque, over, place_in_middle, place_on_ground
 from ..imaging.matte.difference_key import difference_trimap
 from ..imaging.matte.finish import finish_matte, visible
 from ..imaging.matte.known import alpha_in_band
 from ..imaging.matte.layers import finish_layers
-from ..imaging.place import place_in_middle, place_on_ground
 from ..imaging.removal.clean_plate import finish_removal, relight
 from ..imaging.removal.shadow import shadow_alpha, within_range
 from ..media.samples import white_of
+from ..model.omnialpha import OmniAlpha
 from ..status import ItemError
 from ..tasks import Command
-from .model import Model
 from .prepare import Prepared
 from .settings import Settings
 from .view import from_view, to_view
@@ -29,7 +28,7 @@ from .view import from_view, to_view
 SIDE, SIDE_IN_BAND = 384, 512
 
 
-def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
+def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
     """Bring the model's layers (4, h, w), sRGB, to full size: straight RGBA (4, H, W), bottom first, in the encoding of
     the output. Mattes are refined by the `model`, where it can.
 
@@ -60,7 +59,7 @@ def _refuse_nonfinite(prepared: Prepared, results: Sequence[Tensor]) -> None:
 
 
 def _refined(
-    prepared: Prepared, matte: Tensor, trimap: Tensor | None, settings: Settings, model: Model
+    prepared: Prepared, matte: Tensor, trimap: Tensor | None, settings: Settings, model: OmniAlpha
 ) -> tuple[Tensor, Canvas]:
     """Return the alpha of a `matte` (4, h, w) as the `trimap` (H, W) and the plate's own pixels have it, and the canvas
     that it is on, which is larger than the model's where the plate is.
@@ -83,7 +82,7 @@ def _refined(
     return (alpha, canvas) if found is None else (found.to(plate), Canvas(height, width, size, (0, 0, *size)))
 
 
-def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
+def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
     trimap = _trimap(prepared) if prepared.clean_plate is None else _difference_trimap(prepared, layers[0])  # (H, W)
     alpha, canvas = _refined(prepared, layers[0], trimap, settings, model)
     cut_out = finish_matte(
@@ -116,7 +115,7 @@ def _difference_trimap(prepared: Prepared, matte: Tensor) -> Tensor:
     return difference_trimap(plate, clean, prepared.canvas.crop(matte[3:])[0])
 
 
-def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
+def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
     plate, mask, canvas = prepared.plate, prepared.hint, prepared.canvas
     patches = model.defaults.fill
     if mask is None:
@@ -134,7 +133,7 @@ def _exponent(prepared: Prepared) -> float:
     return 2.2 if prepared.target.encoding.transfer == "linear" else 1.0
 
 
-def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
+def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
     background, *foregrounds = layers
     trimap = _trimap(prepared) if len(foregrounds) == 1 else None  # of several objects it does not tell which
     mattes = [_refined(prepared, layer, trimap, settings, model) for layer in foregrounds]
@@ -153,7 +152,7 @@ def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings,
     return [behind, _black(alpha), front]
 
 
-def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
+def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
     """Return what was missing; in a scene with what is given, whose pixels stay its own."""
     plate, alpha, (layer,) = prepared.plate, prepared.alpha, layers
     (given,), (wanted,) = prepared.task.inputs, prepared.task.outputs
@@ -170,7 +169,7 @@ def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, 
     return [opaque(made)]
 
 
-def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
+def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
     """Render what the model painted, as it is; only a foreground has transparency.
 
     An object of a scene that was painted by itself is placed before the rest.
@@ -186,12 +185,12 @@ def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mo
     return [opaque(full)]
 
 
-def _as_painted(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: Model) -> list[Tensor]:
+def _as_painted(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
     """Return what the model painted, each layer with its transparency."""
     return [prepared.canvas.restore(layer) for layer in layers]
 
 
-FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings, Model], list[Tensor]]] = {
+FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings, OmniAlpha], list[Tensor]]] = {
     "matte": _matte,
     "remove": _remove,
     "decompose": _decompose,

@@ -8,19 +8,17 @@ from torch import Tensor
 from ..imaging.canvas import resample
 from ..imaging.colour.despill import find_screen
 from ..media.colour import LINEAR
+from ..model.omnialpha import OmniAlpha
 from ..model.request import Layers
 from ..tasks import TASKS
-from .effects import find_effects
-from .layers import add_layers
-from .model import Model
-from .passes import Made, describe_drawing, second_pass
+from .passes import Made, add_layers, describe_drawing, find_effects, second_pass
 from .prepare import Prepared
 from .settings import Settings
 from .view import in_encoding
 
 
 def infer(
-    model: Model, pictures: Sequence[Prepared], settings: Settings, batch_size: int | None = None
+    model: OmniAlpha, pictures: Sequence[Prepared], settings: Settings, batch_size: int | None = None
 ) -> Iterator[tuple[Sequence[int], list[Made]]]:
     """Yield batch by batch, as they are done, places among the `pictures`, and for each what `finish` needs of it.
 
@@ -35,7 +33,7 @@ def infer(
         yield places, [(_with_screen(prepared, layers, settings), layers) for prepared, layers in made]
 
 
-def _described(model: Model, picture: Prepared) -> Prepared:
+def _described(model: OmniAlpha, picture: Prepared) -> Prepared:
     """Return a picture with a warning where what is drawn from its words alone is something else."""
     request = picture.request
     if request.inputs or request.task not in TASKS:

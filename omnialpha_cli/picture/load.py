@@ -1,6 +1,5 @@
 """Load a model by the name of its weights, and tell what goes wrong as a fault of the run."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,16 +117,6 @@ def release_cached_memory() -> None:
         torch.cuda.empty_cache()
     elif torch.backends.mps.is_available():
         torch.mps.empty_cache()
-
-
-def peak_memory() -> int:
-    """Return bytes that this process had in memory at most; 0 where the system does not tell."""
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def describe_devices() -> list[tuple[str, str]]:

@@ -1,8 +1,8 @@
-"""Run tasks in two passes of the network: find the object, then take it out or matte it; or draw a scene's two layers.
+"""Run the passes of a task that follow the first: a second task, more layers, the object's effects.
 
-Weights that were not trained on a removal or decomposition as a whole can do it in two (`tasks.passes`): the matte that
-they make first is the mask that they are shown next. It is also the foreground of a decomposition. Where words are to
-choose and the weights do not matte by them, they choose one of the objects in the automatic matte.
+Weights that were not trained on a removal or decomposition as a whole can do it in two passes (`tasks.passes`): the
+matte that they make first is the mask that they are shown next, and the foreground of a decomposition. Where words are
+to choose and the weights do not matte by them, they choose one of the objects in the automatic matte.
 """
 
 import math
@@ -12,20 +12,24 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..imaging.composite import opaque
+from ..imaging.composite import opaque, over
 from ..imaging.hint import grow
 from ..imaging.matte.choose import LIKELY, choose_object
-from ..imaging.removal.fill import MARGIN, fill_mask, fill_masked
-from ..model.omnialpha import Request
+from ..imaging.removal.fill import MARGIN, fill_mask, fill_masked, paint_over
+from ..imaging.removal.shadow import change_by
+from ..model.omnialpha import OmniAlpha
+from ..model.request import Request
 from ..status import ItemError
-from .model import Model
 from .prepare import Prepared
 from .settings import Settings
+
+FALL = 0.95  # of the error before: what falls by less has stopped falling
+EXACT = (1 / 255) ** 2  # squared error below which no layer is missing
 
 Made = tuple[Prepared, list[Tensor]]  # what was asked for, and its layers (4, h, w)
 
 
-def second_pass(model: Model, made: Sequence[Made], settings: Settings) -> list[Made]:
+def second_pass(model: OmniAlpha, made: Sequence[Made], settings: Settings) -> list[Made]:
     """Run the second pass of those that need one; returns all with the layers of the whole task."""
     made = list(made)
     firsts: dict[int, Tensor] = {}
@@ -43,7 +47,9 @@ def second_pass(model: Model, made: Sequence[Made], settings: Settings) -> list[
     ]  # fmt: skip
 
 
-def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor], settings: Settings) -> tuple[Tensor, list[str]]:
+def _found(
+    model: OmniAlpha, prepared: Prepared, layers: Sequence[Tensor], settings: Settings
+) -> tuple[Tensor, list[str]]:
     """Return the matte (4, h, w) of what the first pass found, and the words chose, or the background that it drew; and
     warnings.
 
@@ -69,7 +75,7 @@ def _found(model: Model, prepared: Prepared, layers: Sequence[Tensor], settings:
     return torch.cat((matte[:3], choose_object(matte[3], relevance)[None])), warnings
 
 
-def describe_drawing(model: Model, prepared: Prepared, words: str, task: str) -> list[str]:
+def describe_drawing(model: OmniAlpha, prepared: Prepared, words: str, task: str) -> list[str]:
     """Say what words alone are drawn as in a task, where it is not what they say. Raises ItemError `hint` where the
     weights know nothing near.
     """
@@ -84,7 +90,7 @@ def describe_drawing(model: Model, prepared: Prepared, words: str, task: str) ->
     return [f"{name}{words!r}: {layer}drawn as {found.name!r}, the nearest that these weights know"]
 
 
-def _second_request(model: Model, prepared: Prepared, first: Tensor) -> Request | None:
+def _second_request(model: OmniAlpha, prepared: Prepared, first: Tensor) -> Request | None:
     """Return the request of the second pass: with the matte `first` (4, h, w) as mask, or for an object by itself.
 
     The object is what the words name, on a square of its own; None where they name nothing.
@@ -118,3 +124,63 @@ def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings)
     margin = math.ceil(MARGIN * max(canvas.height / canvas.box[2], canvas.width / canvas.box[3]))
     hint = grow(canvas.restore(first[3:].to(prepared.plate))[0], margin + settings.grow)  # (H, W)
     return replace(prepared, hint=hint), [made]
+
+
+def find_effects(model: OmniAlpha, made: Sequence[Made], settings: Settings) -> list[Made]:
+    """Return requests with the gains that take an object's effects out of its surroundings, if that is asked for.
+
+    Raises ItemError `unsupported` where a layer of them is asked for, and the weights find none.
+    """
+    if not settings.effects:
+        return list(made)
+    return [(_with_gains(model, prepared, layers), layers) for prepared, layers in made]
+
+
+def _with_gains(model: OmniAlpha, prepared: Prepared, layers: Sequence[Tensor]) -> Prepared:
+    canvas, scene, is_layer = prepared.canvas, prepared.request.inputs[0], prepared.task.command != "remove"
+    if is_layer:
+        mask = (layers[-1][3] > 0.5).float()  # (h, w)
+    elif prepared.hint is not None:
+        mask = (canvas.fit(prepared.hint[None])[0] >= 0.5).float()
+    else:
+        return prepared
+    painted = paint_over(scene, mask)
+    gains = model.shadow_gains(painted, mask)
+    if not is_layer:
+        return replace(prepared, gains=gains)
+    if gains is None:
+        name = "it" if prepared.source is None else prepared.source.path
+        raise ItemError("unsupported", f"{name}: these weights find no shadows; --model mini does, or make it without")
+    darkened, lightened = (round(change, 4) for change in change_by(painted[:3], gains, mask))
+    return replace(prepared, gains=gains, measures={**prepared.measures, "darkened": darkened, "lightened": lightened})
+
+
+def add_layers(model: OmniAlpha, made: Sequence[Made], settings: Settings) -> list[Made]:
+    """Return decompositions with `auto_layers` with as many as they need, at most those of their tasks; others as made.
+
+    Each number of layers is a new decomposition: the model makes all layers of a picture together.
+    """
+    made = list(made)
+    errors = {i: recomposition_error(*one) for i, one in enumerate(made) if settings.auto_layers}
+    while True:
+        errors = {i: e for i, e in errors.items() if e > EXACT and len(made[i][1]) < len(made[i][0].task.outputs)}
+        if not errors:
+            return made
+        requests = []
+        for prepared, layers in (made[i] for i in errors):
+            requests.append(replace(prepared.request, targets=(prepared.canvas.size,) * (len(layers) + 1)))
+        results = model.run(requests, settings.steps, settings.guidance)
+        improved = {}
+        for (i, before), layers in zip(errors.items(), results, strict=True):
+            one = made[i][0], layers
+            if (error := recomposition_error(*one)) < FALL * before:
+                made[i], improved[i] = one, error
+        errors = improved
+
+
+def recomposition_error(prepared: Prepared, layers: Sequence[Tensor]) -> float:
+    """Return by how much layers (4, h, w) over one another miss the picture that the model was shown: mean square."""
+    composite = layers[0][:3]
+    for layer in layers[1:]:
+        composite = over(layer, composite)
+    return float((composite - prepared.request.inputs[0][:3]).square().mean())

@@ -12,7 +12,7 @@ from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
 from ..imaging.hint import BACKGROUND, grow
 from ..imaging.matte.match_plate import match_plate, show_one_view
-from ..imaging.matte.steering import Steering
+from ..imaging.matte.refine import Steering
 from ..imaging.removal.fill import fill_mask, fill_masked
 from ..media.channels import listed
 from ..media.colour import Encoding
@@ -24,10 +24,9 @@ from ..model.config import Defaults
 from ..model.request import Request
 from ..status import RunNote
 from ..tasks import TASKS, Task
-from .nonfinite import Nonfinite
 from .settings import Settings
 from .steering import aligned, carried_from, read_hint, steering_of
-from .view import exposure_of, plate_of, to_view, view_of
+from .view import Nonfinite, exposure_of, plate_of, to_view, view_of
 
 SHARE = 0.97  # of a side that several images share: no canvas is so much larger than was asked for
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..imaging.canvas import resample, within
 from ..imaging.hint import BACKGROUND, grow_round, hint_values, same_shape, scale_hint
 from ..imaging.matte.motion import SIDES, Carried, as_drawn, carry
-from ..imaging.matte.steering import Steering
+from ..imaging.matte.refine import Steering
 from ..media.colour import Encoding
 from ..media.exposure import Exposure
 from ..media.image import Image

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Literal, TextIO
 
-from ..imaging.thumbnail import to_bytes
+from ..imaging.canvas import to_bytes
 from ..media.inline import data_uri, encode_jpeg, encode_webp
 from ..media.write import naming
 from .look import Look, Small

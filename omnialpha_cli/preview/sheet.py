@@ -9,8 +9,8 @@ import math
 import torch
 from torch import Tensor
 
+from ..imaging.canvas import resized, to_bytes
 from ..imaging.composite import checkerboard
-from ..imaging.thumbnail import resized, to_bytes
 from ..media.inline import encode_jpeg
 from .look import Look, Small
 

@@ -8,22 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from omnialpha_cli.imaging.canvas import choose_canvas, resample
-from omnialpha_cli.imaging.colour.despill import despill, find_screen, suppress_spill
+from omnialpha_cli.imaging.canvas import choose_canvas, resample, resized
+from omnialpha_cli.imaging.colour.despill import despill, find_screen
 from omnialpha_cli.imaging.colour.highlights import compress, expand
 from omnialpha_cli.imaging.colour.spread import likely_colours
-from omnialpha_cli.imaging.composite import layered, over
+from omnialpha_cli.imaging.composite import layered, over, place_in_middle, place_on_ground
 from omnialpha_cli.imaging.matte.closed_form import solve_alpha
 from omnialpha_cli.imaging.matte.finish import finish_matte
 from omnialpha_cli.imaging.matte.foreground import estimate_foreground
 from omnialpha_cli.imaging.matte.known import EPSILON, PRIOR, alpha_in_band
 from omnialpha_cli.imaging.matte.layers import finish_layers
 from omnialpha_cli.imaging.matte.refine import refine_alpha
-from omnialpha_cli.imaging.place import place_in_middle, place_on_ground
 from omnialpha_cli.imaging.removal.clean_plate import finish_removal, relight
 from omnialpha_cli.imaging.removal.fill import paint_over
 from omnialpha_cli.imaging.removal.grain import grain_like
-from omnialpha_cli.imaging.thumbnail import resized
 
 SIDE = 32  # of the canvas
 
@@ -66,7 +64,7 @@ class Scene:
 
 def spill(scene: Scene) -> Tensor:
     for screen in ("green", "blue"):
-        suppress_spill(colour := scene.plate.clone(), scene.alpha, screen)
+        despill(colour := scene.plate.clone(), scene.alpha, screen)
     despill(colour, scene.alpha, find_screen(scene.plate, scene.alpha) or "green")
     return colour
 

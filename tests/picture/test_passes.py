@@ -10,8 +10,7 @@ from tiny_model import tiny_model
 
 from omnialpha_cli.api import OmniAlpha
 from omnialpha_cli.imaging.canvas import resample
-from omnialpha_cli.imaging.composite import over
-from omnialpha_cli.imaging.place import place_on_ground
+from omnialpha_cli.imaging.composite import over, place_on_ground
 from omnialpha_cli.imaging.removal.fill import fill_mask, paint_over
 from omnialpha_cli.media.image import from_array
 from omnialpha_cli.model.mini.model import Mini

@@ -24,17 +24,9 @@ BACKGROUND = 0.02  # alpha up to which a pixel is background
 SAMPLES = 2**16  # pixels that are looked at
 
 
-def despill(colour: Tensor, alpha: Tensor, screen: str | None) -> None:
-    """Take the spill of a `screen` out of the foreground `colour` (3, H, W), in place.
-
-    `screen` is green or blue; None does nothing.
-    """
-    if screen:
-        suppress_spill(colour, alpha, screen)
-
-
-def suppress_spill(colour: Tensor, alpha: Tensor, screen: str) -> None:
-    """Limit the `screen` channel, green or blue, of `colour` (3, H, W) with its `alpha` (H, W), in place.
+def despill(colour: Tensor, alpha: Tensor, screen: str) -> None:
+    """Take the spill of a `screen`, green or blue, out of the foreground `colour` (3, H, W) with its `alpha` (H, W), in
+    place.
 
     Pixels without spill are not changed by a bit.
     """

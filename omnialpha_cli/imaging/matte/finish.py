@@ -7,8 +7,7 @@ from ..canvas import Canvas
 from ..colour.despill import despill
 from ..tiles import rgba_like, tiles
 from .foreground import estimate_foreground, value_range
-from .refine import refine_alpha
-from .steering import Steering
+from .refine import Steering, refine_alpha
 
 
 def finish_matte(
@@ -36,7 +35,8 @@ def finish_matte(
     estimate_foreground(plate, alpha, out=result[:3])
     if behind is not None:
         _look_through(result[:3], plate, alpha, behind)
-    despill(result[:3], alpha, screen)
+    if screen:
+        despill(result[:3], alpha, screen)
     result[3] = alpha if alpha_in is None else alpha * alpha_in
     return result
 

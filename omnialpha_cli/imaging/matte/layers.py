@@ -13,8 +13,7 @@ from ..removal.grain import grain_like
 from ..removal.patches import paint_with_patches
 from ..tiles import enlarge, rgba_like, tiles
 from .foreground import estimate_foreground, value_range
-from .refine import refine_alpha
-from .steering import Steering
+from .refine import Steering, refine_alpha
 
 
 def finish_layers(
@@ -48,7 +47,8 @@ def finish_layers(
     for (matte, own_canvas), rendered in zip(mattes[::-1], behind[::-1], strict=True):
         alpha = refine_alpha(matte, plate, own_canvas, refine, trimap=trimap, steering=steering)
         rest, front = _take_off(plate, rendered, alpha, canvas, patches)
-        despill(front[:3], front[3], screen)
+        if screen:
+            despill(front[:3], front[3], screen)
         finished.append(front)
         plate = rest[:3]
     return [rest, *finished[::-1]]

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import resample, within
-from .slopes import slopes
+from .motion import slopes
 
 SIDES = (64, 128, 256, 512)  # of the squares that have the areas of the sizes at which it is fitted, pixels
 STEPS = 6  # at each size

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import resample, within
-from .slopes import slopes
 
 SIDES = (24, 48, 96, 192, 384)  # of the squares that have the areas of the sizes at which motion is found, pixels
 AS_ONE = 96  # up to this size the object moves as a whole: shifted, turned, scaled and sheared
@@ -172,3 +171,9 @@ def _mean(image: Tensor, reach: int) -> Tensor:
 def _falling(values: Tensor, first: float, last: float) -> Tensor:
     """Return 1 up to the `first` value, 0 from the `last` on, in between a straight line."""
     return ((last - values) / (last - first)).clamp(0, 1)
+
+
+def slopes(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return by how much (C, h, w) changes from pixel to pixel, downwards and to the right."""
+    padded = F.pad(image[None], (1, 1, 1, 1), "replicate")[0]
+    return (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2, (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2

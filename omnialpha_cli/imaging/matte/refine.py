@@ -1,14 +1,35 @@
-"""Bring alpha from a canvas to the plate's resolution, by the method that was asked for."""
+"""Bring alpha from a canvas to the plate's resolution, by the method that was asked for, and by what else is known of
+it.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ..canvas import Canvas
 from ..hint import keep_known
 from .guided import guided_alpha
 from .laplacian import laplacian_alpha
-from .steering import Steering
+from .motion import Carried
+
+
+@dataclass(frozen=True, eq=False)
+class Steering:
+    """Hold bounds (H, W) of alpha, `least` and `most`, of which the latter wins, and what is `known` of it already."""
+
+    least: Tensor | None = None
+    most: Tensor | None = None
+    known: tuple[Carried, ...] = ()
+
+    def steer(self, alpha: Tensor) -> Tensor:
+        """Return `alpha` (H, W) moved towards what is known, and put within the bounds."""
+        for known in self.known:
+            alpha = known.steady(alpha)
+        if self.least is not None:
+            alpha = torch.maximum(alpha, self.least)
+        return alpha if self.most is None else torch.minimum(alpha, self.most)
 
 
 def refine_alpha(

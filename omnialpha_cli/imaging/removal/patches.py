@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..colour.highlights import compress, expand
 from ..hint import grow
 from ..tiles import Tile, bounds, enlarge
 from .patch_search import find_offsets
@@ -46,18 +47,6 @@ def paint_with_patches(plate: Tensor, guide: Tensor, mask: Tensor, seed: int = 0
     result = plate.clone()
     result[:, *box] = torch.where(inside, expand(painted.clamp_(low, high)), plate[:, *box])
     return result
-
-
-def compress(colours: Tensor) -> Tensor:
-    """Return colours with their logarithm beyond ±1, so that no light outweighs all else; `expand` is the inverse."""
-    size = colours.abs()
-    return torch.where(size <= 1, colours, colours.sign() * (1 + size.clamp(min=1).log()))
-
-
-def expand(colours: Tensor) -> Tensor:
-    """Return the colours that `compress` made these of."""
-    size = colours.abs()
-    return torch.where(size <= 1, colours, colours.sign() * (size.clamp(min=1) - 1).exp())
 
 
 def _box(mask: Tensor) -> Tile | None:

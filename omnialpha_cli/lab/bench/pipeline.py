@@ -9,7 +9,7 @@ from ...cli import ndjson
 from ...cli.streams import counted
 from ..table import print_table
 from .pictures import Count, Files, Size, write_pictures
-from .shared import Device, Json, Model, parse_size
+from .shared import Device, Json, Model, parse_size, peak_memory
 
 EXAMPLES = (
     "Examples:\n\nomnialpha bench pipeline photos/*.jpg\n\n"
@@ -32,7 +32,6 @@ def pipeline(
     """
     from tempfile import TemporaryDirectory
 
-    from ...picture.load import peak_memory
     from ...plan import Item
     from ...tasks import TASKS
     from .pictures import load_worker, make_all

@@ -1,5 +1,6 @@
 """Share options, a clock and a table among the benchmarks."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -31,3 +32,13 @@ def parse_size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise UsageError(f"--size {text}: give width and height in pixels, such as 1920x1080")
     return int(width), int(height)
+
+
+def peak_memory() -> int:
+    """Return bytes that this process had in memory at most; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import torch
 
+from ...imaging.canvas import to_bytes
 from ...imaging.matte.foreground import estimate_foreground
-from ...imaging.thumbnail import to_bytes
 from ...status import ItemError
 from ..train.hints import rough_mask, trimap
 from . import admission

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ...imaging.canvas import resized, to_bytes
 from ...imaging.composite import checkerboard, over
-from ...imaging.thumbnail import resized, to_bytes
 from ...media.inline import encode_jpeg
 from .shards import Bytes, Shards
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...imaging.canvas import to_bytes
 from ...imaging.composite import over
-from ...imaging.thumbnail import to_bytes
 from ..train.augment import BACKDROP, blur, chance, choice, drawn, extend_colours, uniform, view
 from . import glass, glow, harmony, lens, smoke, strands
 from .captions import Captions, caption, describe

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...imaging import hint
-from ...imaging.matte.components import Mask
+from ...imaging.matte.choose import Mask
 from ...imaging.removal.fill import fill_masked
 
 Array = NDArray[Any]

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...imaging.matte.components import Mask
+from ...imaging.matte.choose import Mask
 from . import metrics
 from .baselines import grow
 from .panels import Panel, difference, panel

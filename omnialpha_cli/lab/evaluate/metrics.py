@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...imaging.hint import BACKGROUND, OBJECT
-from ...imaging.matte.components import Mask, largest_component
+from ...imaging.matte.choose import Mask, connected_parts
 from ..ssim import RADIUS, gaussian, ssim_map
 from .baselines import grow
 
@@ -216,3 +216,11 @@ def _correlate(x: Array, down: Array, across: Array) -> Array:
     rows = sum(weight * x[i : i + len(x) - len(down) + 1] for i, weight in enumerate(down))
     width = x.shape[1] - len(across) + 1
     return np.asarray(sum(weight * rows[:, i : i + width] for i, weight in enumerate(across)))
+
+
+def largest_component(mask: Mask) -> Mask:
+    """Return the largest part of a mask (H, W) whose pixels are joined by their sides; nothing of an empty one."""
+    parts = connected_parts(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return (parts == sizes.argmax()) & mask

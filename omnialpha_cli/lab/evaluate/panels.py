@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...imaging.canvas import resized, to_bytes
 from ...imaging.composite import checkerboard, over
-from ...imaging.thumbnail import resized, to_bytes
 
 TILE = 240  # pixels of the longer side
 Panel = NDArray[np.uint8]  # (h, w, 3)

@@ -20,7 +20,7 @@ from ...model.memory import BlockStream
 from ...model.positions import Layout
 from ...model.quantise import quantise_blocks
 from ...model.transformer import Block, Prepared, Transformer
-from ...picture.load import peak_memory
+from ..bench.shared import peak_memory
 
 PEAK_SIDE = {"cuda": 8192, "mps": 4096, "cpu": 2048}  # of the square matrices
 BRANCHES = 2  # of guidance: with the prompt and without

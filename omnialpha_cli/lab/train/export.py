@@ -18,7 +18,6 @@ from ...model.mini.context import TOKENIZER_FILE, MiniContext
 from ...model.mini.light_vae import LightVAE
 from ...model.mini.load import per_row
 from ...model.mini.model import Mini
-from ...model.mini.specialists import config_of
 from ...model.transformer import Transformer
 from ...model.vae import AlphaVAE, Resample
 from .distributed import Group, whole
@@ -55,7 +54,7 @@ def write_weights(model: Mini, name: str, folder: Path) -> dict[str, tuple[int, 
     folder.mkdir(parents=True, exist_ok=True)
     sizes: dict[str, tuple[int, int]] = {}
     parts: dict[str, nn.Module] = {"transformer": model.transformer, "context": model.context_encoder, "vae": model.vae}
-    specialists = model.read_all()
+    specialists = {name: model.specialist(name) for name in model.specialists}
     parts |= specialists
     for part, module in parts.items():
         path = folder / f"{part}.safetensors"
@@ -119,3 +118,9 @@ def _write_part(state: dict[str, Tensor], config: dict[str, Any], folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors({name: t.detach().cpu().contiguous() for name, t in state.items()}, folder / PART_FILE)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def config_of(network: nn.Module) -> dict[str, Any]:
+    """Return what `config.json` says of a specialist; nothing where its class alone says all."""
+    config = getattr(network, "config", None)
+    return {} if config is None else asdict(config)

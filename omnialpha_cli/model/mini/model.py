@@ -66,10 +66,6 @@ class Mini(OmniAlpha):
         """Return a specialist, of the class of its row in `SPECIALISTS`; None where the weights have none so called."""
         return self.present(self.specialists, name) if name in self.specialists else None
 
-    def read_all(self) -> dict[str, nn.Module]:
-        """Return all specialists that the weights have, by name."""
-        return {name: self.specialist(name) for name in self.specialists}
-
     def batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """Yield as an OmniAlpha does; requests of tasks that a specialist serves go to that."""
         by_server: dict[str | None, list[int]] = {}

@@ -5,7 +5,7 @@ A row is all that loading, export, training and the model card need. Weights hav
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
@@ -55,9 +55,3 @@ SPECIALISTS: dict[str, Specialist] = {
                    ("generate.foreground", "generate.background"), "context"),
     )
 }  # fmt: skip
-
-
-def config_of(network: nn.Module) -> dict[str, Any]:
-    """Return what `config.json` says of a specialist; nothing where its class alone says all."""
-    config = getattr(network, "config", None)
-    return {} if config is None else asdict(config)

@@ -5,8 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from omnialpha_cli.imaging.matte.choose import choose_object
-from omnialpha_cli.imaging.matte.components import connected_parts
+from omnialpha_cli.imaging.matte.choose import choose_object, connected_parts
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.62, 1.0])

@@ -3,7 +3,7 @@
 import torch
 
 from omnialpha_cli.imaging.matte.motion import Carried
-from omnialpha_cli.imaging.matte.steering import Steering
+from omnialpha_cli.imaging.matte.refine import Steering
 
 ALPHA = torch.tensor([[0.0, 0.5, 1.0]])
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
-from omnialpha_cli.imaging.matte.components import largest_component
 from omnialpha_cli.lab.evaluate import metrics
 
 KNOWN = np.repeat([[0.0, 1.0]], 6, axis=0).repeat(4, axis=1)  # 6 × 8, its right half opaque
@@ -95,7 +94,7 @@ def test_a_speck_apart_from_the_object_is_a_connectivity_error():
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)))
 def test_the_largest_component_is_one_of_the_largest_that_scipy_finds(mask):
-    found = largest_component(mask)
+    found = metrics.largest_component(mask)
     labels, count = ndimage.label(mask)
     sizes = [int((labels == i).sum()) for i in range(1, count + 1)]
     assert found.sum() == max(sizes, default=0)
@@ -107,7 +106,7 @@ def test_a_winding_component_is_found_whole():
     spiral = np.zeros((15, 15), bool)
     spiral[::2] = True
     spiral[1::4, -1] = spiral[3::4, 0] = True
-    assert (largest_component(spiral) == spiral).all()
+    assert (metrics.largest_component(spiral) == spiral).all()
 
 
 def test_soft_iou_by_hand():

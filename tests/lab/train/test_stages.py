@@ -191,7 +191,10 @@ def test_from_packs_to_weights(packs, words, tmp_path):
     model = OmniAlpha.load(out)
     assert model.tasks == ("matte.auto", "decompose.mask")
     assert model.defaults.canvas == 64
-    networks = {"relevance": model.context_encoder.relevance, **model.read_all()}
+    networks = {
+        "relevance": model.context_encoder.relevance,
+        **{name: model.specialist(name) for name in model.specialists},
+    }
     for name, network in networks.items():
         learnt = torch.load(run / f"{name}.pt", weights_only=True)
         for tensor, found in network.state_dict().items():

@@ -3,17 +3,20 @@
 Not imported until a command runs: it needs torch.
 """
 
+import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from statistics import mean
 
 import numpy as np
+import PIL.Image
 import typer
+from numpy.typing import NDArray
 
 from ....cli import ndjson
 from ....cli.streams import counted, say
 from ....cli.written import SCORES, Written, check_written
-from ....media.inline import decode_jpeg, encode_jpeg
+from ....media.inline import encode_jpeg
 from ....status import ExitStatus, ItemError
 from ...table import print_table
 from ..compare import ENOUGH, Comparison, compare
@@ -111,3 +114,8 @@ def _rows(a: _Side, b: _Side, shared: list[str], metrics: list[str]) -> tuple[li
         pictures[f"B − A: {panel_title}"] = encode_jpeg(difference(*between))
         rows.append(Row(name, [*figures, one[first], other[first]], pictures))
     return columns, rows
+
+
+def decode_jpeg(data: bytes) -> NDArray[np.uint8]:
+    """Return the pixels (H, W, 3) of a small JPEG picture."""
+    return np.asarray(PIL.Image.open(io.BytesIO(data)).convert("RGB"))

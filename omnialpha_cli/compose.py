@@ -14,6 +14,7 @@ import numpy as np
 
 from .media import provenance
 from .media.colour import convert
+from .media.formats import MANIFEST
 from .media.image import Image, from_array
 from .media.layered import placed, read_layers, untrimmed
 from .media.read import read_image
@@ -22,7 +23,6 @@ from .media.signatures import recognise
 from .media.windows import on_display
 from .status import ItemError
 
-MANIFEST = "layers.json"
 LAYERS_TAG = 37724  # of Photoshop, in TIFF
 ONE_LAYER = ("matte", "remove", "generate", "complete")  # commands whose results have no more
 FORMATS = {"OpenEXR": "exr", "TIFF": "tiff", "PSD": "psd"}

@@ -14,7 +14,7 @@ from .clashes import checked
 from .files import exists, is_folder
 from .inputs import Source
 from .media.depth import depth_of, is_log
-from .media.formats import DEPTHS, FORMATS, Depth, Format, choose_format
+from .media.formats import DEPTHS, FORMATS, MANIFEST, Depth, Format, choose_format
 from .media.sequence import Frame, find_frames
 from .media.signatures import check_file
 from .status import ItemError, UsageError
@@ -23,7 +23,6 @@ from .template import check_template, fields_of
 
 NAME_FIELDS = ("stem", "name", "ext", "parent", "frame", "index")
 PROMPT_FIELDS = ("index", "seed")
-MANIFEST = "layers.json"
 METERED = 3  # frames, of which the first may be damaged
 STEADY_TASK = TASKS["matte.rough-mask"]  # of frames whose mask is the matte of the frame before
 FRESH_TASK = TASKS["matte.auto"]  # of those of them that have nothing of it

@@ -1,5 +1,6 @@
 """Read an item's pictures as the settings say, and write its layers under their final names, journalled."""
 
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -11,13 +12,11 @@ from torch import Tensor
 from ..media import provenance
 from ..media.channels import Pick
 from ..media.colour import find_space
-from ..media.encoders.layer import Layer
 from ..media.exposure import Exposure, is_scene, meter
 from ..media.image import Box, Image
-from ..media.manifest import write_manifest
 from ..media.read import read_image
 from ..media.samples import Floats
-from ..media.target import Compression, Target
+from ..media.target import Compression, Layer, Target
 from ..media.write import complete, naming, write_grey, write_layers, write_picture
 from ..picture.prepare import Prepared
 from ..picture.settings import Settings
@@ -25,6 +24,8 @@ from ..plan import Item
 from ..status import ItemError
 from .history import Fingerprint
 from .journal import Journal
+
+SCHEMA = "omnialpha.layers/1"  # of layers.json
 
 
 def write(
@@ -102,16 +103,23 @@ def _describe(
     made_from: Fingerprint,
     record: provenance.Record,
 ) -> None:
-    origin = {
+    """Describe layers on one canvas of `size` (H, W), bottom first, each in its box. Raises OSError."""
+    layers = [
+        {"name": name, "file": output.name, "offset": [box.x, box.y], "blend": "normal"}
+        for name, output, box in zip(item.task.layers, item.outputs, boxes, strict=True)
+    ]
+    content = {
+        "schema": SCHEMA,
+        "width": size[1],
+        "height": size[0],
+        "layers": layers,
         "task": item.task.name,
         "source": item.label.name,
         "seed": made_from.settings["seed"],
         "weights": made_from.weights,
         **provenance.named(record),
     }
-    names = [output.name for output in item.outputs]
-    offsets = [(box.x, box.y) for box in boxes]
-    write_manifest(path, names, item.task.layers, offsets, size, origin)
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 class Reader:

@@ -1,12 +1,21 @@
-"""Tell a worker all it needs, as one value that can be sent to another process. No torch."""
+"""Hold what a worker is told and tells: its job, the cores for it, results and times. No torch at start."""
 
 import os
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from ..model.config import LoadOptions
 from ..picture.settings import FileOptions, Settings
+from ..plan import Item
+from ..status import ItemError
+
+Status = Literal["done", "skipped", "failed"]
+STAGES = ("read", "prepare", "infer", "finish", "write")
 
 
 def count_cores() -> int:
@@ -40,3 +49,95 @@ class Job:
         """Return one job for every device, the cores divided among them."""
         cores = max(1, self.cores // len(devices))
         return [replace(self, device=device, cores=cores) for device in devices]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Hold the outcome of an item; `seconds` is the time spent on it, without waiting.
+
+    `offset` is where the upper left corner of a trimmed result lies in its picture: left, top.
+    `measures` are what the model tells of it, by the names of `media.provenance.MEASURES`.
+    """
+
+    item: Item
+    status: Status
+    seconds: float = 0.0
+    error: ItemError | None = None
+    warnings: tuple[str, ...] = ()
+    offset: tuple[int, int] | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+    def is_doubtful(self, least: float | None) -> bool:
+        """Tell whether its confidence is known, and lower than the `least` that is asked for."""
+        return least is not None and self.measures.get("confidence", 1.0) < least
+
+
+@dataclass
+class Span:
+    """Measure one block; `seconds` is set when it ends."""
+
+    seconds: float = 0.0
+
+
+class StageTimes:
+    """Sum busy seconds by stage, over the threads that share it."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self._lock = threading.Lock()
+
+    def __str__(self) -> str:
+        """Format the times for `--verbose`."""
+        return ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items())
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[Span]:
+        """Add the time of the block to `stage`, also when it fails."""
+        span = Span()
+        start = time.perf_counter()
+        try:
+            yield span
+        finally:
+            span.seconds = time.perf_counter() - start
+            with self._lock:
+                self.seconds[stage] += span.seconds
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Hold the threads that read and prepare, those inside torch's operators, and those that finish and write."""
+
+    read: int
+    torch: int
+    write: int
+
+    def __str__(self) -> str:
+        return f"{self.read} reading, {self.torch} computing, {self.write} finishing and writing"
+
+
+def share_cores(cores: int, items: int, accelerated: bool = False) -> Threads:
+    """Divide `cores` for a run of `items`; with `accelerated` the network runs elsewhere.
+
+    Half of the cores compute, for one item too: the number of threads changes the rounding, and an item has the same
+    bytes whatever else is made. The others finish and write. Two finish at least, because finishing large pictures can
+    take longer than the network, and a core that waits for it would be lost.
+    """
+    computing = 1 if accelerated else max(1, cores // 2)
+    writing = max(min(2, cores), cores - computing)
+    return Threads(max(1, writing // 3), computing, max(1, min(items, writing)))
+
+
+def use_torch_threads(count: int) -> None:
+    """Let torch's operators use `count` threads when they are called from the current thread."""
+    import torch
+
+    torch.get_num_threads()  # the first call in a thread takes over the global number, so it has to come first
+    torch.set_num_threads(count)
+
+
+def keep_codecs_single() -> None:
+    """Let OpenImageIO work in the threads that call it: the runner already has one for every core."""
+    import OpenImageIO as oiio
+
+    oiio.attribute("threads", 1)
+    oiio.attribute("exr_threads", 1)

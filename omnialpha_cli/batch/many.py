@@ -16,10 +16,9 @@ from ..plan import Item
 from ..status import ItemError
 from ..tasks import Task, passes
 from .batching import default_batch_size
-from .job import count_cores
+from .job import Threads, count_cores, share_cores
 from .pipeline import Stages, Work
 from .schedule import POLL_SECONDS
-from .threads import Threads, share_cores
 
 AHEAD = 4  # batches that are begun before the first of them is taken
 Read = Callable[[], tuple[Sequence[Image], Mapping[str, Image]]]  # of one item: its pictures, and what is beside them

@@ -15,9 +15,8 @@ import numpy as np
 
 from ..plan import Item
 from ..status import UsageError
-from .job import Job
+from .job import Job, Result
 from .journal import Journal
-from .result import Result
 from .schedule import Schedule
 from .worker import Worker
 

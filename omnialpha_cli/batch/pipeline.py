@@ -29,12 +29,11 @@ from ..tasks import passes
 from .batching import Buckets, in_fitting_parts
 from .files import Reader, write
 from .history import Fingerprint
+from .job import Result, StageTimes, Threads, keep_codecs_single, use_torch_threads
 from .journal import Journal
 from .log import LostError
-from .result import Result, StageTimes
 from .resume import fingerprint
 from .schedule import Admission, Source
-from .threads import Threads, keep_codecs_single, use_torch_threads
 
 WINDOWS_AHEAD = 3  # of batches
 READINGS = 3  # of a file that is written to while it is read

@@ -19,9 +19,8 @@ from typing import Any
 
 from ..plan import Item
 from ..status import DeviceError, ItemError
-from .job import Job
+from .job import Job, Result
 from .journal import Journal
-from .result import Result
 from .schedule import Schedule
 from .worker import Worker
 

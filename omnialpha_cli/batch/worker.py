@@ -8,12 +8,10 @@ import torch
 
 from ..picture.load import DTYPES, choose_device, load_model
 from .batching import default_batch_size
-from .job import Job
+from .job import Job, Result, StageTimes, share_cores
 from .journal import Journal
 from .pipeline import Pipeline
-from .result import Result, StageTimes
 from .schedule import Source
-from .threads import share_cores
 
 
 class Worker:

@@ -15,7 +15,7 @@ from .streams import printable, say
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ..batch.result import Result
+    from ..batch.job import Result
     from .piped import Pipe
 
 

@@ -8,11 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..batch.history import read_history
-from ..batch.job import Job
+from ..batch.job import Job, Result
 from ..batch.journal import Journal
-from ..batch.result import Result
 from ..batch.resume import SHOWN, Choice, choose, offset_of
-from ..batch.shard import Shard
+from ..batch.schedule import Shard
 from ..media.signatures import recognise
 from ..model.config import LoadOptions
 from ..model.published import distilled
@@ -23,14 +22,12 @@ from ..tasks import Task, passes, refuse_untrained
 from ..weights import store
 from ..weights.store import Weights
 from .console import Console
-from .doubtful import list_of, write_doubtful
-from .interrupts import Stop, interrupts
 from .options import Options
 from .planning import Order, check_formats
 from .previews import Previews, check_page
-from .streams import open_report, say_if_slow
+from .streams import Stop, interrupts, open_report, say_if_slow
 from .watch import Watched
-from .written import PREVIEW, REPORT, Written, check_written
+from .written import PREVIEW, REPORT, Written, check_written, list_of, write_doubtful
 
 MANY = 1000  # items that are expected where nobody knows how many will come
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..media.provenance import MEASURES
 
 if TYPE_CHECKING:
-    from ..batch.result import Result
+    from ..batch.job import Result
     from ..status import ExitStatus
 
 SCHEMA = "omnialpha/1"
@@ -45,6 +45,11 @@ def summary_record(counts: Mapping[str, int], seconds: float, status: "ExitStatu
 def line(event: str, record: Mapping[str, Any]) -> str:
     """Return one line of NDJSON, with its end."""
     return json.dumps({"schema": SCHEMA, "event": event, **record}) + "\n"
+
+
+def mark(event: str) -> bytes:
+    """Return what a line with a record of the event begins with."""
+    return line(event, {}).removesuffix("}\n").encode()
 
 
 def _files(result: "Result") -> dict[str, Any]:

@@ -16,11 +16,10 @@ from ..batch.history import key_of
 from ..inputs import STATE_FOLDER
 from ..status import ItemError, UsageError
 from .console import Console
-from .interrupts import Stop
-from .streams import printable
+from .streams import Stop, printable
 
 if TYPE_CHECKING:
-    from ..batch.result import Result
+    from ..batch.job import Result
     from ..picture.settings import Settings
     from ..plan import Item
     from ..preview.page import Page, Row
@@ -138,7 +137,7 @@ class Previews:
         page = self.page if self.page and self.page.pictures < PICTURED else None
         if not sheet and not page:
             return None
-        from ..batch.threads import use_torch_threads
+        from ..batch.job import use_torch_threads
         from ..media.channels import Pick
         from ..media.write import atomic
         from ..preview import page as pages

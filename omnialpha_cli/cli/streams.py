@@ -1,19 +1,24 @@
-"""Write standard output, standard error and a report's file: whatever becomes of them, a batch goes on."""
+"""Write standard output, standard error and a report's file, and heed signals: whatever becomes of them, a batch goes
+on.
+"""
 
 import errno
 import io
 import os
+import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import BinaryIO, TextIO
 
-from ..status import UsageError
+from ..status import ExitStatus, UsageError
 
 SOON = 0.4  # seconds for which nobody wonders what a program does
 NAMES = "stdin", "stdout", "stderr"
+SIGNALS = {signal.SIGINT: ExitStatus.INTERRUPTED, signal.SIGTERM: ExitStatus.TERMINATED}
 
 
 class _Closed(io.RawIOBase):
@@ -116,3 +121,35 @@ def say_if_slow(what: str, quiet: bool) -> Iterator[threading.Timer]:
         yield timer
     finally:
         timer.cancel()
+
+
+class Stop:
+    """Hold `event`, set when the run should stop, and `status`, the exit status if a signal asked for it."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.status: ExitStatus | None = None
+
+
+@contextmanager
+def interrupts(notice: Callable[[], object]) -> Iterator[Stop]:
+    """Handle the signals within the block; `notice` is called at the first one."""
+    stop = Stop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        status = SIGNALS[signal.Signals(number)]
+        if stop.status is not None:
+            # Threads may be deep in native code, which a normal exit would wait for.
+            if sys.stderr.isatty():
+                os.write(2, b"\x1b[?25h\n")  # the progress bar had hidden the cursor
+            os._exit(status)
+        stop.status = status
+        stop.event.set()
+        notice()
+
+    previous = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

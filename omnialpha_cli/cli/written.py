@@ -1,4 +1,7 @@
-"""Check files that options name to be written beside the results: none of them may cost a user another file."""
+"""Check files that options name to be written beside the results: none of them may cost a user another file.
+
+One of them is `doubtful.txt`: results whose confidence is below `--min-confidence`, a path a line.
+"""
 
 import os
 import stat
@@ -6,10 +9,14 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..inputs import STATE_FOLDER
+from ..inputs import STATE_FOLDER, absolute
 from ..status import UsageError
 from . import ndjson
+
+if TYPE_CHECKING:
+    from ..batch.job import Result
 
 MARK_WITHIN = 4096  # bytes from the start of a file
 
@@ -23,12 +30,11 @@ class Kind:
 
 
 EVENTS = "item", "plan", "summary"  # of the first record
-REPORT = Kind("report", tuple(ndjson.line(event, {}).removesuffix("}\n").encode() for event in EVENTS))
-PREVIEW, SCORES, TRIALS = (
-    Kind("page", (f'<meta name="generator" content="omnialpha {command}">'.encode(),))
-    for command in ("preview", "eval", "eval preference")
-)
-WORST, TRIPLETS = (Kind("sheet", (f"omnialpha {command}".encode(),)) for command in ("eval --worst", "data show"))
+REPORT = Kind("report", tuple(map(ndjson.mark, EVENTS)))
+PREVIEW = Kind("page", (b'<meta name="generator" content="omnialpha preview">',))
+SCORES = Kind("page", (b'<meta name="generator" content="omnialpha eval">',))
+TRIALS = Kind("page", (b'<meta name="generator" content="omnialpha eval preference">',))
+WORST, TRIPLETS = Kind("sheet", (b"omnialpha eval --worst",)), Kind("sheet", (b"omnialpha data show",))
 
 
 @dataclass(frozen=True)
@@ -133,3 +139,31 @@ def _number(path: Path) -> tuple[int, int] | None:
 
 def _is_below(path: Path, folder: Path) -> bool:
     return _name(folder) in (_name(path), *_name(path).parents)
+
+
+def list_of(output: Path, shard: str) -> Path:
+    """Return where the list of a run is: each share of several has its own. Raises UsageError for a file of others."""
+    path = output / ("doubtful.txt" if shard == "0-of-1" else f"doubtful-{shard}.txt")
+    if path.exists() and not (
+        path.is_file() and all(_is_result(line, output) for line in path.read_bytes().splitlines())
+    ):
+        raise UsageError(f"{path} exists, and is no list of --min-confidence; move it, or choose another folder")
+    return path
+
+
+def _is_result(line: bytes, output: Path) -> bool:
+    """Tell whether a line names something in the output folder, however the folder was spelt when it was written."""
+    return absolute(Path(os.fsdecode(line))).is_relative_to(absolute(output))
+
+
+def write_doubtful(path: Path, results: "Sequence[Result]") -> None:
+    """Write the list, least confident first; without any there is none. Raises ItemError."""
+    from ..media.write import atomic
+
+    if not results:
+        path.unlink(missing_ok=True)
+        return
+    items = [result.item for result in sorted(results, key=lambda result: result.measures["confidence"])]
+    places = (item.outputs[0].parent if item.manifest else item.outputs[0] for item in items)
+    with atomic(path) as temporary:
+        temporary.write_bytes(b"".join(os.fsencode(place) + b"\n" for place in places))

@@ -13,7 +13,7 @@ import OpenImageIO as oiio
 
 from ..status import ItemError, RunNote
 from .image import SAMPLES
-from .opening import complaint, printable
+from .opening import parts_of, printable
 
 COLOURS: tuple[tuple[str, ...], ...] = (("r", "g", "b"), ("red", "green", "blue"))
 GREYS: tuple[tuple[str, ...], ...] = (("y",),)
@@ -109,12 +109,8 @@ def _parts(reader: oiio.ImageInput) -> list[oiio.ImageSpec]:
 
     A decoder that is asked for more may forget what it had to complain about.
     """
-    parts = [reader.spec()]
-    while reader.format_name() == "openexr" and reader.seek_subimage(len(parts), 0):
-        parts.append(reader.spec())
-    if reader.format_name() == "openexr":
-        complaint(reader)  # the seek behind the last part leaves its complaint
-    return parts
+    is_exr = reader.format_name() == "openexr"
+    return [spec for _, spec in parts_of(reader)] if is_exr else [reader.spec()]
 
 
 def _pictures(part: int, spec: oiio.ImageSpec, several: bool) -> list[Channels]:

@@ -1,5 +1,6 @@
 """Read the depth of a picture file from its header alone: planning asks it of thousands of files."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from ..status import ItemError
@@ -31,48 +32,27 @@ def depth_of(path: Path) -> Depth | None:
         return heic_depth(path)
     if kind is None:
         return None
-    try:
+    from .image import SAMPLES
+    from .opening import opened
+
+    with suppress(ItemError, OSError, KeyError):
         check_header(path, kind)
-    except ItemError:
-        return None
-    return _by_openimageio(path)
+        with opened(path) as reader:
+            return SAMPLES[str(reader.spec().format)][0]
+    return None
 
 
 def is_log(path: Path) -> bool:
     """Tell by its header whether a file is a film scan, or a frame of a camera, whose numbers are a log of light."""
     if path.suffix.lower() not in LOG_SUFFIXES:
         return False
-    from .metadata import encoding_of
-    from .opening import open_file, spelled
+    from .metadata import attributes, encoding_of
+    from .opening import opened
 
-    try:
+    with suppress(ItemError, OSError):
         kind = kind_of(read_head(path), path.suffix)
-    except ItemError:
-        return False
-    if kind != "DPX":
-        return kind == "Cineon"
-    from .metadata import attributes
-
-    with spelled(path) as name:
-        reader, _ = open_file(name)
-        if reader is None:
-            return False
-        try:
+        if kind != "DPX":
+            return kind == "Cineon"
+        with opened(path) as reader:
             return encoding_of(attributes(reader.spec()), kind, "16").is_log
-        finally:
-            reader.close()
-
-
-def _by_openimageio(path: Path) -> Depth | None:
-    from .image import SAMPLES
-    from .opening import open_file, spelled
-
-    with spelled(path) as name:
-        reader, _ = open_file(name)
-        if reader is None:
-            return None
-        try:
-            known = SAMPLES.get(str(reader.spec().format))
-        finally:
-            reader.close()
-    return known[0] if known else None
+    return False

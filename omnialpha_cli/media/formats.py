@@ -8,6 +8,7 @@ from ..status import UsageError
 
 Depth = Literal["8", "16", "half", "float"]
 DEPTHS: tuple[Depth, ...] = ("8", "16", "half", "float")
+MANIFEST = "layers.json"  # describes the layers of a result that has a file a layer
 SOURCE = "source"  # in place of a colour space: that of the source
 
 

@@ -16,7 +16,7 @@ from ..status import ItemError
 from . import provenance
 from .channels import Pick
 from .image import Box, Image, from_array, split
-from .opening import open_file, spelled
+from .opening import opened, parts_of, read_samples
 from .read import read_image
 from .samples import straightened
 from .windows import on_display, place, trivial
@@ -135,22 +135,9 @@ def _of_exr(path: Path) -> Iterator[Image]:
 
 def _parts_of(path: Path) -> Iterator[tuple[oiio.ImageSpec, NDArray[Any]]]:
     """Return headers and samples (H, W, channels) of all parts of a file."""
-    with spelled(path) as name:
-        reader, fault = open_file(name)
-        if reader is None:
-            raise OSError(fault)
-        try:
-            part = 0
-            while reader.seek_subimage(part, 0):
-                spec = reader.spec()
-                samples = reader.read_image(part, 0, 0, spec.nchannels, spec.format)
-                if samples is None:
-                    raise OSError(reader.geterror())
-                yield spec, samples
-                part += 1
-            reader.geterror()  # the seek behind the last part leaves its complaint
-        finally:
-            reader.close()
+    with opened(path) as reader:
+        for part, spec in parts_of(reader):
+            yield spec, read_samples(reader, part, 0, spec.nchannels, spec.format)
 
 
 def _layer(like: Image, spec: oiio.ImageSpec, samples: NDArray[Any]) -> Image:

@@ -6,17 +6,50 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import OpenImageIO as oiio
+from numpy.typing import NDArray
 
 SUBSAMPLED = "Subsampled channels are not supported"
 _reader_of_exr = threading.Lock()
 
 
-def open_file(name: str, **options: int) -> tuple[oiio.ImageInput | None, str]:
-    """Open the file `name`; give its reader, or None and what kept it from being opened. Alpha stays unassociated where
-    it is. `options` are OpenImageIO's, without their prefix.
+@contextmanager
+def opened(path: Path, **options: int) -> Iterator[oiio.ImageInput]:
+    """Open an existing file within the block: alpha stays unassociated where it is. Raises OSError.
+
+    `options` are OpenImageIO's, without their prefix.
     """
+    with spelled(path) as name:
+        reader, fault = _open(name, **options)
+        if reader is None:
+            raise OSError(fault)
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+
+def parts_of(reader: oiio.ImageInput) -> Iterator[tuple[int, oiio.ImageSpec]]:
+    """Give numbers and headers of the parts of a file, of which the reader is at each in turn."""
+    number = 0
+    while reader.seek_subimage(number, 0):
+        yield number, reader.spec()
+        number += 1
+    complaint(reader)  # the seek behind the last part leaves its complaint
+
+
+def read_samples(reader: oiio.ImageInput, part: int, first: int, end: int, type: Any) -> NDArray[Any]:
+    """Read the channels from `first` up to `end` of a part: (H, W, channels). Raises OSError."""
+    samples = reader.read_image(part, 0, first, end, type)
+    if samples is None:
+        raise OSError(complaint(reader))
+    return samples
+
+
+def _open(name: str, **options: int) -> tuple[oiio.ImageInput | None, str]:
+    """Return the reader of the file `name`, or None and what kept it from being opened."""
     wanted = oiio.ImageSpec()
     wanted.attribute("oiio:UnassociatedAlpha", 1)
     for option, value in options.items():

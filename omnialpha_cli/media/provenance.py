@@ -134,7 +134,12 @@ def _fields(path: Path, head: bytes) -> Mapping[str, Any]:
     if head == PNG_SIGNATURE:
         return dict(_png_texts(path))
     if head[:4] == b"v/1\x01":
-        return _exr_attributes(path)
+        from .metadata import attributes
+        from .opening import opened
+
+        with suppress(OSError), opened(path) as reader:
+            return attributes(reader.spec())
+        return {}
     if head[:4] == b"PK\3\4":
         with ZipFile(path) as archive:
             return dict(json.loads(archive.comment))
@@ -163,22 +168,6 @@ def _png_texts(path: Path) -> Iterator[tuple[str, str]]:
             keyword, _, rest = file.read(size).partition(b"\0")
             file.seek(4, 1)
             yield keyword.decode("latin-1"), rest[4:].decode("utf-8", "replace")
-
-
-def _exr_attributes(path: Path) -> Mapping[str, Any]:
-    import OpenImageIO as oiio
-
-    from .opening import spelled
-
-    with spelled(path) as name:
-        reader = oiio.ImageInput.open(name)
-        if reader is None:
-            oiio.geterror()
-            return {}
-        try:
-            return {attribute.name: attribute.value for attribute in reader.spec().extra_attribs}
-        finally:
-            reader.close()
 
 
 def command(values: Record) -> str:

@@ -14,8 +14,7 @@ from .channels import Pick, choose_channels
 from .colour import LINEAR, SRGB, convert
 from .image import SAMPLES, Box, Image, Windows, split, upright
 from .metadata import attributes, encoding_of, kept
-from .opening import NO_TEXT, complaint, open_file, spelled
-from .photoshop import check_composite
+from .opening import NO_TEXT, complaint, opened
 from .pillow import check_size, damaged, read_cmyk, read_heif
 from .primaries import are_usable
 from .samples import Floats, straightened
@@ -52,11 +51,12 @@ def read_image(
         return read_heif(path, kind, max_pixels)
     if kind == "PSD":
         check_composite(path)
-    with spelled(path) as name:
-        try:
-            image = _decode(path, name, kind, max_pixels, data, pick)
-        except UnicodeDecodeError:
-            raise damaged(path, NO_TEXT) from None
+    try:
+        image = _decode(path, kind, max_pixels, data, pick)
+    except UnicodeDecodeError:
+        raise damaged(path, NO_TEXT) from None
+    except OSError as error:
+        raise damaged(path, error) from error
     if overscan or image.windows is None:
         return image
     if image.windows.display.contains(image.windows.data):
@@ -65,10 +65,9 @@ def read_image(
     return replace(on_display(image), notes=(*image.notes, note))
 
 
-def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool, pick: Pick | None) -> Image:
-    """Read the file `path`, which can be opened as `name`, with OpenImageIO."""
-    reader = _open(path, name)
-    try:
+def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | None) -> Image:
+    """Read a file with OpenImageIO. Raises OSError where it cannot be opened."""
+    with opened(path) as reader:
         channels, left_out, notes = choose_channels(path, reader, pick, data)
         spec = reader.spec()
         check_size(path, spec.full_width, spec.full_height, max_pixels)
@@ -77,8 +76,6 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool, pick:
         is_film = bool(spec.get_int_attribute("oiio:Movie"))
         several = kind not in ("OpenEXR", "PSD") and (is_film or reader.seek_subimage(1, 0))
         complaint(reader)  # a failed seek leaves its complaint behind
-    finally:
-        reader.close()
 
     header = attributes(spec)
     depth = SAMPLES[channels.sample][0]
@@ -92,7 +89,7 @@ def _decode(path: Path, name: str, kind: str, max_pixels: int, data: bool, pick:
         notes.append(f"{path} holds several pictures: the first one is used")
     windows = _windows(path, spec, data) if kind == "OpenEXR" else None
     if "CMYK" in (header.get("tiff:ColorSpace"), header.get("jpeg:ColorSpace")):
-        samples = _from_inks(path, name, kind, samples, header.get("ICCProfile"), max_pixels)
+        samples = _from_inks(path, kind, samples, header.get("ICCProfile"), max_pixels)
     orientation = spec.get_int_attribute("Orientation", 1)
     rgb, alpha = split(upright(samples, orientation), -1 if channels.has_alpha else None)
     if kind == "GIF" and alpha is not None and alpha.all():
@@ -140,13 +137,6 @@ def count_nonfinite(rgb: Floats) -> int:
         return int(np.count_nonzero(~np.isfinite(rgb.sum(-1)) & ~np.isfinite(rgb).all(-1)))
 
 
-def _open(path: Path, name: str, **options: int) -> oiio.ImageInput:
-    reader, fault = open_file(name, **options)
-    if reader is None:
-        raise damaged(path, fault)
-    return reader
-
-
 def _samples(path: Path, reader: oiio.ImageInput, part: int, indices: tuple[int, ...]) -> NDArray[Any]:
     """Return the samples (H, W, channels) of the chosen channels, in the file's own type."""
     first, end = min(indices), max(indices) + 1
@@ -168,7 +158,7 @@ def _from_grey(rgb: Floats, profile: Any) -> Floats:
     return rgb if curve is None else convert(curve(rgb), LINEAR, SRGB)
 
 
-def _from_inks(path: Path, name: str, kind: str, samples: NDArray[Any], profile: Any, max_pixels: int) -> NDArray[Any]:
+def _from_inks(path: Path, kind: str, samples: NDArray[Any], profile: Any, max_pixels: int) -> NDArray[Any]:
     """Return a CMYK file as sRGB (H, W, 3), by its own profile, at 8 bits; without one as OpenImageIO sees it."""
     icc = None if profile is None else bytes(profile)
     if icc is None or profiles.profile_space(icc) != "CMYK":
@@ -176,11 +166,8 @@ def _from_inks(path: Path, name: str, kind: str, samples: NDArray[Any], profile:
     if kind == "JPEG":
         inks = read_cmyk(path, max_pixels)
     else:
-        reader = _open(path, name, RawColor=1)
-        try:
+        with opened(path, RawColor=1) as reader:
             inks = _samples(path, reader, 0, (0, 1, 2, 3))
-        finally:
-            reader.close()
         white = SAMPLES[inks.dtype.name][1]
         inks = (inks.astype(np.float32) * np.float32(255 / white) + np.float32(0.5)).astype(np.uint8)
     try:
@@ -196,3 +183,15 @@ def _is_harmless(fault: str, path: Path) -> bool:
         return False
     data = path.read_bytes()
     return data.rfind(JPEG_END) > data.rfind(JPEG_SCAN)  # coded data never looks like a marker
+
+
+def check_composite(path: Path) -> None:
+    """Raise `ItemError` where a PSD file has layers but no composite: `unsupported`; or is damaged: `unreadable`."""
+    from psd_tools import PSDImage
+
+    try:
+        whole = PSDImage.open(path).has_preview()
+    except Exception as error:  # its parser raises whatever the damage leads to
+        raise damaged(path, error) from error
+    if not whole:
+        raise ItemError("unsupported", f"{path} has no composite: save it again with Maximize Compatibility")

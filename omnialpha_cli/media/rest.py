@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .image import Image, Metadata
 from .metadata import of_channels
-from .opening import open_file, spelled
+from .opening import opened, parts_of, read_samples
 from .signatures import recognise
 
 Taken = tuple[Path, int, tuple[int, ...]]  # a file, and the part and channels of its picture
@@ -44,32 +44,16 @@ def read_rest(path: Path, part: int, channels: tuple[int, ...]) -> Rest:
     planes: list[tuple[str, NDArray[Any]]] = []
     parts: list[tuple[oiio.ImageSpec, NDArray[Any]]] = []
     metadata: Mapping[str, Any] = {}
-    with spelled(path) as name:
-        reader, fault = open_file(name)
-        if reader is None:
-            raise OSError(fault)
-        try:
-            number = 0
-            while reader.seek_subimage(number, 0):
-                spec = reader.spec()
-                if number == part:
-                    metadata = of_channels(spec)
-                    planes = [
-                        (spec.channelnames[i], _read(reader, number, i, i + 1, str(spec.channelformat(i)))[..., 0])
-                        for i in range(spec.nchannels)
-                        if i not in channels and str(spec.channelformat(i)) in KEPT_TYPES
-                    ]
-                elif not spec.deep:
-                    parts.append((oiio.ImageSpec(spec), _read(reader, number, 0, spec.nchannels, str(spec.format))))
-                number += 1
-            reader.geterror()  # the seek behind the last part leaves its complaint
-        finally:
-            reader.close()
+    with opened(path) as reader:
+        for number, spec in parts_of(reader):
+            if number == part:
+                metadata = of_channels(spec)
+                planes = [
+                    (spec.channelnames[i], read_samples(reader, number, i, i + 1, str(spec.channelformat(i)))[..., 0])
+                    for i in range(spec.nchannels)
+                    if i not in channels and str(spec.channelformat(i)) in KEPT_TYPES
+                ]
+            elif not spec.deep:
+                samples = read_samples(reader, number, 0, spec.nchannels, str(spec.format))
+                parts.append((oiio.ImageSpec(spec), samples))
     return Rest(planes, parts, metadata)
-
-
-def _read(reader: oiio.ImageInput, part: int, first: int, end: int, type: str) -> NDArray[Any]:
-    samples = reader.read_image(part, 0, first, end, type)
-    if samples is None:
-        raise OSError(reader.geterror())
-    return samples

@@ -9,8 +9,10 @@ import numpy as np
 from . import metadata
 from .colour import LINEAR, SRGB, Encoding, convert, find_space
 from .formats import SOURCE, Depth, Format, choose_format
-from .image import Image, Metadata, Windows
+from .image import Box, Image, Metadata, Windows
 from .rest import Taken
+from .samples import Floats
+from .windows import cropped, object_box
 
 Compression = Literal["none", "fast", "small"]
 
@@ -95,3 +97,23 @@ def ground_of(colour: str | None, encoding: Encoding) -> tuple[float, ...] | Non
         return None
     srgb = np.frombuffer(bytes.fromhex(colour[1:]), np.uint8).astype(np.float32) / np.float32(255)
     return tuple(convert(srgb[None, None], SRGB, encoding)[0, 0].tolist())
+
+
+VISIBLE = 0.5 / 255  # least alpha of a pixel that counts when a picture is trimmed
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Hold straight RGBA (H, W, 4) on the canvas that all layers share."""
+
+    name: str
+    rgba: Floats
+
+    def box(self, margin: int | None) -> Box:
+        """Return the part of the canvas with the object, and a margin around it; all of it without a margin."""
+        return object_box(self.rgba[..., 3] >= VISIBLE, margin)
+
+    def part(self, margin: int | None) -> tuple[Floats, Box]:
+        """Return the pixels of `box`, and the box."""
+        box = self.box(margin)
+        return cropped(self.rgba, box), box

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from ..files import create_beside, is_free, sync_folder
 from ..status import ItemError
-from .encoders.layer import VISIBLE, Layer
 from .image import Box
 from .samples import Floats
-from .target import Target
+from .target import VISIBLE, Layer, Target
 from .windows import cropped, object_box, place, trivial
 
 # Functions of modules in `encoders`, imported when they are used: what writes PSD alone takes a third of a second.

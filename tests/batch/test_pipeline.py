@@ -13,11 +13,11 @@ from torch import Tensor
 from omnialpha_cli.batch import files as reader_module
 from omnialpha_cli.batch import pipeline as pipeline_module
 from omnialpha_cli.batch.history import read_history
+from omnialpha_cli.batch.job import Threads
 from omnialpha_cli.batch.journal import Journal
 from omnialpha_cli.batch.log import LostError
 from omnialpha_cli.batch.pipeline import Pipeline
 from omnialpha_cli.batch.schedule import Admission, Schedule
-from omnialpha_cli.batch.threads import Threads
 from omnialpha_cli.inputs import Source
 from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.model.request import Request, by_layout

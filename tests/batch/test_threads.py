@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from omnialpha_cli.batch.threads import Threads, share_cores, use_torch_threads
+from omnialpha_cli.batch.job import Threads, share_cores, use_torch_threads
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_torch_threads_are_set_for_the_calling_thread_alone():
 PROGRAM = """
 import sys
 from omnialpha_cli.batch import worker
-from omnialpha_cli.batch.threads import Threads
+from omnialpha_cli.batch.job import Threads
 from omnialpha_cli.cli.main import main
 count = int(sys.argv.pop(1))
 worker.share_cores = lambda *_: Threads(1, count, 1)

@@ -13,9 +13,8 @@ from PIL import Image as PILImage
 from omnialpha_cli import ItemError
 from omnialpha_cli.compose import compose, read_result
 from omnialpha_cli.media.colour import LINEAR
-from omnialpha_cli.media.encoders.layer import Layer
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.media.target import Target
+from omnialpha_cli.media.target import Layer, Target
 from omnialpha_cli.media.write import write_layers
 
 SIZE = 6, 8

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from omnialpha_cli.batch.result import Result
+from omnialpha_cli.batch.job import Result
 from omnialpha_cli.cli import streams
 from omnialpha_cli.cli.console import Console
 from omnialpha_cli.plan import Item

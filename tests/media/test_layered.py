@@ -23,10 +23,9 @@ from psd_tools.constants import Resource, Tag
 from psd_tools.psd.layer_and_mask import LayerInfo
 
 from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding
-from omnialpha_cli.media.encoders.layer import Layer
 from omnialpha_cli.media.formats import FORMATS
 from omnialpha_cli.media.samples import flatten
-from omnialpha_cli.media.target import Target
+from omnialpha_cli.media.target import Layer, Target
 from omnialpha_cli.media.write import LAYERED, write_layers
 
 RANDOM = np.random.default_rng(0)

@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding
-from omnialpha_cli.media.encoders.layer import Layer
 from omnialpha_cli.media.formats import FORMATS
 from omnialpha_cli.media.layered import READERS, read_layers
-from omnialpha_cli.media.target import Target
+from omnialpha_cli.media.target import Layer, Target
 from omnialpha_cli.media.write import write_layers
 from omnialpha_cli.status import ItemError
 

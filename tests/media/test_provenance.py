@@ -8,10 +8,9 @@ import pytest
 from PIL import Image as PILImage
 
 from omnialpha_cli.media import provenance
-from omnialpha_cli.media.encoders.layer import Layer
 from omnialpha_cli.media.formats import FORMATS
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.media.target import Target
+from omnialpha_cli.media.target import Layer, Target
 from omnialpha_cli.media.write import write_grey, write_layers, write_picture
 
 SETTINGS = {"seed": 7, "steps": 2, "text": "a »red« <cat> & it's", "refine": "none", "grow": 0, "canvas": 64}

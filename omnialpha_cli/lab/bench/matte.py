@@ -116,8 +116,7 @@ def _batch(worker: Any, pictures: list[Path], outputs: Path) -> None:
 def _loop(model: Any, pictures: list[Path], outputs: Path) -> None:
     from PIL import Image
 
-    from ...batch.job import count_cores
-    from ...batch.threads import use_torch_threads
+    from ...batch.job import count_cores, use_torch_threads
 
     use_torch_threads(count_cores())
     (outputs / "loop").mkdir(parents=True)

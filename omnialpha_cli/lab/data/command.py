@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ...cli.interrupts import interrupts
 from ...cli.options import INPUTS, OUTPUT, RUN, option, takes_options
-from ...cli.streams import counted, printable, say
+from ...cli.streams import counted, interrupts, printable, say
 from ...cli.written import TRIPLETS, Written, check_written
 from ...status import ExitStatus, UsageError
 
@@ -86,7 +85,7 @@ def build(sources: SourceOptions, wanted: BuildOptions) -> None:
 
     Known layouts are AIM-500, RefMatte, Composition-1k, Distinctions-646, P3M-10k, RORD and OBER, and plain folders.
     """
-    from ...batch.shard import Shard
+    from ...batch.schedule import Shard
     from . import build as building
     from . import plan as plans
 

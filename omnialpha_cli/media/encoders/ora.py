@@ -15,9 +15,8 @@ from .. import provenance
 from ..colour import SRGB, convert
 from ..image import Box
 from ..samples import Floats, flatten, quantise
-from ..target import Target
+from ..target import Layer, Target
 from . import png
-from .layer import Layer
 
 MIMETYPE = b"image/openraster"
 THUMBNAIL = 256  # pixels a side, at most

@@ -10,8 +10,7 @@ from psd_tools.psd.image_resources import ImageResource
 
 from .. import provenance
 from ..samples import flatten, quantise
-from ..target import Target
-from .layer import Layer
+from ..target import Layer, Target
 
 LONGEST_SIDE = 30000
 

@@ -153,8 +153,8 @@ def _fields(path: Path, head: bytes) -> Mapping[str, Any]:
             return {}
         packet = ET.fromstring(data[begin : end + len(b"</x:xmpmeta>")])
     own = f"{{{NAMESPACE}}}"
-    attributes = [(name, value) for element in packet.iter() for name, value in element.attrib.items()]
-    return {PREFIX + name.removeprefix(own): value for name, value in attributes if name.startswith(own)}
+    pairs = [(name, value) for element in packet.iter() for name, value in element.attrib.items()]
+    return {PREFIX + name.removeprefix(own): value for name, value in pairs if name.startswith(own)}
 
 
 def _png_texts(path: Path) -> Iterator[tuple[str, str]]:

@@ -41,10 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Hold the result of one of many pictures, as the method returns it, or why there is none; and warnings.
-
-    `confidence`, `darkened` and `lightened` are those of the commands' records, None where they are not known.
-    """
+    """Hold the result of one of many pictures, or why there is none; measures are those of the commands' records."""
 
     result: Any
     error: ItemError | None
@@ -123,10 +120,7 @@ class OmniAlpha:
         size: tuple[int, int] | None = None,
         **sampling: Unpack[Sampling],
     ) -> Pixels:
-        """Make an object with transparency, or a whole scene, from words: RGBA (H, W, 4) uint8.
-
-        `size` is (width, height) in pixels; without it the picture is a square of the canvas's side.
-        """
+        """Make an object, or a whole scene, from words: RGBA uint8 of `size` (width, height), by default a square."""
         width, height = size or (None, None)
         task = TASKS["generate.scene" if scene else "generate.foreground"]
         settings = parse_settings(

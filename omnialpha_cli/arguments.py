@@ -19,10 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Sampling(TypedDict, total=False):
-    """Choose how the model draws; None is the weights' own setting, the seed 0 by default.
-
-    `untrained` runs a task that the weights were not trained on.
-    """
+    """Choose how the model draws; None is the weights' own. `untrained` runs tasks that they were not trained on."""
 
     seed: int
     steps: int | None
@@ -32,10 +29,7 @@ class Sampling(TypedDict, total=False):
 
 
 class Options(Sampling, total=False):
-    """Name what is known of the object: at most one hint. A trimap or mask is a picture, white the object.
-
-    With `anyway` words take the likeliest part where nothing looks like them.
-    """
+    """Name what is known of the object: at most one hint. A trimap or mask is a picture, white the object."""
 
     text: str | None
     anyway: bool
@@ -99,9 +93,8 @@ def lists_options(method: F) -> F:
 def parse_arguments(
     model: OmniAlpha, name: str, command: str, options: Mapping[str, Any], layers: Layers | None
 ) -> tuple[Task, dict[str, Picture], Settings]:
-    """Return the task that the hint among a command's options chooses, the pictures beside its own, and the settings.
+    """Return the task of a command's options, the pictures beside its own (the hint, then bounds), and the settings.
 
-    Of these the hint comes first, then bounds, by their names.
     Raises UsageError for what the command line would refuse; `name` is what it calls the weights.
     """
     hints = {hint: options[hint] for hint in HINTS if options.get(hint) is not None}

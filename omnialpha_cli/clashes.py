@@ -24,9 +24,7 @@ def checked(items: "list[Item]", output: Path, template: str | None) -> "list[It
 
 
 class _Inside:
-    """Refuse output paths that leave the output folder, by `..`, by an absolute name, or through a link, and names of
-    the tool's own.
-    """
+    """Refuse output paths outside of the output folder (`..`, absolute, by a link), and names of the tool's own."""
 
     def __init__(self, output: Path):
         self.lexical, self.real = absolute(output), Path(real(output))

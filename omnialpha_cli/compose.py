@@ -1,7 +1,4 @@
-"""Put layers together again: files of results, or pictures in memory, to one picture.
-
-Needs neither torch nor weights.
-"""
+"""Put layers, of files or in memory, together to one picture again. Needs neither torch nor weights."""
 
 import json
 from collections.abc import Sequence
@@ -54,7 +51,7 @@ def _rgba(picture: Any) -> Floats:
 def read_result(path: Path) -> tuple[list[Image], str]:
     """Read the layers of a result, bottom first, and the name of the format that one picture of them is for.
 
-    A result is a folder with `layers.json`, that file, a file with layers, or a picture, which is one layer. Raises
+    A result is a folder with `layers.json`, that file, a file with layers, or a picture (one layer). Raises
     `ItemError`.
     """
     if path.is_dir() or path.name == MANIFEST:

@@ -11,10 +11,7 @@ TEMPORARY = ".omnialpha-"  # how the names of temporary files begin; no input or
 
 
 def open_regular(path: Path, buffered: bool = True) -> BufferedReader | FileIO:
-    """Open a file for reading; a fifo, device, socket or folder raises OSError, and never waits for a writer.
-
-    Names that the system refuses raise OSError too.
-    """
+    """Open a regular file for reading, and never wait for a writer. Raises OSError, for refused names too."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except ValueError as error:  # a NUL in the name
@@ -100,10 +97,7 @@ def is_free(path: Path) -> bool:
 
 
 def create_beside(path: Path, prefix: str, suffix: str | None = None) -> Path:
-    """Create an empty file with a random name in the folder of `path`, which is made too. Raises OSError.
-
-    It is new: an existing file or link of that name is never opened. Without a `suffix` it has that of `path`.
-    """
+    """Create an empty file with a new random name beside `path`, by default with its suffix. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.with_name(f"{prefix}{secrets.token_hex(8)}{path.suffix if suffix is None else suffix}")
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o666))

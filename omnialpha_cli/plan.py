@@ -187,9 +187,7 @@ def plan_together(
     format: str | None = None,
     depth: Depth | None = None,
 ) -> list[Item]:
-    """Plan one item whose inputs are all sources, at least one, in order; it is named after the first. Errors as of
-    `plan`.
-    """
+    """Plan one item of all sources, at least one, named after the first. Raises as `plan` does."""
     (item,) = plan(sources[:1], task, output=output, template=template, text=text, format=format, depth=depth)
     inputs = tuple(source.path for source in sources)
     error = next(filter(None, map(_unusable, inputs)), None)

@@ -1,7 +1,4 @@
-"""Define exit codes, and the exceptions that carry them.
-
-Code below `cli/` raises; only `cli/` prints and exits.
-"""
+"""Define exit codes and the exceptions that carry them. Code below `cli/` raises; only `cli/` prints and exits."""
 
 from enum import IntEnum
 from typing import Self

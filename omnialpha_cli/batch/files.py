@@ -37,11 +37,9 @@ def write(
     made_from: Fingerprint,
     journal: Journal,
 ) -> tuple[Item, Box | None]:
-    """Write the item's layers (4, H, W), straight RGBA as `prepared.target` encodes it, to its files: all of them, or
-    none. Raises ItemError.
+    """Write the item's layers (4, H, W), straight RGBA as `prepared.target` encodes it: all files, or none.
 
-    Returns the item as it was made, with no more layers than were needed; what it had beyond them goes. And for one
-    layer the part of the picture that is in the file.
+    Returns the item as it was made, and for one layer the part of the picture in the file. Raises ItemError.
     """
     planned, item = item, item if len(layers) == len(item.task.layers) else item.with_layers(len(layers))
     record = provenance.record(

@@ -27,11 +27,7 @@ def count_cores() -> int:
 
 @dataclass(frozen=True)
 class Job:
-    """Hold what a worker has to know; it can be sent to another process.
-
-    `model` is the weights' name or folder, `weights` their identity; `items` is how many the plan has, `cores` how many
-    it may use, `batch_size` None if it may choose.
-    """
+    """Hold what a worker has to know: `weights` is their identity, `batch_size` None if it may choose."""
 
     model: str
     weights: str
@@ -55,8 +51,7 @@ class Job:
 class Result:
     """Hold the outcome of an item; `seconds` is the time spent on it, without waiting.
 
-    `offset` is where the upper left corner of a trimmed result lies in its picture: left, top.
-    `measures` are what the model tells of it, by the names of `media.provenance.MEASURES`.
+    `offset` is the left and top of a trimmed result in its picture, `measures` have the names of `provenance.MEASURES`.
     """
 
     item: Item
@@ -118,9 +113,8 @@ class Threads:
 def share_cores(cores: int, items: int, accelerated: bool = False) -> Threads:
     """Divide `cores` for a run of `items`; with `accelerated` the network runs elsewhere.
 
-    Half of the cores compute, for one item too: the number of threads changes the rounding, and an item has the same
-    bytes whatever else is made. The others finish and write. Two finish at least, because finishing large pictures can
-    take longer than the network, and a core that waits for it would be lost.
+    Half of them compute, for one item too, as their number changes the rounding, and an item has the same bytes
+    whatever else is made. Two finish at least: for large pictures that can take longer than the network.
     """
     computing = 1 if accelerated else max(1, cores // 2)
     writing = max(min(2, cores), cores - computing)

@@ -64,9 +64,7 @@ class Journal:
         self._log.close()
 
     def remove_leftovers(self, folders: Iterable[Path]) -> None:
-        """Remove temporary files of dead runs of this shard and its workers: with the shard's lock held, and no worker
-        at work, all that are there are theirs.
-        """
+        """Remove temporary files of dead runs of this shard and its workers; the shard's lock has to be held."""
         name = rf"\.+{TEMPORARY[1:]}{re.escape(self.shard)}({re.escape(WORKER)}\d+)?-[0-9a-f]+(\..*)?"
         theirs = re.compile(name, re.DOTALL)
         for folder in folders:

@@ -93,10 +93,7 @@ def index_of(item: Item) -> int:
 def make_many(
     model: OmniAlpha, task: Task, reads: Sequence[Read], settings: Settings, accelerated: bool
 ) -> Iterator[Made]:
-    """Make a task of every item, and give what became of each in their order. Leaving early stops the rest.
-
-    `accelerated` tells that the network does not run on the CPU.
-    """
+    """Make a task of every item, and give what became of each in their order. Leaving early stops the rest."""
     cores = count_cores()
     batch_size = default_batch_size(cores, accelerated)
     source = _InOrder(reads, task, settings, AHEAD * model.window * batch_size)

@@ -44,11 +44,7 @@ class RayWorker:
 
 
 def run_on_ray(job: Job, items: Sequence[Item], address: str, stop: threading.Event) -> Iterator[Result]:
-    """Yield the results of the items, as they finish. `address` is a cluster's, or `local`.
-
-    A stopped run ends at once: what was in hand is made by the next. Raises UsageError without Ray, or without the
-    cluster.
-    """
+    """Yield the results as they finish, on a cluster by its `address`, or `local`. Raises UsageError without one."""
     try:
         import ray
     except ImportError as error:

@@ -130,10 +130,7 @@ class Hand:
 
 
 class Pool:
-    """Run `items` by one worker for each of `jobs`; to be iterated once, like a `Pipeline`.
-
-    `serve` is what a worker process does, `note` is told what is worth knowing.
-    """
+    """Run `items` by a worker for each of `jobs`; to be iterated once. `note` is told what is worth knowing."""
 
     def __init__(
         self,

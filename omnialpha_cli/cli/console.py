@@ -23,9 +23,7 @@ DUMB = ("dumb", "unknown")  # terminals, by $TERM, whose lines cannot be written
 
 
 class Console:
-    """Report one run. `total` items were planned; `bar` is shown on a terminal, plain lines elsewhere. Standard output
-    is left to the result where there is a `pipe`.
-    """
+    """Report one run: a bar on a terminal, plain lines elsewhere; with a `pipe`, nothing on standard output."""
 
     def __init__(
         self, *, json: bool, report: BinaryIO | None, seed: int, quiet: bool, verbose: bool, pipe: "Pipe | None" = None,

@@ -216,10 +216,7 @@ F = TypeVar("F", bound=Callable[..., None])
 
 
 def takes_options(command: F) -> F:
-    """Expand every parameter of a command that is a dataclass of options to one parameter for every field.
-
-    A command that makes pictures gets `--help-all` too.
-    """
+    """Expand every parameter of a command that is a dataclass of options to one parameter for every field."""
     own = inspect.signature(command).parameters
     groups: dict[str, Any] = {name: p.annotation for name, p in own.items() if is_dataclass(p.annotation)}
     makes_pictures = Options in groups.values()

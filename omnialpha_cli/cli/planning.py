@@ -55,9 +55,7 @@ def choose_task(command: Command, hints: HintOptions) -> tuple[Task, str]:
 
 
 def choose_layers(task: Task, layers: str, limit: int, options: Options) -> tuple[Task, bool, tuple[str, ...]]:
-    """Return a decomposition with the layers of `--layers`, at most `limit` of `auto`, whether it is to have as many of
-    them as it needs, and remarks. Raises UsageError, or WeightsError.
-    """
+    """Return a decomposition with the layers of `--layers`, whether fewer may do, and remarks. Raises UsageError."""
     if layers != "auto":
         if not (layers.isdecimal() and int(layers) in LAYERS):
             raise UsageError(f"--layers {layers}: give a number from {LAYERS[0]} to {LAYERS[-1]}, or auto")
@@ -85,10 +83,9 @@ def plan_pictures(
     steady: bool = False,
     bounds: Mapping[str, str] | None = None,
 ) -> Order:
-    """Plan the items for the pictures named. `given` is the text of a task that needs one, or where its hints are, and
-    `bounds` where further mattes are, by their options' names.
+    """Plan the items for the pictures named. Raises UsageError, or NoInputsError if there is no picture.
 
-    Raises UsageError, or NoInputsError if there is no picture.
+    `given` is the text of a task that needs one, or where its hints are, `bounds` where further mattes are, by option.
     """
     if list(names) == [STDIN]:
         pipe = Pipe(options, finding)

@@ -1,7 +1,6 @@
 """Draw `--preview` and `--preview-html` beside the run, in threads of their own, from the files that were written.
 
-Contact sheets lie in the output folder's state folder: what is in there is no result, so that neither a walk nor a glob
-takes it for an input, and no result can have its name. A sheet older than its result is drawn again.
+Contact sheets lie in the output folder's state folder, where nothing is taken for an input or a result.
 """
 
 import itertools

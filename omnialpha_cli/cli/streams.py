@@ -1,6 +1,4 @@
-"""Write standard output, standard error and a report's file, and heed signals: whatever becomes of them, a batch goes
-on.
-"""
+"""Write to the standard streams and a report, and heed signals: a batch goes on whatever becomes of them."""
 
 import errno
 import io

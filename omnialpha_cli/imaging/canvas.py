@@ -71,10 +71,7 @@ def within(height: int, width: int, side: int) -> tuple[int, int]:
 
 
 def resample(image: Tensor, height: int, width: int) -> Tensor:
-    """Resample (C, H, W) to (C, height, width), antialiased; four channels are straight RGBA.
-
-    Colours are weighted by alpha, so that what is transparent bleeds into nothing.
-    """
+    """Resample (C, H, W) to (C, height, width), antialiased; four channels are straight RGBA, weighted by alpha."""
     if image.shape[1:] == (height, width):
         return image
     if image.shape[0] != 4:

@@ -38,10 +38,7 @@ def opaque(colour: Tensor) -> Tensor:
 
 
 def place_on_ground(layer: Tensor, height: int, width: int) -> Tensor:
-    """Place the object of `layer` (4, h, w) on the ground of straight RGBA (4, height, width), else transparent.
-
-    It is as large as there is room, its lowest visible row on the ground. Empty where the layer is.
-    """
+    """Place the object of `layer` (4, h, w), as large as there is room, on the ground of RGBA (4, height, width)."""
     box = bounds(layer[3] > VISIBLE)
     out = layer.new_zeros(4, height, width)
     if box is None:

@@ -44,10 +44,7 @@ def grow(hint: Tensor, pixels: int) -> Tensor:
 
 
 def grow_round(hint: Tensor, pixels: int) -> Tensor:
-    """Return a hint (H, W) whose object is larger by so many `pixels`, in a circle around each of its own.
-
-    Where these are many, it is so to a sixteenth of them.
-    """
+    """Return a hint (H, W) whose object is larger by `pixels`, in a circle around each; to a sixteenth of many."""
     size = hint.shape[0], hint.shape[1]
     scale = min(1.0, ROUND / max(pixels, 1))
     reach = int(pixels * scale)

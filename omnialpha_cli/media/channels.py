@@ -105,10 +105,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _parts(reader: oiio.ImageInput) -> list[oiio.ImageSpec]:
-    """Return the headers of all parts of an EXR file; of other files that of the picture at hand.
-
-    A decoder that is asked for more may forget what it had to complain about.
-    """
+    """Return the headers of all parts of an EXR file; of others, whose decoders may forget faults, the one at hand."""
     is_exr = reader.format_name() == "openexr"
     return [spec for _, spec in parts_of(reader)] if is_exr else [reader.spec()]
 
@@ -149,11 +146,7 @@ def _without_view(name: str, view: str) -> str:
 def _named(
     path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec], pick: Pick
 ) -> list[Channels]:  # fmt: skip
-    """Return the pictures of the layer that the user names.
-
-    The name matches exactly, or but for upper and lower case, or by its last word; or the channel of that name alone,
-    as grey.
-    """
+    """Return the pictures of the layer that the user names: exactly, ignoring case, or by its last word or channel."""
     wanted = (pick.layer or "").casefold()
     tests: tuple[Callable[[Channels], bool], ...] = (
         lambda one: one.layer == pick.layer,

@@ -167,10 +167,7 @@ def from_array(picture: Any) -> Image:
 
 
 def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Floats | None]:
-    """Split samples (H, W, channels) of a type in `SAMPLES` into colour (H, W, 3) and alpha (H, W) or None, float32.
-
-    One or two channels are grey, with or without alpha. Where alpha is NaN it becomes 0.
-    """
+    """Split samples (H, W, channels) into colour (H, W, 3), perhaps of grey, and alpha (H, W) or None, float32."""
     white = SAMPLES[samples.dtype.name][1]
     grey = samples.shape[2] < 3
     colour = samples[..., :1] if grey else samples[..., :3]

@@ -23,10 +23,9 @@ from .windows import on_display, place, trivial
 
 
 def read_layers(path: Path, format: str, *, overscan: bool = False) -> Iterator[Image]:
-    """Read the layers, bottom first, one at a time, of a file of a row of `media.formats` that keeps them in one file.
+    """Read the layers, bottom first, of a file of a row of `media.formats` that keeps them in one. Raises `ItemError`.
 
-    Where an editor has moved or hidden a layer, or changed its opacity, it comes as it is shown. With `overscan` those
-    of EXR are on their data window. Raises `ItemError`.
+    What an editor has moved, hidden or made translucent comes as it is shown. With `overscan` EXR has its data window.
     """
     try:
         for image in READERS[format](path):

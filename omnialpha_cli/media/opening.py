@@ -17,10 +17,7 @@ _reader_of_exr = threading.Lock()
 
 @contextmanager
 def opened(path: Path, **options: int) -> Iterator[oiio.ImageInput]:
-    """Open an existing file within the block: alpha stays unassociated where it is. Raises OSError.
-
-    `options` are OpenImageIO's, without their prefix.
-    """
+    """Open an existing file in the block, alpha unassociated where it is; options are OIIO's. Raises OSError."""
     with spelled(path) as name:
         reader, fault = _open(name, **options)
         if reader is None:

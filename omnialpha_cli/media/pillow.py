@@ -102,10 +102,7 @@ def _open_heic(path: Path) -> Any:
 
 @contextmanager
 def _opened(reader: type[ImageFile], path: Path) -> Iterator[ImageFile]:
-    """Open a picture; within the block every fault of the decoder is an `ItemError`.
-
-    The plugins' classes have no limit of pixels of their own: the caller has one.
-    """
+    """Open a picture of any size; within the block every fault of the decoder is an `ItemError`."""
     with _decoding(path), reader(path) as picture:
         yield picture
 

@@ -21,11 +21,10 @@ RANGED = re.compile(r"(.*\S)\s+(-?\d[-\d,x:]*)", re.DOTALL)  # Nuke's way: shot.
 
 @dataclass(frozen=True)
 class Frame:
-    """Name one file of a sequence.
+    """Name one file of a sequence, which the `pattern` names.
 
-    `pattern` names the sequence, `stem` is what comes before the number in its name, or, with nothing before it, the
-    name of its folder; `number` is spelt as in the file name, and `suffix` is what follows it before the extension,
-    such as the view in `shot.1001.left.exr`.
+    `stem` is what comes before the number in its name, or else the name of its folder; `number` is spelt as in the
+    name, `suffix` follows it before the extension, such as the view in `shot.1001.left.exr`.
     """
 
     path: Path

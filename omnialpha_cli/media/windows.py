@@ -18,9 +18,7 @@ def trivial(size: tuple[int, int]) -> Windows:
 
 
 def object_box(visible: NDArray[Any], margin: int | None) -> Box:
-    """Return the smallest box around the pixels `visible` (H, W), and a margin within the picture; all of it where
-    nothing is visible, or the margin is None.
-    """
+    """Return the smallest box around the pixels `visible` (H, W), with a margin; all of it without either."""
     height, width = visible.shape
     if margin is None or not visible.any():
         return Box(0, 0, width, height)

@@ -56,10 +56,7 @@ def write_picture(path: Path, rgba: Floats, target: Target, light: NDArray[np.bo
 
 
 def write_grey(path: Path, grey: Floats, target: Target) -> Box:
-    """Write one channel `grey` (H, W) in [0, 1]: data, with no encoding of colour; cropped as a picture of that alpha.
-
-    Raises OSError.
-    """
+    """Write one channel `grey` (H, W) in [0, 1], data, cropped as a picture of that alpha. Raises OSError."""
     shown = _shown(grey[..., None], target)
     return _write_flat(path, shown, target, object_box(shown[..., 0] >= VISIBLE, target.trim))
 
@@ -101,30 +98,21 @@ def on_ground(rgba: Floats, ground: Sequence[float], light: NDArray[np.bool_] | 
 
 
 def _shown(pixels: Floats, target: Target) -> Floats:
-    """Return the pixels (H, W, channels) that a file of the target's format holds.
-
-    Without windows they are those of the display window, 0 where there are none.
-    """
+    """Return the pixels (H, W, channels) that a file holds: those of the display window, unless it is EXR."""
     if target.windows is None or target.format == "exr":
         return pixels
     return place(pixels, target.windows.data, target.windows.display)
 
 
 def write_png(path: Path, rgba: Floats, depth: Literal["8", "16"] = "8", software: str = "") -> None:
-    """Write straight sRGB `rgba` (H, W, 4) as a PNG file of its own, which names its `software` if given.
-
-    Raises `ItemError` `write`.
-    """
+    """Write straight sRGB `rgba` (H, W, 4) as a PNG file of its own. Raises `ItemError` `write`."""
     with atomic(path) as temporary:
         _encoder(FLAT["png"])(temporary, rgba, Target(depth=depth, metadata={"Software": software} if software else {}))
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a hidden temporary file beside `path`; what was written to it is flushed to disk, then renamed to `path`.
-
-    After an error nothing is left. File errors become `ItemError`.
-    """
+    """Give a temporary file that becomes `path` once it is whole, on the disk; file errors become `ItemError`."""
     with naming(path):
         temporary = create_beside(path, f".{path.name[:64]}.", ".tmp")
     try:

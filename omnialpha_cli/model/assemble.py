@@ -22,10 +22,7 @@ from .transformer import Transformer
 
 
 def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, options: LoadOptions) -> OmniAlpha:
-    """Return the model of a weights folder, changed as `options` say, each network where it waits.
-
-    Raises as `omnialpha.OmniAlpha.load` does.
-    """
+    """Return the model of a weights folder, changed as `options` say. Raises as `omnialpha.OmniAlpha.load` does."""
     device = torch.device("cpu") if options.memory == "cpu" else device
     config = read_config(folder)
     layout = published if is_published(folder) else embedded

@@ -95,15 +95,12 @@ class VAEConfig(FromDict):
 class Defaults(FromDict):
     """Hold what the weights work best with.
 
-    `canvas` is the side in pixels of the square that has the canvas's area; the canvas's sides are multiples of
-    `multiple`; `commands` has what differs for one command or task, as `steps`. With `mirror` a request that has inputs
-    is also run on their mirror images, and the results averaged: twice the work for about a seventh less error in the
-    embedded weights' mattes. The sides of the mirror images' canvases are about `mirror_scale` of the others': two
-    sizes err in different places. With `fill` a removal with a mask starts from its scene with the object painted over
-    (`imaging/removal/fill.py`). With `square` what is made from words alone is
-    drawn on a square, and lies in the middle of other shapes. `dtype` is the number type the weights are meant to run
-    in. With `enlarge` pictures that are smaller than the canvas are enlarged to it. With `shared` the canvas's area is
-    that of all images of a request together.
+    `canvas` is the side in pixels of the square that has the canvas's area, whose sides are multiples of `multiple`;
+    `commands` has what differs for one command or task. With `mirror` a request that has inputs is also run on their
+    mirror images, of about `mirror_scale` times the sides, and the results averaged: twice the work for a seventh less
+    error in the embedded weights' mattes. With `fill` a removal with a mask starts from its scene with the object
+    painted over. With `square` what is made from words alone is drawn on a square. With `enlarge` smaller pictures are
+    enlarged to the canvas. With `shared` the canvas's area is that of all images of a request together.
     """
 
     steps: int = 50
@@ -140,13 +137,11 @@ Quantize = Literal["none", "int8", "int4", "fp8"]
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """Choose what is done to weights while they are loaded.
+    """Choose what is done to weights while they are loaded; `loras` are files with their strengths.
 
-    `loras` are files with their strengths. With `merge_loras` they become part of the weights, before these are
-    quantised: that costs nothing, fits every way of streaming and is as exact; else they stay beside the weights, for
-    whoever changes or trains them. `distilled_lora` is one for few steps, which brings its schedule. `memory` and
-    `quantize` are explained in the modules of these names; `compile_blocks` compiles the transformer's blocks, which
-    takes a while at first.
+    With `merge_loras` they become part of the weights before these are quantised; else they stay beside them.
+    `distilled_lora` is one for few steps, with its schedule. `memory` and `quantize` are explained in the modules of
+    these names.
     """
 
     loras: Sequence[tuple[Path, float]] = ()

@@ -21,10 +21,7 @@ Rename = Callable[[str], str | None]
 
 
 def shards(folder: Path) -> list[Path]:
-    """Return the safetensors files of one part: those that its index names, else all in the folder.
-
-    Raises FileNotFoundError if there is none or one is missing, ValueError if there are only pickles.
-    """
+    """Return the safetensors files of a part, by its index if it has one. Raises FileNotFoundError or ValueError."""
     index = next(iter(sorted(folder.glob("*.safetensors.index.json"))), None)
     if index is None:
         files = sorted(folder.glob("*.safetensors"))

@@ -173,32 +173,19 @@ class OmniAlpha:
         return None
 
     def subject(self, words: str) -> str:
-        """Return what of the words for a scene is an object before a background.
-
-        Raises TypeError of weights that draw a scene as a whole.
-        """
+        """Return the object in the words for a scene. Raises TypeError of weights that draw a scene as a whole."""
         raise TypeError("these weights draw a scene as a whole")
 
     def relevance(self, picture: Tensor, words: str) -> Tensor:
-        """Return logits (h, w) of how relevant places of RGBA (4, H, W) are to `words`.
-
-        Raises TypeError of weights that read words as part of the prompt.
-        """
+        """Return logits (h, w) of how relevant places of RGBA (4, H, W) are to `words`. Raises TypeError if unable."""
         raise TypeError("these weights read words as part of the prompt")
 
     def shadow_gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
-        """Return factors (3, H, W) that take an object's shadows and reflections out of RGBA (4, H, W).
-
-        The object, where the `mask` (H, W) is white, is painted over in it. None of weights that cannot.
-        """
+        """Return factors (3, H, W) that take an object's effects out of RGBA, painted over in a `mask`; or None."""
         return None
 
     def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor | None:
-        """Return refined alpha (H, W) from the plate's own pixels, or None of weights that cannot.
-
-        The plate (3, H, W) is sRGB in [0, 1], `colours` (6, H, W) are those that object and background are likely to
-        have in it; a trimap (H, W) may be known.
-        """
+        """Return refined alpha (H, W) by a plate (3, H, W), sRGB, and its likely `colours` (6, H, W); or None."""
         return None
 
     def encode(self, requests: Sequence[Request]) -> list[Tensor]:
@@ -232,10 +219,7 @@ class OmniAlpha:
         return self.transformer.prepare(tokens, context.tokens, layout, context.mask, context.positions)
 
     def anchor(self, inputs: Sequence[Tensor], layout: Layout) -> Tensor | float:
-        """Return what a residual is relative to, packed (B, N_targets, C·p²).
-
-        For every target the latents of the first input of its shape, else zero.
-        """
+        """Return what a residual is relative to (B, N_targets, C·p²): the first input of its shape, else zero."""
         if self.prediction == "velocity" or not inputs:
             return 0.0
         patch = self.transformer.config.patch_size

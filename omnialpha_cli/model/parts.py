@@ -77,10 +77,7 @@ Read = Callable[..., nn.Module]  # reads a network from its file, for weights th
 
 @dataclass(frozen=True)
 class Parts:
-    """Hold the networks of a weights folder, and the schedule that its transformer was trained for.
-
-    `specialists` are networks beside the transformer, by name.
-    """
+    """Hold the networks of a weights folder, `specialists` by name, and the schedule that it was trained for."""
 
     transformer: Transformer | Read
     vae: VAE | Read

@@ -40,10 +40,7 @@ class Int8Linear(nn.Module):
 
 
 class Fp8Linear(nn.Module):
-    """Multiply by weights of floats of 8 bits (e4m3), times a scale for each output.
-
-    Where the device multiplies in fp8, tokens are in it too, with a scale each.
-    """
+    """Multiply by floats of 8 bits (e4m3), times a scale for each output; in fp8 where the device can."""
 
     entries: Tensor
     scale: Tensor
@@ -93,10 +90,7 @@ def scaled(x: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
 
 
 class Int4Linear(nn.Module):
-    """Multiply by weights at one of 16 levels, evenly from the smallest to the largest of their group.
-
-    Groups are `GROUP` inputs of one output, which has to be a share of all inputs.
-    """
+    """Multiply by weights at one of 16 levels between the smallest and largest of their group of `GROUP` inputs."""
 
     levels: Tensor
     low: Tensor

@@ -35,10 +35,7 @@ class Schedule:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read a `scheduler_config.json`; keys without effect are ignored.
-
-        Raises ValueError for a schedule of another kind: a constant or a linear shift, other spacings of sigma.
-        """
+        """Read a `scheduler_config.json`. Raises ValueError for a schedule of another kind, as a constant shift."""
         kind = (values.get("use_dynamic_shifting", True), values.get("time_shift_type", "exponential"))
         on = [key for key in _UNMODELLED if values.get(key)]
         if kind != (True, "exponential") or on:
@@ -89,9 +86,6 @@ def guide(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
 
 
 def draw_noise(shapes: Iterable[Sequence[int]], seed: int) -> list[Tensor]:
-    """Draw standard normal noise of one item, one float32 CPU tensor a target, in order.
-
-    It depends on the seed and the shapes alone: not on the device, nor on what else is in the batch.
-    """
+    """Draw standard normal noise of an item, float32 on the CPU, a tensor a target: by seed and shapes alone."""
     generator = torch.Generator().manual_seed(seed)
     return [torch.randn(*shape, generator=generator) for shape in shapes]

@@ -16,10 +16,7 @@ TIME_SCALE = 1000.0
 
 
 def rounded(sigma: Tensor, dtype: torch.dtype) -> Tensor:
-    """Round sigma (…) as the published pipeline does: the timestep to `dtype`, then a thousandth of it again.
-
-    Rounding once more changes nothing.
-    """
+    """Round sigma (…) as the published pipeline does: the timestep to `dtype`, then a thousandth of it again."""
     return ((sigma * TIME_SCALE).to(dtype) / TIME_SCALE).to(sigma.dtype)
 
 

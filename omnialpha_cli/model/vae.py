@@ -192,10 +192,7 @@ class AlphaVAE(nn.Module):
         return 2 ** (len(self.config.dim_mult) - 1)
 
     def encode_moments(self, rgba: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean and log-variance of the posterior, not normalised: (B, 4, H, W) → twice (B, 16, H/8, W/8).
-
-        Raises ValueError if a side is not a multiple of 8.
-        """
+        """Return mean and log-variance (B, 16, H/8, W/8) of the posterior of (B, 4, H, W). Raises ValueError."""
         if any(side % self.downsampling for side in rgba.shape[-2:]):
             raise ValueError(f"sides of {tuple(rgba.shape)} are not multiples of {self.downsampling}")
         rgba = rgba.contiguous(memory_format=torch.channels_last)

@@ -29,9 +29,7 @@ class Trimmed(np.ndarray):
 
 
 def to_pixels(layer: Tensor, prepared: Prepared) -> Pixels:
-    """Return a finished layer (4, H, W) as straight RGBA (H, W, 4) of its picture's depth, as the target has it: on a
-    colour, or cropped.
-    """
+    """Return a finished layer (4, H, W) as RGBA (H, W, 4) of its picture's depth, on a colour or cropped as wanted."""
     rgba = layer.permute(1, 2, 0).contiguous().numpy()
     target = prepared.target
     box = visible_box(rgba, target.trim)

@@ -29,8 +29,7 @@ SIDE, SIDE_IN_BAND = 384, 512
 
 
 def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
-    """Bring the model's layers (4, h, w), sRGB, to full size: straight RGBA (4, H, W), bottom first, in the encoding of
-    the output. Mattes are refined by the `model`, where it can.
+    """Bring the model's layers (4, h, w), sRGB, to full size: RGBA (4, H, W), bottom first, encoded as the output.
 
     Raises ItemError `nonfinite` where a result has a NaN or an infinity that is not its source's own.
     """
@@ -61,8 +60,7 @@ def _refuse_nonfinite(prepared: Prepared, results: Sequence[Tensor]) -> None:
 def _refined(
     prepared: Prepared, matte: Tensor, trimap: Tensor | None, settings: Settings, model: OmniAlpha
 ) -> tuple[Tensor, Canvas]:
-    """Return the alpha of a `matte` (4, h, w) as the `trimap` (H, W) and the plate's own pixels have it, and the canvas
-    that it is on, which is larger than the model's where the plate is.
+    """Return the alpha of a `matte` (4, h, w), refined by `trimap` (H, W) and plate, and the canvas that it is on.
 
     A model that refines mattes sees the plate as sRGB, at a limited size, but no smaller than the canvas.
     """
@@ -170,10 +168,7 @@ def _complete(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, 
 
 
 def _render(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
-    """Render what the model painted, as it is; only a foreground has transparency.
-
-    An object of a scene that was painted by itself is placed before the rest.
-    """
+    """Render what the model painted; only a foreground has transparency, objects are placed before the rest."""
     painted, *objects = layers
     canvas = prepared.canvas
     if prepared.task.outputs == ("foreground",):

@@ -20,10 +20,7 @@ from .view import in_encoding
 def infer(
     model: OmniAlpha, pictures: Sequence[Prepared], settings: Settings, batch_size: int | None = None
 ) -> Iterator[tuple[Sequence[int], list[Made]]]:
-    """Yield batch by batch, as they are done, places among the `pictures`, and for each what `finish` needs of it.
-
-    No more than `batch_size` go through a network together, where one is given.
-    """
+    """Yield batch by batch places among the `pictures`, `batch_size` at most, and for each what `finish` needs."""
     pictures = [_described(model, picture) for picture in pictures]
     requests = [picture.request for picture in pictures]
     for places, results in model.run_batches(requests, settings.steps, settings.guidance, batch_size):
@@ -54,9 +51,7 @@ def _with_screen(prepared: Prepared, layers: Sequence[Tensor], settings: Setting
 
 
 def _with_confidence(prepared: Prepared, layers: Sequence[Tensor]) -> Prepared:
-    """Return what was prepared with the confidence of the matte that the first pass found, where the picture alone told
-    what the object is: of words and hints it was not calibrated.
-    """
+    """Return what was prepared with the first matte's confidence, which was calibrated without words and hints."""
     if prepared.task.hint != "none" or not isinstance(layers, Layers) or layers.confidence is None:
         return prepared
     return replace(prepared, measures={"confidence": round(layers.confidence, 4)})

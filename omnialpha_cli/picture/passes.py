@@ -50,11 +50,9 @@ def second_pass(model: OmniAlpha, made: Sequence[Made], settings: Settings) -> l
 def _found(
     model: OmniAlpha, prepared: Prepared, layers: Sequence[Tensor], settings: Settings
 ) -> tuple[Tensor, list[str]]:
-    """Return the matte (4, h, w) of what the first pass found, and the words chose, or the background that it drew; and
-    warnings.
+    """Return the matte (4, h, w) that the words chose, or the background that was drawn; and warnings.
 
-    Raises ItemError `hint` where nothing looks like what the words name, unless the likeliest part is to be taken
-    `anyway`.
+    Raises ItemError `hint` where nothing looks like what the words name, unless `anyway`.
     """
     matte = layers[0]
     if not prepared.request.inputs and prepared.second:
@@ -76,9 +74,7 @@ def _found(
 
 
 def describe_drawing(model: OmniAlpha, prepared: Prepared, words: str, task: str) -> list[str]:
-    """Say what words alone are drawn as in a task, where it is not what they say. Raises ItemError `hint` where the
-    weights know nothing near.
-    """
+    """Say what words alone are drawn as, if not as they say. Raises ItemError `hint` if nothing known is near."""
     found = model.drawing(words, task)
     if found is None or found.is_asked:
         return []
@@ -91,10 +87,7 @@ def describe_drawing(model: OmniAlpha, prepared: Prepared, words: str, task: str
 
 
 def _second_request(model: OmniAlpha, prepared: Prepared, first: Tensor) -> Request | None:
-    """Return the request of the second pass: with the matte `first` (4, h, w) as mask, or for an object by itself.
-
-    The object is what the words name, on a square of its own; None where they name nothing.
-    """
+    """Return the second pass's request: with the matte `first` (4, h, w) as mask, or for the object in the words."""
     assert prepared.second is not None
     if not prepared.request.inputs:
         subject = model.subject(prepared.choose or "")
@@ -127,10 +120,7 @@ def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings)
 
 
 def find_effects(model: OmniAlpha, made: Sequence[Made], settings: Settings) -> list[Made]:
-    """Return requests with the gains that take an object's effects out of its surroundings, if that is asked for.
-
-    Raises ItemError `unsupported` where a layer of them is asked for, and the weights find none.
-    """
+    """Return requests with gains against the object's effects, if asked for. Raises ItemError `unsupported`."""
     if not settings.effects:
         return list(made)
     return [(_with_gains(model, prepared, layers), layers) for prepared, layers in made]
@@ -156,10 +146,7 @@ def _with_gains(model: OmniAlpha, prepared: Prepared, layers: Sequence[Tensor]) 
 
 
 def add_layers(model: OmniAlpha, made: Sequence[Made], settings: Settings) -> list[Made]:
-    """Return decompositions with `auto_layers` with as many as they need, at most those of their tasks; others as made.
-
-    Each number of layers is a new decomposition: the model makes all layers of a picture together.
-    """
+    """Return decompositions with `auto_layers` with as many as they need, each number made anew; others as made."""
     made = list(made)
     errors = {i: recomposition_error(*one) for i, one in enumerate(made) if settings.auto_layers}
     while True:

@@ -35,16 +35,13 @@ SHARE = 0.97  # of a side that several images share: no canvas is so much larger
 class Prepared:
     """Hold one request, and what is needed to bring its result back to full size.
 
-    `source` is the picture that the task works on, None where it makes one from words alone. `plate` (3, H, W) is its
-    colour at full precision, encoded as the output will be (`target`), so that layers are solved where they are
-    composited; `nonfinite` are its pixels without a finite value, replaced in the plate. `alpha` (H, W) is its own
-    alpha where that counts, `hint` (H, W) the trimap or mask, `clean_plate` (3, H, W) the same view without the object,
-    where it is known. `second` is the task of the second pass, where there is one (`passes.py`): `request` is then the
-    first, and `choose` the words that choose from what it finds, or whose first part names an object. A request without
-    inputs makes what is missing to the source from words alone. `gains` (3, h, w), on the canvas, take
-    an object's shadows and reflections out of the plate (`effects.py`). `exposure` is how the model sees the plate,
-    None where it sees it as a display shows it. `measures` are what the model tells of its result, by the names of
-    `media.provenance.MEASURES`. `steering` is what else is known of a matte,
+    `plate` (3, H, W) is the `source`'s colour at full precision, encoded as the `target` will be, so that layers are
+    solved where they are composited; `nonfinite` are its pixels without a finite value. `alpha` (H, W) is its own alpha
+    where that counts, `hint` (H, W) the trimap or mask, `clean_plate` (3, H, W) the same view without the object.
+    `second` is the task of the second pass (`passes.py`), `choose` the words that choose from what the first finds, or
+    whose first part names an object. A request without inputs makes what is missing to the source from words alone.
+    `gains` (3, h, w) take an object's effects out of the plate. `exposure` is how the model sees it, None as a display
+    shows it. `measures` have the names of `media.provenance.MEASURES`. `steering` is what else is known of a matte,
     `screen` the one whose light its colours lose.
     """
 
@@ -93,13 +90,11 @@ def prepare(
     metered: Exposure | None = None,
     beside: Mapping[str, Image] | None = None,
 ) -> Prepared:
-    """Fit the pictures of a task's inputs into the model's canvas. `way` are the passes that do the task (`passes.py`).
+    """Fit the pictures of a task's inputs into the model's canvas; `way` are the passes that do the task.
 
-    `metered` is the exposure of the sequence; by default it is chosen for the picture, where its colours are a scene's
-    light. `beside` are, by name, the mattes that bound a matte, and a `frame` with its `matte`, from which a task that
-    has a mask but is given none takes it.
-
-    Raises ItemError `hint` where the trimap or mask has another shape than its picture.
+    `metered` is the exposure of the sequence, by default the picture's own. `beside` are, by name, the mattes that
+    bound a matte, and a `frame` with its `matte`, from which a task that has a mask but is given none takes it. Raises
+    ItemError.
     """
     first, *then = way or [task]
     all_defaults, beside = defaults, beside or {}
@@ -248,10 +243,7 @@ def _black_bounds(beside: Mapping[str, Image], source: Image) -> Iterator[str]:
 def _clean_plate(
     image: Image, source: Image, plate: Tensor, encoding: Encoding, exposure: Exposure | None
 ) -> tuple[Tensor | None, tuple[str, ...]]:
-    """Return a clean plate (3, H, W), moved and exposed like the `plate` (3, H, W), and warnings.
-
-    It is None where it shows another view: then it would only mislead.
-    """
+    """Return a clean plate (3, H, W), moved and exposed like the `plate`, None of another view; and warnings."""
     clean = match_plate(plate, resample(plate_of(image, encoding)[0], *source.size))
     if show_one_view(*(to_view(one, encoding, exposure) for one in (plate, clean))):
         return clean, ()
@@ -280,10 +272,7 @@ def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]
 
 
 def _drawn_canvas(height: int, width: int, side: int, multiple: int, *, square: bool) -> Canvas:
-    """Return the canvas of what is made from words alone: in the shape of its result, or a square.
-
-    The model draws as large as it was trained to, whatever the result's size is.
-    """
+    """Return the canvas, as large as the model draws, of what words alone make: in its result's shape, or square."""
     if not square:
         return choose_canvas(height, width, side, multiple)
     side = max(1, round(side / multiple)) * multiple

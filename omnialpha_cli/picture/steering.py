@@ -27,11 +27,7 @@ def steering_of(
     task: Task, source: Image, hint: Tensor | None, beside: Mapping[str, Image], carried: Carried | None,
     settings: Settings,
 ) -> Steering:  # fmt: skip
-    """Return what steers the matte of a picture: its mask `hint` (H, W), which may be `carried` from the frame before,
-    and what is given `beside` it.
-
-    Raises ItemError `hint` for a matte of another shape.
-    """
+    """Return what steers a matte: its mask `hint` (H, W), perhaps `carried`, and what is `beside`. Raises ItemError."""
     values = {name: read_hint(beside[name], source) for name in ("core", "hold-out") if name in beside}
     most = 1 - values["hold-out"] if "hold-out" in values else None
     slack = settings.mask_slack

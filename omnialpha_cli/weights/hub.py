@@ -27,10 +27,7 @@ INCOMPLETE = ".incomplete"
 
 @dataclass(frozen=True)
 class Announced:
-    """Describe a file as the hub does: `sha256` of large ones, else the git object id of the content.
-
-    `path` is relative to the weights folder, `remote` to the repository.
-    """
+    """Describe a file as the hub does: `sha256` of large ones, else its git id; `remote` is its path there."""
 
     path: str
     remote: str
@@ -58,10 +55,7 @@ def pull(
     note: Callable[[str], object],
     hash_file: Callable[[Path], str] = sha256,
 ) -> LockedWeights:
-    """Download what is missing or not as locked; returns the table with everything known.
-
-    Raises WeightsError: no network or repository, no room, a pickle, a file that is not what it should be.
-    """
+    """Download what is missing or not as locked; returns the table with everything known. Raises WeightsError."""
     hub = _library()
     endpoint = os.environ.get("HF_ENDPOINT")
     listings = [(source, *_listing(hub, source, endpoint)) for source in locked.sources]

@@ -38,10 +38,7 @@ class Weights:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Read tasks and defaults: the content of config.json, which the published layout need not have.
-
-        Raises WeightsError.
-        """
+        """Read tasks and defaults from config.json, which the published layout may lack. Raises WeightsError."""
         path = self.folder / "config.json"
         if not path.is_file() and self.published:
             path = PUBLISHED_CONFIG
@@ -126,10 +123,7 @@ class Weights:
             )
 
     def verify(self, anew: bool = False) -> None:
-        """Raise WeightsError unless every locked file is there with its size and sha256.
-
-        Large files that nothing wrote to since they were hashed are not read again, unless `anew`.
-        """
+        """Raise WeightsError unless all locked files are as locked; large ones are not hashed again, unless `anew`."""
         self.require()
         if self.locked is not None:
             verify(self.folder, self.locked, self.mend, sha256 if anew else Hashes(home()))

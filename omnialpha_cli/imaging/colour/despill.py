@@ -25,11 +25,7 @@ SAMPLES = 2**16  # pixels that are looked at
 
 
 def despill(colour: Tensor, alpha: Tensor, screen: str) -> None:
-    """Take the spill of a `screen`, green or blue, out of the foreground `colour` (3, H, W) with its `alpha` (H, W), in
-    place.
-
-    Pixels without spill are not changed by a bit.
-    """
+    """Take the spill of a `screen`, green or blue, out of `colour` (3, H, W) with its `alpha` (H, W), in place."""
     own = CHANNELS[screen]
     first, second = (channel for channel in range(3) if channel != own)
     for tile in tiles(*alpha.shape):

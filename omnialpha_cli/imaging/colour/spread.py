@@ -8,20 +8,13 @@ SURE = 0.9  # for a network that has to tell what is less sure
 
 
 def likely_colours(plate: Tensor, alpha: Tensor, sure: float = SURE) -> Tensor:
-    """Return likely colours (6, h, w) of the object and of the background.
-
-    They are the `plate`'s (3, h, w) where alpha (h, w) for the object, or 1 − alpha for the background, is above
-    `sure`, and spread from there elsewhere.
-    """
+    """Return likely colours (6, h, w) of object and background: the `plate`'s where either is `sure`, else spread."""
     weights = (((share - sure) / (1 - sure)).clamp(0, 1) for share in (alpha, 1 - alpha))
     return torch.cat([spread(plate, weight) for weight in weights])
 
 
 def spread(image: Tensor, weight: Tensor) -> Tensor:
-    """Fill `image` (C, h, w) from coarser and coarser averages as `weight` (h, w) falls from 1 to 0.
-
-    Where nothing has any weight the result is 0.
-    """
+    """Fill `image` (C, h, w) from coarser averages as `weight` (h, w) falls from 1 to 0; 0 where there is no weight."""
     layers = [torch.cat([image * weight, weight[None]])]  # (C + 1, h, w)
     while max(layers[-1].shape[1:]) > 1:
         half = [(side + 1) // 2 for side in layers[-1].shape[1:]]

@@ -27,10 +27,7 @@ LIKELY = 2.0
 
 
 def choose_object(alpha: Tensor, relevance: Tensor) -> Tensor:
-    """Return the `alpha` (h, w) of the object that a coarser map of `relevance` says is the most relevant; 0 elsewhere.
-
-    Several, where they are about as relevant as each other. All of it where nothing is large enough to be an object.
-    """
+    """Return the `alpha` (h, w) of the objects of the highest `relevance` (coarser); all of it if there are no two."""
     places = F.interpolate(relevance[None, None].to(alpha), alpha.shape, mode="bilinear")[0, 0]
     deviation = places.std()
     chosen = torch.ones_like(alpha, dtype=torch.bool)
@@ -57,10 +54,7 @@ def choose_object(alpha: Tensor, relevance: Tensor) -> Tensor:
 
 
 def _objects(alpha: Tensor, bridge: float) -> Tensor | None:
-    """Number (h, w) the objects in `alpha` (h, w) that are joined by no more than a `bridge`.
-
-    Outside of all it is 0. None where there are no two.
-    """
+    """Number (h, w) the objects in `alpha` (h, w) that no more than a `bridge` joins, from 1; None without two."""
     reach = round(bridge * alpha.numel() ** 0.5)
     gone = grow((alpha <= SOLID).float(), reach) > 0
     parts = torch.from_numpy(connected_parts((~gone).cpu().numpy())).to(alpha.device)
@@ -80,10 +74,7 @@ Mask = NDArray[np.bool_]
 
 
 def connected_parts(mask: Mask) -> NDArray[np.int32]:
-    """Return the parts of a mask (H, W) whose pixels are joined by their sides, numbered from 1; 0 outside of it.
-
-    Each row is cut into runs, and runs that touch in neighbouring rows are joined.
-    """
+    """Number the parts of a mask (H, W) whose pixels are joined by their sides, from 1, by runs of rows that touch."""
     width = mask.shape[1] + 2  # an empty column on each side, so that no run goes over from row to row
     flat = np.pad(mask, ((0, 0), (1, 1))).ravel().astype(np.int8)
     steps = np.diff(flat)

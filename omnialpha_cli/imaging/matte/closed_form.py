@@ -66,8 +66,7 @@ def laplacian_rows(plate: Tensor, unknown: Tensor, epsilon: float) -> tuple[Tens
     """Return the matting Laplacian's rows of the `unknown` pixels (h, w) of a `plate` (3, h, w), windows of 3 × 3.
 
     Weights (n, 25) of the 5 × 5 pixels around each, in double precision, and those pixels' places (n, 25) in the
-    flattened picture; what lies outside it has weight 0. `epsilon` is the variance of colour below which a window
-    counts as flat.
+    flattened picture; what lies outside it has weight 0.
     """
     _, h, w = plate.shape
     windows = _whitened(plate.double(), epsilon / 9)  # (3, 9, windows)

@@ -59,10 +59,7 @@ def difference_trimap(plate: Tensor, clean: Tensor, matte: Tensor) -> Tensor:
 
 
 def _deviations(residual: Tensor, behind: Tensor) -> Tensor:
-    """Return how many deviations of the grain (h, w) a `residual` (3, h, w) is at most from 0, over channels.
-
-    At edges of what is `behind` (3, h, w) a residual is expected to be larger, as far as it is there in the rest too.
-    """
+    """Return how many deviations of the grain (h, w) a `residual` (3, h, w) is from 0, more expected at edges."""
     mean = _mean(residual, 3).abs()
     grain = _grain(mean)[:, None, None]
     slope = _slope(behind)
@@ -100,10 +97,7 @@ def _shadowed(shown: Tensor, behind: Tensor) -> Tensor:
 
 
 def _share(shown: Tensor, behind: Tensor, deep: Tensor) -> Tensor:
-    """Return how far (h, w) what is `shown` lies on the way from what is `behind` to the object's colours (3, h, w).
-
-    These are spread from where the object is `deep` (h, w).
-    """
+    """Return how far (h, w) `shown` lies from `behind` to the object's colours, spread from its `deep` part."""
     line = spread(shown, deep.to(shown)) - behind
     along, length = _mean(torch.stack((((shown - behind) * line).sum(0), line.square().sum(0))), 5)
     return along / length.clamp(min=1e-6)

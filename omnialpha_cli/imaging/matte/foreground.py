@@ -104,10 +104,8 @@ def _sweep(layers: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, fl
 
 
 def _equations(plate: Tensor, alpha: Tensor, number: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, ...]:
-    """Return what solves m pixels.
-
-    These are places of the pixels (m,) and of their neighbours (m, 4) among the values, the weights of these in the
-    mean (m, 4), α and 1 − α (m, 2), both divided by α² + (1 − α)² + p (m, 2), the plate (m, 3).
+    """Return what solves m pixels: their places (m,), their neighbours' (m, 4) and the weights of these (m, 4) in the
+    mean, α and 1 − α (m, 2), both divided by α² + (1 − α)² + p (m, 2), the plate (m, 3).
     """
     height, width = alpha.shape
     own = rows * width + columns
@@ -142,11 +140,7 @@ def _enlarge(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, 
 
 
 def _solve_tile(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, float], tile: Tile) -> Tensor:
-    """Solve foreground and background (6, k, l) of a tile.
-
-    Each pixel is solved with the colours `solved` (6, h, w), enlarged, for the mean of its neighbours, and then with
-    the mean of their results.
-    """
+    """Solve foreground and background (6, k, l) of a tile: twice, from the colours `solved` (6, h, w), enlarged."""
     size = alpha.shape[0], alpha.shape[1]
     rows, columns = (slice(part.start - 1, part.stop + 1) for part in tile)
     front = around(alpha[None], tile, 2)[0]  # (k + 4, l + 4)

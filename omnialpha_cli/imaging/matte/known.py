@@ -58,10 +58,8 @@ def alpha_in_band(
 
 
 def _between(matte: Tensor, plate: Tensor, known: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:
-    """Return alpha (h, w) from where a `plate` lies between the object's colours and those `behind` (3, h, w), as far
-    as that is to be trusted, else from the `matte` (h, w); and how far it is, (h, w) in [0, 1].
-
-    The object's colours are spread from where the trimap (h, w) `known` shows it.
+    """Return alpha (h, w) from where a `plate` (3, h, w) lies between the object's colours, spread from where the
+    trimap `known` shows it, and those `behind`, else from the `matte`; and how far that is trusted, (h, w).
     """
     front = spread(plate, (known > OBJECT).to(plate))
     line, rest = front - behind, plate - behind

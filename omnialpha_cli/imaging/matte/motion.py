@@ -95,10 +95,7 @@ def _centre(alpha: Tensor) -> Tensor:
 
 
 def _flow(before: Tensor, now: Tensor, alpha: Tensor, shift: Tensor) -> Tensor:
-    """Return where (2, h, w), down and right in sides of the picture, each part of `now` was in `before`.
-
-    It is sought around a `shift` (2,) of the whole.
-    """
+    """Return where (2, h, w), in sides of the picture, parts of `now` were in `before`, sought around `shift` (2,)."""
     height, width = now.shape[1:]
     flow = shift[:, None, None]
     for side in SIDES:

@@ -1,6 +1,4 @@
-"""Bring alpha from a canvas to the plate's resolution, by the method that was asked for, and by what else is known of
-it.
-"""
+"""Bring alpha from a canvas to the plate's resolution, by a method and by what else is known of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,8 +41,7 @@ def refine_alpha(
 ) -> Tensor:
     """Return alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
 
-    `behind` (3, H, W) is a clean plate, where there is one; where a `trimap` (H, W) is sure, it is kept, and
-    what `steering` makes of all that is what counts.
+    `behind` (3, H, W) is a clean plate; what a `trimap` (H, W) is sure of is kept, what `steering` makes of it counts.
     """
     full = METHODS[method](alpha.to(plate), plate, canvas, behind)
     full = full if trimap is None else keep_known(full, trimap)

@@ -73,10 +73,7 @@ def _around(share: Tensor) -> Tile | None:
 
 
 def _blocks(plate: Tensor, known: Tensor) -> tuple[list[Tensor], Tensor] | None:
-    """Return groups of blocks of grain (n, 3, BLOCK, BLOCK), from dark to bright, and the brightness between them.
-
-    They are of a part of a `plate` (3, k, l) where it is `known` (k, l); the brightness is (groups − 1,).
-    """
+    """Return groups of blocks of grain (n, 3, BLOCK, BLOCK) of a plate's `known` part, and the brightness between."""
     unknown = grow((~known).to(plate), len(KERNEL) // 2)
     cut = tuple(side // BLOCK * BLOCK for side in known.shape)
     if 0 in cut:
@@ -103,10 +100,7 @@ def _blocks(plate: Tensor, known: Tensor) -> tuple[list[Tensor], Tensor] | None:
 
 
 def _starts(ordered: Sequence[float]) -> list[int]:
-    """Return where groups of blocks of like brightness start, but for the first, from the brightness in order.
-
-    Groups are of a range, not of a number: a lamp's few blocks are far noisier than the many of the room.
-    """
+    """Return where groups start, but for the first: blocks of one range of brightness, of which a lamp has few."""
     starts = [0]
     for i, value in enumerate(ordered):
         if i - starts[-1] >= 2 * FEW and value > RANGE * max(ordered[starts[-1]], DARK):

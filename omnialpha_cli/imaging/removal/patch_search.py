@@ -98,10 +98,7 @@ class PatchSearch:
         return PatchSearch(image, mask, usable.flatten(), sources, targets, kernels, places, known, generator)
 
     def nearest(self, image: Tensor, weight: float = 1.0) -> Matches:
-        """Return the nearest of all sources to the patches of `image` (3, h, w), whose pixels count by a `weight`.
-
-        What many patches have as their source is left for others that are as near.
-        """
+        """Return the nearest of all sources to the patches of `image` (3, h, w), whose pixels count by a `weight`."""
         weights = torch.ones(self.known.shape[1], device=image.device)
         weights[:COMPONENTS] = weight
         wanted = _features(image, self.kernels, self.places)[self.targets] * weights
@@ -153,10 +150,7 @@ class PatchSearch:
         return Matches(source, distance)
 
     def paint(self, matches: Matches) -> Tensor:
-        """Return the image (3, h, w) with, where it is masked, the mean of what all patches over a pixel show there.
-
-        Near ones count more, and those that are near to what is known.
-        """
+        """Return the image (3, h, w), where it is masked the weighted mean of what all patches over a pixel show."""
         h, w = self.mask.shape
         offset, weight = self.targets.new_zeros(h * w), self.image.new_zeros(h * w)
         offset[self.targets] = matches.source - self.targets

@@ -26,8 +26,7 @@ AROUND = 96  # pixels around a mask that are copied from, at least; else as many
 def paint_with_patches(plate: Tensor, guide: Tensor, mask: Tensor, seed: int = 0) -> Tensor | None:
     """Return the `plate` (3, H, W), where the `mask` (H, W), of bools, is true painted as the `guide` (3, h, w) says.
 
-    None where nothing is masked, or too little is known to copy from. What is masked is never copied. The same for the
-    same `seed`.
+    None where nothing is masked, or too little is known to copy from. Equal seeds give equal results.
     """
     box = _box(mask)
     if box is None:

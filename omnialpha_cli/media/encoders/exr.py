@@ -78,9 +78,7 @@ def _write_with_rest(
     target: Target,
     order: str | None = None,
 ) -> None:
-    """Write a part for each group, called by its name; the rest of the source goes with the first, and in parts of its
-    own.
-    """
+    """Write a part for each group, called by its name; the rest of the source goes along."""
     rest = Rest() if target.rest is None else read_rest(*target.rest)
     parts = [_part(group, target, rest if i == 0 else Rest()) for i, group in enumerate(groups)]
     if order is not None:

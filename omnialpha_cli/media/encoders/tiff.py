@@ -39,10 +39,7 @@ def write_pages(path: Path, layers: Sequence[Layer], target: Target) -> None:
 
 
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
-    """Write the composite, for programs that know nothing of layers, and the layers for Photoshop in tag 37724.
-
-    Photoshop has no layers of half floats: they become floats. Raises OSError.
-    """
+    """Write the composite, and the layers for Photoshop in tag 37724, half floats as floats. Raises OSError."""
     target = _without_half(target)
     composite = flatten([layer.rgba for layer in layers])
     with _opened(path, [composite, *(layer.rgba for layer in layers)], target) as file:

@@ -108,10 +108,7 @@ class MiniContext(nn.Module):
         return Context(padded, mask, pad(positions)[0])
 
     def relevance_of(self, picture: Tensor, words: str) -> Tensor:
-        """Tell how relevant each place of a picture, RGBA (4, H, W) in [0, 1], is to words: logits (H/16, W/16).
-
-        The same everywhere if it knows none of them.
-        """
+        """Return logits (H/16, W/16) of how relevant places of RGBA (4, H, W) are to words; equal if it knows none."""
         ids = self._ids(words)
         if not ids.numel():
             return torch.zeros(picture.shape[-2] // PATCH, picture.shape[-1] // PATCH)

@@ -30,12 +30,10 @@ class Detail(UNet):
         super().__init__(13, 4, WIDTHS, deepest=1, normed=False)
 
     def forward(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor) -> Tensor:
-        """Refine alpha of plates (B, 3, h, w), by the likely `colours` (B, 6, h, w) of object and background.
+        """Refine alpha (B, 1, h, w) of plates (B, 3, h, w), by the likely `colours` (B, 6, h, w); all in [0, 1].
 
-        Alpha and trimaps are (B, 1, h, w); all are in [0, 1], the result about.
-        and trimaps (B, 1, h, w), all in [0, 1] → alpha (B, 1, h, w), about.
-
-        Sides are multiples of `MULTIPLE`. A trimap of ½ is unknown. What is not near anything soft stays as it is.
+        Sides are multiples of `MULTIPLE`. A trimap (B, 1, h, w) of ½ is unknown. What is near nothing soft stays as it
+        is.
         """
         front, back = colours.split(3, 1)
         line = _between(plate, front, back)

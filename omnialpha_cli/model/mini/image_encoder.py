@@ -29,10 +29,7 @@ LITE0: Stages = (
 
 
 def _scaled(width: float, depth: float) -> Stages:
-    """Return the table of a larger network: channels times `width` in multiples of 8, blocks times `depth`, rounded up.
-
-    The first and the last stage keep their number of blocks.
-    """
+    """Return the table of a larger network: channels × `width` in multiples of 8, inner stages' blocks × `depth`."""
 
     def channels(count: int) -> int:
         rounded = max(8, int(count * width + 4) // 8 * 8)

@@ -73,9 +73,6 @@ class LightVAE(nn.Module):
         return (z - mean) / std
 
     def decode(self, z: Tensor, clamp: bool = True) -> Tensor:
-        """Decode normalised latents (B, 16, h, w) to RGBA (B, 4, 8h, 8w), in [−1, 1] when clamped.
-
-        The decoder reads normalised latents as they are: nothing is gained by undoing the normalisation first.
-        """
+        """Decode normalised latents (B, 16, h, w) as they are to RGBA (B, 4, 8h, 8w), in [−1, 1] when clamped."""
         rgba = self.decoder(z)
         return torch.clamp(rgba, -1, 1) if clamp else rgba

@@ -39,9 +39,7 @@ AFTER = ("with", "without", "and", "for", "to", *PLACES)
 
 @dataclass(frozen=True)
 class Drawing:
-    """Tell which known name words are drawn as, whether that is near to what they mean, and whether it is what they
-    say.
-    """
+    """Tell which known name words are drawn as, whether it is near to them, and whether it is what they say."""
 
     name: str
     is_near: bool
@@ -91,10 +89,7 @@ class Sketch(nn.Module):
         return torch.exp(2 * SHARPNESS * (cosine - 1)) * meanings.any(1, keepdim=True)
 
     def settle(self, meanings: Tensor) -> Tensor:
-        """Return meanings (B, D) as those of the known names that are most like them; 0 stays 0.
-
-        What names look like on average that are all a little like a new one looks like none of them.
-        """
+        """Return meanings (B, D) as those of the known names most like them, not of all a little so; 0 stays 0."""
         likely = (DECIDED * meanings @ self.tagged.float().mT).softmax(1)  # (B, names)
         return F.normalize(likely @ self.meanings.float(), dim=1) * meanings.any(1, keepdim=True)
 
@@ -104,10 +99,7 @@ class Sketch(nn.Module):
         return latents.unflatten(1, self.shape)
 
     def fit(self, names: Sequence[str], tags: Sequence[Sequence[str]], latents: Tensor) -> Tensor:
-        """Learn the latents (names, C, h, w) of `names`; `tags` are other words for each.
-
-        Returns the inverse (names, names) of the kernel matrix with its ridge, by which one name can be left out again.
-        """
+        """Learn the latents (names, C, h, w) of `names` and their tags; returns the inverse of the kernel matrix."""
         every = sorted({tag for of_one in tags for tag in of_one})
         of_tag = dict(zip(every, self.read(every), strict=True))
         self.meanings.copy_(self.read(names))
@@ -123,10 +115,7 @@ class Sketch(nn.Module):
 
 
 def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor, head: float = 1.0) -> Tensor:
-    """Return what prompts mean: the direction (B, D) of the mean of their words' in the `table` (vocabulary, D).
-
-    0 where there are none. The word that names the thing counts as much as `head` others.
-    """
+    """Return what prompts mean: the direction (B, D) of the mean of their words, the thing's counting `head`; or 0."""
     silent = {i for word in SILENT for i in word_ids(tokenizer, word).tolist()}
     words = [
         (place, i, weight)

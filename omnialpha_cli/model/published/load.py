@@ -38,10 +38,7 @@ def needs(folder: Path, dtype: torch.dtype) -> Needs:
 
 
 def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: torch.dtype) -> Parts:
-    """Load all parts, the folder's own LoRA merged.
-
-    Raises OSError, ValueError or ImportError when something is missing or does not fit.
-    """
+    """Load all parts, the folder's own LoRA merged. Raises OSError, ValueError or ImportError."""
     transposed = bool(config.get("context", {}).get("transposed_images", True))
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
     return Parts(

@@ -65,10 +65,7 @@ class QwenContext(nn.Module):
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str, dtype: torch.dtype, transposed: bool) -> Self:
-        """Load the encoder from `text_encoder/`, `tokenizer/` and `processor/` of a published folder.
-
-        Raises ImportError without the extra `full`, and what `load_into` raises.
-        """
+        """Load the encoder of a published folder. Raises ImportError without the extra `full`, and as `load_into`."""
         try:
             from transformers import AutoTokenizer, Qwen2_5_VLConfig, Qwen2_5_VLModel
         except ImportError as error:

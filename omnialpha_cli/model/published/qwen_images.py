@@ -32,10 +32,7 @@ class ImageSettings:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read the `processor/` folder of published weights; without one, as in Qwen-Image-2512, they are the defaults.
-
-        Raises OSError or ValueError.
-        """
+        """Read the `processor/` folder; without one these are the defaults. Raises OSError or ValueError."""
         if not folder.is_dir():
             return cls()
         values = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))

@@ -2,7 +2,6 @@
 
 import os
 import unicodedata
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,60 +14,62 @@ if TYPE_CHECKING:
 
 
 def checked(items: "list[Item]", output: Path, template: str | None) -> "list[Item]":
-    """Return the items. Raises UsageError where one of their outputs is refused."""
-    inside = _Inside(output)
+    """Return the items. Raises UsageError where one of their outputs is refused: outside of the output folder, two of
+    one name, on file systems that ignore case too, or of an input's name.
+    """
+    inside, places = _Inside(output, template), Resolver()
+    inputs = {places.place(path): path for item in items for path in item.inputs}
+    linked: dict[str, Path] | None = None  # inputs by where links lead, which matters where something is already
+    taken: dict[str, Item] = {}
+    lowest = set()
     for item in items:
-        inside.check(item.outputs[0], template)
-    _refuse_clashes(items)
+        for path in item.files:
+            text = spelled_out(path)
+            inside.check(path, text)
+            place = places.place(text)
+            source = inputs.get(place)
+            if source is None and os.path.lexists(place):
+                linked = linked or {places.real(one): given for one, given in inputs.items()}
+                source = linked.get(place)
+            if source:
+                raise UsageError(f"{path} would overwrite the input {source}; choose another folder with -o")
+            other = taken.setdefault(_key(text), item)
+            if other is not item:
+                raise UsageError(_clash(other, item, path))
+        lowest.add(os.path.dirname(item.outputs[0]))  # noqa: PTH120
+    for folder in {parent for name in lowest for parent in (Path(name), *Path(name).parents)}:
+        if file := taken.get(_key(spelled_out(folder))):
+            item = next(item for item in items if folder in item.outputs[0].parents)
+            raise UsageError(f"{folder} would be the result of {file.label} and a folder for that of {item.label}; "
+                             "tell them apart with --name")  # fmt: skip
     return items
 
 
 class _Inside:
     """Refuse output paths outside of the output folder (`..`, absolute, by a link), and names of the tool's own."""
 
-    def __init__(self, output: Path):
-        self.lexical, self.real = absolute(output), Path(real(output))
+    def __init__(self, output: Path, template: str | None):
+        self.lexical, self.real, self.template = absolute(output), Path(real(output)), template
         self.known: set[str] = set()  # parents already found to be inside
 
-    def check(self, path: Path, template: str | None) -> None:
-        if path.name.startswith(TEMPORARY):
+    def check(self, path: Path, text: str) -> None:
+        """Check one path, whose `text` is spelt out."""
+        folder, _, name = text.rpartition(os.sep)
+        if name.startswith(TEMPORARY):
             raise UsageError(f"{path}: names that begin with {TEMPORARY} are for temporary files; choose another name")
-        folder = os.path.dirname(spelled_out(path))  # noqa: PTH120
         if folder in self.known:
             return
-        parent = Path(folder)
+        parent = Path(folder + os.sep)
         if STATE_FOLDER in parent.relative_to(self.lexical).parts if parent.is_relative_to(self.lexical) else ():
             raise UsageError(f"{path}: folders called {STATE_FOLDER} are for journals; choose another name")
         for place, inside in ((parent, self.lexical), (Path(real(parent)), self.real)):
             if not place.is_relative_to(inside):
-                because = "" if template is None else f"--name {template}: "
+                because = "" if self.template is None else f"--name {self.template}: "
                 raise UsageError(f"{because}{path} lies outside the output folder {self.lexical}")
         self.known.add(folder)
 
 
-def _refuse_clashes(items: "Sequence[Item]") -> None:
-    """Refuse two results of one name, on file systems that ignore case too, and a result of an input's name."""
-    places = Resolver()
-    inputs = {places.real(path): path for item in items for path in item.inputs}
-    taken: dict[str, Item] = {}
-    for item in items:
-        for path in item.files:
-            if source := inputs.get(places.real(path)):
-                raise UsageError(f"{path} would overwrite the input {source}; choose another folder with -o")
-            other = taken.setdefault(_key(path), item)
-            if other is not item:
-                raise UsageError(_clash(other, item, path))
-    lowest = {os.path.dirname(item.outputs[0]) for item in items}  # noqa: PTH120
-    folders = {parent for folder in lowest for parent in (Path(folder), *Path(folder).parents)}
-    for folder in folders:
-        if file := taken.get(_key(folder)):
-            item = next(item for item in items if folder in item.outputs[0].parents)
-            raise UsageError(f"{folder} would be the result of {file.label} and a folder for that of {item.label}; "
-                             "tell them apart with --name")  # fmt: skip
-
-
-def _key(path: Path) -> str:
-    text = spelled_out(path)
+def _key(text: str) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 

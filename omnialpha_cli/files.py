@@ -4,25 +4,39 @@ import errno
 import os
 import secrets
 import stat
-from io import BufferedReader, FileIO
+from io import BufferedReader
 from pathlib import Path
 
 TEMPORARY = ".omnialpha-"  # how the names of temporary files begin; no input or result may be called so
+READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def open_regular(path: Path, buffered: bool = True) -> BufferedReader | FileIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file for reading, and never wait for a writer. Raises OSError, for refused names too."""
+    return os.fdopen(_descriptor(path), "rb")
+
+
+def read_start(path: Path, size: int) -> bytes:
+    """Return the first bytes of a regular file, at most `size`. Raises OSError as `open_regular`."""
+    descriptor = _descriptor(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
+def _descriptor(path: Path) -> int:
+    try:
+        descriptor = os.open(path, READING)
     except ValueError as error:  # a NUL in the name
         raise OSError(errno.EINVAL, str(error), str(path)) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        return os.fdopen(descriptor, "rb") if buffered else os.fdopen(descriptor, "rb", 0)
     except BaseException:
         os.close(descriptor)
         raise
+    return descriptor
 
 
 def is_folder(path: Path) -> bool:
@@ -69,22 +83,22 @@ def real(path: Path | str) -> str:
 
 
 class Resolver:
-    """Resolve very many paths as `real` does, looking at each folder once."""
+    """Resolve very many paths, looking at each folder once."""
 
     def __init__(self) -> None:
         self._folders: dict[str, str] = {}
 
-    def real(self, path: Path | str) -> str:
-        """Return the absolute path without links, by the folders looked at already."""
-        folder, name = os.path.split(spelled_out(path))
+    def place(self, path: Path | str) -> str:
+        """Return the absolute path of a name in its folder: links on the way are followed, itself is not."""
+        folder, _, name = spelled_out(path).rpartition(os.sep)
         if folder not in self._folders:
-            self._folders[folder] = real(folder)
-        place = os.path.join(self._folders[folder], name)  # noqa: PTH118
-        return real(place) if os.path.islink(place) else place  # noqa: PTH114
+            self._folders[folder] = real(folder + os.sep).rstrip(os.sep) + os.sep
+        return self._folders[folder] + name
 
-    def is_below(self, path: Path, folder: Path) -> bool:
-        """Tell whether a path leads to a place inside a folder, at any depth."""
-        return self.real(path).startswith(self.real(folder).rstrip(os.sep) + os.sep)
+    def real(self, path: Path | str) -> str:
+        """Return the absolute path without links, as `real` does."""
+        place = self.place(path)
+        return real(place) if os.path.islink(place) else place  # noqa: PTH114
 
 
 def is_free(path: Path) -> bool:

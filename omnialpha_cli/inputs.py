@@ -9,7 +9,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from .files import TEMPORARY, Resolver, is_folder, real, spelled_out
@@ -29,17 +28,18 @@ class Source:
     """Name one input file, spelt as the user did, and the folder below which its output path mirrors it.
 
     `walked` tells that it was found in a folder or by a glob, not named. `frame` is set for a file of a sequence.
+    `spelled_out` is the absolute path, links not followed.
     """
 
     path: Path
     root: Path
     walked: bool = False
     frame: Frame | None = None
+    spelled_out: str = ""
 
-    @cached_property
-    def spelled_out(self) -> str:
-        """Return the absolute path, links not followed."""
-        return spelled_out(self.path)
+    def __post_init__(self) -> None:
+        if not self.spelled_out:
+            object.__setattr__(self, "spelled_out", spelled_out(self.path))
 
     @property
     def fields(self) -> dict[str, str]:
@@ -79,7 +79,7 @@ def read_list(data: bytes, nul: bool) -> list[str]:
     """Read the names in a list file, one a line, or separated by NUL bytes; bytes that are not UTF-8 survive."""
     if not nul:
         data = data.replace(b"\r\n", b"\n")
-    return [os.fsdecode(name) for name in data.split(b"\0" if nul else b"\n") if name]
+    return [name for name in os.fsdecode(data).split("\0" if nul else "\n") if name]
 
 
 def absolute(path: Path) -> Path:
@@ -137,18 +137,20 @@ def find_inputs(
     if frames is not None and not any(frame for _, _, frame in found):
         raise UsageError("--frames needs a sequence among the inputs, named by a pattern such as shot.####.exr")
 
-    common = root or _common_parent([path for path, known, _ in found if known is None])
-    around = below(output, common)  # else nothing that is listed is in it
-    inside = Resolver()
+    texts = [spelled_out(path) for path, _, _ in found]
+    common = root or _common_parent([text for text, (_, known, _) in zip(texts, found, strict=True) if known is None])
+    inside = real(output).rstrip(os.sep) + os.sep
+    around = is_folder(output) and below(output, common)  # else nothing that is listed is in it
+    places = Resolver()
     sources: dict[str, Source] = {}
-    for path, known_root, frame in found:
-        if known_root is None and around and inside.is_below(path, output):
+    for text, (path, known_root, frame) in zip(texts, found, strict=True):
+        if known_root is None and around and places.real(text).startswith(inside):
             remarks.append(f"{path} is in the output folder, and was left out")
             continue
-        source = Source(path, root or known_root or common, known_root is not None, frame)
+        source = Source(path, root or known_root or common, known_root is not None, frame, text)
         if root is not None and not source.is_below_root:
             raise UsageError(f"{path} is not below --root {root}; name a folder above all inputs")
-        sources.setdefault(source.spelled_out, source)
+        sources.setdefault(text, source)
     return Found(tuple(sources.values()), tuple(remarks))
 
 
@@ -159,7 +161,7 @@ def same(a: Path, b: Path) -> bool:
 
 def below(path: Path, folder: Path) -> bool:
     """Tell whether a path leads to a place inside a folder, at any depth."""
-    return Resolver().is_below(path, folder)
+    return real(path).startswith(real(folder).rstrip(os.sep) + os.sep)
 
 
 def _walk(
@@ -240,8 +242,9 @@ def _is_output(file: Path, root: Path, output: Path) -> bool:
     return any(_holds_outputs(folder, output) for folder in list(file.parents)[:depth])
 
 
-def _common_parent(files: Sequence[Path]) -> Path:
-    parents = {str(Path(folder)) for folder in {os.path.dirname(spelled_out(file)) for file in files}}  # noqa: PTH120
+def _common_parent(files: Sequence[str]) -> Path:
+    """Return the deepest folder that holds all files, given by their absolute paths."""
+    parents = {str(Path(folder)) for folder in set(map(os.path.dirname, files))}
     try:
         return Path(os.path.commonpath(parents)) if parents else Path()
     except ValueError as error:  # Windows: files on two drives

@@ -120,13 +120,16 @@ def plan(
     items = []
     meters: dict[str, tuple[Path, ...]] = {}  # sequence → its first frames
     names = tuple(bounds or ())
+    beside = [found for found in (hints, *(bounds or {}).values()) if found is not None]
     folders: dict[tuple[str, Path], Path] = {}  # an input's folder and root → the result's
     for index, source in enumerate(sources):
-        hint = hints.get(source.path) if hints is not None else None
-        given = hint, *(found[source.path] for found in (bounds or {}).values())
-        inputs = source.path, *(path for path in given if isinstance(path, Path))
-        faults = (path for path in given if isinstance(path, ItemError))
-        error = next(filter(None, map(_unusable, inputs)), None) or next(faults, None)
+        row, error = _look(source.path, format, depth, log)
+        inputs: tuple[Path, ...] = (source.path,)
+        for given in (found.get(source.path) for found in beside):
+            if isinstance(given, Path):
+                inputs = *inputs, given
+                error = error or _unusable(given)
+            error = error or given if isinstance(given, ItemError) else error
         if template is None and source.frame is None:
             name = source.path.stem
         else:
@@ -135,8 +138,7 @@ def plan(
             name += f".{source.frame.number}"  # it stays last
         if source.frame:
             name += source.frame.suffix  # and what follows it stays behind it
-        row = _format(source.path, format, depth, error, log)
-        place = os.path.dirname(source.spelled_out), source.root  # noqa: PTH120
+        place = source.spelled_out.rpartition(os.sep)[0], source.root
         if place not in folders:
             folders[place] = output / source.place
         own = replace(task, shadow=False) if task.shadow and is_merged(task, row) else task
@@ -240,17 +242,25 @@ def _fill(template: str, fields: Mapping[str, str | int]) -> str:
         raise UsageError(f"--name {template}: {error}") from error
 
 
-def _format(path: Path, name: str | None, wanted: Depth | None, error: ItemError | None, log: bool) -> Format:
-    """Return the format of a source's result. Its header is read only where its depth decides.
+def _look(path: Path, name: str | None, wanted: Depth | None, log: bool) -> tuple[Format, ItemError | None]:
+    """Return the format of a source's result, and what is wrong with the source's file, if anything is.
 
-    A log of a scene's light is linearised in EXR, because nothing else holds all of it.
+    Its header is read only where its depth decides. A log of a scene's light is linearised in EXR, because nothing else
+    holds all of it.
     """
-    if name is None and wanted is None and (log or (error is None and is_log(path))):
-        return FORMATS["exr"]
-    decides = error is None and wanted is None and (name is None or len(FORMATS[name].depths) < len(DEPTHS))
-    source = (depth_of(path) if decides else None) or "8"  # a file without a depth fails when it is read
+    source: Depth = "8"  # also of a file without a depth, which fails when it is read
+    fault = None
     try:
-        return choose_format(name, source, wanted)
+        if wanted is None and (name is None or len(FORMATS[name].depths) < len(DEPTHS)):
+            source = depth_of(path) or source
+        else:
+            check_file(path)
+        if name is None and wanted is None and (log or is_log(path)):
+            return FORMATS["exr"], None
+    except ItemError as error:
+        fault = error
+    try:
+        return choose_format(name, source, wanted), fault
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 

@@ -194,6 +194,16 @@ class TestRefusals:
         touch("a.png")
         assert "would overwrite the input a.png" in refusal("a.png", output=".")
 
+    def test_an_output_over_the_file_that_an_input_leads_to_is_refused(self):
+        touch("out/a.png")
+        Path("in").mkdir()
+        Path("in/a.png").symlink_to("../out/a.png")
+        Path("linked").symlink_to("out")
+        assert "would overwrite the input in/a.png" in refusal("in")
+        assert "would overwrite the input in/a.png" in refusal("in", output="linked")
+        touch("p/a.png")
+        assert "would overwrite the input p/a.png" in refusal("p/a.png", output="elsewhere/../p")
+
     @pytest.mark.parametrize("template", ["../{stem}", "{stem}/../../x", "/tmp/{stem}"])
     def test_a_template_cannot_leave_the_output_folder(self, template):
         touch("p/a.jpg")

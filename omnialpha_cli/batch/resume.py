@@ -54,14 +54,19 @@ def choose(
     is_steady = any(item.previous for item in items)
     again: set[Path] = set()  # results that are made, where others wait for them
     for item in items:
-        entries = [] if item.error else history.get(key_of(item.outputs[0], output), [])
+        if item.error or not any(map(os.path.lexists, item.files)):
+            todo.append(item)
+            if is_steady:
+                again.add(item.outputs[0])
+            continue
+        entries = history.get(key_of(item.outputs[0], output), [])
         made = _as_made(item, entries, output) if settings.auto_layers else item
-        entries = entries or ([] if item.error else _from_files(made, output))
+        entries = entries or _from_files(made, output)
         now = made.as_it_stands()
         current = next((entry for entry in reversed(entries) if _all_hold(entry, made, output)), None)
         if current is None:
             todo.append(item)
-            if not item.error and (edited := _not_ours(entries, item, output)):
+            if edited := _not_ours(entries, item, output):
                 refused.append(f"{edited} exists, and " + _whose(edited, entries))
         elif difference := _difference(current.fingerprint, item, settings, weights):
             todo.append(item)

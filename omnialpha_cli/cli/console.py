@@ -4,9 +4,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from ..status import ExitStatus, RunNote
 from . import ndjson, streams
@@ -84,7 +84,7 @@ class Console:
         """Report one result."""
         self._waiting.cancel()
         self.counts[result.status] += 1
-        self._record("item", ndjson.item_record(result, self.seed))
+        self._record("item", ndjson.item_record, result, self.seed)
         if result.status != "failed":
             self._paths(result)
         if result.is_doubtful(self.min_confidence):
@@ -110,7 +110,7 @@ class Console:
     def planned(self, result: "Result") -> None:
         """Report what a dry run foresees for one item."""
         self.counts["planned" if result.status == "done" else result.status] += 1
-        self._record("plan", ndjson.plan_record(result))
+        self._record("plan", ndjson.plan_record, result)
         if result.error:
             self._message(f"would fail: {result.error}")
             return
@@ -124,9 +124,9 @@ class Console:
         """Record items of which no input exists; what is wrong is said once, for all of them."""
         for result in results:
             self.counts[result.status] += 1
-            self._record("item", ndjson.item_record(result, self.seed))
+            self._record("item", ndjson.item_record, result, self.seed)
         counts = {**self.counts, "unfinished": 0, "doubtful": 0}
-        self._record("summary", ndjson.summary_record(counts, 0.0, ExitStatus.NO_INPUTS))
+        self._record("summary", ndjson.summary_record, counts, 0.0, ExitStatus.NO_INPUTS)
 
     def summary(self, status: ExitStatus, dry_run: bool = False) -> ExitStatus:
         """Write the last record and the last line; returns the exit status, which lost records change."""
@@ -136,7 +136,7 @@ class Console:
         seconds = time.monotonic() - self.start
         unfinished = max(0, self.total - sum(self.counts.values()))
         counts = {**self.counts, "unfinished": unfinished, "doubtful": len(self.doubtful)}
-        self._record("summary", ndjson.summary_record(counts, seconds, status))
+        self._record("summary", ndjson.summary_record, counts, seconds, status)
         if not self.quiet:
             words = {"skipped": "done already", "failed": "would fail"} if dry_run else {}
             always = "planned" if dry_run else "done"
@@ -165,8 +165,10 @@ class Console:
             return
         self._write("standard output", os.fsencode(path) + b"\n")
 
-    def _record(self, event: str, record: dict[str, object]) -> None:
-        line = ndjson.line(event, record).encode()
+    def _record(self, event: str, describe: Callable[..., dict[str, Any]], *what: object) -> None:
+        if not (self.report or self.json):
+            return
+        line = ndjson.line(event, describe(*what)).encode()
         if self.report:
             self._write("the report", line)
         if self.json:

@@ -91,7 +91,10 @@ def open_report(path: Path) -> BinaryIO:
 
 def printable(text: object) -> str:
     """Escape control characters and bytes that are not UTF-8, so that a text stays on its line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def say(message: str) -> bool:

@@ -13,15 +13,13 @@ ALWAYS: dict[str, Depth] = {"JPEG": "8", "WebP": "8", "BMP": "8", "TGA": "8", "G
 
 
 def depth_of(path: Path) -> Depth | None:
-    """Return the depth, or None where the file is missing, broken, or no picture: reading it will say so.
+    """Return the depth, or None where the file is broken, or no picture: reading it will say so.
 
-    Of an EXR file it is that of all its channels together, so `float` may turn out to be `half`.
+    Of an EXR file it is that of all its channels together, so `float` may turn out to be `half`. Raises `ItemError` as
+    `read_head`.
     """
-    try:
-        head = read_head(path)
-    except ItemError:
-        return None
-    kind = kind_of(head, path.suffix)
+    head = read_head(path)
+    kind = kind_of(head, path)
     if kind in ALWAYS:
         return ALWAYS[kind]
     if kind == "PNG":
@@ -44,13 +42,13 @@ def depth_of(path: Path) -> Depth | None:
 
 def is_log(path: Path) -> bool:
     """Tell by its header whether a file is a film scan, or a frame of a camera, whose numbers are a log of light."""
-    if path.suffix.lower() not in LOG_SUFFIXES:
+    if not str(path).lower().endswith(LOG_SUFFIXES):
         return False
     from .metadata import attributes, encoding_of
     from .opening import opened
 
     with suppress(ItemError, OSError):
-        kind = kind_of(read_head(path), path.suffix)
+        kind = kind_of(read_head(path), path)
         if kind != "DPX":
             return kind == "Cineon"
         with opened(path) as reader:

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from ..files import TEMPORARY, open_regular
+from ..files import TEMPORARY, read_start
 from ..status import ItemError
 from .sequence import as_pattern
 
@@ -59,7 +59,7 @@ def recognise(path: Path) -> str:
     head = read_head(path)
     if not head:
         raise ItemError("unreadable", f"{path} is empty (0 bytes): copy or export it again")
-    kind = kind_of(head, path.suffix)
+    kind = kind_of(head, path)
     if kind is None:
         raise ItemError("unreadable", f"{path} is not an image: expected {', '.join(READ[:-1])} or {READ[-1]}")
     if kind == FILM:
@@ -80,8 +80,7 @@ def read_head(path: Path) -> bytes:
     if path.name.startswith(TEMPORARY):
         check_file(path)
     try:
-        with open_regular(path, buffered=False) as file:
-            return file.read(HEAD)
+        return read_start(path, HEAD)
     except OSError as error:
         check_file(path)  # which says what it is instead
         raise _refused(path, error) from None
@@ -117,8 +116,8 @@ def _refused(path: Path, error: OSError | ValueError) -> ItemError:
     return ItemError("unreadable", f"{path} cannot be read: {error.strerror}")
 
 
-def kind_of(head: bytes, suffix: str) -> str | None:
-    """Return the name of the format, or None."""
+def kind_of(head: bytes, path: Path) -> str | None:
+    """Return the name of the format of a file, by its first bytes, or None."""
     for start, signature, name in SIGNATURES:
         if head[start : start + len(signature)] == signature:
             return name
@@ -127,7 +126,7 @@ def kind_of(head: bytes, suffix: str) -> str | None:
         return next((BRANDS[brand] for brand in brands if brand in BRANDS), FILM)
     if any(head[start : start + len(signature)] == signature for start, signature in FILMS):
         return FILM
-    if suffix.lower() in TGA_SUFFIXES and len(head) > 18 and head[1] < 2 and head[2] in TGA_KINDS:
+    if len(head) > 18 and head[1] < 2 and head[2] in TGA_KINDS and path.suffix.lower() in TGA_SUFFIXES:
         return "TGA"
     return None
 

@@ -16,7 +16,7 @@ from omnialpha_cli.media.image import Image
 from omnialpha_cli.media.primaries import PRIMARIES
 from omnialpha_cli.media.target import encoding_for, target_for
 from omnialpha_cli.media.write import FLAT, LAYERED
-from omnialpha_cli.status import UsageError
+from omnialpha_cli.status import ItemError, UsageError
 
 PIXEL = np.zeros((1, 1, 3), np.float32)
 
@@ -109,5 +109,10 @@ class TestDepthFromTheHeader:
         (tmp_path / "text.exr").write_text("Dear diary")
         (tmp_path / "cut.tif").write_bytes(b"II*\0\xff\xff\xff\x0f")
         (tmp_path / "cut.exr").write_bytes(b"v/1\x01\x02\0\0\0")
-        for name in ("empty.tif", "text.exr", "cut.tif", "cut.exr", "gone.tif", "."):
+        for name in ("empty.tif", "text.exr", "cut.tif", "cut.exr"):
             assert depth_of(Path(tmp_path, name)) is None
+
+    @pytest.mark.parametrize(("name", "fault"), [("gone.tif", "does not exist"), (".", "is a folder")])
+    def test_what_is_no_file_is_refused(self, tmp_path, name, fault):
+        with pytest.raises(ItemError, match=fault):
+            depth_of(Path(tmp_path, name))

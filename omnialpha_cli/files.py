@@ -7,6 +7,8 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
+# Names that the system refuses (too long, with a NUL) are nothing, and no folder.
+exists, is_folder = os.path.exists, os.path.isdir
 TEMPORARY = ".omnialpha-"  # how the names of temporary files begin; no input or result may be called so
 READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -39,26 +41,10 @@ def _descriptor(path: Path) -> int:
     return descriptor
 
 
-def is_folder(path: Path) -> bool:
-    """Tell whether a folder is there; a name that the system refuses (too long, with a NUL) is none."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
 def is_file(path: Path) -> bool:
     """Tell whether a regular file itself is there, not a link to one."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
-    except (OSError, ValueError):
-        return False
-
-
-def exists(path: Path) -> bool:
-    """Tell whether something is there, not a broken link; a name that the system refuses is nothing."""
-    try:
-        return path.exists()
     except (OSError, ValueError):
         return False
 

@@ -195,12 +195,6 @@ class OmniAlpha:
             for images in zip(*(r.inputs for r in requests), strict=True)
         ]
 
-    @torch.inference_mode()
-    def reconstruct(self, rgba: Tensor) -> Tensor:
-        """Reconstruct RGBA (B, 4, H, W) in [0, 1] by the VAE, float32 on the CPU."""
-        latents = self.vae.encode(self._to_device(rgba) * 2 - 1)
-        return ((self.vae.decode(latents).float() + 1) / 2).cpu()
-
     def noise(self, requests: Sequence[Request]) -> Tensor:
         """Return packed noise of the targets (B, N_targets, C·p²), float32, drawn per item on the CPU."""
         channels, patch = self.transformer.config.out_channels, self.transformer.config.patch_size

@@ -7,10 +7,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ...api import OmniAlpha
 from ...imaging.canvas import choose_canvas
 from ...imaging.hint import BACKGROUND
+from ...model import omnialpha
 from ...status import ItemError
 from ..train.packs import Picture
 from . import metrics
@@ -111,7 +113,7 @@ def reconstruction(
         place = choose_canvas(height, width, canvas or model.model.defaults.canvas, model.model.defaults.multiple)
         fitted = place.fit(picture)  # (4, h, w)
         found, known = (place.crop(image).permute(1, 2, 0).contiguous().numpy()
-                        for image in (model.model.reconstruct(fitted[None])[0], fitted))  # fmt: skip
+                        for image in (_reconstructed(model.model, fitted), fitted))  # fmt: skip
         if add_pair is not None:
             add_pair(found, known)
         yield judge_reconstruction(name, found, known, distance)
@@ -143,3 +145,10 @@ def load_floats(picture: Picture) -> Load:
 
 def _floats(pixels: NDArray[np.uint8]) -> Floats:
     return np.divide(pixels, np.float32(255), dtype=np.float32)
+
+
+@torch.inference_mode()
+def _reconstructed(model: omnialpha.OmniAlpha, rgba: Tensor) -> Tensor:
+    """Return RGBA (4, H, W) in [0, 1] as it comes through the VAE, float32 on the CPU."""
+    latents = model.vae.encode(rgba[None].to(device=model.device, dtype=model.dtype) * 2 - 1)
+    return ((model.vae.decode(latents).float() + 1) / 2).cpu()[0]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...model.mini.light_vae import LightVAE
 from ...model.mini.sketch import Sketch
@@ -32,6 +33,8 @@ VIEWS = ALONE, replace(ALONE, flip=1.0), TURNED, replace(TURNED, flip=1.0)
 ENCODED = 64  # pictures at once
 
 SketchOf = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+RIDGE = 0.5
+TAGS = 0.5  # of a name, in what is like it
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,32 @@ def encode(pictures: Tensor, vae: LightVAE, device: torch.device) -> Tensor:
     return torch.cat([vae.encode((part * 2 - 1).to(device)) for part in pictures.split(ENCODED)])
 
 
+def fit(sketch: Sketch, names: Sequence[str], tags: Sequence[Sequence[str]], latents: Tensor) -> Tensor:
+    """Let a sketch learn the latents (names, C, h, w) of `names`; `tags` are other words for each.
+
+    Returns the inverse (names, names) of the kernel matrix with its ridge, by which one name can be left out again.
+    """
+    every = sorted({tag for of_one in tags for tag in of_one})
+    of_tag = dict(zip(every, sketch.read(every), strict=True))
+    sketch.meanings.copy_(sketch.read(names))
+    nothing = torch.zeros_like(sketch.meanings[0])
+    means = torch.stack([sum((of_tag[t] for t in of_one), nothing) / max(1, len(of_one)) for of_one in tags])
+    sketch.tagged.copy_(F.normalize(sketch.meanings + TAGS * means, dim=1))
+    known = latents.flatten(1)
+    kernel = sketch.nearness(sketch.meanings.float())
+    inverse = torch.linalg.inv(kernel + RIDGE * torch.eye(len(names), device=kernel.device))
+    sketch.mean.copy_(known.mean(0))
+    sketch.weights.copy_(inverse @ (known - sketch.mean))
+    return inverse
+
+
 class Sketches:
     """Make sketches in every view, of names that are known, and of those that are not: each without itself."""
 
     def __init__(self, sketch: Sketch, cutouts: Sequence[Picture], views: Tensor):
         """Fits `sketch` to the first of the views (V, n, C, h, w), on whose device all is."""
         self.sketch, self.shape = sketch.to(views.device), views.shape[2:]
-        self.inverse = sketch.fit([c.label for c in cutouts], [c.tags for c in cutouts], views[0])  # (n, n)
+        self.inverse = fit(self.sketch, [c.label for c in cutouts], [c.tags for c in cutouts], views[0])  # (n, n)
         self.means = views.flatten(2).mean(1)  # (V, C·h·w)
         # What each adds (V, n, C·h·w), in a view as `Sketch.weights` in the first.
         self.weights = self.inverse @ (views.flatten(2) - self.means[:, None])

@@ -20,8 +20,6 @@ from ..transformer import pack
 from .context import word_ids
 
 SHARPNESS = 1.5  # of the kernel: exp(−SHARPNESS · squared distance of unit vectors)
-RIDGE = 0.5
-TAGS = 0.5  # of a name, in what is like it
 # How like what words mean has to be to a known name, a cosine, to be drawn as that: a chicken (.51) is a poultry leg,
 # an elephant (.49) a gorilla; but a penguin (.40) would be an octopus. A word that is read in pieces, and is no part of
 # the name, says little by them: an antelope (.55) is an ant, a made-up asdf (.52) would be a woman with headscarf.
@@ -97,21 +95,6 @@ class Sketch(nn.Module):
         """Return latents (B, C, h, w), float32."""
         latents = self.mean.float() + self.nearness(self.settle(self.read(prompts, HEAD))) @ self.weights.float()
         return latents.unflatten(1, self.shape)
-
-    def fit(self, names: Sequence[str], tags: Sequence[Sequence[str]], latents: Tensor) -> Tensor:
-        """Learn the latents (names, C, h, w) of `names` and their tags; returns the inverse of the kernel matrix."""
-        every = sorted({tag for of_one in tags for tag in of_one})
-        of_tag = dict(zip(every, self.read(every), strict=True))
-        self.meanings.copy_(self.read(names))
-        nothing = torch.zeros_like(self.meanings[0])
-        means = torch.stack([sum((of_tag[t] for t in of_one), nothing) / max(1, len(of_one)) for of_one in tags])
-        self.tagged.copy_(F.normalize(self.meanings + TAGS * means, dim=1))
-        known = latents.flatten(1)
-        kernel = self.nearness(self.meanings.float())
-        inverse = torch.linalg.inv(kernel + RIDGE * torch.eye(len(names), device=kernel.device))
-        self.mean.copy_(known.mean(0))
-        self.weights.copy_(inverse @ (known - self.mean))
-        return inverse
 
 
 def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor, head: float = 1.0) -> Tensor:

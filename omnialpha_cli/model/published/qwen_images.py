@@ -1,16 +1,18 @@
 """Prepare pictures for the vision tower of Qwen2.5-VL: flattened on white, resampled, cut into patches.
 
-Resampling is separable convolution as Pillow does it (Lanczos, then bicubic), in float32 instead of 8 bits.
+Resampling is Pillow's (Lanczos, then bicubic), in float32 instead of 8 bits.
 """
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+import PIL.Image
 import torch
+from PIL.Image import Resampling
 from torch import Tensor
 
 from ..parts import over_white
@@ -57,8 +59,8 @@ def patches(rgba: Tensor, settings: ImageSettings, transposed: bool) -> tuple[Te
     """
     height, width = (max(1, round(side / SIDE)) * SIDE for side in rgba.shape[-2:])
     size = (width, height) if transposed else (height, width)
-    rgb = resample(over_white(rgba.float()), size, LANCZOS)
-    rgb = resample(rgb, token_size(size, settings), BICUBIC)
+    rgb = resample(over_white(rgba.float()), size, Resampling.LANCZOS)
+    rgb = resample(rgb, token_size(size, settings), Resampling.BICUBIC)
     mean, std = (rgb.new_tensor(v)[:, None, None] for v in (settings.image_mean, settings.image_std))
     rgb = (rgb - mean) / std
     p, m, t = settings.patch_size, settings.merge_size, settings.temporal_patch_size
@@ -81,43 +83,12 @@ def token_size(size: tuple[int, int], settings: ImageSettings) -> tuple[int, int
     return rounded[0], rounded[1]
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """Describe a resampling kernel and how far it reaches, in pixels of the smaller picture."""
-
-    weight: Callable[[Tensor], Tensor]
-    reach: float
-
-
-def _cubic(x: Tensor) -> Tensor:
-    x, a = x.abs(), -0.5
-    near = ((a + 2) * x - (a + 3)) * x * x + 1
-    far = (((x - 5) * x + 8) * x - 4) * a
-    return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
-
-
-LANCZOS = Kernel(lambda x: torch.where(x.abs() < 3, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x)), 3)
-BICUBIC = Kernel(_cubic, 2)
-
-
-def resample(image: Tensor, size: tuple[int, int], kernel: Kernel) -> Tensor:
+def resample(image: Tensor, size: tuple[int, int], kernel: Resampling) -> Tensor:
     """Resample (C, H, W) in [0, 1] to (C, *size), antialiased, clamped to [0, 1]: width first, then height."""
-    height, width = image.shape[-2:]
-    if width != size[1]:
-        image = (image @ _matrix(width, size[1], kernel).to(image).T).clamp(0, 1)
-    if height != size[0]:
-        image = (_matrix(height, size[0], kernel).to(image) @ image).clamp(0, 1)
+    for height, width in ((image.shape[1], size[1]), size):
+        if image.shape[1:] != (height, width):
+            planes = [
+                PIL.Image.fromarray(plane).resize((width, height), kernel) for plane in image.float().cpu().numpy()
+            ]
+            image = torch.from_numpy(np.stack(planes)).to(image).clamp(0, 1)
     return image
-
-
-def _matrix(old: int, new: int, kernel: Kernel) -> Tensor:
-    """Return (new, old): the weights of every pixel in every resampled one; rows sum to 1."""
-    scale = old / new
-    stretch = max(scale, 1.0)
-    centres = (torch.arange(new, dtype=torch.float64)[:, None] + 0.5) * scale  # (new, 1)
-    places = torch.arange(old, dtype=torch.float64)[None]
-    first = (centres - kernel.reach * stretch + 0.5).floor().clamp(min=0)
-    last = (centres + kernel.reach * stretch + 0.5).floor().clamp(max=old)
-    weights = kernel.weight((places - centres + 0.5) / stretch)
-    weights = weights * ((places >= first) & (places < last))
-    return weights / weights.sum(1, keepdim=True)

@@ -7,6 +7,7 @@ import torch
 from tiny_model import tiny_model
 
 from omnialpha_cli.lab.train.export import write_weights
+from omnialpha_cli.lab.train.kinds import fit
 from omnialpha_cli.model.memory import Plan
 from omnialpha_cli.model.mini.generator import Generator, GeneratorConfig
 from omnialpha_cli.model.mini.model import Mini
@@ -37,9 +38,9 @@ def with_generator(config: GeneratorConfig = CONFIG, beside: Transformer | None 
     generator.eval().requires_grad_(False)
     for parameter in generator.parameters():
         parameter.add_(torch.randn(parameter.shape) * 0.1)
-    generator.sketch.fit(NAMES, ((),) * len(NAMES), torch.randn(len(NAMES), 16, config.side, config.side))
+    fit(generator.sketch, NAMES, ((),) * len(NAMES), torch.randn(len(NAMES), 16, config.side, config.side))
     if generator.backgrounds is not None:
-        generator.backgrounds.fit(PLACES, ((),) * len(PLACES), torch.randn(len(PLACES), 16, *config.wide))
+        fit(generator.backgrounds, PLACES, ((),) * len(PLACES), torch.randn(len(PLACES), 16, *config.wide))
     model.specialists["generator"] = generator
     return model
 
@@ -180,8 +181,8 @@ def test_what_is_like_nothing_known_is_a_subject_only_where_it_is_said_to_be_som
     generator = with_generator(BOTH).specialist("generator")
     generator.sketch.table.copy_(torch.eye(*generator.sketch.table.shape))  # all words are unlike
     generator.backgrounds.table.copy_(generator.sketch.table)
-    generator.sketch.fit(("cat", "red cat", "matte cat"), ((),) * 3, torch.randn(3, 16, 4, 4))
-    generator.backgrounds.fit(("red", "matte"), ((),) * 2, torch.randn(2, 16, 2, 4))
+    fit(generator.sketch, ("cat", "red cat", "matte cat"), ((),) * 3, torch.randn(3, 16, 4, 4))
+    fit(generator.backgrounds, ("red", "matte"), ((),) * 2, torch.randn(2, 16, 2, 4))
     assert generator.subject("a cat") == "a cat" and generator.subject("this") == ""
     assert generator.subject("this on a matte") == "this" and generator.subject("red on a matte") == ""
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from tiny_model import tiny_model
 
-from omnialpha_cli.model.mini.sketch import BEFORE, BEHIND, HEAD, RIDGE, SHARPNESS, TAGS, Sketch, around_head, fitted
+from omnialpha_cli.lab.train.kinds import RIDGE, TAGS, fit
+from omnialpha_cli.model.mini.sketch import BEFORE, BEHIND, HEAD, SHARPNESS, Sketch, around_head, fitted
 from omnialpha_cli.model.positions import Layout
 from omnialpha_cli.model.transformer import unpack
 from omnialpha_cli.tasks import TASKS
@@ -67,13 +68,13 @@ def test_the_word_that_names_the_thing_may_count_for_more():
 
 def test_of_no_words_it_is_the_mean():
     of = sketch()
-    of.fit(NAMES, NO_TAGS, looks())
+    fit(of, NAMES, NO_TAGS, looks())
     assert torch.allclose(of(["", BEFORE, "a"]), looks().mean(0).expand(3, -1, -1, -1), atol=1e-6)
 
 
 def test_it_is_kernel_ridge_regression():
     of = sketch()
-    of.fit(NAMES, NO_TAGS, looks())
+    fit(of, NAMES, NO_TAGS, looks())
     x, y = of.read(NAMES).double().numpy(), looks().flatten(1).double().numpy()
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -87,7 +88,7 @@ def test_it_is_kernel_ridge_regression():
 
 def test_a_new_name_is_as_the_known_one_that_is_most_like_it():
     of = sketch()
-    of.fit(NAMES, NO_TAGS, looks())
+    fit(of, NAMES, NO_TAGS, looks())
     asked = torch.nn.functional.normalize(of.meanings + 0.1 * of.read(["this"]), dim=1)
     assert torch.allclose(of.settle(asked), of.meanings, atol=1e-3)
     assert torch.equal(of.settle(torch.zeros(1, 8)), torch.zeros(1, 8))
@@ -95,7 +96,7 @@ def test_a_new_name_is_as_the_known_one_that_is_most_like_it():
 
 def test_what_is_like_a_name_is_known_by_its_tags_too():
     of = sketch(names=2)
-    of.fit(("red", "matte"), (("this",), ()), looks(2))
+    fit(of, ("red", "matte"), (("this",), ()), looks(2))
     assert torch.allclose(of.settle(of.read(["this"])), of.meanings[:1], atol=1e-3)
     both = of.read(["red"]) + TAGS * of.read(["this"])
     assert torch.allclose(of.tagged[0], torch.nn.functional.normalize(both)[0])
@@ -104,14 +105,14 @@ def test_what_is_like_a_name_is_known_by_its_tags_too():
 
 def test_between_two_that_are_equally_like_it_it_is_between():
     of = sketch(names=2)
-    of.fit(("cat", "matte"), ((), ()), looks(2))
+    fit(of, ("cat", "matte"), ((), ()), looks(2))
     between = of.settle(of.read(["cat matte"]))
     assert torch.allclose(between, of.read(["cat matte"]), atol=1e-5)
 
 
 def test_a_name_that_is_known_looks_more_like_itself_than_like_others():
     of = sketch()
-    of.fit(NAMES, NO_TAGS, looks())
+    fit(of, NAMES, NO_TAGS, looks())
     errors = (of(NAMES)[:, None] - looks()[None]).square().flatten(2).mean(2)  # [asked, known]
     assert errors.argmin(1).tolist() == [0, 1, 2, 3]
 

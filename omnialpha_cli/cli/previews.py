@@ -3,15 +3,15 @@
 Contact sheets lie in the output folder's state folder, where nothing is taken for an input or a result.
 """
 
-import itertools
-import queue
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ..batch.history import key_of
+from ..batch.job import count_cores
 from ..inputs import STATE_FOLDER
 from ..status import ItemError, UsageError
 from .console import Console
@@ -35,10 +35,7 @@ def sheet_of(item: "Item", output: Path) -> Path:
 
 
 class Previews:
-    """Draw the previews of one run. Results are only queued by `add`; `finish` waits until all are drawn.
-
-    The queue holds names, not pictures, so it needs no bound; every thread holds one item's pictures at a time.
-    """
+    """Draw the previews of one run in threads that hold one item's pictures each: `add` begins, `finish` waits."""
 
     def __init__(
         self, output: Path, sheets: bool, page: Path | None, settings: "Settings", max_pixels: int,
@@ -50,26 +47,16 @@ class Previews:
         self.page = _open(page) if page else None
         self.rows: dict[int, Row] = {}  # by the order of the results
         self.faults: list[str] = []
-        self._waiting: queue.SimpleQueue[tuple[int, Result] | None] = queue.SimpleQueue()
-        self._numbers = itertools.count()
+        self._added = self._drawn = 0
         self._turn = threading.Lock()
-        self._dropped = False
-        self._threads: list[threading.Thread] = []
-        if sheets or page:
-            from ..batch.job import count_cores
-
-            count = max(1, count_cores() // 4)
-            self._threads = [threading.Thread(target=self._draw_all, daemon=True) for _ in range(count)]
-            for thread in self._threads:
-                thread.start()
+        self._pool = ThreadPoolExecutor(max(1, count_cores() // 4))  # without work it has no threads
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         """Drop what waits after a fault."""
-        self._dropped = True
-        self._join()
+        self._pool.shutdown(cancel_futures=True)
         if self.page:
             self.page.close()
 
@@ -78,14 +65,15 @@ class Previews:
         if result.status == "done":
             with suppress(OSError):
                 sheet_of(result.item, self.output).unlink()
-        if self._threads:
-            self._waiting.put((next(self._numbers), result))
+        if self.sheets or self.page:
+            self._pool.submit(self._show, self._added, result)
+            self._added += 1
 
     def finish(self) -> None:
         """Wait for what is to be drawn, write the page, and tell. A run that is stopped leaves the rest to another."""
-        if (waiting := self._waiting.qsize()) > MANY:
+        if (waiting := self._added - self._drawn) > MANY:
             self.console.tell(f"drawing {waiting} more previews")
-        self._join()
+        self._pool.shutdown()
         if self.page:
             try:
                 self.page.finish(*self._headline(), [row for _, row in sorted(self.rows.items())])
@@ -107,24 +95,18 @@ class Previews:
             parts.append(f"with the pictures of {self.page.pictures}")
         return f"{printable(self.output)} – omnialpha {__version__}", ", ".join(parts)
 
-    def _join(self) -> None:
-        for _ in self._threads:
-            self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
-        self._threads = []
-
-    def _draw_all(self) -> None:
-        while waiting := self._waiting.get():
-            number, result = waiting
-            pictures = None
-            if result.status != "failed" and not self._dropped and self.stop.status is None:
-                try:
-                    pictures = self._draw(result.item)
-                except ItemError as error:
-                    self.faults.append(str(error))
-                except Exception as error:  # a preview is not worth a run
-                    self.faults.append(f"{result.item.label}: {type(error).__name__}: {error}")
+    def _show(self, number: int, result: "Result") -> None:
+        """Draw one result, unless the run was stopped; its number is that of its row on the page."""
+        pictures = None
+        if result.status != "failed" and self.stop.status is None:
+            try:
+                pictures = self._draw(result.item)
+            except ItemError as error:
+                self.faults.append(str(error))
+            except Exception as error:  # a preview is not worth a run
+                self.faults.append(f"{result.item.label}: {type(error).__name__}: {error}")
+        with self._turn:
+            self._drawn += 1
             if self.page:
                 self.rows[number] = _row(result, pictures)
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from .clashes import checked
 from .files import exists, is_folder
 from .inputs import Source
-from .media.depth import depth_of, is_log
 from .media.formats import DEPTHS, FORMATS, MANIFEST, Depth, Format, choose_format
 from .media.sequence import Frame, find_frames
-from .media.signatures import check_file
+from .media.signatures import check_file, depth_of, is_log
 from .status import ItemError, UsageError
 from .tasks import TASKS, Task, with_layers
 from .template import check_template, fields_of

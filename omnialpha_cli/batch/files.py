@@ -12,7 +12,6 @@ from torch import Tensor
 from ..media import provenance
 from ..media.channels import Pick
 from ..media.colour import find_space
-from ..media.exposure import Exposure, is_scene, meter
 from ..media.image import Box, Image
 from ..media.read import read_image
 from ..media.samples import Floats
@@ -20,6 +19,7 @@ from ..media.target import Compression, Layer, Target
 from ..media.write import complete, naming, write_grey, write_layers, write_picture
 from ..picture.prepare import Prepared
 from ..picture.settings import Settings
+from ..picture.view import Exposure, is_scene, meter
 from ..plan import Item
 from ..status import ItemError
 from .history import Fingerprint

@@ -12,20 +12,14 @@ from PIL.AvifImagePlugin import AvifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
-from ..memory import free_memory
 from ..status import ItemError
 from .formats import Depth
 from .image import Image, from_array, rgb_profile
-from .opening import printable
+from .opening import check_size, damaged
 
 HEIC_MISSING = 'is HEIC: install what reads it, python -m pip install "omnialpha[heic]", or convert it to PNG first'
 HIGH_BITDEPTH = 0x40  # in the third byte of an av1C box (AV1-ISOBMFF, 2.3.3): 10 or 12 bits
 BOX_SEARCH = 65536  # bytes from the start
-
-# Of all stages together, for one picture: measured on 24 megapixels, 47 for a matte, 72 for a removal, 92 for a
-# decomposition.
-PIXEL_BYTES = 64
-ALWAYS_FREE = 2**29  # a picture that needs less is tried, whatever the system says
 
 
 def read_heif(path: Path, kind: str, max_pixels: int) -> Image:
@@ -56,29 +50,6 @@ def heic_depth(path: Path) -> Depth | None:
             return "16" if _open_heic(path).info.get("bit_depth", 8) > 8 else "8"
     except ItemError:
         return None
-
-
-def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Refuse sizes before memory is taken for the pixels. Raises `ItemError` `too-small`, `too-large`."""
-    if min(height, width) < 1:
-        raise ItemError("too-small", f"{path} is {width}×{height} pixels: there is nothing in it")
-    if height * width > max_pixels:
-        limit = f"{max_pixels / 1e6:g} megapixels"
-        raise ItemError("too-large", f"{path} is {width}×{height} pixels: at most {limit} (--max-pixels)")
-    needed, free = height * width * PIXEL_BYTES, free_memory()
-    if free is not None and needed > max(free, ALWAYS_FREE):
-        raise ItemError(
-            "too-large",
-            f"{path} is {width}×{height} pixels, for which about {needed / 1e9:.1f} GB of memory are needed, and "
-            f"{free / 1e9:.1f} GB are free: make it smaller, or give it more",
-        )
-
-
-def damaged(path: Path, fault: object) -> ItemError:
-    """Return what a decoder's complaint becomes; it may quote anything that is in the file, and often its name."""
-    words = str(fault).replace(f'("{path}")', "").replace(f"({path})", "")
-    reason = " ".join(printable(words).split())[:160] or "its data does not decode"
-    return ItemError("unreadable", f"{path} is truncated or damaged ({reason}): copy or export it again")
 
 
 def _read_heic(path: Path, max_pixels: int) -> Image:

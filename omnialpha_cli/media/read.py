@@ -14,8 +14,8 @@ from .channels import Pick, choose_channels
 from .colour import LINEAR, SRGB, convert
 from .image import SAMPLES, Box, Image, Windows, split, upright
 from .metadata import attributes, encoding_of, kept
-from .opening import NO_TEXT, complaint, opened
-from .pillow import check_size, damaged, read_cmyk, read_heif
+from .opening import NO_TEXT, check_size, complaint, damaged, opened
+from .pillow import read_cmyk, read_heif
 from .primaries import are_usable
 from .samples import Floats, straightened
 from .signatures import check_header, recognise

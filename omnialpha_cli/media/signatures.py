@@ -1,15 +1,17 @@
-"""Recognise a file's kind by its first bytes; its name is not trusted."""
+"""Recognise a file's kind by its first bytes, and its depth by its header; its name is not trusted."""
 
 import errno
 import re
 import shlex
 import stat
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ..files import TEMPORARY, read_start
 from ..status import ItemError
+from .formats import Depth
 from .sequence import as_pattern
 
 # What is read; some others have a signature too, so that the message can name them.
@@ -242,3 +244,51 @@ def _count_channels(rows: bytes) -> int:
 
 
 CHECKS = {"JPEG": _check_jpeg, "OpenEXR": _check_exr}
+
+# Where a format has several, its header is read.
+LOG_SUFFIXES = (".dpx", ".cin", ".cineon")
+ALWAYS: dict[str, Depth] = {"JPEG": "8", "WebP": "8", "BMP": "8", "TGA": "8", "GIF": "8", "AVIF": "8"}
+
+
+def depth_of(path: Path) -> Depth | None:
+    """Return the depth, or None where the file is broken, or no picture: reading it will say so.
+
+    Of an EXR file it is that of all its channels together, so `float` may turn out to be `half`. Raises `ItemError` as
+    `read_head`.
+    """
+    head = read_head(path)
+    kind = kind_of(head, path)
+    if kind in ALWAYS:
+        return ALWAYS[kind]
+    if kind == "PNG":
+        return "16" if head[24:25] == b"\x10" else "8"
+    if kind == "HEIC":
+        from .pillow import heic_depth
+
+        return heic_depth(path)
+    if kind is None:
+        return None
+    from .image import SAMPLES
+    from .opening import opened
+
+    with suppress(ItemError, OSError, KeyError):
+        check_header(path, kind)
+        with opened(path) as reader:
+            return SAMPLES[str(reader.spec().format)][0]
+    return None
+
+
+def is_log(path: Path) -> bool:
+    """Tell by its header whether a file is a film scan, or a frame of a camera, whose numbers are a log of light."""
+    if not str(path).lower().endswith(LOG_SUFFIXES):
+        return False
+    from .metadata import attributes, encoding_of
+    from .opening import opened
+
+    with suppress(ItemError, OSError):
+        kind = kind_of(read_head(path), path)
+        if kind != "DPX":
+            return kind == "Cineon"
+        with opened(path) as reader:
+            return encoding_of(attributes(reader.spec()), kind, "16").is_log
+    return False

@@ -11,12 +11,11 @@ from torch import Tensor
 from ..imaging.canvas import Canvas, choose_canvas, resample
 from ..imaging.composite import opaque
 from ..imaging.hint import BACKGROUND, grow
+from ..imaging.matte.finish import Steering
 from ..imaging.matte.match_plate import match_plate, show_one_view
-from ..imaging.matte.refine import Steering
 from ..imaging.removal.fill import fill_mask, fill_masked
 from ..media.channels import listed
 from ..media.colour import Encoding
-from ..media.exposure import Exposure, is_scene, meter
 from ..media.image import Image
 from ..media.rest import taken_of
 from ..media.target import Target, ground_of, target_for
@@ -26,7 +25,7 @@ from ..status import RunNote
 from ..tasks import TASKS, Task
 from .settings import Settings
 from .steering import aligned, carried_from, read_hint, steering_of
-from .view import Nonfinite, exposure_of, plate_of, to_view, view_of
+from .view import Exposure, Nonfinite, exposure_of, is_scene, meter, plate_of, to_view, view_of
 
 SHARE = 0.97  # of a side that several images share: no canvas is so much larger than was asked for
 

@@ -8,16 +8,15 @@ from torch import Tensor
 
 from ..imaging.canvas import resample, within
 from ..imaging.hint import BACKGROUND, grow_round, hint_values, same_shape, scale_hint
+from ..imaging.matte.finish import Steering
 from ..imaging.matte.motion import SIDES, Carried, as_drawn, carry
-from ..imaging.matte.refine import Steering
 from ..media.colour import Encoding
-from ..media.exposure import Exposure
 from ..media.image import Image
 from ..media.windows import align
 from ..status import ItemError
 from ..tasks import Task
 from .settings import Settings
-from .view import plate_of, to_view
+from .view import Exposure, plate_of, to_view
 
 SLACK = 0.02  # of the width: how far out of a mask there may be something
 SHARE = 0.8  # of a frame's matte that comes from the frame before, where it has a hint of its own, or needs none

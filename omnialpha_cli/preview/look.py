@@ -12,11 +12,12 @@ from ..imaging.canvas import resized
 from ..imaging.composite import layered, opaque, over
 from ..media import provenance
 from ..media.channels import Pick
-from ..media.colour import SRGB, Encoding, convert
+from ..media.colour import SRGB, Encoding
 from ..media.formats import FORMATS
 from ..media.image import Image
 from ..media.layered import read_layers, untrimmed
 from ..media.read import read_image
+from ..picture.view import in_encoding
 from ..plan import Item
 
 
@@ -34,11 +35,13 @@ class Small:
 
     def on(self, background: Tensor) -> Tensor:
         """Composite over an opaque sRGB background (3, h, w): sRGB (3, h, w)."""
-        return _converted(over(self.rgba, _converted(background, SRGB, self.encoding)), self.encoding, SRGB)
+        return in_encoding(over(self.rgba, in_encoding(background, SRGB, self.encoding)), self.encoding, SRGB).clamp(
+            0, 1
+        )
 
     def srgb(self) -> Tensor:
         """Return straight sRGB RGBA (4, h, w)."""
-        return torch.cat((_converted(self.rgba[:3], self.encoding, SRGB), self.rgba[3:]))
+        return in_encoding(self.rgba, self.encoding, SRGB).clamp(0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +101,3 @@ def _small(image: Image, side: int) -> Small:
         return Small(opaque(rgb), image.encoding)
     alpha = resized(alpha, side)
     return Small(torch.cat((rgb / alpha.clamp(min=1e-4), alpha)), image.encoding)
-
-
-def _converted(rgb: Tensor, source: Encoding, target: Encoding) -> Tensor:
-    """Return colours (3, h, w) of one encoding in another, cut off at [0, 1]."""
-    if source == target:
-        return rgb
-    colours = convert(rgb.permute(1, 2, 0).contiguous().numpy(), source, target)  # (h, w, 3)
-    return torch.from_numpy(colours).permute(2, 0, 1).clamp(0, 1)

@@ -13,8 +13,8 @@ import numpy as np
 
 from omnialpha_cli.media import pillow  # noqa: F401 (loaded before the limits)
 from omnialpha_cli.media.colour import LINEAR, SRGB, convert
-from omnialpha_cli.media.depth import depth_of
 from omnialpha_cli.media.read import read_image
+from omnialpha_cli.media.signatures import depth_of
 from omnialpha_cli.status import ItemError
 
 from . import write_corpus

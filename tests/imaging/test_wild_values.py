@@ -14,11 +14,10 @@ from omnialpha_cli.imaging.colour.highlights import compress, expand
 from omnialpha_cli.imaging.colour.spread import likely_colours
 from omnialpha_cli.imaging.composite import layered, over, place_in_middle, place_on_ground
 from omnialpha_cli.imaging.matte.closed_form import solve_alpha
-from omnialpha_cli.imaging.matte.finish import finish_matte
+from omnialpha_cli.imaging.matte.finish import finish_matte, refine_alpha
 from omnialpha_cli.imaging.matte.foreground import estimate_foreground
 from omnialpha_cli.imaging.matte.known import EPSILON, PRIOR, alpha_in_band
 from omnialpha_cli.imaging.matte.layers import finish_layers
-from omnialpha_cli.imaging.matte.refine import refine_alpha
 from omnialpha_cli.imaging.removal.clean_plate import finish_removal, relight
 from omnialpha_cli.imaging.removal.fill import paint_over
 from omnialpha_cli.imaging.removal.grain import grain_like

@@ -15,7 +15,7 @@ from omnialpha_cli.imaging.removal.fill import fill_mask, paint_over
 from omnialpha_cli.media.image import from_array
 from omnialpha_cli.model.mini.model import Mini
 from omnialpha_cli.model.omnialpha import Request
-from omnialpha_cli.picture.passes import second_pass
+from omnialpha_cli.picture.infer import second_pass
 from omnialpha_cli.picture.prepare import prepare
 from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.status import ItemError

@@ -11,13 +11,13 @@ from media.test_colour import by_littlecms
 from picture_files import write_exr
 
 from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding, convert
-from omnialpha_cli.media.exposure import KNEE, meter
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.media.primaries import PRIMARIES
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.picture.prepare import prepare
 from omnialpha_cli.picture.settings import Settings
+from omnialpha_cli.picture.view import KNEE, meter
 from omnialpha_cli.tasks import TASKS
 
 DEFAULTS = Defaults(steps=1, guidance=1.0, canvas=64, multiple=32)

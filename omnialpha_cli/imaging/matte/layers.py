@@ -12,8 +12,8 @@ from ..removal.clean_plate import match_surroundings
 from ..removal.grain import grain_like
 from ..removal.patches import paint_with_patches
 from ..tiles import enlarge, rgba_like, tiles
+from .finish import Steering, refine_alpha
 from .foreground import estimate_foreground, value_range
-from .refine import Steering, refine_alpha
 
 
 def finish_layers(

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import torch
 
 from ...imaging.canvas import choose_canvas
-from ...imaging.matte.refine import METHODS, refine_alpha
+from ...imaging.matte.finish import METHODS, refine_alpha
 from .scenes import hair_scene
 
 UNKNOWN = 0.01  # a pixel is in the unknown band where bilinear alpha is farther than this from 0 and 1

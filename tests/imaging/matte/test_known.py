@@ -8,8 +8,8 @@ from pymatting import cf_laplacian
 from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.matte import known as known_band
 from omnialpha_cli.imaging.matte.closed_form import laplacian_rows
+from omnialpha_cli.imaging.matte.finish import refine_alpha
 from omnialpha_cli.imaging.matte.known import APART, EPSILON, FIRM, FIRM_PRIOR, PRIOR, alpha_in_band
-from omnialpha_cli.imaging.matte.refine import refine_alpha
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
 

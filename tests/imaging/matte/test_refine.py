@@ -6,7 +6,7 @@ from scenes import disc, hair, textured
 
 from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.composite import over
-from omnialpha_cli.imaging.matte.refine import refine_alpha
+from omnialpha_cli.imaging.matte.finish import refine_alpha
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
 

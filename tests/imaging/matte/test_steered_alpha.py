@@ -2,8 +2,8 @@
 
 import torch
 
+from omnialpha_cli.imaging.matte.finish import Steering
 from omnialpha_cli.imaging.matte.motion import Carried
-from omnialpha_cli.imaging.matte.refine import Steering
 
 ALPHA = torch.tensor([[0.0, 0.5, 1.0]])
 

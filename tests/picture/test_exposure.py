@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from omnialpha_cli.media.colour import SRGB, to_linear
-from omnialpha_cli.media.exposure import Exposure, meter, pushed
 from omnialpha_cli.media.image import Image
+from omnialpha_cli.picture.view import Exposure, meter, pushed
 
 RANDOM = np.random.default_rng(0)
 

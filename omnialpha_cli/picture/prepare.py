@@ -37,7 +37,7 @@ class Prepared:
     `plate` (3, H, W) is the `source`'s colour at full precision, encoded as the `target` will be, so that layers are
     solved where they are composited; `nonfinite` are its pixels without a finite value. `alpha` (H, W) is its own alpha
     where that counts, `hint` (H, W) the trimap or mask, `clean_plate` (3, H, W) the same view without the object.
-    `second` is the task of the second pass (`passes.py`), `choose` the words that choose from what the first finds, or
+    `second` is the task of the second pass (`infer.py`), `choose` the words that choose from what the first finds, or
     whose first part names an object. A request without inputs makes what is missing to the source from words alone.
     `gains` (3, h, w) take an object's effects out of the plate. `exposure` is how the model sees it, None as a display
     shows it. `measures` have the names of `media.provenance.MEASURES`. `steering` is what else is known of a matte,

@@ -87,8 +87,7 @@ def resample(image: Tensor, size: tuple[int, int], kernel: Resampling) -> Tensor
     """Resample (C, H, W) in [0, 1] to (C, *size), antialiased, clamped to [0, 1]: width first, then height."""
     for height, width in ((image.shape[1], size[1]), size):
         if image.shape[1:] != (height, width):
-            planes = [
-                PIL.Image.fromarray(plane).resize((width, height), kernel) for plane in image.float().cpu().numpy()
-            ]
-            image = torch.from_numpy(np.stack(planes)).to(image).clamp(0, 1)
+            planes = map(PIL.Image.fromarray, image.float().cpu().numpy())
+            resized = np.stack([np.asarray(plane.resize((width, height), kernel)) for plane in planes])
+            image = torch.from_numpy(resized).to(image).clamp(0, 1)
     return image

@@ -22,14 +22,15 @@ def write_sure_weights(folder: Path, *, calibrated: bool = True) -> Path:
     if calibrated:
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(
-            json.dumps({**config, "confidence": {"bias": 0, "expected": 1, "border": 0}})
+            json.dumps({**config, "confidence": {"bias": 0, "expected": 1, "agreement": 0}})
         )
     return folder
 
 
 def look_at_colours(monkeypatch) -> None:
     """Let the networks do what the first line says, whatever their weights are."""
-    monkeypatch.setattr(Segmenter, "undecided", lambda self, rgb: rgb[:, 0, ::2, ::2])
+    for view in ("undecided", "reduced"):
+        monkeypatch.setattr(Segmenter, view, lambda self, rgb: rgb[:, 0, ::2, ::2])
     monkeypatch.setattr(
         Effects, "gains", lambda self, scene, mask: torch.where(scene[2:] < 0.5, GAIN, 1.0).expand(3, -1, -1)
     )

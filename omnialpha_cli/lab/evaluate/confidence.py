@@ -36,7 +36,7 @@ class Row:
 
     name: str
     expected: float
-    border: float
+    agreement: float
     iou: float
 
 
@@ -59,10 +59,10 @@ class _Signs:
 
     last: tuple[float, float]
 
-    def __call__(self, undecided: Tensor) -> Tensor:
-        signs = signs_of(undecided)
-        expected, border = signs[-1].tolist()
-        self.last = (expected, border)
+    def __call__(self, undecided: Tensor, reduced: Tensor) -> Tensor:
+        signs = signs_of(undecided, reduced)
+        expected, agreement = signs[-1].tolist()
+        self.last = (expected, agreement)
         return signs[:, 0].sigmoid()
 
 
@@ -94,7 +94,7 @@ def keep_rows(path: Path, weights: str, rows: Sequence[Row]) -> None:
 
 def calibrate(rows: Sequence[Row]) -> Calibration:
     """Fit the chance that a matte is kept, and judge it by cross-fitting."""
-    signs = torch.tensor([(row.expected, row.border) for row in rows])  # (n, 2)
+    signs = torch.tensor([(row.expected, row.agreement) for row in rows])  # (n, 2)
     iou = torch.tensor([row.iou for row in rows], dtype=torch.float64)
     kept = (iou >= KEPT).float()
     chances = torch.zeros(len(rows))
@@ -114,7 +114,7 @@ def calibrate(rows: Sequence[Row]) -> Calibration:
 
 def chances_of(fitted: Confidence, signs: Tensor) -> Tensor:
     """Return the chances (n,) of signs (n, 2)."""
-    return (fitted.bias + signs @ torch.tensor((fitted.expected, fitted.border))).sigmoid()
+    return (fitted.bias + signs @ torch.tensor((fitted.expected, fitted.agreement))).sigmoid()
 
 
 def fit(signs: Tensor, kept: Tensor) -> Confidence:

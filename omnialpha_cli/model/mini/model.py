@@ -89,7 +89,9 @@ class Mini(OmniAlpha):
         for part in by_layout([request.layout for request in requests], batch_size):
             pictures = torch.stack([self._to_device(over_white(requests[i].inputs[0])) for i in part])  # (B, 3, H, W)
             undecided = network.undecided(pictures)
-            chances = [None] * len(part) if self.confidence is None else self.confidence(undecided).tolist()
+            chances: list[float | None] = [None] * len(part)
+            if self.confidence is not None:
+                chances = self.confidence(undecided, network.reduced(pictures)).tolist()
             alpha = network.full_size(undecided, pictures)
             rgba = torch.cat((pictures, alpha[:, None]), 1).float().cpu()  # (B, 4, H, W)
             yield part, [Layers([picture], chance) for picture, chance in zip(rgba, chances, strict=True)]

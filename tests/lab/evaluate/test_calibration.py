@@ -16,20 +16,20 @@ from omnialpha_cli.weights.lock import sha256
 
 
 def rows(count: int = 400) -> list[Row]:
-    """Rows that are kept by the chance σ(2x − 1), the border saying nothing."""
+    """Rows that are kept by the chance σ(2x − 1), the agreement saying nothing."""
     g = torch.Generator().manual_seed(0)
-    x, border = torch.randn(count, generator=g), torch.rand(count, generator=g)
+    x, agreement = torch.randn(count, generator=g), torch.rand(count, generator=g)
     kept = torch.bernoulli((2 * x - 1).sigmoid(), generator=g)
     iou = 0.7 + 0.25 * kept
-    return [Row(f"{i}", *map(float, values)) for i, values in enumerate(zip(x, border, iou, strict=True))]
+    return [Row(f"{i}", *map(float, values)) for i, values in enumerate(zip(x, agreement, iou, strict=True))]
 
 
 def test_what_chances_follow_is_found():
     known = rows()
-    signs = torch.tensor([(row.expected, row.border) for row in known])
+    signs = torch.tensor([(row.expected, row.agreement) for row in known])
     found = fit(signs, torch.tensor([row.iou >= 0.9 for row in known]).float())
     assert found.bias == pytest.approx(-1, abs=0.5)
-    assert found.expected == pytest.approx(2, abs=0.4) and abs(found.border) < 1
+    assert found.expected == pytest.approx(2, abs=0.4) and abs(found.agreement) < 1
 
 
 def test_exact_chances_have_the_error_that_few_rows_leave():
@@ -43,15 +43,23 @@ def test_the_error_is_the_difference_of_chance_and_share():
     assert calibration_error(chances, torch.tensor([1.0] * 5 + [0.0] * 5)) == pytest.approx(0.25)
 
 
-def test_signs_are_the_iou_to_expect_and_alpha_at_the_border():
-    alpha = torch.zeros(2, 8, 8)
+def test_signs_are_the_iou_to_expect_and_that_with_the_reduced_picture():
+    alpha, reduced = torch.zeros(2, 8, 8), torch.zeros(2, 4, 4)
     alpha[:, 2:6, 2:6] = torch.tensor([0.95, 0.6])[:, None, None]
-    alpha[1, 0] = 0.4
-    signs = signs_of(alpha)
-    assert signs[0, 0].sigmoid() == pytest.approx(0.95) and signs[0, 1] == 0
-    assert signs[1, 0] < signs[0, 0] and signs[1, 1] > 0
-    sure, doubtful = Confidence(0, 1, 0)(alpha).tolist()
+    reduced[0, 1:3, 1:3], reduced[1, 1:3, 1:2] = 1, 1  # the whole of it, and a half
+    signs = signs_of(alpha, reduced).sigmoid()
+    assert signs[0, 0] == pytest.approx(0.95) and signs[1, 0] == pytest.approx(0.6)
+    assert signs[0, 1] > 0.6 > signs[1, 1]  # corners are cut in enlarging
+    sure, doubtful = Confidence(0, 1, 1)(alpha, reduced).tolist()
     assert sure > doubtful
+
+
+def test_nothing_found_at_either_size_is_doubt():
+    assert float(Confidence(0, 1, 1)(torch.zeros(1, 8, 8), torch.zeros(1, 4, 4))) < 0.01
+
+
+def test_weights_that_were_calibrated_by_other_signs_have_no_confidence():
+    assert Confidence.from_dict({"bias": 0, "expected": 1, "border": 0}) is None
 
 
 def test_the_command_writes_what_it_fits_and_draws_it(omnialpha, tmp_path, monkeypatch):
@@ -63,7 +71,7 @@ def test_the_command_writes_what_it_fits_and_draws_it(omnialpha, tmp_path, monke
     assert outcome.code == 0, outcome.err
     told = json.loads(outcome.out)
     block = json.loads((weights / "config.json").read_text())["confidence"]
-    assert block == {name: told[name] for name in ("bias", "expected", "border")}
+    assert block == {name: told[name] for name in ("bias", "expected", "agreement")}
     assert PILImage.open("figure.png").size == (490, 480)
 
 

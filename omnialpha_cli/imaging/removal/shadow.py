@@ -15,7 +15,7 @@ from .clean_plate import PAINTED, shrunk, spread_gains
 
 LEAST = 0.05  # logarithm of a gain up to which nothing is in the layer
 # Logarithms of gains, within so many pixels of the canvas, at which a change begins to be taken for the object's, and
-# is wholly. Chosen on composites of training rows: with lower ones more of a shadow is in the layer, and more that is none.
+# is wholly. Chosen on composites of training rows: lower ones take in more of a shadow, and more else.
 UNSURE, SURE = 0.22, 0.33
 NEAR = 3
 BENEATH = 8  # pixels of the canvas by which a shadow goes on under the edge

@@ -5,15 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .status import (
-    DeviceError,
-    ItemError,
-    NoInputsError,
-    OmniAlphaError,
-    OmniAlphaWarning,
-    UsageError,
-    WeightsError,
-)
+from .status import DeviceError, ItemError, NoInputsError, OmniAlphaError, OmniAlphaWarning, UsageError, WeightsError
 
 if TYPE_CHECKING:
     from .api import OmniAlpha

@@ -113,12 +113,7 @@ class OmniAlpha:
 
     @lists_options
     def generate(
-        self,
-        prompt: str,
-        *,
-        scene: bool = False,
-        size: tuple[int, int] | None = None,
-        **sampling: Unpack[Sampling],
+        self, prompt: str, *, scene: bool = False, size: tuple[int, int] | None = None, **sampling: Unpack[Sampling]
     ) -> Pixels:
         """Make an object, or a whole scene, from words: RGBA uint8 of `size` (width, height), by default a square."""
         width, height = size or (None, None)

@@ -37,8 +37,7 @@ def decompose(
         int, option("--max-layers", panel=OUTPUT, min=2, max=9, help="The most that --layers auto makes.")
     ] = 5,
     effects: Annotated[
-        bool,
-        option("--effects", panel=OUTPUT, help="Also make a layer of the object's shadow and reflection."),
+        bool, option("--effects", panel=OUTPUT, help="Also make a layer of the object's shadow and reflection.")
     ] = False,
 ) -> None:
     """Take photographs apart: a complete background, and the foreground with its soft edges.

@@ -41,8 +41,7 @@ Inputs = Annotated[
 
 
 Prompts = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="PROMPTS", help="What to make, each in quotes.", show_default=False),
+    list[str] | None, typer.Argument(metavar="PROMPTS", help="What to make, each in quotes.", show_default=False)
 ]
 
 

@@ -14,11 +14,7 @@ omnialpha remove 'shots/*.png' --text car --effects --dry-run"""
 
 @takes_options
 def remove(
-    options: Options,
-    finding: InputOptions,
-    hints: HintOptions,
-    finishing: RemovalFinish,
-    inputs: Inputs = None,
+    options: Options, finding: InputOptions, hints: HintOptions, finishing: RemovalFinish, inputs: Inputs = None
 ) -> None:
     """Take the object out of photographs: the background alone, complete, of the same size.
 

@@ -22,8 +22,7 @@ def run(
     prompt: Annotated[str, option("--prompt", panel=INPUTS, metavar="TEXT", help="What the model is told.")],
     inputs: Inputs = None,
     negative_prompt: Annotated[
-        str,
-        option("--negative-prompt", panel=INPUTS, metavar="TEXT", help="What guidance leads away from."),
+        str, option("--negative-prompt", panel=INPUTS, metavar="TEXT", help="What guidance leads away from.")
     ] = "",
     layers: Annotated[int, option("--layers", panel=OUTPUT, min=1, max=5, help="Pictures to make.")] = 1,
     size: Annotated[

@@ -13,9 +13,7 @@ omnialpha tasks
 omnialpha tasks --json | grep decompose"""
 
 
-def tasks(
-    json: Annotated[bool, option("--json", panel=OUTPUT, help="Print one JSON object a task.")] = False,
-) -> None:
+def tasks(json: Annotated[bool, option("--json", panel=OUTPUT, help="Print one JSON object a task.")] = False) -> None:
     """List the tasks: what goes in, what comes out, and which weights do it: trained on it, or in two passes."""
     import dataclasses
 

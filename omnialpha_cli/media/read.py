@@ -123,8 +123,7 @@ def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | Non
 def _windows(path: Path, spec: oiio.ImageSpec, data: bool) -> Windows | None:
     """Return the windows of an EXR file; None where both are one, at the origin. An empty one fails, or is no mask."""
     windows = Windows(
-        Box(spec.x, spec.y, spec.width, spec.height),
-        Box(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
+        Box(spec.x, spec.y, spec.width, spec.height), Box(spec.full_x, spec.full_y, spec.full_width, spec.full_height)
     )
     if not data and not windows.data.overlaps(windows.display):
         raise ItemError("empty", f"{path} has no pixel in its display window: export it with one that fits")

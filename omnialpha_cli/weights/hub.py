@@ -50,10 +50,7 @@ class Announced:
 
 
 def pull(
-    locked: LockedWeights,
-    folder: Path,
-    note: Callable[[str], object],
-    hash_file: Callable[[Path], str] = sha256,
+    locked: LockedWeights, folder: Path, note: Callable[[str], object], hash_file: Callable[[Path], str] = sha256
 ) -> LockedWeights:
     """Download what is missing or not as locked; returns the table with everything known. Raises WeightsError."""
     hub = _library()

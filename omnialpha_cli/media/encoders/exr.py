@@ -72,11 +72,7 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
 
 
 def _write_with_rest(
-    path: Path,
-    groups: Sequence[Group],
-    names: Sequence[str],
-    target: Target,
-    order: str | None = None,
+    path: Path, groups: Sequence[Group], names: Sequence[str], target: Target, order: str | None = None
 ) -> None:
     """Write a part for each group, called by its name; the rest of the source goes along."""
     rest = Rest() if target.rest is None else read_rest(*target.rest)

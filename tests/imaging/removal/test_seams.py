@@ -2,7 +2,7 @@
 
 import torch
 
-from omnialpha_cli.imaging.removal.seams import join
+from omnialpha_cli.imaging.removal.patches import join
 
 
 def test_a_piece_of_another_brightness_is_lit_as_what_is_around_it():

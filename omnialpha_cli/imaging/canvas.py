@@ -83,6 +83,13 @@ def resample(image: Tensor, height: int, width: int) -> Tensor:
     return torch.cat([colour, small])
 
 
+def window_mean(image: Tensor, window: int) -> Tensor:
+    """Return the mean (C, h, w) over `window` × `window` pixels; at the border over what exists."""
+    margin = window // 2
+    rows = F.avg_pool2d(image, (window, 1), 1, (margin, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, window), 1, (0, margin), count_include_pad=False)
+
+
 @cache
 def _shape(aspect: float, side: int, multiple: int) -> tuple[int, int]:
     """Return the long and short side nearest to an aspect ratio and to `side`² pixels; proportions count four times."""

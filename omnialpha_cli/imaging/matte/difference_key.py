@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import resample, within
+from ..canvas import resample, window_mean, within
 from ..colour.spread import spread
+from ..hint import grow
 
 SIDE = 768  # of the square that has the area at which the two are compared, pixels
 GRAIN = 0.5 / 255  # that is always there
@@ -41,7 +42,7 @@ def difference_trimap(plate: Tensor, clean: Tensor, matte: Tensor) -> Tensor:
     difference = _deviations(residual, behind)  # (h, w)
     same, changed = difference < SAME, difference > CHANGED
     visible, textured = _textures(shown, behind, residual)
-    dark = _shadowed(_mean(shown, 3), _mean(behind, 3))
+    dark = _shadowed(window_mean(shown, 3), window_mean(behind, 3))
 
     solid = _majority(changed & ~visible & (textured | ~dark))
     solid |= _majority(changed & dark & ~textured & (likely > DECIDED))
@@ -50,7 +51,7 @@ def difference_trimap(plate: Tensor, clean: Tensor, matte: Tensor) -> Tensor:
     inside = edge & (deep | (likely > DECIDED) | (_share(shown, behind, deep) > OPAQUE))
 
     enclosed = _shrunk(_grown(solid, round(CLOSED * mean_side)), round(CLOSED * mean_side))
-    slight = _deviations(_mean(residual, WINDOW), behind) > SAME
+    slight = _deviations(window_mean(residual, WINDOW), behind) > SAME
     doubtful = ~visible & ~textured & ((likely > 0.5) & enclosed | (likely > DECIDED) & slight)
     outside = _majority(same & ~doubtful) | _majority(changed & dark & (likely < 1 - DECIDED) & ~solid)
     outside = _shrunk(outside, 1) & ~inside
@@ -60,7 +61,7 @@ def difference_trimap(plate: Tensor, clean: Tensor, matte: Tensor) -> Tensor:
 
 def _deviations(residual: Tensor, behind: Tensor) -> Tensor:
     """Return how many deviations of the grain (h, w) a `residual` (3, h, w) is from 0, more expected at edges."""
-    mean = _mean(residual, 3).abs()
+    mean = window_mean(residual, 3).abs()
     grain = _grain(mean)[:, None, None]
     slope = _slope(behind)
     quiet = (mean < SAME * grain * 2) & (slope > 4 * grain)
@@ -81,8 +82,8 @@ def _grain(residual: Tensor) -> Tensor:
 
 def _textures(shown: Tensor, behind: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
     """Return where (h, w) the texture of what is `behind` is seen, and where it has one, from pictures (3, h, w)."""
-    one, two = shown - _mean(shown, WINDOW), behind - _mean(behind, WINDOW)
-    both, own, other = (_mean(product, WINDOW).sum(0) for product in (one * two, one * one, two * two))
+    one, two = shown - window_mean(shown, WINDOW), behind - window_mean(behind, WINDOW)
+    both, own, other = (window_mean(product, WINDOW).sum(0) for product in (one * two, one * one, two * two))
     textured = other > (TEXTURE * _grain(residual.abs())).square().sum()
     correlation = both / (own * other).sqrt().clamp(min=1e-9)
     share = both / other.clamp(min=1e-9)
@@ -99,7 +100,7 @@ def _shadowed(shown: Tensor, behind: Tensor) -> Tensor:
 def _share(shown: Tensor, behind: Tensor, deep: Tensor) -> Tensor:
     """Return how far (h, w) `shown` lies from `behind` to the object's colours, spread from its `deep` part."""
     line = spread(shown, deep.to(shown)) - behind
-    along, length = _mean(torch.stack((((shown - behind) * line).sum(0), line.square().sum(0))), 5)
+    along, length = window_mean(torch.stack((((shown - behind) * line).sum(0), line.square().sum(0))), 5)
     return along / length.clamp(min=1e-6)
 
 
@@ -108,23 +109,14 @@ def _slope(image: Tensor) -> Tensor:
     return F.max_pool2d(image[None], 3, 1, 1)[0] + F.max_pool2d(-image[None], 3, 1, 1)[0]
 
 
-def _mean(image: Tensor, window: int) -> Tensor:
-    """Return the mean (C, h, w) over windows; at the border over what exists."""
-    margin = window // 2
-    rows = F.avg_pool2d(image[None], (window, 1), 1, (margin, 0), count_include_pad=False)
-    return F.avg_pool2d(rows, (1, window), 1, (0, margin), count_include_pad=False)[0]
-
-
 def _majority(mask: Tensor) -> Tensor:
     """Return a mask (h, w) without specks and pinholes."""
-    return _mean(mask[None].float(), 5)[0] > 0.5
+    return window_mean(mask[None].float(), 5)[0] > 0.5
 
 
 def _grown(mask: Tensor, reach: int) -> Tensor:
     """Return a mask (h, w) that reaches so many pixels farther."""
-    window = 2 * reach + 1
-    rows = F.max_pool2d(mask[None, None].float(), (window, 1), 1, (reach, 0))
-    return F.max_pool2d(rows, (1, window), 1, (0, reach))[0, 0] > 0.5
+    return grow(mask.float(), reach) > 0
 
 
 def _shrunk(mask: Tensor, reach: int) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import Canvas, resample, within
+from ..canvas import Canvas, resample, window_mean, within
 from ..colour.highlights import compress, expand, goes_beyond
 from ..colour.spread import likely_colours
 from ..tiles import enlarge, source, tiles
@@ -72,7 +72,7 @@ def _guided_lines(guide: Tensor, alpha: Tensor) -> Tensor:
     A determinant is the small difference of products of squares: outside [0, 1] give both in double precision.
     """
     first, second = [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]  # the upper triangle of a symmetric 3×3 matrix
-    means = _window_mean(torch.cat([guide, alpha, guide * alpha, guide[first] * guide[second]]))  # (13, h, w)
+    means = window_mean(torch.cat([guide, alpha, guide * alpha, guide[first] * guide[second]]), WINDOW)  # (13, h, w)
     mean, mean_alpha = means[:3], means[3:4]
     covariance = means[4:7] - mean * mean_alpha
     rr, rg, rb, gg, gb, bb = means[7:] - mean[first] * mean[second]
@@ -84,14 +84,7 @@ def _guided_lines(guide: Tensor, alpha: Tensor) -> Tensor:
     cofactors = torch.stack([c_rr, c_rg, c_rb, c_rg, c_gg, c_gb, c_rb, c_gb, c_bb]).unflatten(0, (3, 3))
     slope = (cofactors * covariance).sum(1) / determinant  # (3, h, w)
     offset = mean_alpha - (slope * mean).sum(0, keepdim=True)
-    return _window_mean(torch.cat([slope, offset]))
-
-
-def _window_mean(image: Tensor) -> Tensor:
-    """Return the mean over WINDOW × WINDOW pixels (C, h, w); at the border over what exists."""
-    margin = WINDOW // 2
-    rows = F.avg_pool2d(image, (WINDOW, 1), 1, (margin, 0), count_include_pad=False)
-    return F.avg_pool2d(rows, (1, WINDOW), 1, (0, margin), count_include_pad=False)
+    return window_mean(torch.cat([slope, offset]), WINDOW)
 
 
 def _window_max(image: Tensor, reach: int) -> Tensor:

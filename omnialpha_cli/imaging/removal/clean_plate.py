@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import Canvas, resample
+from ..canvas import Canvas, resample, window_mean
 from ..colour.highlights import compress, expand
 from ..colour.spread import spread
 from ..hint import BACKGROUND, grow
@@ -103,7 +103,7 @@ def _changed(plate: Tensor, background: Tensor, canvas: Canvas) -> Tensor:
     """Tell how much of each pixel (H, W) the model changed on the canvas, with a margin."""
     rendered = canvas.crop(background)
     shown = resample(plate.clamp(0, 1), *rendered.shape[1:])
-    return _share(_mean((rendered - shown).abs().amax(0)[None], AVERAGED), plate)
+    return _share(window_mean((rendered - shown).abs().amax(0)[None], AVERAGED), plate)
 
 
 def _effects(plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ def _effects(plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor) ->
     free = (F.max_pool2d(covered, 2 * MARGIN + 1, 1, MARGIN) == 0).to(plate)  # (1, h, w)
     difference = rendered - resample(plate.clamp(0, 1), h, w)
     difference = (difference - _cast(difference, free[0])) * free
-    mean = _mean(difference, EFFECT) / _mean(free, EFFECT).clamp(min=1e-3)
+    mean = window_mean(difference, EFFECT) / window_mean(free, EFFECT).clamp(min=1e-3)
     return _share(mean.abs().amax(0)[None] * free, plate)
 
 
@@ -142,9 +142,4 @@ def _share(change: Tensor, plate: Tensor) -> Tensor:
     """Turn changes (1, h, w) into how much of each pixel of the plate is to be replaced, (H, W)."""
     share = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
     grown = F.max_pool2d(share, 2 * MARGIN + 1, 1, MARGIN)
-    return resample(_mean(grown, AVERAGED), plate.shape[1], plate.shape[2])[0].clamp(0, 1)
-
-
-def _mean(image: Tensor, window: int) -> Tensor:
-    """Average over `window` × `window` pixels (C, h, w); at the border over what exists."""
-    return F.avg_pool2d(image, window, 1, window // 2, count_include_pad=False)
+    return resample(window_mean(grown, AVERAGED), plate.shape[1], plate.shape[2])[0].clamp(0, 1)

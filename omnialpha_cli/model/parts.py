@@ -47,11 +47,6 @@ def pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return padded, torch.arange(padded.shape[1], device=padded.device)[None] < lengths[:, None]
 
 
-def over_white(rgba: Tensor) -> Tensor:
-    """Flatten RGBA (4, H, W) on white to RGB (3, H, W), as the published context encoder does its inputs."""
-    return rgba[:3] * rgba[3:] + (1 - rgba[3:])
-
-
 class VAE(Protocol):
     """Convert RGBA (B, 4, H, W) in [−1, 1] to normalised latents (B, 16, H/8, W/8), and back."""
 

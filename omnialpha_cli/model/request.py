@@ -66,6 +66,11 @@ def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
 
 
+def over_white(rgba: Tensor) -> Tensor:
+    """Flatten RGBA (4, H, W) on white to RGB (3, H, W), as the published context encoder does its inputs."""
+    return rgba[:3] * rgba[3:] + (1 - rgba[3:])
+
+
 def by_layout(layouts: Sequence[Layout], batch_size: int | None) -> list[list[int]]:
     """Return batches of one layout each, as places among `layouts`; of any size without `batch_size`."""
     groups: dict[Layout, list[int]] = {}

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from ..imaging.canvas import Canvas, resample, within
-from ..imaging.colour.highlights import compress
-from ..imaging.colour.spread import likely_colours
+from ..imaging.colour import compress, likely_colours
 from ..imaging.composite import layered, opaque, over, place_in_middle, place_on_ground
 from ..imaging.matte.difference_key import difference_trimap
 from ..imaging.matte.finish import finish_matte, visible

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..imaging.canvas import resample
-from ..imaging.colour.despill import find_screen
+from ..imaging.colour import find_screen
 from ..imaging.composite import opaque, over
 from ..imaging.hint import grow
 from ..imaging.matte.choose import LIKELY, choose_object

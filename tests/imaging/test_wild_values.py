@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from omnialpha_cli.imaging.canvas import choose_canvas, resample, resized
-from omnialpha_cli.imaging.colour.despill import despill, find_screen
-from omnialpha_cli.imaging.colour.highlights import compress, expand
-from omnialpha_cli.imaging.colour.spread import likely_colours
+from omnialpha_cli.imaging.colour import compress, despill, expand, find_screen, likely_colours
 from omnialpha_cli.imaging.composite import layered, over, place_in_middle, place_on_ground
 from omnialpha_cli.imaging.matte.closed_form import solve_alpha
 from omnialpha_cli.imaging.matte.finish import finish_matte, refine_alpha

@@ -9,7 +9,7 @@ from scenes import disc, textured
 from tiny_model import tiny_model
 
 from omnialpha_cli.imaging.canvas import within
-from omnialpha_cli.imaging.colour.spread import likely_colours
+from omnialpha_cli.imaging.colour import likely_colours
 from omnialpha_cli.imaging.composite import opaque, over
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.media.samples import quantise

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import resample, window_mean, within
-from ..colour.spread import spread
+from ..colour import spread
 from ..hint import grow
 
 SIDE = 768  # of the square that has the area at which the two are compared, pixels

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..canvas import Canvas
-from ..colour.despill import despill
+from ..colour import despill
 from ..hint import keep_known
 from ..tiles import rgba_like, tiles
 from .foreground import estimate_foreground, value_range

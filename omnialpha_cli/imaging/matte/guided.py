@@ -17,8 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import Canvas, resample, window_mean, within
-from ..colour.highlights import compress, expand, goes_beyond
-from ..colour.spread import likely_colours
+from ..colour import compress, expand, goes_beyond, likely_colours
 from ..tiles import enlarge, source, tiles
 
 WINDOW = 3  # pixels of the canvas

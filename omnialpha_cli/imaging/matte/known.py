@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ..canvas import Canvas, resample, within
-from ..colour.highlights import compress
-from ..colour.spread import spread
+from ..colour import compress, spread
 from ..hint import BACKGROUND, OBJECT
 from .closed_form import solve_alpha
 

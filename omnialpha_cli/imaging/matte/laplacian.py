@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..canvas import Canvas
-from ..colour.highlights import compress
+from ..colour import compress
 from ..tiles import tiles
 from .foreground import value_range
 from .guided import guided_alpha

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..canvas import Canvas
-from ..colour.despill import despill
+from ..colour import despill
 from ..composite import over
 from ..removal.clean_plate import match_surroundings
 from ..removal.grain import grain_like

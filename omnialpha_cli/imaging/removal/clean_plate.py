@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import Canvas, resample, window_mean
-from ..colour.highlights import compress, expand
-from ..colour.spread import spread
+from ..colour import compress, expand, spread
 from ..hint import BACKGROUND, grow
 from ..matte.foreground import value_range
 from ..tiles import enlarge, tiles

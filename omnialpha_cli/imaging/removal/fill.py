@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..colour.spread import spread
+from ..colour import spread
 from ..hint import BACKGROUND, grow
 from ..tiles import bounds
 

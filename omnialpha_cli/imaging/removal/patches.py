@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..colour.highlights import compress, expand
+from ..colour import compress, expand
 from ..hint import grow
 from ..tiles import Tile, bounds, enlarge
 from .patch_search import find_offsets

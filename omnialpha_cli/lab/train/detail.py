@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...imaging.canvas import Canvas, resample
-from ...imaging.colour.spread import likely_colours
+from ...imaging.colour import likely_colours
 from ...imaging.matte.known import alpha_in_band
 from ...model.mini.detail import open_places
 from ...model.omnialpha import OmniAlpha, Request

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import FromDict
-from ..parts import Context, over_white, pad
+from ..parts import Context, pad
 from ..positions import canvas_scale
-from ..request import PATCH
+from ..request import PATCH, over_white
 from .image_encoder import NECK, ImageEncoder
 from .relevance import Relevance
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from .. import sampler
 from ..memory import present
 from ..omnialpha import Batches, OmniAlpha
-from ..parts import VAE, ContextEncoder, Read, over_white
-from ..request import Layers, Request, by_layout
+from ..parts import VAE, ContextEncoder, Read
+from ..request import Layers, Request, by_layout, over_white
 from ..transformer import Transformer
 from .confidence import Confidence
 from .context import MiniContext

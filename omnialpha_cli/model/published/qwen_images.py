@@ -15,7 +15,7 @@ import torch
 from PIL.Image import Resampling
 from torch import Tensor
 
-from ..parts import over_white
+from ..request import over_white
 
 SIDE = 32  # the published code rounds the sides of condition images to it
 

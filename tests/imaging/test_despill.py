@@ -5,7 +5,7 @@ import torch
 from scenes import hair, textured
 
 from omnialpha_cli.imaging.canvas import choose_canvas
-from omnialpha_cli.imaging.colour.despill import despill, find_screen
+from omnialpha_cli.imaging.colour import despill, find_screen
 from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.imaging.matte.finish import finish_matte
 from omnialpha_cli.imaging.matte.foreground import estimate_foreground

@@ -39,11 +39,7 @@ class Options(Sampling, total=False):
 
 
 class FinishOptions(Options, total=False):
-    """Choose how a matte comes to full size, and its file, as the command does.
-
-    `flatten` is a colour to put it on, `trim` the margin around the object to which it is cropped: it then has
-    `offset`, its left and top in the picture. `mask_slack` is how many pixels outside of a mask there may be something.
-    """
+    """Choose how a matte comes to full size, and its file; a trimmed one has `offset`, its left and top."""
 
     mask_slack: int | None
     flatten: str | None
@@ -53,10 +49,7 @@ class FinishOptions(Options, total=False):
 
 
 class MatteOptions(FinishOptions, total=False):
-    """Choose `keep_shadow` as the command does: translucent black under the object, in one picture with it.
-
-    `hold_out` and `core` are mattes, of which nothing, and all, is in the result.
-    """
+    """Choose what bounds a matte, and whether the shadow is kept, translucent black under the object."""
 
     hold_out: Picture | None
     core: Picture | None

@@ -1,10 +1,7 @@
 """List the tasks, as data: 21 in the paper's five categories (arXiv 2511.20211), and more.
 
-Beside those are matting with a clean plate, an empty background from words, and the model itself, which is asked with
-any words about any pictures.
-
-A task says which images go in, which RGBA layers come out, and with which prompt. A command is a set of rows of
-this table that differ in their hint; no command has model code of its own.
+A task says which images go in, which RGBA layers come out, and with which prompt. A command is a set of rows that
+differ in their hint. Beside the paper's are a clean plate as hint, an empty background, and the model itself.
 """
 
 from collections.abc import Collection
@@ -22,8 +19,7 @@ Role = Literal["scene", "foreground", "background", "trimap", "mask", "rough-mas
 class Task:
     """Describe a task: `inputs` and `outputs` are in the order in which the model gets them.
 
-    `prompt` may hold `{text}`, the user's words. The published weights were trained on those that are `published`. With
-    `shadow` the shadow of the one foreground is a layer of the result too, which no model makes.
+    `prompt` may hold `{text}`. The published weights know those `published`. No model makes the layer `shadow`.
     """
 
     name: str

@@ -55,8 +55,7 @@ def in_fitting_parts(
 ) -> Iterator[tuple[Sequence[T], Sequence[R] | Exception]]:
     """Compute a window of batches; on a fault what is left in two halves, until it is pinned to single items.
 
-    `compute` gives some of the items with their results as they are done. They are passed on, and so is, for an item
-    that fails alone, its exception. `too_large` is told the number of items for which memory was short.
+    `compute` gives items with results as they are done; `too_large` is told the number for which memory was short.
     """
     parts = deque([list(window)])
     while parts:

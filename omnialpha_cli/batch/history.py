@@ -74,8 +74,7 @@ class Fingerprint:
 class Entry:
     """Hold an intent of the journal, and whether it was carried out; `outputs` by path relative to the output folder.
 
-    `source` is the path of the item's picture as `source_of` gives it, None where there is none, or no journal told.
-    `measures` are as of a `Result`.
+    `source` is the path of the item's picture as `source_of` gives it, `measures` are as of a `Result`.
     """
 
     fingerprint: Fingerprint
@@ -106,8 +105,7 @@ def source_of(item: Item, output: Path) -> str | None:
 def read_history(output: Path, remarks: list[str] | None = None) -> dict[str, list[Entry]]:
     """Return entries by item (the path of its first output), oldest first, of all shards.
 
-    Lines torn by a kill are ignored, and so is, with one remark a file, whatever else is no line of a journal. Raises
-    UsageError if the folder of journals is a link.
+    Lines torn by a kill are ignored, and others' with one remark a file. Raises UsageError if the folder is a link.
     """
     folder = output / STATE_FOLDER
     if folder.is_symlink():

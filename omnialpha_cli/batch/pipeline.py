@@ -59,9 +59,7 @@ class Work:
 class Stages:
     """Run the items of `source`, to be iterated once: yields their results as they finish, in no fixed order.
 
-    How an item is read, and what becomes of its layers, is for those below to say. One bad item is one failed result.
-    After `stop` is set no further item is begun, the batch in hand is finished, and items that were not reached have no
-    result.
+    One bad item is one failed result. After `stop` is set the batch in hand is finished; the rest has no result.
     """
 
     def __init__(

@@ -1,7 +1,4 @@
-"""Decide which items of a plan this machine makes, and in which order they may begin.
-
-They begin as they were planned, but a steady frame only after the one before it.
-"""
+"""Decide which items this machine makes, and in which order: a steady frame only after the one before it."""
 
 import hashlib
 import os

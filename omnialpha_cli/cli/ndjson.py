@@ -1,7 +1,7 @@
 """Make records for machines: one JSON object a line, on standard output with `--json`, in a file with `--report`.
 
-Every record has `schema` and `event`. docs/records.md tells the fields of each; paths are as the user spelt them, with
-bytes that are not UTF-8 as lone surrogates (`\\udcff`), as Python's `os.fsdecode` gives them.
+Each has `schema` and `event`; docs/records.md tells the rest. Paths that are not UTF-8 have lone surrogates
+(`\\udcff`).
 """
 
 import json

@@ -26,8 +26,7 @@ LIST_BYTES = 512 * 2**20  # of a list of names or prompts: some millions
 class Order:
     """Hold what is to be made: items of one task in the folder `output`, and remarks for the user.
 
-    Also the pixels above which a picture is refused, the file that names or prompts were read from, and the pipe that
-    the picture came by. `again` plans it anew, where it is to go on with what comes.
+    `names_from` is the file that names or prompts were read from; `again` plans it anew, to go on with what comes.
     """
 
     task: Task

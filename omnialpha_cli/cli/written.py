@@ -1,7 +1,4 @@
-"""Check files that options name to be written beside the results: none of them may cost a user another file.
-
-One of them is `doubtful.txt`: results whose confidence is below `--min-confidence`, a path a line.
-"""
+"""Check files that options name to be written beside results, and `doubtful.txt`: none may cost a user another."""
 
 import os
 import stat

@@ -1,7 +1,6 @@
 """Fit pictures to canvases, the sizes and shapes that the model works at, and bring results back.
 
-Few canvas shapes, so that a mixed folder fills batches. A picture is stretched a little to the nearest shape; one
-longer than every shape keeps its proportions and is centred, its border pixels repeated outwards.
+Canvas shapes are few, so that a mixed folder fills batches. A picture is stretched a little, or, if longer, centred.
 """
 
 import math
@@ -22,8 +21,7 @@ MAX_STRETCH = 1.2  # beyond the longest shape by more than this: letterboxed
 class Canvas:
     """Place a picture of `height` × `width` on a canvas of `size` (h, w); all in pixels.
 
-    `box` (top, left, height, width) is the part of the canvas that the whole picture is resampled to. Pixel centres
-    are at half-integers on both sides, so nothing shifts.
+    `box` (top, left, height, width) is its part with the picture. Pixel centres are at half-integers: nothing shifts.
     """
 
     height: int

@@ -94,13 +94,11 @@ class Image:
     """Hold a picture, upright, with straight alpha.
 
     `rgb` (H, W, 3) is float32 as the file encodes colour, 1 being the white of integer formats; half and float files
-    may go beyond [0, 1], and may hold NaN and infinities. `alpha` (H, W) is float32 in [0, 1], or None if the file has
-    none. `depth`, `transfer`, `primaries`, `icc` (a profile for RGB), `alpha_kind` and `orientation` (EXIF's) are those
-    of the file; `space` is what the user calls its colours. Where a premultiplied file has alpha 0, `rgb` is what it
-    holds there: light without coverage. `metadata` is what the writer gives back under the same names, `notes` what the
-    user should be told about the file, one line each. `windows` are those of an EXR file where `rgb` is its data window
-    and not just the display window. `part` and `channels` are what was taken of a file that has several, `left_out` the
-    names of its other channels.
+    may go beyond [0, 1], and may hold NaN and infinities. Where a premultiplied file has alpha 0, it is light without
+    coverage. `alpha` (H, W) is float32 in [0, 1], or None. `space` is what the user calls its colours. `metadata` is
+    what the writer gives back under the same names, `notes` what the user should be told, one line each. `windows` are
+    those of an EXR file where `rgb` is its data window. `part` and `channels` are what was taken of a file that has
+    several, `left_out` the names of its other channels.
     """
 
     rgb: Floats

@@ -46,8 +46,7 @@ class Target:
 def encoding_for(row: Format, depth: Depth, source: Image | None) -> Encoding:
     """Return how a file encodes colours: as its source does where it can say so, else sRGB, or, in EXR, linear light.
 
-    Layers are solved in that space, because there they are composited. Linear light keeps its steps apart in floats
-    only, so integers do not get it from a float source.
+    Layers are solved in that space, where they are composited. Integers do not get linear light from a float source.
     """
     own = SRGB if source is None else source.encoding
     if row.name == "exr":
@@ -74,8 +73,7 @@ def target_for(
 ) -> Target:  # fmt: skip
     """Return the target of a result, in the format and depth wanted, by default its source's. Raises UsageError.
 
-    `space` is the colour space wanted, by a name of OpenColorIO's, or `SOURCE` for the source's own. A log of 16
-    bits or fewer fits into half when it is linearised.
+    `space` is a colour space by its name, or `SOURCE`. A log of 16 bits or fewer fits into half when it is linearised.
     """
     own: Depth = "8" if source is None else source.depth
     if source is not None and own in ("8", "16") and format in (None, "exr") and source.encoding.is_log:

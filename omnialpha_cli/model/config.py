@@ -1,8 +1,4 @@
-"""Hold the numbers that make and load a model: its networks, what its weights work best with, and how they are loaded.
-
-Networks and defaults are read from `config.json` files, the published ones as they are. No torch: planning needs it
-too.
-"""
+"""Hold what makes and loads a model: its networks, what weights work best with, how they are loaded. No torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace

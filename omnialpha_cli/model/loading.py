@@ -1,7 +1,6 @@
 """Load safetensors files into modules built on the meta device, one tensor at a time.
 
-A file is mapped, not read: the host holds no more of it than the tensor that is on its way to the device. Every key of
-the files has a place in the module and every place is filled, or nothing is loaded.
+Files are mapped, not read. Every key has a place in the module and every place is filled, or nothing is loaded.
 """
 
 import json
@@ -47,8 +46,7 @@ def load_into(
 ) -> None:
     """Fill `module` from `files`, each tensor cast to `dtype` on `device`.
 
-    `rename` gives the module's name for a key, None for one that has no use. Raises ValueError, before any tensor is
-    read, naming the keys that are missing, left over, there twice or of another shape.
+    `rename` gives the module's name for a key, None for one without use. Raises ValueError naming the keys at fault.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     found: set[str] = set()

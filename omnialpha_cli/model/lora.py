@@ -55,10 +55,7 @@ class AdaptedLinear(nn.Module):
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """Read a LoRA file (safetensors). An alpha that only its metadata tells is put into the state as `{layer}.alpha`.
-
-    Raises ValueError for a kind of adapter whose scale is another (rank-stabilised).
-    """
+    """Read a LoRA file (safetensors), with alphas of its metadata. Raises ValueError for a rank-stabilised one."""
     state = load_file(path)
     with safe_open(path, framework="pt") as file:
         settings = json.loads((file.metadata() or {}).get(_METADATA, "{}"))

@@ -98,10 +98,7 @@ def free_memory(device: torch.device) -> int | None:
 
 @contextmanager
 def present(network: object, device: torch.device | str, staged: bool) -> Iterator[None]:
-    """Keep a network on the device inside; when `staged` it is on the CPU before and after.
-
-    Nothing is copied back: the tensors on the CPU are kept, and put in their places again.
-    """
+    """Keep a network on the device inside; when `staged` it is on the CPU before and after, never copied back."""
     if not staged:
         yield
         return

@@ -68,8 +68,7 @@ class OmniAlpha:
     ) -> list[list[Tensor]]:
         """Return one list of RGBA (4, H, W) float32 CPU tensors in [0, 1] a request, in the order of its targets.
 
-        `steps` and `guidance` replace the weights' defaults; guidance at or below 1 is none. What shares a call changes
-        a result by no more than rounding: noise is drawn per item.
+        `steps` and `guidance` replace the weights' defaults; guidance ≤ 1 is none. Noise is drawn per item.
         """
         results: list[list[Tensor]] = [[] for _ in requests]
         for members, layers in self.run_batches(requests, steps, guidance):
@@ -87,8 +86,7 @@ class OmniAlpha:
     ) -> Batches:
         """Yield batch by batch, as they are done, the places of its requests among all, and their layers.
 
-        No more than `batch_size` requests go through a network together, where one is given. The context encoder and
-        the VAE see all batches before the transformer sees the first, so that each comes to the device once.
+        No more than `batch_size` share a network. Each network comes to the device once, for all batches.
         """
         steps, scale = steps or self.defaults.steps, self.defaults.guidance if guidance is None else guidance
         yield from self.batches(requests, steps, scale, batch_size)

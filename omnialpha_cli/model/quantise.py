@@ -76,10 +76,7 @@ def multiplies_fp8(device: torch.device) -> bool:
 
 
 def in_range(rows: Tensor, most: float) -> tuple[Tensor, Tensor]:
-    """Return numbers (n, in) as float32 from −`most` to `most`, and the scales (n, 1) that make of them what they were.
-
-    The scales are numbers of the rows' own type: rounded afterwards they would fit less well.
-    """
+    """Return numbers (n, in), float32 within ±`most`, and scales (n, 1), of the rows' own type, that undo that."""
     scale = (rows.abs().amax(1, keepdim=True).float() / most).to(rows.dtype).float().clamp(min=1e-12)
     return (rows.float() / scale).clamp(-most, most), scale
 
@@ -124,10 +121,7 @@ LAYERS: dict[str, type[Int8Linear | Fp8Linear | Int4Linear]] = {
 
 
 def quantise_blocks(blocks: nn.ModuleList, kind: Quantize, device: torch.device, leave: bool) -> None:
-    """Quantise every linear layer, block by block on `device`, and `leave` the blocks there or bring them back.
-
-    So no more than one block is there in full precision. In int4 layers stay whole whose inputs do not make groups.
-    """
+    """Quantise linear layers, block by block on `device`, in int4 those that make groups; `leave` them there."""
     if kind == "none":
         return
     for block in blocks:

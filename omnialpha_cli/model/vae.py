@@ -22,10 +22,7 @@ LOGVAR_RANGE = (-30.0, 20.0)  # as the published posterior
 
 
 class RMSNorm(nn.Module):
-    """Return x / ‖x‖ · √C · gamma over the channels, the norm in float32; with `silu`, SiLU of that.
-
-    Without gradients it works in place on its own intermediate: on a CPU fresh memory costs more than the arithmetic.
-    """
+    """Return x / ‖x‖ · √C · gamma over the channels, in float32, then SiLU; in place without gradients, for CPUs."""
 
     def __init__(self, channels: int, silu: bool = True):
         super().__init__()
@@ -204,10 +201,7 @@ class AlphaVAE(nn.Module):
         return self.normalise(self.encode_moments(rgba)[0])
 
     def decode(self, z: Tensor, clamp: bool = True) -> Tensor:
-        """Decode normalised latents (B, 16, h, w) to (B, 4, 8h, 8w), in [−1, 1] with `clamp`.
-
-        Training does not clamp: after opaque initialisation alpha is exactly 1, where a clamp has no gradient.
-        """
+        """Decode normalised latents (B, 16, h, w) to (B, 4, 8h, 8w); `clamp`, but in training, to [−1, 1]."""
         z = self.denormalise(z).contiguous(memory_format=torch.channels_last)
         rgba = self.decoder(self.post_quant_conv(z))
         return rgba.clamp(-1, 1) if clamp else rgba
@@ -230,8 +224,8 @@ class AlphaVAE(nn.Module):
     def from_published(cls, state: Mapping[str, Tensor], config: VAEConfig | Mapping[str, Any]) -> Self:
         """Build the 2-D network from a published (3-D) state dict; tensors already in the 2-D layout pass unchanged.
 
-        `config` may be the published `config.json`. The tensors are taken as they are, in their own dtype. Raises
-        ValueError naming every key that is missing, left over or of another shape.
+        `config` may be the published `config.json`. Raises ValueError naming keys missing, left over or of another
+        shape.
         """
         config = config if isinstance(config, VAEConfig) else VAEConfig.from_dict(config)
         flat = {name: _flatten(name, tensor) for name, tensor in state.items() if ".time_conv." not in name}

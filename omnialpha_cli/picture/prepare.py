@@ -252,8 +252,7 @@ def _clean_plate(
 def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]:
     """Return the picture's own alpha (H, W) where it counts for the task, and warnings.
 
-    A foreground's always counts. A matte multiplies it in, unless it is 0 or 1 everywhere, which tells nothing. Other
-    tasks ignore it.
+    A foreground's always counts. A matte multiplies it in, unless it is constant. Other tasks ignore it.
     """
     foreground = task.inputs[0] == "foreground"
     if image.alpha is None:

@@ -86,10 +86,7 @@ def _results(item: Item, max_pixels: int) -> Iterator[Image]:
 
 
 def _small(image: Image, side: int) -> Small:
-    """Shrink channel by channel, because the picture may be large; what is transparent weighs nothing.
-
-    Light beyond [0, 1] is cut off first, as viewers do, or highlights would spread.
-    """
+    """Shrink channel by channel, as pictures may be large; transparent colours weigh nothing, light is cut off."""
     side = min(side, max(image.size))
     alpha = None if image.alpha is None else torch.from_numpy(image.alpha)[None]  # (1, H, W)
     channels = []

@@ -1,7 +1,6 @@
-"""Draw the contact sheet of one result: one JPEG.
+"""Draw the contact sheet of one result: one JPEG, the source first.
 
-A result with alpha stands over a checkerboard, black, white and green; an opaque one beside its source; layers over a
-checkerboard each, and their composite. The source comes first, where there is one.
+One with alpha stands over a checkerboard, black, white and green; layers over a checkerboard, and their composite.
 """
 
 import math

@@ -1,7 +1,6 @@
 """Read weights.lock: for every known set of weights its files with size, sha256 and licence, and their source.
 
-What is not known of a file is written as "unknown". The first pull or import records what it got in a file of the same
-form in the home folder of the weights, and from then on that is what the files are held to.
+What is not known of a file is "unknown" there; the first pull or import records it in the weights' home folder.
 """
 
 import hashlib

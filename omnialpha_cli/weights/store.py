@@ -1,7 +1,4 @@
-"""Find weights: `mini` in the package, other locked names below a home folder, or any folder by its path.
-
-A weights folder has a config.json (the embedded layout), or the published layout, a folder a part.
-"""
+"""Find weights: `mini` in the package, others by a locked name below a home folder, or by a folder's path."""
 
 import json
 import os

@@ -93,10 +93,7 @@ def visible(plate: Tensor, alpha_in: Tensor | None) -> Tensor:
 
 
 def _look_through(foreground: Tensor, plate: Tensor, alpha: Tensor, behind: Tensor) -> None:
-    """Move colours (3, H, W) towards those that make the `plate` over what is `behind`: (I − (1 − α)B) / α.
-
-    The thinner the object, the more that is noise, and the less it counts.
-    """
+    """Move colours (3, H, W) to those that make the `plate` over `behind`, less where it is thin, and that is noise."""
     low, high = value_range(plate)
     for tile in tiles(*alpha.shape):
         share = alpha[tile]

@@ -30,10 +30,7 @@ SPREAD_SIDE = 1024  # of the square that has the area at which colours are sprea
 
 
 def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None = None) -> Tensor:
-    """Return alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
-
-    `behind` (3, H, W) is a clean plate: it stands where colours of the background would be spread.
-    """
+    """Return alpha (H, W) at the plate's size from `alpha` (h, w), the `plate` (3, H, W) and a clean one `behind`."""
     size = height, width = plate.shape[1], plate.shape[2]
     h, w = min(height, canvas.box[2]), min(width, canvas.box[3])
     tall, wide = within(height, width, SPREAD_SIDE)
@@ -110,10 +107,7 @@ def _snap(alpha: Tensor) -> Tensor:
 
 
 def _colour_line(alpha: Tensor, plate: Tensor, foreground: Tensor, background: Tensor, even: float) -> Tensor:
-    """Move what is soft in `alpha` (k, l) to where `plate` (3, k, l) lies between the other two (3, k, l).
-
-    `even` is the contrast, a squared distance, at which both weigh the same.
-    """
+    """Move soft `alpha` (k, l) to where `plate` lies between two colours, halfway at the squared contrast `even`."""
     line = foreground - background
     contrast = (line * line).sum(0)  # (k, l)
     rest = plate - background

@@ -28,8 +28,7 @@ def alpha_in_band(
 ) -> tuple[Tensor, Canvas]:
     """Return alpha (h, w) in [0, 1] and the canvas that it is on, larger than the model's where the plate is.
 
-    From the model's `matte` (·, ·) on its `canvas`, the `plate` (3, H, W), and the `trimap` (H, W). `behind` (3, H, W)
-    is a clean plate: where the object's colour is far from it, alpha follows from the two.
+    From the model's `matte`, the `plate` (3, H, W) and the `trimap` (H, W), and from a clean plate `behind` (3, H, W).
     """
     height, width = trimap.shape
     plate = compress(plate)  # the Laplacian's windows square it

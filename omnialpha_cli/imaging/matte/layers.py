@@ -55,10 +55,7 @@ def finish_layers(
 
 
 def _take_off(plate: Tensor, rendered: Tensor, alpha: Tensor, canvas: Canvas, patches: bool) -> tuple[Tensor, Tensor]:
-    """Return what is behind a foreground, and the foreground itself, straight RGBA (4, H, W), from its `alpha` (H, W).
-
-    The model sees behind it, on the canvas, what is `rendered` (3, h, w).
-    """
+    """Return what is behind a foreground of `alpha` (H, W), `rendered` on the canvas, and it: RGBA (4, H, W) each."""
     limits = value_range(plate)
     clean = match_surroundings(plate, rendered, alpha, canvas)  # (3, ·, ·)
     behind, front = rgba_like(plate), rgba_like(plate)
@@ -81,8 +78,7 @@ def solve(
 ) -> tuple[Tensor, Tensor]:
     """Solve the colours F and B (3, H, W) nearest to those given for which αF + (1 − α)B is the `plate` (3, H, W).
 
-    Nearest by F² + B² in each channel: a projection on a line, cut off where F or B leaves the `limits`. Such colours
-    exist always where the plate itself is within them.
+    Nearest by F² + B², cut off at the `limits`; such colours exist where the plate itself is within them.
     """
     front, behind = torch.where(alpha == 1, plate, foreground), torch.where(alpha == 0, plate, background)
     rows, columns = ((alpha > 0) & (alpha < 1)).nonzero(as_tuple=True)  # (n,): the others are settled

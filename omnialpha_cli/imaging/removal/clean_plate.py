@@ -60,8 +60,7 @@ def finish_removal(
 def relight(plate: Tensor, gains: Tensor, canvas: Canvas, mask: Tensor, exponent: float = 1.0) -> Tensor:
     """Relight the `plate` (3, H, W) without an object's effects: times `gains` (3, h, w) to an `exponent`.
 
-    Under the `mask` (H, W) of the object, and at its border, where the model's input was painted over, gains are spread
-    from around it. Where they are about 1 the result is the plate, bit for bit.
+    Under the `mask` (H, W), and at its border, they are spread from around it. Where they are about 1 nothing changes.
     """
     logarithm = shrunk(spread_gains(gains, canvas, mask) * exponent, LEAST * exponent)
     full = canvas.restore(logarithm).to(plate)  # (3, H, W)
@@ -82,8 +81,7 @@ def shrunk(logarithm: Tensor, least: float) -> Tensor:
 def match_surroundings(plate: Tensor, background: Tensor, share: Tensor, canvas: Canvas) -> Tensor:
     """Match the colours of the model's `background` (3, h, w) to those of `plate` (3, H, W), without the letterbox.
 
-    By how much they differ, highlights drawn in, is taken from where `share` (H, W) is 0, and carried into the rest,
-    so that the two meet without a step. The result is to be enlarged: no side is longer than the plate's.
+    By how much they differ is taken from where `share` (H, W) is 0, and carried on. The result is to be enlarged.
     """
     height, width = min(plate.shape[1], canvas.box[2]), min(plate.shape[2], canvas.box[3])
     rendered = resample(compress(canvas.crop(background)), height, width)

@@ -1,7 +1,6 @@
 """Fill a masked part smoothly from its border: the membrane between the colours around it.
 
-Each masked pixel becomes the mean of its four neighbours (Laplace's equation), relaxed from coarse to fine so that
-a few rounds a level are enough.
+Each pixel becomes the mean of its four neighbours (Laplace's equation), relaxed from coarse to fine.
 """
 
 import torch

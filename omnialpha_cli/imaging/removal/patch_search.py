@@ -69,8 +69,7 @@ def find_offsets(image: Tensor, mask: Tensor, generator: torch.Generator) -> Ten
 class PatchSearch:
     """Compare patches of one size of a picture, as features of which squared distances are taken.
 
-    `usable` (hw,) tells which pixels are in the middle of a patch that is known, `sources` (M,) are their places and
-    `targets` (N,) those of the patches that have a part in the `mask` (h, w).
+    `usable` (hw,) tells the middles of known patches, `sources` (M,) their places, `targets` (N,) those to be found.
     """
 
     image: Tensor  # (3, h, w)

@@ -71,10 +71,7 @@ def _repeated(small: Tensor, scale: int, like: Tensor) -> Tensor:
 
 
 def _copied(own: Tensor, inside: Tensor, offsets: Tensor, light: Tensor, scale: int) -> Tensor:
-    """Return the colours (3, n) of the pixels `inside` (k, l): what `offsets` (2, h, w) copy of `own`, plus `light`.
-
-    Between pixels of the reduced size, what the four around copy is mixed: pieces keep their pixels, seams become soft.
-    """
+    """Return colours (3, n) `inside` (k, l): what `offsets` (2, h, w) copy of `own`, plus `light`, mixed bilinearly."""
     rows, columns = inside.nonzero(as_tuple=True)  # (n,)
     taps = []
     for place, side in zip((rows, columns), offsets.shape[1:], strict=True):

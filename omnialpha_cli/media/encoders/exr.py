@@ -54,8 +54,7 @@ def write(
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     """Write the composite as R, G, B, A, and each layer by its name: `background.R`, …; bottom first.
 
-    All in one part, or, with `target.parts`, the composite and every layer in a part of its own. The attribute `layers`
-    has the names in their order. Raises OSError.
+    In one part, or, with `target.parts`, in parts; the attribute `layers` has their names in order. Raises OSError.
     """
     composite = premultiplied(flatten([layer.rgba for layer in layers]), target.depth)
     boxes = [layer.box(target.trim) for layer in layers]

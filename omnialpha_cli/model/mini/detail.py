@@ -1,9 +1,7 @@
 """Refine the alpha of a matte by the picture's own pixels, for the embedded weights.
 
-The transformer works on latents of eight pixels a side, and closed-form matting on colours alone. A convolutional
-network gets the picture, the matte so far, and the trimap, and corrects them. It does not paint alpha, but weighs some
-corrections at each pixel: to where the picture's colour lies between those of object and background, sharper or
-softer, more or less. So it has little to learn, and can hardly do harm.
+A convolutional network gets the picture, the matte so far and the trimap. It does not paint alpha, but weighs some
+corrections at each pixel: so it has little to learn, and can hardly do harm.
 """
 
 import torch
@@ -44,10 +42,7 @@ class Detail(UNet):
         return alpha + open_places(alpha, trimap) * (self.through(features) * ways).sum(1, keepdim=True)
 
     def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
-        """Refine the alpha (h, w) in [0, 1] of one plate (3, h, w) of any size.
-
-        Without a trimap, wide soft areas are doubt whether they belong to the object, which pixels cannot decide.
-        """
+        """Refine the alpha (h, w) of one plate (3, h, w) of any size; without a trimap wide soft areas are doubt."""
         h, w = alpha.shape
         hint = torch.full_like(alpha, 0.5) if trimap is None else trimap
         features = torch.cat((plate, colours, alpha[None], hint[None]))[None]  # (1, 11, h, w)

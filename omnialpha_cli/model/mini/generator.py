@@ -124,10 +124,7 @@ class Generator(nn.Module):
         return sketch.closest(words, names) if names else None
 
     def subject(self, words: str) -> str:
-        """Return what of the words for a scene is an object before a background: those before where it is, or "".
-
-        Where they say where it is it may be unlike all that is known; else it is like an object, and not a background.
-        """
+        """Return the object in the words for a scene, those before where it is, if it is known as one; or ""."""
         parts = words.split()
         end = next((i for i, word in enumerate(parts) if word.lower() in PLACES), len(parts))
         subject = " ".join(parts[:end])

@@ -44,8 +44,7 @@ class WhenNeeded:
 class Mini(OmniAlpha):
     """Extend OmniAlpha by a table of specialists by their names in `SPECIALISTS`.
 
-    Whatever is still in its file is read when a task first needs it. `confidence` is that of the segmenter's mattes,
-    None where it was not calibrated.
+    What is still in its file is read when a task first needs it. `confidence` is None where it was not calibrated.
     """
 
     transformer: Transformer = WhenNeeded()  # type: ignore[assignment]

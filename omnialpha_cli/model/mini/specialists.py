@@ -1,7 +1,6 @@
 """List the specialists: small networks beside the transformer, each for some tasks.
 
-A row is all that loading, export, training and the model card need. Weights have a specialist if their folder has
-`NAME.safetensors`; it is built by what `config.json` says under its name.
+A row is all that loading, export, training and the card need; weights have it if they have `NAME.safetensors`.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,10 +24,7 @@ Build = Callable[[Mapping[str, Any], "Mini"], nn.Module]  # from what `config.js
 
 @dataclass(frozen=True)
 class Specialist:
-    """Describe a specialist: `serves` are tasks that it does in the transformer's place; without any it helps others.
-
-    `waits_with` says where it waits while memory is short: with the context encoder, or with the VAE.
-    """
+    """Describe a specialist: the tasks that it `serves` in the transformer's place, and what it `waits_with`."""
 
     name: str
     does: str

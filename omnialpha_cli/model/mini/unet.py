@@ -25,8 +25,7 @@ class Block(nn.Module):
 class UNet(nn.Module):
     """Map `inputs` to `outputs` channels, by blocks of these `widths` at strides 2, 4, 8 …; it starts at zero.
 
-    `deepest` is how many more blocks there are at the last stride. `normed` by groups of channels over the picture,
-    the result depends on the picture as a whole; otherwise on what is near alone.
+    `deepest` more blocks are at the last stride. `normed` it depends on the picture as a whole, else on what is near.
     """
 
     def __init__(self, inputs: int, outputs: int, widths: tuple[int, ...], *, deepest: int, normed: bool):

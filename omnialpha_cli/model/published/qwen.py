@@ -42,10 +42,7 @@ _PREFIXES = (
 
 @dataclass
 class ImageStates:
-    """Hold one item's pictures: states (L, D) of all that comes before the prompt, keys and values of every layer.
-
-    `position` is where the prompt begins on the model's own axes. `states` is None for an item without pictures.
-    """
+    """Hold states (L, D) of an item's pictures, the layers' keys and values, and the `position` of the prompt."""
 
     states: Tensor | None = None
     cache: Any = None

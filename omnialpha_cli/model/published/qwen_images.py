@@ -1,7 +1,4 @@
-"""Prepare pictures for the vision tower of Qwen2.5-VL: flattened on white, resampled, cut into patches.
-
-Resampling is Pillow's (Lanczos, then bicubic), in float32 instead of 8 bits.
-"""
+"""Prepare pictures for Qwen2.5-VL's vision tower: flattened on white, resampled by Pillow in floats, cut up."""
 
 import json
 import math
@@ -54,8 +51,7 @@ class ImageSettings:
 def patches(rgba: Tensor, settings: ImageSettings, transposed: bool) -> tuple[Tensor, tuple[int, int]]:
     """Return one picture (4, H, W) in [0, 1] → patches (h·w, 3·t·p²) in the tower's order, and their grid (h, w).
 
-    With `transposed` it is first resampled to W × H: the published code hands its resizer (width, height) where that
-    takes (height, width), and the published weights were trained on pictures squashed so.
+    With `transposed` it is squashed to W × H first, as by the published code, and in the training of its weights.
     """
     height, width = (max(1, round(side / SIDE)) * SIDE for side in rgba.shape[-2:])
     size = (width, height) if transposed else (height, width)

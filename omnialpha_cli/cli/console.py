@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ..batch.job import Result
+    from .options import Options
     from .piped import Pipe
 
 
@@ -25,12 +26,8 @@ DUMB = ("dumb", "unknown")  # terminals, by $TERM, whose lines cannot be written
 class Console:
     """Report one run: a bar on a terminal, plain lines elsewhere; with a `pipe`, nothing on standard output."""
 
-    def __init__(
-        self, *, json: bool, report: BinaryIO | None, seed: int, quiet: bool, verbose: bool, pipe: "Pipe | None" = None,
-        min_confidence: float | None = None,
-    ):  # fmt: skip
-        self.json, self.report, self.seed, self.pipe = json, report, seed, pipe
-        self.quiet, self.verbose, self.min_confidence = quiet, verbose, min_confidence
+    def __init__(self, options: "Options", report: BinaryIO | None = None, pipe: "Pipe | None" = None):
+        self.options, self.report, self.pipe = options, report, pipe
         self.doubtful: list[Result] = []
         self.counts = {"done": 0, "planned": 0, "skipped": 0, "failed": 0}
         self.total = 0
@@ -51,7 +48,7 @@ class Console:
     def begin(self, total: int, bar: bool = True) -> None:
         """Start the progress of so many items, with a bar where it is wanted and the terminal can show it."""
         self.total = total
-        if bar and not self.quiet and sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in DUMB:
+        if bar and not self.options.quiet and sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in DUMB:
             self._bar = _progress_bar()
             self._bar.add_task("", total=total, rate="starting")
             self._bar.start()
@@ -61,19 +58,19 @@ class Console:
         self._waiting.cancel()
         if self._bar:
             self._bar.update(self._bar.task_ids[0], rate=what, refresh=True)
-        elif not self.quiet:
+        elif not self.options.quiet:
             self._waiting = threading.Timer(streams.SOON, self._message, (f"{what} …",))
             self._waiting.daemon = True
             self._waiting.start()
 
     def note(self, message: str) -> None:
         """Write a message for `--verbose`."""
-        if self.verbose:
+        if self.options.verbose:
             self._message(message)
 
     def tell(self, message: str) -> None:
         """Write a message that `--quiet` leaves out."""
-        if not self.quiet:
+        if not self.options.quiet:
             self._message(message)
 
     def warn(self, message: str) -> None:
@@ -84,10 +81,10 @@ class Console:
         """Report one result."""
         self._waiting.cancel()
         self.counts[result.status] += 1
-        self._record("item", ndjson.item_record, result, self.seed)
+        self._record("item", ndjson.item_record, result, self.options.seed)
         if result.status != "failed":
             self._paths(result)
-        if result.is_doubtful(self.min_confidence):
+        if result.is_doubtful(self.options.min_confidence):
             self.doubtful.append(result)
             self._message(f"doubtful: {result.item.outputs[0]} (confidence {result.measures['confidence']:g})")
         label = str(result.item.label)
@@ -103,7 +100,7 @@ class Console:
         if self._bar:
             rate = finished / max(time.monotonic() - self.start, 1e-3)
             self._bar.update(self._bar.task_ids[0], completed=finished, rate=f"{rate:.2f} files/s")
-        elif not self.quiet and result.status == "done":
+        elif not self.options.quiet and result.status == "done":
             place = "standard output" if self.pipe else result.item.outputs[0]
             self._message(f"{finished}/{self.total} {place} ({result.seconds:.2f} s)")
 
@@ -115,7 +112,7 @@ class Console:
             self._message(f"would fail: {result.error}")
             return
         self._paths(result)
-        if not self.quiet:
+        if not self.options.quiet:
             verb = "would make" if result.status == "done" else "done already"
             made_from = ", ".join(map(str, result.item.inputs)) or result.item.text
             self._message(f"{verb}: {made_from} → {', '.join(map(str, result.item.outputs))}")
@@ -124,7 +121,7 @@ class Console:
         """Record items of which no input exists; what is wrong is said once, for all of them."""
         for result in results:
             self.counts[result.status] += 1
-            self._record("item", ndjson.item_record, result, self.seed)
+            self._record("item", ndjson.item_record, result, self.options.seed)
         counts = {**self.counts, "unfinished": 0, "doubtful": 0}
         self._record("summary", ndjson.summary_record, counts, 0.0, ExitStatus.NO_INPUTS)
 
@@ -137,7 +134,7 @@ class Console:
         unfinished = max(0, self.total - sum(self.counts.values()))
         counts = {**self.counts, "unfinished": unfinished, "doubtful": len(self.doubtful)}
         self._record("summary", ndjson.summary_record, counts, seconds, status)
-        if not self.quiet:
+        if not self.options.quiet:
             words = {"skipped": "done already", "failed": "would fail"} if dry_run else {}
             always = "planned" if dry_run else "done"
             parts = [f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == always]
@@ -155,7 +152,7 @@ class Console:
             self._lost["standard error"] = "closed or full"
 
     def _paths(self, result: "Result") -> None:
-        if not self.json and not self.pipe:
+        if not self.options.json and not self.pipe:
             for path in result.item.outputs:
                 self._stdout(path)
 
@@ -166,12 +163,12 @@ class Console:
         self._write("standard output", os.fsencode(path) + b"\n")
 
     def _record(self, event: str, describe: Callable[..., dict[str, Any]], *what: object) -> None:
-        if not (self.report or self.json):
+        if not (self.report or self.options.json):
             return
         line = ndjson.line(event, describe(*what)).encode()
         if self.report:
             self._write("the report", line)
-        if self.json:
+        if self.options.json:
             self._write("standard output", line)
 
     def _write(self, name: str, line: bytes) -> None:

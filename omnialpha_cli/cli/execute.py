@@ -65,17 +65,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
 
     with ExitStack() as stack:
         report = stack.enter_context(open_report(options.report)) if options.report else None
-        console = stack.enter_context(
-            Console(
-                json=options.json,
-                report=report,
-                seed=options.seed,
-                quiet=options.quiet,
-                verbose=options.verbose,
-                pipe=order.pipe,
-                min_confidence=options.min_confidence,
-            )
-        )
+        console = stack.enter_context(Console(options, report, order.pipe))
         if order.pipe:
             stack.enter_context(order.pipe.folder)
         if not order.again:
@@ -188,19 +178,16 @@ def _loading(options: Options) -> LoadOptions:
     loras = [store.parse_adapter(text) for text in options.lora or ()]
     if options.distilled:
         store.parse_adapter(str(options.distilled))
-    return LoadOptions(
-        [(lora.path, lora.strength) for lora in loras], True, options.distilled,
-        options.memory, options.quantize, options.compile,
-    )  # fmt: skip
+    return LoadOptions(loras, True, options.distilled, options.memory, options.quantize, options.compile)
 
 
 def _resolved(settings: Settings, task: Task, options: Options, loading: LoadOptions, weights: Weights) -> Settings:
     """Return the settings with what the weights, and the options of the model, say of them. Raises UsageError."""
     first, *_ = passes(task, weights.tasks) or [task]
     defaults = weights.defaults(first.name)
-    loras = [store.Adapter(path, strength) for path, strength in loading.loras]
+    loras = list(loading.loras)
     if loading.distilled_lora:
-        loras.append(store.Adapter(loading.distilled_lora))
+        loras.append((loading.distilled_lora, 1.0))
         defaults |= distilled.defaults(loading.distilled_lora)
     if settings.refine == "laplacian" and not find_spec("pymatting"):
         raise UsageError('--refine laplacian needs pymatting; get it with: pip install "omnialpha[refine]"')

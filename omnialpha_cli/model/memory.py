@@ -40,15 +40,6 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Placement:
-    """Say where each network is loaded to."""
-
-    transformer: torch.device
-    context: torch.device
-    vae: torch.device
-
-
-@dataclass(frozen=True)
 class Plan:
     """Say what is done, and why, for people."""
 
@@ -63,11 +54,10 @@ class Plan:
         """Return how many batches suit a call: several, where each network comes to the device once for all."""
         return 1 if self.mode == "resident" else WINDOW
 
-    def placement(self, device: torch.device, quantised: bool) -> Placement:
+    def placement(self, device: torch.device, quantised: bool) -> dict[str, torch.device]:
         """Place on the CPU what waits there, and a transformer that is to be quantised block by block first."""
-        host = torch.device("cpu")
-        resident = self.mode == "resident"
-        return Placement(device if resident and not quantised else host, device if resident else host, device)
+        waiting = device if self.mode == "resident" else torch.device("cpu")
+        return {"transformer": torch.device("cpu") if quantised else waiting, "context": waiting, "vae": device}
 
 
 RESIDENT = Plan("resident")

@@ -224,17 +224,7 @@ def folder_of(name: str) -> Path:
     return Path(__file__).with_name(name) if name == EMBEDDED else home() / name
 
 
-@dataclass(frozen=True)
-class Adapter:
-    """Name one file and its strength."""
-
-    path: Path
-    strength: float = 1.0
-
-    @property
-    def identity(self) -> str:
-        """Return what decides about pixels: the content and the strength. Reads the file."""
-        return f"{self.strength:g}·{sha256(self.path)}"
+Adapter = tuple[Path, float]  # a file of a LoRA, and its strength
 
 
 def parse_adapter(text: str) -> Adapter:
@@ -248,9 +238,9 @@ def parse_adapter(text: str) -> Adapter:
         raise UsageError(f"LoRA {path} does not exist")
     if path.suffix != ".safetensors":
         raise UsageError(f"LoRA {path}: only safetensors files are read")
-    return Adapter(path, strength)
+    return path, strength
 
 
 def identity_of(adapters: Sequence[Adapter]) -> str | None:
-    """Return the identity of all together, for the journal; None without any."""
-    return ", ".join(adapter.identity for adapter in adapters) or None
+    """Return what decides about pixels, contents and strengths, for the journal; None without any. Reads the files."""
+    return ", ".join(f"{strength:g}·{sha256(path)}" for path, strength in adapters) or None

@@ -11,6 +11,7 @@ import pytest
 from omnialpha_cli.cli import streams
 from omnialpha_cli.cli.console import Console
 from omnialpha_cli.cli.main import app
+from omnialpha_cli.cli.options import Options
 from omnialpha_cli.cli.streams import say_if_slow
 
 
@@ -28,7 +29,7 @@ def shown(monkeypatch, terminal: str) -> str:
     monkeypatch.setattr(streams, "SOON", 0)
     monkeypatch.setenv("TERM", terminal)
     monkeypatch.setattr(sys, "stderr", screen)
-    with Console(json=False, report=None, seed=0, quiet=False, verbose=False) as progress:
+    with Console(Options()) as progress:
         progress.begin(1)
         progress.waits("loading weights mini")
         if progress._waiting.is_alive():

@@ -11,6 +11,7 @@ import pytest
 from omnialpha_cli.batch.job import Result
 from omnialpha_cli.cli import streams
 from omnialpha_cli.cli.console import Console
+from omnialpha_cli.cli.options import Options
 from omnialpha_cli.plan import Item
 from omnialpha_cli.status import ExitStatus
 from omnialpha_cli.tasks import TASKS
@@ -46,7 +47,7 @@ def batch(monkeypatch, out, err, report=None, json=False) -> ExitStatus:
     """Report a run of three items; returns its exit status."""
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
-    with Console(json=json, report=report, seed=0, quiet=True, verbose=False) as console:
+    with Console(Options(json=json, quiet=True), report) as console:
         console.begin(3)
         for name in "abc":
             console.item(Result(Item(TASKS["matte.auto"], (Path(name),), (Path(f"{name}.png"),)), "done"))
@@ -81,7 +82,7 @@ def test_standard_error(monkeypatch, error):
     out = whole()
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", broken(error))
-    with Console(json=False, report=None, seed=0, quiet=False, verbose=False) as console:
+    with Console(Options()) as console:
         for name in "ab":
             console.item(Result(Item(TASKS["matte.auto"], (Path(name),), (Path(f"{name}.png"),)), "done"))
         assert console.summary(ExitStatus.OK) == ExitStatus.FAILED

@@ -4,18 +4,18 @@ import pytest
 
 from omnialpha_cli.model.published import distilled
 from omnialpha_cli.status import UsageError
-from omnialpha_cli.weights.store import Adapter, identity_of, parse_adapter
+from omnialpha_cli.weights.store import identity_of, parse_adapter
 
 
 def test_a_strength_may_follow_the_path(tmp_path):
     file = tmp_path / "a.safetensors"
     file.write_bytes(b"x")
-    assert parse_adapter(str(file)) == Adapter(file, 1.0)
-    assert parse_adapter(f"{file}:0.5") == Adapter(file, 0.5)
-    assert parse_adapter(f"{file}:-1") == Adapter(file, -1.0)
+    assert parse_adapter(str(file)) == (file, 1.0)
+    assert parse_adapter(f"{file}:0.5") == (file, 0.5)
+    assert parse_adapter(f"{file}:-1") == (file, -1.0)
     odd = tmp_path / "b:2.safetensors"
     odd.write_bytes(b"x")
-    assert parse_adapter(str(odd)) == Adapter(odd, 1.0)
+    assert parse_adapter(str(odd)) == (odd, 1.0)
 
 
 @pytest.mark.parametrize("text", ["gone.safetensors", "gone.safetensors:1", "{here}/a.pt", "{here}/a.safetensors:much"])
@@ -29,7 +29,7 @@ def test_what_is_no_file_or_no_safetensors_is_refused(tmp_path, text):
 def test_the_identity_follows_content_and_strength(tmp_path):
     file = tmp_path / "a.safetensors"
     file.write_bytes(b"x")
-    one, half = Adapter(file), Adapter(file, 0.5)
+    one, half = (file, 1.0), (file, 0.5)
     before = identity_of([one])
     assert before != identity_of([half]) and identity_of([one, half]) != identity_of([half, one])
     assert identity_of([]) is None

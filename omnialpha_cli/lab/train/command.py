@@ -183,7 +183,7 @@ def _run(
             options.run,
             progress,
             group,
-            loras=[(adapter.path, adapter.strength) for adapter in adapters],
+            loras=adapters,
             tensorboard=options.tensorboard,
         )
         yield stages, run

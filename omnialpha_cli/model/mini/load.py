@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..config import TransformerConfig, VAEConfig
 from ..loading import count
-from ..memory import Needs, Placement
+from ..memory import Needs
 from ..parts import Parts, Read
 from ..sampler import Schedule
 from ..transformer import Transformer
@@ -32,18 +32,17 @@ def needs(folder: Path, dtype: torch.dtype) -> Needs:
     return Needs(*(count([file for file in group if file.exists()]) * dtype.itemsize for group in files))
 
 
-def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: torch.dtype) -> Parts:
+def load_parts(folder: Path, config: dict[str, Any], place: dict[str, torch.device], dtype: torch.dtype) -> Parts:
     """Return all parts, each to be read from its file when a task first needs it. Raises OSError or ValueError."""
-    where = {"transformer": place.transformer, "context": place.context, "vae": place.vae}
 
     def waiting(name: str, build: Build, device: torch.device) -> Read:
         path = folder / f"{name}.safetensors"
         count([path])  # raises where there is no whole file
         return partial(_read, path, build, config.get(name, {}), device, dtype)
 
-    parts = {name: waiting(name, build, where[name]) for name, build in _parts(folder).items()}
+    parts = {name: waiting(name, build, place[name]) for name, build in _parts(folder).items()}
     specialists = {
-        name: waiting(name, row.build, where[row.waits_with])
+        name: waiting(name, row.build, place[row.waits_with])
         for name, row in SPECIALISTS.items()
         if (folder / f"{name}.safetensors").exists()
     }

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from .. import lora
 from ..config import TransformerConfig, VAEConfig
 from ..loading import count, load_into, read_state, shards
-from ..memory import Needs, Placement
+from ..memory import Needs
 from ..parts import Parts
 from ..sampler import Schedule
 from ..transformer import Transformer
@@ -37,14 +37,14 @@ def needs(folder: Path, dtype: torch.dtype) -> Needs:
     return Needs(*(count(shards(part)) * dtype.itemsize for part in folders))
 
 
-def load_parts(folder: Path, config: dict[str, Any], place: Placement, dtype: torch.dtype) -> Parts:
+def load_parts(folder: Path, config: dict[str, Any], place: dict[str, torch.device], dtype: torch.dtype) -> Parts:
     """Load all parts, the folder's own LoRA merged. Raises OSError, ValueError or ImportError."""
     transposed = bool(config.get("context", {}).get("transposed_images", True))
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
     return Parts(
-        transformer=load_transformer(folder, place.transformer, dtype),
-        vae=load_vae(folder, place.vae, dtype),
-        context_encoder=QwenContext.load(folder, place.context, dtype, transposed),
+        transformer=load_transformer(folder, place["transformer"], dtype),
+        vae=load_vae(folder, place["vae"], dtype),
+        context_encoder=QwenContext.load(folder, place["context"], dtype, transposed),
         schedule=Schedule.from_dict(scheduler),
     )
 

@@ -80,6 +80,7 @@ class PatchSearch:
     kernels: Tensor  # (COMPONENTS, 3, WIDTH, WIDTH)
     places: Tensor  # (hw, 5): what is compared beside a patch's pixels
     known: Tensor  # (hw, COMPONENTS + 5)
+    weights: Tensor  # (hw,): patches count less, the deeper in the mask they are
     generator: torch.Generator
 
     @staticmethod
@@ -94,7 +95,8 @@ class PatchSearch:
             return None
         kernels, places = _components(image, sources), _places(image)
         known = _features(image, kernels, places)
-        return PatchSearch(image, mask, usable.flatten(), sources, targets, kernels, places, known, generator)
+        weights = INWARDS ** -_depth(mask).flatten()
+        return PatchSearch(image, mask, usable.flatten(), sources, targets, kernels, places, known, weights, generator)
 
     def nearest(self, image: Tensor, weight: float = 1.0) -> Matches:
         """Return the nearest of all sources to the patches of `image` (3, h, w), whose pixels count by a `weight`."""
@@ -155,7 +157,7 @@ class PatchSearch:
         offset[self.targets] = matches.source - self.targets
         usual = matches.distance.mean().clamp(min=1e-8)
         fit = (-matches.distance / (2 * usual)).exp() + 1e-6
-        weight[self.targets] = fit * INWARDS ** -self._depth().flatten()[self.targets]
+        weight[self.targets] = fit * self.weights[self.targets]
         inside = self.mask.flatten().nonzero()[:, 0]
         rows, columns = self._at(inside)
         flat = self.image.flatten(1).clone()
@@ -184,17 +186,18 @@ class PatchSearch:
         width = self.mask.shape[1]
         return torch.stack((places // width, places % width))
 
-    def _depth(self) -> Tensor:
-        """Return how many pixels (h, w) deep in the mask each is, up to `DEEPEST`."""
-        left = self.mask.to(self.image)
-        depth = left.clone()
-        for _ in range(DEEPEST - 1):
-            left = 1 - grow(1 - left, 1)
-            depth += left
-        return depth
-
     def _random(self, low: int, high: int, shape: tuple[int, ...]) -> Tensor:
         return torch.randint(low, high, shape, generator=self.generator).to(self.image.device)
+
+
+def _depth(mask: Tensor) -> Tensor:
+    """Return how many pixels deep in the `mask` (h, w) each is, up to `DEEPEST`: (h, w)."""
+    left = mask.float()
+    depth = left.clone()
+    for _ in range(DEEPEST - 1):
+        left = 1 - grow(1 - left, 1)
+        depth += left
+    return depth
 
 
 def _components(image: Tensor, sources: Tensor) -> Tensor:

@@ -43,19 +43,21 @@ def grow(hint: Tensor, pixels: int) -> Tensor:
     return hint
 
 
-def grow_round(hint: Tensor, pixels: int) -> Tensor:
-    """Return a hint (H, W) whose object is larger by `pixels`, in a circle around each; to a sixteenth of many."""
-    size = hint.shape[0], hint.shape[1]
+def grow_round(mask: Tensor, pixels: int) -> Tensor:
+    """Return a mask (H, W) of bools grown by `pixels`, in a circle around each that is set; to a sixteenth of many."""
+    h, w = mask.shape
     scale = min(1.0, ROUND / max(pixels, 1))
     reach = int(pixels * scale)
-    small = hint if scale == 1 else (resample(hint[None], *(max(1, round(n * scale)) for n in size))[0] > 0).to(hint)
-    rows = F.pad(small, (0, 0, reach, reach))  # (h + 2 · reach, w)
-    grown = torch.zeros_like(small)
+    if scale < 1:
+        mask = resample(mask[None].float(), max(1, round(h * scale)), max(1, round(w * scale)))[0] > 0
+    size = mask.shape[1]
+    count = F.pad(mask.int(), (reach + 1, reach, reach, reach)).cumsum(1)  # of each row, (h + 2 · reach, ·)
+    grown = torch.zeros_like(mask)
     for down in range(-reach, reach + 1):
         across = math.isqrt(reach * reach - down * down)
-        part = rows[reach + down : reach + down + small.shape[0]]
-        grown = torch.maximum(grown, F.max_pool2d(part[None], (1, 2 * across + 1), 1, (0, across))[0])
-    return grown if scale == 1 else F.interpolate(grown[None, None], size)[0, 0]
+        row = count[reach + down : reach + down + len(mask)]
+        grown |= row[:, reach + across + 1 :][:, :size] > row[:, reach - across :][:, :size]
+    return grown if scale == 1 else F.interpolate(grown[None, None].float(), (h, w))[0, 0] > 0
 
 
 def keep_known(alpha: Tensor, trimap: Tensor) -> Tensor:

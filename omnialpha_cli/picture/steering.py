@@ -27,13 +27,15 @@ def steering_of(
     settings: Settings,
 ) -> Steering:  # fmt: skip
     """Return what steers a matte: its mask `hint` (H, W), perhaps `carried`, and what is `beside`. Raises ItemError."""
+    if task.command == "remove":
+        return Steering()  # its mask is what is painted over
     values = {name: read_hint(beside[name], source) for name in ("core", "hold-out") if name in beside}
     most = 1 - values["hold-out"] if "hold-out" in values else None
     slack = settings.mask_slack
     if slack is None and (task.hint == "mask" or (task.hint == "rough-mask" and carried is not None)):
         slack = round(SLACK * source.size[1])
     if hint is not None and task.hint in ("mask", "rough-mask") and slack is not None:
-        near = grow_round((hint >= BACKGROUND).to(hint), slack)
+        near = grow_round(hint >= BACKGROUND, slack).to(hint)
         most = near if most is None else torch.minimum(most, near)
     known = () if carried is None else (carried,)
     if carried is not None and hint is not carried.alpha:

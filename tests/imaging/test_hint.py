@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnialpha_cli.imaging.hint import grow, hint_values, keep_known, same_shape, scale_hint
+from omnialpha_cli.imaging.hint import grow, grow_round, hint_values, keep_known, same_shape, scale_hint
 
 
 def test_grey_is_taken_as_it_is():
@@ -53,3 +53,20 @@ def test_a_grown_hint_is_the_largest_value_around(pixels, seed):
     for y, x in ((0, 0), (4, 6), (8, 12), (3, 11)):
         around = hint[max(0, y - pixels) : y + pixels + 1, max(0, x - pixels) : x + pixels + 1]
         assert grown[y, x] == around.max()
+
+
+@pytest.mark.parametrize("pixels", [0, 1, 5])
+def test_a_mask_grows_in_circles(pixels):
+    mask = torch.zeros(30, 40, dtype=torch.bool)
+    places = torch.tensor([[0, 0], [12, 20], [29, 38]])
+    mask[tuple(places.T)] = True
+    y, x = torch.meshgrid(torch.arange(30), torch.arange(40), indexing="ij")
+    near = ((torch.stack((y, x), -1)[:, :, None] - places).square().sum(-1) <= pixels**2).any(-1)
+    assert torch.equal(grow_round(mask, pixels), near)
+
+
+def test_a_mask_grows_far_to_a_sixteenth():
+    mask = torch.zeros(200, 300, dtype=torch.bool)
+    mask[100, 150] = True
+    area = float(grow_round(mask, 64).sum())
+    assert area == pytest.approx(64**2 * torch.pi, rel=2 / 16)

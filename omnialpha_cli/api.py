@@ -172,7 +172,7 @@ class OmniAlpha:
 
         from .batch.many import make_many
 
-        running = make_many(self.model, task, reads, settings, torch.device(self.model.device).type != "cpu")
+        running = make_many(self.model, task, reads, settings)
         for made in tqdm(running, total=len(reads), disable=not progress, unit="picture"):
             pixels = made.layers if command == "decompose" else next(iter(made.layers), None)
             yield Outcome(None if made.error else pixels, made.error, made.warnings, **made.measures)

@@ -4,7 +4,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+import torch
+
+from ..model.omnialpha import OmniAlpha
 from ..picture.load import is_out_of_memory, release_cached_memory
+from .job import Threads, share_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -13,9 +17,17 @@ CPU_BATCH = 4  # more brings nothing on a CPU, and costs memory
 GPU_BATCH = 16
 
 
-def default_batch_size(cores: int, accelerated: bool) -> int:
-    """Return the items of a batch where the user did not say: by cores on a CPU."""
-    return GPU_BATCH if accelerated else min(CPU_BATCH, max(1, cores // 2))
+def divide(model: OmniAlpha, cores: int, items: int, batch_size: int | None = None) -> tuple[int, Threads]:
+    """Return how many items make a batch, of a `batch_size` that is None if it may be chosen, and the threads.
+
+    On a CPU in float32 pictures are computed one by one, each by one thread: they have the same bytes whatever batch
+    was asked for, and however many cores there are; more is no faster there.
+    """
+    if torch.device(model.device).type != "cpu":
+        return batch_size or GPU_BATCH, share_cores(cores, items, accelerated=True)
+    if model.dtype == torch.float32 and model.memory.mode == "resident":
+        return 1, share_cores(cores, items, apart=True)
+    return batch_size or min(CPU_BATCH, max(1, cores // 2)), share_cores(cores, items)
 
 
 class Buckets(Generic[T]):

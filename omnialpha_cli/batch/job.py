@@ -100,25 +100,27 @@ class StageTimes:
 
 @dataclass(frozen=True)
 class Threads:
-    """Hold the threads that read and prepare, those inside torch's operators, and those that finish and write."""
+    """Hold the threads that read and prepare, those that infer with `torch` threads each, and those that finish."""
 
     read: int
+    infer: int
     torch: int
     write: int
 
     def __str__(self) -> str:
-        return f"{self.read} reading, {self.torch} computing, {self.write} finishing and writing"
+        return f"{self.read} reading, {self.infer} × {self.torch} computing, {self.write} finishing and writing"
 
 
-def share_cores(cores: int, items: int, accelerated: bool = False) -> Threads:
+def share_cores(cores: int, items: int, accelerated: bool = False, apart: bool = False) -> Threads:
     """Divide `cores` for a run of `items`; with `accelerated` the network runs elsewhere.
 
-    Half of them compute, for one item too, as their number changes the rounding, and an item has the same bytes
-    whatever else is made. Two finish at least: for large pictures that can take longer than the network.
+    With `apart` an item is computed by one thread, as their number changes the rounding, and several items at a time.
+    Two compute then, and two finish, at least: which of both takes longer depends on the size of pictures.
     """
-    computing = 1 if accelerated else max(1, cores // 2)
-    writing = max(min(2, cores), cores - computing)
-    return Threads(max(1, writing // 3), computing, max(1, min(items, writing)))
+    computing, least = 1 if accelerated else max(1, cores // 2), min(2, cores)
+    infer = min(items, max(least, computing)) if apart else 1
+    writing = max(least, cores - computing)
+    return Threads(max(1, writing // 3), max(1, infer), 1 if apart else computing, max(1, min(items, writing)))
 
 
 def use_torch_threads(count: int) -> None:

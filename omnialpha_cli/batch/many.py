@@ -15,8 +15,8 @@ from ..picture.settings import Settings
 from ..plan import Item
 from ..status import ItemError
 from ..tasks import Task, passes
-from .batching import default_batch_size
-from .job import Threads, count_cores, share_cores
+from .batching import divide
+from .job import Threads, count_cores
 from .pipeline import Stages, Work
 from .schedule import POLL_SECONDS
 
@@ -90,14 +90,11 @@ def index_of(item: Item) -> int:
     return int(item.outputs[0].name)
 
 
-def make_many(
-    model: OmniAlpha, task: Task, reads: Sequence[Read], settings: Settings, accelerated: bool
-) -> Iterator[Made]:
+def make_many(model: OmniAlpha, task: Task, reads: Sequence[Read], settings: Settings) -> Iterator[Made]:
     """Make a task of every item, and give what became of each in their order. Leaving early stops the rest."""
-    cores = count_cores()
-    batch_size = default_batch_size(cores, accelerated)
-    source = _InOrder(reads, task, settings, AHEAD * model.window * batch_size)
-    stages = _Many(source, model, settings, batch_size, share_cores(cores, len(reads), accelerated))
+    batch_size, threads = divide(model, count_cores(), len(reads))
+    source = _InOrder(reads, task, settings, AHEAD * model.window * batch_size * threads.infer)
+    stages = _Many(source, model, settings, batch_size, threads)
     waiting: dict[int, Made] = {}
     following = 0
     for result in stages:

@@ -1,6 +1,6 @@
 """Read, prepare, infer, finish and write side by side, with memory that does not grow with the number of items.
 
-    reader threads           one thread            writer threads
+    reader threads         infer threads           writer threads
     read · prepare  → ready →  batch · infer  → inferred →  finish · write  → finished
 
 Only `Admission` bounds what is between the first and the last stage, so the queues need no limits of their own and
@@ -74,9 +74,10 @@ class Stages:
     ):
         self.source, self.model, self.settings = source, model, settings
         self.threads, self.stop, self.times = threads, stop or threading.Event(), StageTimes()
-        ahead = WINDOWS_AHEAD * model.window * batch_size + threads.write
+        ahead = WINDOWS_AHEAD * model.window * batch_size * threads.infer + threads.write
         self.admission = Admission(ahead, PIXELS_AHEAD * model.window)
         self.buckets: Buckets[Work] = Buckets(lambda work: work.prepared.bucket, batch_size)
+        self._reading, self._inferring, self._turn = threads.read, threads.infer, threading.Lock()
         # None in a queue: one of the threads that fill it has ended.
         self.ready: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self.inferred: queue.SimpleQueue[tuple[Work, list[Tensor]] | None] = queue.SimpleQueue()
@@ -97,7 +98,7 @@ class Stages:
             threading.Thread(target=self._guard, args=(stage, torch_threads), daemon=True)
             for stage, count, torch_threads in (
                 (self._read, self.threads.read, 1),
-                (self._infer, 1, self.threads.torch),
+                (self._infer, self.threads.infer, self.threads.torch),
                 (self._write, self.threads.write, 1),  # its tiles are too small to share: threads would only wait
             )
             for _ in range(count)
@@ -146,23 +147,27 @@ class Stages:
         self.ready.put(None)
 
     def _infer(self) -> None:
-        reading = self.threads.read
-        while reading or self.buckets:
-            # Take what is ready; wait only while there is nothing to compute.
-            while reading and not (self.buckets and self.ready.empty()):
+        while window := self._take_window():
+            if self.stop.is_set():
+                for work in window:
+                    self.admission.leave(work.pixels)
+            else:
+                self._infer_window(window)
+        with self._turn:
+            self._inferring -= 1
+            if not self._inferring:
+                for _ in range(self.threads.write):
+                    self.inferred.put(None)
+
+    def _take_window(self) -> list[Work]:
+        """Take what is ready; wait only while there is nothing to compute. Empty when all was taken."""
+        with self._turn:
+            while self._reading and not (self.buckets and self.ready.empty()):
                 if work := self.ready.get():
                     self.buckets.add(work)
                 else:
-                    reading -= 1
-            if self.buckets:
-                window = [work for _ in range(self.model.window) if self.buckets for work in self.buckets.take()]
-                if self.stop.is_set():
-                    for work in window:
-                        self.admission.leave(work.pixels)
-                else:
-                    self._infer_window(window)
-        for _ in range(self.threads.write):
-            self.inferred.put(None)
+                    self._reading -= 1
+            return [work for _ in range(self.model.window) if self.buckets for work in self.buckets.take()]
 
     def _infer_window(self, window: list[Work]) -> None:
         """Compute the window's batches; once `stop` is set, no more than the one in hand."""

@@ -4,11 +4,9 @@ import os
 import threading
 from collections.abc import Iterator
 
-import torch
-
 from ..picture.load import DTYPES, choose_device, load_model
-from .batching import default_batch_size
-from .job import Job, Result, StageTimes, share_cores
+from .batching import divide
+from .job import Job, Result, StageTimes
 from .journal import Journal
 from .pipeline import Pipeline
 from .schedule import Source
@@ -19,17 +17,13 @@ class Worker:
 
     def __init__(self, job: Job):
         """Raises WeightsError or DeviceError."""
-        # Let products of matrices have the same bits by any number of threads; read when the first one is computed.
+        # Let products of matrices have the same bits wherever they lie in memory; read when the first one is computed.
         os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
         device = choose_device(job.device)
-        accelerated = device.type != "cpu"
         self.job = job
-        self.threads = share_cores(job.cores, job.items, accelerated)
         dtype = DTYPES[job.settings.dtype]
-        self.batch_size = job.batch_size or default_batch_size(job.cores, accelerated)
-        if not accelerated and dtype == torch.float32:
-            self.batch_size = 1  # of the same bytes, whatever batch was asked for; more is no faster there
         self.model = load_model(job.model, device, dtype, job.loading)
+        self.batch_size, self.threads = divide(self.model, job.cores, job.items, job.batch_size)
         self.times = StageTimes()
 
     def make(self, source: Source, journal: Journal, stop: threading.Event) -> Iterator[Result]:

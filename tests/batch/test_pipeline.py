@@ -74,7 +74,7 @@ def run(tmp_path, picture):
         with Journal(tmp_path / "out") as journal:
             line = Pipeline(
                 schedule(items), model, settings or Settings(), journal,
-                weights="w", batch_size=batch_size, threads=threads or Threads(2, 1, 2), stop=stop,
+                weights="w", batch_size=batch_size, threads=threads or Threads(2, 1, 1, 2), stop=stop,
             )  # fmt: skip
             return {result.item.inputs[0].stem: result for result in line}
 
@@ -266,7 +266,7 @@ def test_leaving_early_ends_all_threads_too(tmp_path, picture):
     items = plan([Source(path, tmp_path / "in") for path in paths], TASKS["matte.auto"], output=tmp_path / "out")
     with Journal(tmp_path / "out") as journal:
         line = Pipeline(
-            Schedule(items), FakeModel(), Settings(), journal, weights="w", batch_size=1, threads=Threads(2, 1, 2)
+            Schedule(items), FakeModel(), Settings(), journal, weights="w", batch_size=1, threads=Threads(2, 1, 1, 2)
         )  # fmt: skip
         results = iter(line)
         next(results)

@@ -173,8 +173,8 @@ class OmniAlpha:
         from .batch.many import make_many
 
         running = make_many(self.model, task, reads, settings)
-        for made in tqdm(running, total=len(reads), disable=not progress, unit="picture"):
-            pixels = made.layers if command == "decompose" else next(iter(made.layers), None)
+        for layers, made in tqdm(running, total=len(reads), disable=not progress, unit="picture"):
+            pixels = layers if command == "decompose" else next(iter(layers), None)
             yield Outcome(None if made.error else pixels, made.error, made.warnings, **made.measures)
 
     def _make(

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -13,25 +12,14 @@ from ..picture.arrays import Pixels, to_pixels
 from ..picture.prepare import prepare
 from ..picture.settings import Settings
 from ..plan import Item
-from ..status import ItemError
 from ..tasks import Task, passes
 from .batching import divide
-from .job import Threads, count_cores
+from .job import Result, Threads, count_cores
 from .pipeline import Stages, Work
 from .schedule import POLL_SECONDS
 
 AHEAD = 4  # batches that are begun before the first of them is taken
 Read = Callable[[], tuple[Sequence[Image], Mapping[str, Image]]]  # of one item: its pictures, and what is beside them
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """Hold an item's layers (H, W, 4) as of `to_pixels`, or an error."""
-
-    layers: Sequence[Pixels] = ()
-    warnings: tuple[str, ...] = ()
-    error: ItemError | None = None
-    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 class _InOrder:
@@ -90,16 +78,18 @@ def index_of(item: Item) -> int:
     return int(item.outputs[0].name)
 
 
-def make_many(model: OmniAlpha, task: Task, reads: Sequence[Read], settings: Settings) -> Iterator[Made]:
-    """Make a task of every item, and give what became of each in their order. Leaving early stops the rest."""
+def make_many(
+    model: OmniAlpha, task: Task, reads: Sequence[Read], settings: Settings
+) -> Iterator[tuple[list[Pixels], Result]]:
+    """Make a task of every item: layers (H, W, 4) as of `to_pixels`, and the result, in their order."""
     batch_size, threads = divide(model, count_cores(), len(reads))
     source = _InOrder(reads, task, settings, AHEAD * model.window * batch_size * threads.infer)
     stages = _Many(source, model, settings, batch_size, threads)
-    waiting: dict[int, Made] = {}
+    waiting: dict[int, tuple[list[Pixels], Result]] = {}
     following = 0
     for result in stages:
         index = index_of(result.item)
-        waiting[index] = Made(stages.layers.pop(index, ()), result.warnings, result.error, result.measures)
+        waiting[index] = stages.layers.pop(index, []), result
         while following in waiting:
             made = waiting.pop(following)
             following += 1

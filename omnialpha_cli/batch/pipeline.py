@@ -50,11 +50,6 @@ class Work:
     seconds: float
     offset: tuple[int, int] | None = None
 
-    @property
-    def pixels(self) -> int:
-        """Return the pixels of the result."""
-        return self.prepared.pixels
-
 
 class Stages:
     """Run the items of `source`, to be iterated once: yields their results as they finish, in no fixed order.
@@ -142,7 +137,7 @@ class Stages:
             except Exception as error:
                 self._fail(item, error)
             else:
-                self.admission.enter(work.pixels)
+                self.admission.enter(work.prepared.pixels)
                 self.ready.put(work)
         self.ready.put(None)
 
@@ -150,7 +145,7 @@ class Stages:
         while window := self._take_window():
             if self.stop.is_set():
                 for work in window:
-                    self.admission.leave(work.pixels)
+                    self.admission.leave(work.prepared.pixels)
             else:
                 self._infer_window(window)
         with self._turn:
@@ -180,14 +175,14 @@ class Stages:
             left = [work for work in left if work not in part]
             if isinstance(outcome, Exception):
                 self._fail(part[0].item, outcome)
-                self.admission.leave(part[0].pixels)
+                self.admission.leave(part[0].prepared.pixels)
             else:
                 for work, layers in zip(part, outcome, strict=True):
                     self.inferred.put((work, layers))
             if self.stop.is_set():
                 break
         for work in left:
-            self.admission.leave(work.pixels)
+            self.admission.leave(work.prepared.pixels)
 
     def _compute(self, window: Sequence[Work]) -> Iterator[tuple[list[Work], list[list[Tensor]]]]:
         """Yield the batches of a window as they are done."""
@@ -220,7 +215,7 @@ class Stages:
                 told = work.prepared
                 result = Result(item, "done", seconds, None, told.warnings, work.offset, told.measures)
                 self._finish(result)
-            self.admission.leave(work.pixels)
+            self.admission.leave(work.prepared.pixels)
         self.finished.put(None)
 
     def _fail(self, item: Item, error: Exception) -> None:

@@ -35,9 +35,9 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
         return {source.path: path for source in sources}
     elif is_template(place):
         check_template(place, HINT_FIELDS, option)
-        find = _by_template(place, option)
+        find = _by_name(place, option, lambda source: Path(place.format(**source.fields)))
     elif is_pattern(place):
-        find = _by_frame(place, option)
+        find = _by_name(place, option, lambda one: spelt(place, int(one.frame.number)) if one.frame else None)
     else:
         raise UsageError(f"{option} {place} does not exist")
     return {source.path: find(source) for source in sources}
@@ -72,24 +72,14 @@ def leave_out_hints(place: str, sources: Sequence[Source], hints: Hints) -> tupl
     return tuple(source for source in sources if not serves(source))
 
 
-def _by_template(template: str, option: str) -> Callable[[Source], Path | ItemError]:
+def _by_name(place: str, option: str, name: Callable[[Source], Path | None]) -> Callable[[Source], Path | ItemError]:
     def find(source: Source) -> Path | ItemError:
-        hint = Path(template.format(**source.fields))
+        hint = name(source)
+        if hint is None:
+            return ItemError("hint", f"{source.path} is no frame of a sequence ({option} {place})")
         if exists(hint):
             return hint
-        return ItemError("hint", f"{source.path}: its hint {hint} does not exist ({option} {template})")
-
-    return find
-
-
-def _by_frame(pattern: str, option: str) -> Callable[[Source], Path | ItemError]:
-    def find(source: Source) -> Path | ItemError:
-        if source.frame is None:
-            return ItemError("hint", f"{source.path} is no frame of a sequence ({option} {pattern})")
-        hint = spelt(pattern, int(source.frame.number))
-        if exists(hint):
-            return hint
-        return ItemError("hint", f"{source.path}: its hint {hint} does not exist ({option} {pattern})")
+        return ItemError("hint", f"{source.path}: its hint {hint} does not exist ({option} {place})")
 
     return find
 

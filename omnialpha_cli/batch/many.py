@@ -16,13 +16,13 @@ from ..tasks import Task, passes
 from .batching import divide
 from .job import Result, Threads, count_cores
 from .pipeline import Stages, Work
-from .schedule import POLL_SECONDS
+from .schedule import POLL_SECONDS, Source
 
 AHEAD = 4  # batches that are begun before the first of them is taken
 Read = Callable[[], tuple[Sequence[Image], Mapping[str, Image]]]  # of one item: its pictures, and what is beside them
 
 
-class _InOrder:
+class _InOrder(Source):
     """Give out items no further ahead than a number of them of what was taken: memory does not grow with the rest."""
 
     def __init__(self, reads: Iterable[Read], task: Task, settings: Settings, ahead: int):
@@ -43,9 +43,6 @@ class _InOrder:
             self.reads[index] = read
         name = Path(str(index))
         return Item(self._task, (name,), (name,), text=self._settings.text, format=self._settings.format or "tiff")
-
-    def finished(self, item: Item) -> None:
-        """Do nothing: no other item waits for this one."""
 
     def taken(self) -> None:
         """Make room for one more."""

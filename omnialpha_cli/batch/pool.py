@@ -21,7 +21,7 @@ from ..plan import Item
 from ..status import DeviceError, ItemError
 from .job import Job, Result
 from .journal import Journal
-from .schedule import Schedule
+from .schedule import Schedule, Source
 from .worker import Worker
 
 WAKE_SECONDS = 0.2  # between looks at whether the run was stopped
@@ -31,7 +31,7 @@ DEATHS = 6  # after so many without a result in between a worker is not started 
 Serve = Callable[[Job, Connection, Connection], None]
 
 
-class Parent:
+class Parent(Source):
     """Take a worker's items from the parent, one after another."""
 
     def __init__(self, channel: Connection):
@@ -51,9 +51,6 @@ class Parent:
             self.tell("asks")
             item: Item | None = self.channel.recv()
             return item
-
-    def finished(self, item: Item) -> None:
-        """Do nothing: the result tells it."""
 
 
 def serve(job: Job, channel: Connection, control: Connection) -> None:
@@ -162,14 +159,15 @@ class Pool:
                 by_channel = {hand.channel: hand for hand in hands if not hand.ended}
                 for channel in wait(list(by_channel), WAKE_SECONDS):
                     yield from self._hear(by_channel[channel])  # type: ignore[index]
-                if not self.stop.is_set() and all(hand.ended for hand in hands) and self._left():
+                if (
+                    not self.stop.is_set()
+                    and all(hand.ended for hand in hands)
+                    and (self.suspects or not self.schedule.exhausted)
+                ):
                     raise DeviceError(f"{len(hands)} workers died {DEATHS} times each; nobody is left to go on")
         finally:
             for hand in hands:
                 hand.close()
-
-    def _left(self) -> bool:
-        return bool(self.suspects) or not self.schedule.exhausted
 
     def _hand_out(self, hands: Sequence[Hand]) -> None:
         """Answer the workers that ask."""

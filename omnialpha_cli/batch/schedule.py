@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 from ..plan import Item
 from ..status import UsageError
@@ -16,17 +16,18 @@ from .history import key_of
 POLL_SECONDS = 0.1  # between looks at whether the run was stopped, while there is nothing to take
 
 
-class Source(Protocol):
-    """Give a pipeline its items."""
+class Source:
+    """Give a pipeline its items, to any number of threads."""
 
     def take(self, stop: threading.Event) -> Item | None:
         """Return the next item, as soon as it may begin; None when there are no more, or the run is stopped."""
+        raise NotImplementedError
 
     def finished(self, item: Item) -> None:
-        """Note that the item has its result, or never will."""
+        """Note that the item has its result, or never will: for those that others wait for."""
 
 
-class Schedule:
+class Schedule(Source):
     """Schedule the items of a run, for any number of threads."""
 
     def __init__(self, items: Iterable[Item]):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..batch.history import Stamp
 from ..batch.resume import Choice
+from ..batch.schedule import Source
 from ..files import is_folder
 from ..plan import Item
 from ..status import ItemError, UsageError
@@ -46,7 +47,7 @@ class Rest:
         return now - since >= REST_SECONDS
 
 
-class Watched:
+class Watched(Source):
     """Give the items of folders that fill, for any number of threads; `plan` gives all that are there at the moment.
 
     `begin` reads what was made until now, and gives what sorts an item as a run of it alone would. `tell` is given what
@@ -75,9 +76,6 @@ class Watched:
                 if not self._ready:
                     stop.wait(max(POLL_SECONDS, (time.monotonic() - start) / SHARE))
             return None if stop.is_set() else self._ready.popleft()
-
-    def finished(self, item: Item) -> None:
-        """Do nothing: no other item waits for this one."""
 
     def _look(self, now: float) -> None:
         try:

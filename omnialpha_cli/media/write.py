@@ -20,8 +20,8 @@ from .target import VISIBLE, Layer, Target
 from .windows import cropped, object_box, place, trivial
 
 # Functions of modules in `encoders`, imported when they are used: what writes PSD alone takes a third of a second.
-FLAT = {"png": "png.write", "tiff": "tiff.write", "tiff-pages": "tiff.write", "exr": "exr.write", "webp": "webp.write",
-        "jpg": "jpeg.write"}  # fmt: skip
+FLAT = {"png": "png.write", "tiff": "tiff.write", "tiff-pages": "tiff.write", "exr": "exr.write",
+        "webp": "pillow.write_webp", "jpg": "pillow.write_jpeg"}  # fmt: skip
 LAYERED = {
     "tiff": "tiff.write_layers", "tiff-pages": "tiff.write_pages", "exr": "exr.write_layers", "ora": "ora.write_layers",
     "psd": "psd.write_layers",

@@ -113,7 +113,7 @@ def encoded_like(picture: Image, layer: Image) -> Image:
     shown = on_display(picture)
     if shown.encoding == layer.encoding:
         return shown
-    return replace(shown, rgb=convert(shown.rgb, shown.encoding, layer.encoding)).encoded(layer.encoding)
+    return replace(shown, rgb=convert(shown.rgb, shown.encoding, layer.encoding), encoding=layer.encoding)
 
 
 def miss(rgba: Floats, source: Image, layer: Image) -> float:

@@ -161,7 +161,7 @@ class Reader:
         image = read_image(path, self.max_pixels, data=is_data, overscan=True, pick=pick)
         if settings.input_space is None or is_data:
             return image
-        return image.encoded(find_space(settings.input_space))
+        return replace(image, encoding=find_space(settings.input_space))
 
     def _metered(self, paths: Sequence[Path]) -> Iterator[Exposure]:
         for path in paths:

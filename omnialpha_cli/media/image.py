@@ -1,18 +1,17 @@
 """Record a picture: its pixels as float32, and what its file was."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..status import ItemError
-from .colour import Encoding, Transfer
+from .colour import SRGB, Encoding
 from .formats import Depth
 from .icc import profile_space
-from .primaries import Chromaticities
 from .samples import Floats
 
 AlphaKind = Literal["straight", "premultiplied"]
@@ -93,22 +92,19 @@ class Windows:
 class Image:
     """Hold a picture, upright, with straight alpha.
 
-    `rgb` (H, W, 3) is float32 as the file encodes colour, 1 being the white of integer formats; half and float files
-    may go beyond [0, 1], and may hold NaN and infinities. Where a premultiplied file has alpha 0, it is light without
-    coverage. `alpha` (H, W) is float32 in [0, 1], or None. `space` is what the user calls its colours. `metadata` is
-    what the writer gives back under the same names, `notes` what the user should be told, one line each. `windows` are
-    those of an EXR file where `rgb` is its data window. `part` and `channels` are what was taken of a file that has
-    several, `left_out` the names of its other channels.
+    `rgb` (H, W, 3) is float32 as the `encoding` says, 1 being the white of integer formats; half and float files may go
+    beyond [0, 1], and may hold NaN and infinities. Where a premultiplied file has alpha 0, it is light without
+    coverage. `alpha` (H, W) is float32 in [0, 1], or None. `metadata` is what the writer gives back under the same
+    names, `notes` what the user should be told, one line each. `windows` are those of an EXR file where `rgb` is its
+    data window. `part` and `channels` are what was taken of a file that has several, `left_out` the names of its other
+    channels.
     """
 
     rgb: Floats
     alpha: Floats | None = None
     depth: Depth = "8"
-    transfer: Transfer = "srgb"
-    primaries: Chromaticities | None = None
-    icc: bytes | None = None
+    encoding: Encoding = SRGB
     alpha_kind: AlphaKind = "straight"
-    orientation: int = 1
     path: Path | None = None
     metadata: Metadata = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -116,23 +112,11 @@ class Image:
     part: int = 0
     channels: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
-    space: str | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """Return height and width in pixels."""
         return self.rgb.shape[0], self.rgb.shape[1]
-
-    @property
-    def encoding(self) -> Encoding:
-        """Return what the numbers in `rgb` stand for."""
-        return Encoding(self.transfer, self.primaries, self.icc, self.space)
-
-    def encoded(self, encoding: Encoding) -> Self:
-        """Return the picture with its numbers taken for an encoding that the user knows better than the file."""
-        return replace(
-            self, transfer=encoding.transfer, primaries=encoding.primaries, icc=encoding.icc, space=encoding.space
-        )
 
 
 def from_array(picture: Any) -> Image:
@@ -161,7 +145,7 @@ def from_array(picture: Any) -> Image:
     array = upright(array.reshape(*array.shape[:2], -1), orientation)  # (H, W, channels)
     has_alpha = array.shape[2] in (2, 4)
     rgb, alpha = split(array, array.shape[2] - 1 if has_alpha else None)
-    return Image(rgb, alpha, SAMPLES[array.dtype.name][0], icc=icc, orientation=orientation)
+    return Image(rgb, alpha, SAMPLES[array.dtype.name][0], Encoding(icc=icc))
 
 
 def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Floats | None]:

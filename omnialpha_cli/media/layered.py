@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..status import ItemError
 from . import provenance
 from .channels import Pick
+from .colour import Encoding
 from .image import Box, Image, from_array, split
 from .opening import opened, parts_of, read_samples
 from .read import read_image
@@ -82,7 +83,7 @@ def _of_photoshop(path: Path) -> Iterator[Image]:
         pixels = layer.topil(apply_icc=False)
         if pixels is None:
             raise ValueError(f"layer {layer.name} has no pixels of its own; merge it, or delete it")
-        image = replace(from_array(pixels), icc=icc)
+        image = replace(from_array(pixels), encoding=Encoding(icc=icc))
         opacity = layer.opacity / 255 * layer.visible
         yield placed(image, layer.left, layer.top, (document.height, document.width), opacity)
 

@@ -13,6 +13,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ..status import ItemError
+from .colour import Encoding
 from .formats import Depth
 from .image import Image, from_array, rgb_profile
 from .opening import check_size, damaged
@@ -60,7 +61,7 @@ def _read_heic(path: Path, max_pixels: int) -> Image:
         samples = np.asarray(file)
         several = (f"{path} holds several pictures: the first one is used",) if len(file) > 1 else ()
         icc = rgb_profile(file.info.get("icc_profile"))
-    return replace(from_array(samples), icc=icc, path=path, notes=several)
+    return replace(from_array(samples), encoding=Encoding(icc=icc), path=path, notes=several)
 
 
 def _open_heic(path: Path) -> Any:

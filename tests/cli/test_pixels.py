@@ -200,7 +200,7 @@ class TestColour:
         tiff("b.tif", np.round(wide * 65535).astype(np.uint16), iccprofile=icc_profiles.adobe_rgb())
         asked = ("--given", "background", "--want", "scene", "--prompt", "matte")
         one, two = (read_image(run("complete", name, *asked).lines[0]) for name in ("a.png", "b.tif"))
-        assert two.icc == icc_profiles.adobe_rgb()
+        assert two.encoding.icc == icc_profiles.adobe_rgb()
         managed, unmanaged = np.abs(convert(two.rgb, two.encoding, SRGB) - one.rgb), np.abs(two.rgb - one.rgb)
         assert managed.mean() < 2e-3 < 4e-3 < unmanaged.mean(), managed.mean()
 

@@ -73,7 +73,7 @@ PQ = Encoding("pq", PRIMARIES["rec2020"])
     ],
 )  # fmt: skip
 def test_the_encoding_is_the_sources_where_the_file_can_say_so(source, source_depth, format, depth, expected):
-    image = Image(PIXEL, None, source_depth, source.transfer, source.primaries, source.icc)
+    image = Image(PIXEL, None, source_depth, source)
     assert encoding_for(FORMATS[format], depth, image) == expected
 
 

@@ -73,7 +73,7 @@ def test_chromaticities_that_span_no_colours_are_left_out(tmp_path, kind):
     path = tmp_path / "a.exr"
     path.write_bytes(hostile.content(f"exr-chromaticities-{kind}.exr"))
     image = read_image(path)
-    assert image.primaries is None
+    assert image.encoding.primaries is None
     assert "span no colours" in image.notes[0]
 
 

@@ -49,7 +49,7 @@ def test_their_profile_comes_along(tmp_path, format):
     target = Target(format, "8", Encoding(icc=icc_profiles.display_p3()))
     write_layers(tmp_path / "x", [Layer(n, p) for n, p in zip(NAMES, layers(), strict=True)], target)
     for image, pixels in zip(read_layers(tmp_path / "x", format), layers(), strict=True):
-        assert image.icc == icc_profiles.display_p3()
+        assert image.encoding.icc == icc_profiles.display_p3()
         np.testing.assert_allclose(image.rgb, pixels[..., :3], atol=2 / 255)
 
 

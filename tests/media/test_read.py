@@ -104,9 +104,9 @@ def test_exif_orientation_is_applied_once(tmp_path, name, orientation):
 def test_profiles_are_kept_if_they_describe_rgb(tmp_path):
     profile = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
     save(tmp_path / "a.jpg", "RGB", icc_profile=profile)
-    assert read_image(tmp_path / "a.jpg").icc == profile
+    assert read_image(tmp_path / "a.jpg").encoding.icc == profile
     save(tmp_path / "b.jpg", "L", icc_profile=profile[:16] + b"GRAY" + profile[20:])
-    assert read_image(tmp_path / "b.jpg").icc is None
+    assert read_image(tmp_path / "b.jpg").encoding.icc is None
 
 
 def test_the_first_of_several_pictures_is_used_and_said(tmp_path):

@@ -30,7 +30,7 @@ class TestExr:
     def test_samples_are_exact_and_scene_linear(self, tmp_path, type, depth, compression):
         rgb = FLOATS.astype(type)
         image = read_image(write_exr(tmp_path / "a.exr", ("RGB", rgb), compression=compression))
-        assert (image.depth, image.transfer, image.alpha, image.notes) == (depth, "linear", None, ())
+        assert (image.depth, image.encoding.transfer, image.alpha, image.notes) == (depth, "linear", None, ())
         np.testing.assert_array_equal(image.rgb, rgb.astype(np.float32))
 
     @pytest.mark.parametrize("compression", ["pxr24", "b44", "dwaa", "dwab"])
@@ -91,7 +91,7 @@ class TestExr:
             tmp_path / "a.exr", ("RGB", FLOATS), chromaticities=Typed("float[8]", ap1), cameraSerialNumber="123", **told
         )
         image = read_image(path)
-        np.testing.assert_allclose(image.primaries, ap1, atol=1e-6)
+        np.testing.assert_allclose(image.encoding.primaries, ap1, atol=1e-6)
         assert image.metadata["PixelAspectRatio"] == 2 and image.metadata["shot"] == "a01"
         assert image.metadata["smpte:TimeCode"] == Typed("timecode", (18356486, 0))
         assert "cameraSerialNumber" not in image.metadata
@@ -137,7 +137,7 @@ class TestTiff:
         tifffile.imwrite(tmp_path / "p.tif", FLOATS, photometric="rgb", iccprofile=icc_profiles.adobe_rgb())
         assert read_image(tmp_path / "f.tif").encoding.is_linear
         assert read_image(tmp_path / "i.tif").encoding == SRGB
-        assert read_image(tmp_path / "p.tif").icc == icc_profiles.adobe_rgb()
+        assert read_image(tmp_path / "p.tif").encoding.icc == icc_profiles.adobe_rgb()
 
     def test_white_is_zero(self, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", np.array([[0, 255], [100, 0]], np.uint8), photometric="miniswhite")
@@ -186,7 +186,7 @@ class TestOtherFormats:
         wide = samples.astype(np.uint8) if bits == 8 else np.round(samples / (2**bits - 1) * 65535).astype(np.uint16)
         assert writer.write_image(wide) and writer.close()
         image = read_image(tmp_path / "a.dpx")
-        assert (image.depth, image.transfer) == ("8" if bits == 8 else "16", "cineon")
+        assert (image.depth, image.encoding.transfer) == ("8" if bits == 8 else "16", "cineon")
         np.testing.assert_allclose(image.rgb * (2**bits - 1), samples, atol=0.1)
 
     def test_avif(self, tmp_path):
@@ -194,7 +194,7 @@ class TestOtherFormats:
         PIL.Image.fromarray(smooth).save(tmp_path / "a.avif", quality=100, icc_profile=icc_profiles.display_p3())
         image = read_image(tmp_path / "a.avif")
         np.testing.assert_allclose(image.rgb * 255, smooth, atol=6)
-        assert image.icc == icc_profiles.display_p3() and image.depth == "8"
+        assert image.encoding.icc == icc_profiles.display_p3() and image.depth == "8"
 
     @pytest.mark.parametrize("bits", [8, 10])
     def test_heic(self, tmp_path, bits):
@@ -274,7 +274,7 @@ class TestPng:
             writer = oiio.ImageOutput.create("png")
             assert writer.open(str(tmp_path / "a.png"), spec)
             assert writer.write_image(np.zeros((4, 4, 3), np.uint16)) and writer.close()
-            assert read_image(tmp_path / "a.png").transfer == pytest.approx(expected)
+            assert read_image(tmp_path / "a.png").encoding.transfer == pytest.approx(expected)
 
     def test_cicp_is_the_encoding(self, tmp_path):
         spec = oiio.ImageSpec(4, 4, 3, "uint16")
@@ -283,7 +283,7 @@ class TestPng:
         assert writer.open(str(tmp_path / "a.png"), spec)
         assert writer.write_image(np.zeros((4, 4, 3), np.uint16)) and writer.close()
         image = read_image(tmp_path / "a.png")
-        assert (image.transfer, image.primaries) == ("pq", PRIMARIES["rec2020"])
+        assert (image.encoding.transfer, image.encoding.primaries) == ("pq", PRIMARIES["rec2020"])
 
 
 class TestProfiles:
@@ -307,7 +307,7 @@ class TestProfiles:
         image = read_image(tmp_path / name)
         np.testing.assert_allclose(image.rgb * 255, np.asarray(expected), atol=1)
         assert np.abs(np.asarray(expected) - naive).max() > 20  # it makes a difference
-        assert image.icc is None and image.encoding == SRGB
+        assert image.encoding.icc is None and image.encoding == SRGB
 
     def test_sixteen_bit_inks(self, tmp_path):
         inks = RANDOM.integers(0, 65536, (6, 7, 4), np.uint16)
@@ -331,7 +331,7 @@ class TestProfiles:
         broken = icc_profiles.display_p3()[:200]
         tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4, 3), np.uint8), photometric="rgb", iccprofile=broken)
         image = read_image(tmp_path / "a.tif")
-        assert image.icc == broken and "damaged colour profile" in image.notes[0]
+        assert image.encoding.icc == broken and "damaged colour profile" in image.notes[0]
 
 
 def test_a_float_file_written_by_openimageio_is_read(tmp_path):

@@ -6,14 +6,14 @@ import pytest
 from PIL import Image as PILImage
 
 from omnialpha_cli import memory
-from omnialpha_cli.media import pillow
+from omnialpha_cli.media import opening
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.status import ItemError
 
 
 def test_a_picture_that_does_not_fit_is_refused_by_its_header(tmp_path, monkeypatch):
     PILImage.new("1", (9000, 9000), 1).save(tmp_path / "bomb.png")
-    monkeypatch.setattr(pillow, "free_memory", lambda: 4 * 10**9)
+    monkeypatch.setattr(opening, "free_memory", lambda: 4 * 10**9)
     monkeypatch.setattr("omnialpha_cli.media.read._samples", lambda *_: pytest.fail("pixels were read"))
     with pytest.raises(ItemError, match=r"about 5.2 GB of memory are needed, and 4.0 GB are free") as error:
         read_image(tmp_path / "bomb.png")
@@ -23,7 +23,7 @@ def test_a_picture_that_does_not_fit_is_refused_by_its_header(tmp_path, monkeypa
 @pytest.mark.parametrize("free", [None, 0, 10**10])
 def test_small_pictures_are_always_tried(tmp_path, monkeypatch, free):
     PILImage.new("RGB", (90, 60)).save(tmp_path / "a.png")
-    monkeypatch.setattr(pillow, "free_memory", lambda: free)
+    monkeypatch.setattr(opening, "free_memory", lambda: free)
     assert read_image(tmp_path / "a.png").size == (60, 90)
 
 

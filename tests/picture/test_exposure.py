@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from omnialpha_cli.media.colour import SRGB, to_linear
+from omnialpha_cli.media.colour import LINEAR, SRGB, to_linear
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.picture.view import Exposure, meter, pushed
 
@@ -15,7 +15,7 @@ def scene(stops: float = 0, lamp: float = 0) -> Image:
     if lamp:
         light = light.copy()
         light[:2, :2] = lamp
-    return Image(light.astype(np.float32), depth="half", transfer="linear")
+    return Image(light.astype(np.float32), depth="half", encoding=LINEAR)
 
 
 RANDOM_LIGHT = np.random.default_rng(0).gamma(2, 0.1, (60, 80, 3)).astype(np.float32)
@@ -55,4 +55,4 @@ def test_what_is_no_light_does_not_count():
     image.rgb[0, 0] = np.nan
     image.rgb[1, 1] = -5
     assert np.isfinite(meter(image).gain)
-    assert meter(Image(np.zeros((4, 4, 3), np.float32), depth="half", transfer="linear")) == Exposure()
+    assert meter(Image(np.zeros((4, 4, 3), np.float32), depth="half", encoding=LINEAR)) == Exposure()

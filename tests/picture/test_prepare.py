@@ -62,7 +62,7 @@ def test_linear_light_is_shown_as_a_photograph_is_exposed(tmp_path):
 
 def test_other_primaries_are_shown_as_on_a_screen(tmp_path):
     own, source = convert(SAMPLES.astype(np.float32) / 255, SRGB, LINEAR), Encoding("linear", PRIMARIES["ap1"])
-    image = Image(convert(own, LINEAR, source), depth="half", transfer="linear", primaries=PRIMARIES["ap1"])
+    image = Image(convert(own, LINEAR, source), depth="half", encoding=Encoding("linear", PRIMARIES["ap1"]))
     np.testing.assert_allclose(shown(image, "exr"), meter(image).show(own), atol=1e-3)
 
 
@@ -70,7 +70,7 @@ def test_a_lamp_hardly_changes_what_is_below_white():
     light = np.full((64, 64, 3), 0.18, np.float32)
     bright = light.copy()
     bright[:2, :4] = 50
-    one, two = (shown(Image(rgb, depth="half", transfer="linear"), "exr") for rgb in (light, bright))
+    one, two = (shown(Image(rgb, depth="half", encoding=LINEAR), "exr") for rgb in (light, bright))
     np.testing.assert_allclose(one[10:], two[10:], atol=0.03)
     assert (two[0, 0] > 0.95).all()
 
@@ -78,14 +78,14 @@ def test_a_lamp_hardly_changes_what_is_below_white():
 def test_what_is_not_finite_is_not_shown():
     light = np.full((64, 64, 3), 0.18, np.float32)
     light[3, 4], light[5, 6], light[7, 8] = np.nan, np.inf, -np.inf
-    image = Image(light, depth="half", transfer="linear")
+    image = Image(light, depth="half", encoding=LINEAR)
     assert np.isfinite(shown(image, "exr")).all()
     assert np.isfinite(plate(image, "exr")).all()
 
 
 def test_the_plate_is_as_the_output_encodes_it():
     light = np.random.default_rng(1).uniform(0, 4, (64, 64, 3)).astype(np.float32)
-    image = Image(light, depth="half", transfer="linear")
+    image = Image(light, depth="half", encoding=LINEAR)
     assert (plate(image, "exr") == light).all()  # not a bit is changed
     np.testing.assert_array_equal(plate(image, "png", depth="16"), convert(light, LINEAR, SRGB))
     encoded = Image(SAMPLES.astype(np.float32) / 255)
@@ -101,7 +101,7 @@ def test_light_without_coverage_counts_for_mattes_of_premultiplied_files_only():
         ("straight", "matte.auto", None),
         ("premultiplied", "remove.auto", None),
     ):
-        image = Image(np.ones((64, 64, 3), np.float32), alpha, "half", "linear", alpha_kind=kind)
+        image = Image(np.ones((64, 64, 3), np.float32), alpha, "half", LINEAR, alpha_kind=kind)
         light = prepare(TASKS[task], [image], DEFAULTS, Settings(format="exr")).light
         assert (None if light is None else int(light.sum())) == expected
 

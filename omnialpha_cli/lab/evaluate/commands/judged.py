@@ -80,10 +80,7 @@ def judge_model_in_folders(
             given["effects"] = effects
         made = getattr(loaded, command)(source, canvas=model.canvas, **given)
         own = target_for("tiff", read_image(source), None).encoding  # that of the arrays that the API returns
-        return [
-            replace(from_array(layer), transfer=own.transfer, primaries=own.primaries, icc=own.icc)
-            for layer in (made if isinstance(made, list) else [made])
-        ]
+        return [replace(from_array(layer), encoding=own) for layer in (made if isinstance(made, list) else [made])]
 
     return judge_folder(task, make, options, model.limit, require)
 

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from omnialpha_cli.cli.main import app
 from omnialpha_cli.lab.train import generator, kinds
+from omnialpha_cli.lab.train.kinds import RIDGE
 from omnialpha_cli.lab.train.loop import Schedule
 from omnialpha_cli.lab.train.packs import Picture, read_packs
 from omnialpha_cli.model.mini.generator import Generator, GeneratorConfig
-from omnialpha_cli.model.mini.sketch import RIDGE
 from omnialpha_cli.model.omnialpha import OmniAlpha, Request
 from omnialpha_cli.model.sampler import schedule
 from omnialpha_cli.model.transformer import pack

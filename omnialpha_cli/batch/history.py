@@ -72,10 +72,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Entry:
-    """Hold an intent of the journal, and whether it was carried out; `outputs` by path relative to the output folder.
-
-    `source` is the path of the item's picture as `source_of` gives it, `measures` are as of a `Result`.
-    """
+    """Hold an intent of the journal, and whether it was carried out; outputs and `source` by relative path."""
 
     fingerprint: Fingerprint
     outputs: Mapping[str, Seal]

@@ -49,10 +49,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """Hold the outcome of an item; `seconds` is the time spent on it, without waiting.
-
-    `offset` is the left and top of a trimmed result in its picture, `measures` have the names of `provenance.MEASURES`.
-    """
+    """Hold the outcome of an item; `seconds` are without waiting, `offset` is its left and top in its picture."""
 
     item: Item
     status: Status

@@ -5,7 +5,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from ..status import ExitStatus, RunNote
@@ -152,15 +151,11 @@ class Console:
             self._lost["standard error"] = "closed or full"
 
     def _paths(self, result: "Result") -> None:
-        if not self.options.json and not self.pipe:
-            for path in result.item.outputs:
-                self._stdout(path)
-
-    def _stdout(self, path: Path) -> None:
-        if self._bar and sys.stdout.isatty():
-            self._bar.console.out(printable(path), highlight=False)  # above the bar, on the same terminal
-            return
-        self._write("standard output", os.fsencode(path) + b"\n")
+        for path in () if self.options.json or self.pipe else result.item.outputs:
+            if self._bar and sys.stdout.isatty():
+                self._bar.console.out(printable(path), highlight=False)  # above the bar, on the same terminal
+            else:
+                self._write("standard output", os.fsencode(path) + b"\n")
 
     def _record(self, event: str, describe: Callable[..., dict[str, Any]], *what: object) -> None:
         if not (self.report or self.options.json):

@@ -1,7 +1,4 @@
-"""Draw `--preview` and `--preview-html` beside the run, in threads of their own, from the files that were written.
-
-Contact sheets lie in the output folder's state folder, where nothing is taken for an input or a result.
-"""
+"""Draw `--preview` and `--preview-html` beside the run, in threads of their own, from the files that were written."""
 
 import threading
 from collections import Counter

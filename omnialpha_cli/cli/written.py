@@ -63,7 +63,7 @@ def check_written(
             _refuse(file, f"is in the way of the result {other}")
         if others.same(file.path):
             _refuse(file, "is named twice")
-        if output is not None and _is_below(file.path, output / STATE_FOLDER):
+        if output is not None and _name(output / STATE_FOLDER) in (_name(file.path), *_name(file.path).parents):
             _refuse(file, f"is in {output / STATE_FOLDER}, which holds the state of runs")
         if not _may_be_replaced(file):
             _refuse(file, f"exists, and is no {file.kind.name} that this option writes", "delete it, or ")
@@ -132,10 +132,6 @@ def _number(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
-
-
-def _is_below(path: Path, folder: Path) -> bool:
-    return _name(folder) in (_name(path), *_name(path).parents)
 
 
 def list_of(output: Path, shard: str) -> Path:

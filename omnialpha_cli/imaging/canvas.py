@@ -1,7 +1,4 @@
-"""Fit pictures to canvases, the sizes and shapes that the model works at, and bring results back.
-
-Canvas shapes are few, so that a mixed folder fills batches. A picture is stretched a little, or, if longer, centred.
-"""
+"""Fit pictures to canvases, few sizes and shapes at which the model works in batches, and bring results back."""
 
 import math
 from dataclasses import dataclass
@@ -19,10 +16,7 @@ MAX_STRETCH = 1.2  # beyond the longest shape by more than this: letterboxed
 
 @dataclass(frozen=True)
 class Canvas:
-    """Place a picture of `height` × `width` on a canvas of `size` (h, w); all in pixels.
-
-    `box` (top, left, height, width) is its part with the picture. Pixel centres are at half-integers: nothing shifts.
-    """
+    """Place a picture of `height` × `width` in the `box` (top, left, height, width) of a canvas of `size` (h, w)."""
 
     height: int
     width: int

@@ -62,10 +62,7 @@ def find_screen(light: Tensor, alpha: Tensor) -> str | None:
 
 
 def compress(colour: Tensor) -> Tensor:
-    """Return `colour` (of any shape) with values v above 1 as 1 + log v, and with negative ones as −log(1 − v).
-
-    What lies within [0, 1] stays bit for bit; 10⁶ becomes 14.8.
-    """
+    """Return values v above 1 as 1 + log v, negative ones as −log(1 − v), and others bit for bit: 10⁶ is 14.8."""
     return _apply(torch.log1p, colour)
 
 

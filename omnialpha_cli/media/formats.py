@@ -40,7 +40,7 @@ class Format:
         depth = wanted or self.depths.get(source)
         if depth is None:
             raise UsageError(f"--format {self.name} cannot hold its depth ({source}): {self._advice(source)}, "
-                             f"or --depth {_widest(self)}")  # fmt: skip
+                             f"or --depth {max(self.depths.values(), key=DEPTHS.index)}")  # fmt: skip
         return depth
 
     def _advice(self, depth: Depth) -> str:
@@ -76,7 +76,3 @@ def choose_format(name: str | None, source: Depth, wanted: Depth | None) -> Form
     chosen = FORMATS[name or DEFAULT[wanted or source]]
     chosen.depth_for(source, wanted)
     return chosen
-
-
-def _widest(row: Format) -> Depth:
-    return max(row.depths.values(), key=DEPTHS.index)

@@ -120,13 +120,10 @@ def _digest(data: mmap.mmap, start: int, is_png: bool) -> str:
     """Return the sha256 of the file with zeros for its digest at `start`, and for that one's checksum in PNG."""
     end = start + 64 + 4 * is_png
     whole = hashlib.sha256()
-    view = memoryview(data)
-    try:
+    with memoryview(data) as view:
         whole.update(view[:start])
         whole.update(bytes(end - start))
         whole.update(view[end:])
-    finally:
-        view.release()
     return whole.hexdigest()
 
 

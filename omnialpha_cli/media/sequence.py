@@ -1,7 +1,4 @@
-"""Find sequences: numbered files, named by an explicit pattern such as `shot.####.exr` or `shot.%04d.exr`.
-
-Only a pattern makes a sequence: `IMG_0001.jpg` and `IMG_0007.jpg` of a camera are two stills.
-"""
+"""Find sequences, by an explicit pattern such as `shot.####.exr` alone: numbered files may well be stills."""
 
 import re
 from dataclasses import dataclass
@@ -23,8 +20,7 @@ RANGED = re.compile(r"(.*\S)\s+(-?\d[-\d,x:]*)", re.DOTALL)  # Nuke's way: shot.
 class Frame:
     """Name one file of a sequence, which the `pattern` names.
 
-    `stem` is what comes before the number in its name, or else the name of its folder; `number` is spelt as in the
-    name, `suffix` follows it before the extension, such as the view in `shot.1001.left.exr`.
+    `stem` is before the number in its name (or its folder's name), `suffix` between the number and the extension.
     """
 
     path: Path
@@ -63,8 +59,7 @@ def spelt(pattern: str, number: int) -> Path:
 def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], str]:
     """Find the frames of a pattern in order, and the ranges of those that are missing between two that are there.
 
-    `wanted`, such as `1001-1100x2`, chooses frames, there or not; then no holes are told. Raises UsageError where
-    `wanted` is no list of ranges.
+    `wanted`, such as `1001-1100x2`, chooses frames, there or not. Raises UsageError where it is no list of ranges.
     """
     path = Path(pattern)
     before, after = NUMBER.split(path.name)

@@ -118,10 +118,7 @@ class Defaults(FromDict):
 
 
 def by_task(table: Mapping[str, Mapping[str, Any]], task: str) -> dict[str, Any]:
-    """Return the settings of one task, `COMMAND.…`, in a table by commands and tasks: its command's, and its own.
-
-    Of `decompose.auto/3` its own are those of `decompose.auto`, too.
-    """
+    """Return the settings of a task in a table by commands and tasks: its command's, that before `/`, its own."""
     plain, _, layers = task.partition("/")
     command = plain.partition(".")[0]
     return {**table.get(command, {}), **table.get(plain, {}), **(table.get(task, {}) if layers else {})}

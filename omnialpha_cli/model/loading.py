@@ -1,7 +1,4 @@
-"""Load safetensors files into modules built on the meta device, one tensor at a time.
-
-Files are mapped, not read. Every key has a place in the module and every place is filled, or nothing is loaded.
-"""
+"""Load safetensors files, mapped, not read, into modules on the meta device: all keys and places, or nothing."""
 
 import json
 import math

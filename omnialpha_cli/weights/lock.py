@@ -104,7 +104,10 @@ def write_lock(path: Path, locked: Mapping[str, LockedWeights]) -> None:
     """Write all tables, sorted by name."""
     lines = ["# Written by `omnialpha weights lock`. Loading checks size and sha256 of every file."]
     for name, weights in sorted(locked.items()):
-        key = name if _bare(name) else _value(name)
+        bare = (
+            name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+        )  # TOML lets such keys do without quotes
+        key = name if bare else _value(name)
         lines += ["", f"[{key}]", f"title = {_value(weights.title)}", f"licence = {_value(weights.licence)}"]
         for kind, rows in (("sources", weights.sources), ("files", weights.files)):
             for row in rows:
@@ -182,11 +185,6 @@ def _file(row: Mapping[str, Any]) -> LockedFile:
 def _value(value: object) -> str:
     """Write a TOML value: those of strings, numbers and lists of them are written as in JSON."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def _bare(name: str) -> bool:
-    """Tell whether TOML lets a key stand without quotes."""
-    return name.isascii() and name.replace("-", "").replace("_", "").isalnum()
 
 
 def _incidental(path: Path) -> bool:

@@ -63,7 +63,7 @@ def _deviations(residual: Tensor, behind: Tensor) -> Tensor:
     """Return how many deviations of the grain (h, w) a `residual` (3, h, w) is from 0, more expected at edges."""
     mean = window_mean(residual, 3).abs()
     grain = _grain(mean)[:, None, None]
-    slope = _slope(behind)
+    slope = F.max_pool2d(behind[None], 3, 1, 1)[0] + F.max_pool2d(-behind[None], 3, 1, 1)[0]  # (3, h, w)
     quiet = (mean < SAME * grain * 2) & (slope > 4 * grain)
     moved = (mean[quiet] / slope[quiet]).median().clamp(0.02, 0.5) * 1.5 if bool(quiet.any()) else 0.1
     return (mean / (grain**2 + (moved * slope) ** 2).sqrt()).amax(0)
@@ -102,11 +102,6 @@ def _share(shown: Tensor, behind: Tensor, deep: Tensor) -> Tensor:
     line = spread(shown, deep.to(shown)) - behind
     along, length = window_mean(torch.stack((((shown - behind) * line).sum(0), line.square().sum(0))), 5)
     return along / length.clamp(min=1e-6)
-
-
-def _slope(image: Tensor) -> Tensor:
-    """Return by how much (3, h, w) neighbouring pixels differ."""
-    return F.max_pool2d(image[None], 3, 1, 1)[0] + F.max_pool2d(-image[None], 3, 1, 1)[0]
 
 
 def _majority(mask: Tensor) -> Tensor:

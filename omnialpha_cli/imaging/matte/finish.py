@@ -1,7 +1,4 @@
-"""Make the cut-out at the plate's size from the model's matte on the canvas.
-
-Its alpha is brought there by the method that was asked for, and by what else is known of it.
-"""
+"""Make the cut-out at the plate's size from the model's matte on the canvas, and what else is known of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

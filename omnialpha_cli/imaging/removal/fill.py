@@ -1,7 +1,4 @@
-"""Fill a masked part smoothly from its border: the membrane between the colours around it.
-
-Each pixel becomes the mean of its four neighbours (Laplace's equation), relaxed from coarse to fine.
-"""
+"""Fill a masked part smoothly from its border by Laplace's equation, relaxed from coarse to fine."""
 
 import torch
 import torch.nn.functional as F

@@ -21,6 +21,7 @@ PAGE_NAME = 285
 XMP = 700
 TEXT_TAGS = {"Artist": 315, "Copyright": 33432, "DocumentName": 269, "HostComputer": 316, "Make": 271, "Model": 272}
 RESOLUTION_UNITS = {"in": 2, "inch": 2, "cm": 3, "none": 1}
+LAYERS_KEYS = {"8": psdtags.PsdKey.LAYER, "16": psdtags.PsdKey.LAYER_16, "float": psdtags.PsdKey.LAYER_32}
 TOO_LONG = 2**32 - 2**26  # bytes, from where a file has to be a BigTIFF
 
 
@@ -40,11 +41,11 @@ def write_pages(path: Path, layers: Sequence[Layer], target: Target) -> None:
 
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     """Write the composite, and the layers for Photoshop in tag 37724, half floats as floats. Raises OSError."""
-    target = _without_half(target)
+    target = replace(target, depth="float") if target.depth == "half" else target
     composite = flatten([layer.rgba for layer in layers])
     with _opened(path, [composite, *(layer.rgba for layer in layers)], target) as file:
         order = psdtags.PsdFormat.LE32BIT  # that of the file
-        records = psdtags.PsdLayers(_layers_key(target), [_record(layer, target) for layer in layers])
+        records = psdtags.PsdLayers(LAYERS_KEYS[target.depth], [_record(layer, target) for layer in layers])
         data = psdtags.TiffImageSourceData(order, records, psdtags.PsdUserMask())
         _write(file, composite, target, [data.tifftag(maxworkers=2)])
 
@@ -63,14 +64,6 @@ class _Channel(psdtags.PsdChannel):
         content = isal_zlib.compress(samples.astype(samples.dtype.newbyteorder(">")).tobytes(), 1)
         data = psdformat.pack("H", packing) + content
         return psdformat.pack("h", self.channelid) + psdformat.pack_size(len(data)), data
-
-
-def _layers_key(target: Target) -> psdtags.PsdKey:
-    return {"8": psdtags.PsdKey.LAYER, "16": psdtags.PsdKey.LAYER_16, "float": psdtags.PsdKey.LAYER_32}[target.depth]
-
-
-def _without_half(target: Target) -> Target:
-    return replace(target, depth="float") if target.depth == "half" else target
 
 
 def _record(layer: Layer, target: Target) -> psdtags.PsdLayer:

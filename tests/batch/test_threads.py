@@ -2,14 +2,18 @@
 
 import os
 import threading
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_model import tiny_model
 
+from omnialpha_cli.batch.batching import divide
 from omnialpha_cli.batch.job import Threads, share_cores, use_torch_threads
+from omnialpha_cli.model.omnialpha import OmniAlpha
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,13 @@ from omnialpha_cli.batch.job import Threads, share_cores, use_torch_threads
 )
 def test_cores_are_shared_by_what_there_is_to_do(cores, items, how, shared):
     assert share_cores(cores, items, **how) == shared
+
+
+def test_a_mini_computes_pictures_apart_and_the_published_model_one_by_all_cores():
+    mini = tiny_model()
+    published = OmniAlpha(**{field.name: getattr(mini, field.name) for field in fields(OmniAlpha) if field.init})
+    assert divide(mini, 16, 100, batch_size=4) == (1, Threads(2, 8, 1, 8))
+    assert divide(published, 16, 100, batch_size=4) == (4, Threads(2, 1, 8, 8))
 
 
 def test_torch_threads_are_set_for_the_calling_thread_alone():

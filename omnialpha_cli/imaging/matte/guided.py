@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..canvas import Canvas, resample, window_mean, within
 from ..colour import compress, expand, goes_beyond, likely_colours
+from ..hint import grow
 from ..tiles import enlarge, source, tiles
 
 WINDOW = 3  # pixels of the canvas
@@ -41,7 +42,7 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | 
     precision = torch.float64 if goes_beyond(plate) else torch.float32
     lines = _guided_lines(resample(guide, h, w).to(precision), rough.to(precision)).to(guide)  # (4, h, w)
     reach = 2 * (WINDOW // 2)  # of `lines`, which come from windows of windows
-    lowest, highest = -_window_max(-rough, reach), _window_max(rough, reach)
+    lowest, highest = -grow(-rough, reach), grow(rough, reach)
 
     near = _apply_lines(_whole(lines, guide), guide)
     colours = expand(likely_colours(guide, near, SURE))  # (6, ·, ·), of the guide's size
@@ -81,11 +82,6 @@ def _guided_lines(guide: Tensor, alpha: Tensor) -> Tensor:
     slope = (cofactors * covariance).sum(1) / determinant  # (3, h, w)
     offset = mean_alpha - (slope * mean).sum(0, keepdim=True)
     return window_mean(torch.cat([slope, offset]), WINDOW)
-
-
-def _window_max(image: Tensor, reach: int) -> Tensor:
-    """Return the largest of the pixels up to `reach` away, (C, h, w)."""
-    return F.max_pool2d(image, 2 * reach + 1, 1, reach)
 
 
 def _whole(lines: Tensor, like: Tensor) -> Tensor:

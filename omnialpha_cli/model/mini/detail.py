@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .unet import UNet
+from .unet import UNet, max_within
 
 MULTIPLE = 16  # of the sides that it works on
 WIDTHS = 24, 48, 64, 96  # at strides 2, 4, 8 and 16
@@ -55,13 +55,13 @@ def open_places(alpha: Tensor, trimap: Tensor) -> Tensor:
     """Return 1 where `alpha` (B, 1, h, w) may change: near what is soft in it, and unknown in the `trimap`; else 0."""
     soft = ((alpha > SOFT) & (alpha < 1 - SOFT)).to(alpha)
     unknown = (trimap >= BACKGROUND) & (trimap <= OBJECT)
-    return F.max_pool2d(soft, 2 * NEAR + 1, 1, NEAR) * unknown.to(alpha)
+    return max_within(soft, NEAR) * unknown.to(alpha)
 
 
 def _trust(alpha: Tensor) -> Tensor:
     """Return 1 at the edges in `alpha` (h, w), where object and background are both near; DOUBT elsewhere."""
     sides = torch.stack((alpha < EDGE, alpha > 1 - EDGE)).to(alpha)  # (2, h, w)
-    edge = F.max_pool2d(sides, 2 * REACH + 1, 1, REACH).prod(0)
+    edge = max_within(sides[None], REACH)[0].prod(0)
     return DOUBT + (1 - DOUBT) * edge
 
 

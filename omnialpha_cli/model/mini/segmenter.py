@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .image_encoder import Backbone, TopDown, channels_of
+from .unet import max_within
 
 WIDTHS = (48, 64, 128, 192)  # channels at strides 4, 8, 16 and 32
 HEADS = 6
@@ -78,10 +79,11 @@ def decided(alpha: Tensor) -> Tensor:
     scale = alpha.shape[-1] / 384
     solid = (_blurred(alpha[:, None], SMOOTH * scale) > 0.5).to(alpha)  # (B, 1, h, w)
     near_edge = torch.zeros_like(solid)
+    sides, before = torch.cat((solid, -solid), 1), 0  # (B, 2, h, w), each within the reach that was before
     for distance in range(NEAR, FAR + 1):
         reach = max(1, round(distance * scale))
-        edge = F.max_pool2d(solid, 2 * reach + 1, 1, reach) + F.max_pool2d(-solid, 2 * reach + 1, 1, reach)
-        near_edge += edge / (FAR + 1 - NEAR)  # 1 where both sides are within reach
+        sides, before = max_within(sides, reach - before), reach
+        near_edge += sides.sum(1, keepdim=True) / (FAR + 1 - NEAR)  # 1 where both sides are within reach
     return torch.lerp(solid, alpha[:, None], near_edge)[:, 0]
 
 

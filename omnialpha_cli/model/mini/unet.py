@@ -8,6 +8,12 @@ from torch.nn import functional as F
 GROUPS = 8  # of channels that are normalised together
 
 
+def max_within(x: Tensor, reach: int) -> Tensor:
+    """Return the largest of the values (B, C, h, w) up to `reach` away, in a square: of columns, then of rows."""
+    columns = F.max_pool2d(x, (2 * reach + 1, 1), 1, (reach, 0))
+    return F.max_pool2d(columns, (1, 2 * reach + 1), 1, (0, reach))
+
+
 class Block(nn.Module):
     """Compute x + conv(silu(norm(conv(silu(norm(x)))))), the last convolution starting at zero."""
 

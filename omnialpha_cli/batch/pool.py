@@ -22,7 +22,6 @@ from ..status import DeviceError, ItemError
 from .job import Job, Result
 from .journal import Journal
 from .schedule import Schedule, Source
-from .worker import Worker
 
 WAKE_SECONDS = 0.2  # between looks at whether the run was stopped
 DEATHS = 6  # after so many without a result in between a worker is not started again; an item that kills takes two
@@ -55,6 +54,8 @@ class Parent(Source):
 
 def serve(job: Job, channel: Connection, control: Connection) -> None:
     """Serve as a worker process until there are no more items."""
+    from .worker import Worker  # brings torch, which the parent has no use for
+
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides; both are often sent to the whole group
     stop = threading.Event()

@@ -21,6 +21,7 @@ import pytest
 import typer.main
 from hypothesis import settings
 from PIL import Image as PILImage
+from read_once import read_once
 from tiny_model import tiny_model
 
 from omnialpha_cli.cli.main import main
@@ -37,7 +38,7 @@ MakePicture = Callable[..., Path]
 def picture() -> MakePicture:
     """Writes a picture of random smooth colours; the suffix chooses the format, `mode` the channels."""
 
-    def write(path: Path, size: tuple[int, int] = (96, 64), seed: int = 0, mode: str = "RGB") -> Path:
+    def write(path: Path, size: tuple[int, int] = (48, 32), seed: int = 0, mode: str = "RGB") -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         coarse = np.random.default_rng(seed).integers(0, 256, (4, 6, len(mode)), np.uint8)
         PILImage.fromarray(coarse, mode).resize(size, PILImage.Resampling.BICUBIC).save(path)
@@ -101,6 +102,7 @@ def omnialpha(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """`omnialpha("matte", path, …)` → exit code and both streams."""
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(typer.main, "get_command", build_command)
+    read_once(monkeypatch)
 
     def run(*arguments: object, stdin: bytes = b"") -> Outcome:
         out, err = _Stream(), _Stream()

@@ -27,14 +27,14 @@ def records(outcome) -> list[dict]:
 
 class TestRemove:
     def test_outside_the_mask_the_photograph_is_untouched(self, run, picture):
-        photo, mask = picture(Path("a.png")), square("mask.png")
+        photo, mask = picture(Path("a.png"), (96, 64)), square("mask.png")
         outcome = run("remove", photo, "--mask", mask)
         assert (outcome.code, outcome.lines) == (0, ["remove/a.png"])
         made, before, inside = pixels("remove/a.png"), pixels(photo), pixels(mask) > 0
         assert (made[~inside] == before[~inside]).all() and (made[inside] != before[inside]).any()
 
     def test_grow_reaches_beyond_the_mask_and_no_further(self, run, picture):
-        photo, mask = picture(Path("a.png")), square("mask.png")
+        photo, mask = picture(Path("a.png"), (96, 64)), square("mask.png")
         assert run("remove", photo, "--mask", mask, "--grow", "3").code == 0
         inside, changed = pixels(mask) > 0, (pixels("remove/a.png")[..., :3] != pixels(photo)).any(-1)
         rows, columns = np.nonzero(inside)
@@ -92,7 +92,7 @@ class TestDecompose:
         assert (background[..., 3] == 255).all()
 
     def test_the_manifest_describes_the_layers_bottom_first(self, run, picture):
-        picture(Path("a.png"))
+        picture(Path("a.png"), (96, 64))
         run("decompose", "a.png", "--seed", "4")
         manifest = json.loads(Path("decompose/a/layers.json").read_text())
         assert [layer["file"] for layer in manifest["layers"]] == ["00_background.png", "01_foreground.png"]
@@ -117,7 +117,7 @@ class TestDecompose:
         assert outcome.lines[0] == "out/deep/a_layers/00_background.png"
 
     def test_a_trimaps_known_regions_are_kept(self, run, picture):
-        picture(Path("a.png"))
+        picture(Path("a.png"), (96, 64))
         values = np.full((64, 96), 128, np.uint8)
         values[:, :30], values[:, 60:] = 0, 255
         PILImage.fromarray(values).save("t.png")

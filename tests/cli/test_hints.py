@@ -160,7 +160,7 @@ class TestWalking:
 
 class TestValues:
     def test_a_trimaps_known_regions_are_kept_exactly(self, run, picture):
-        picture(Path("a.jpg"))
+        picture(Path("a.jpg"), (96, 64))
         values = np.full((64, 96), 128, np.uint8)
         values[:20], values[44:] = 255, 0
         PILImage.fromarray(values).save("t.png")
@@ -186,7 +186,7 @@ class TestValues:
         assert np.abs(pixels("one/a.png").astype(int) - pixels("two/a.png")).max() <= 1
 
     def test_constant_alpha_says_nothing_and_the_luminance_counts(self, run, picture):
-        picture(Path("a.jpg"))
+        picture(Path("a.jpg"), (96, 64))
         halves("t.png", mode="RGBA")
         run("matte", "a.jpg", "--trimap", "t.png")
         alpha = pixels("matte/a.png")[..., 3]

@@ -41,7 +41,7 @@ class TestResults:
         assert outcome.code == 0
         assert sorted(outcome.lines) == ["out/0.png", "out/1.png", "out/2.png"]
         for line in outcome.lines:
-            assert PILImage.open(line).mode == "RGBA" and PILImage.open(line).size == (96, 64)
+            assert PILImage.open(line).mode == "RGBA" and PILImage.open(line).size == (48, 32)
 
     def test_the_default_folder_is_named_after_the_command(self, matte, photos):
         assert matte(photos[0]).lines == ["matte/0.png"]

@@ -108,7 +108,7 @@ def test_the_shell_completes_weights_and_formats(capsys, monkeypatch, tmp_path, 
 def test_messages_say_what_to_do(run, picture, arguments, message):
     picture(Path("m.png"), size=(64, 96))
     command, *options = arguments
-    outcome = run(command, picture(Path("a.png")), *options)
+    outcome = run(command, picture(Path("a.png"), (96, 64)), *options)
     assert outcome.code and message in outcome.err
 
 

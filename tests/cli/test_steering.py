@@ -112,7 +112,7 @@ def test_a_sequence_of_hints_gives_each_frame_its_own(run, shot, option):
 
 class TestBounds:
     def test_nothing_is_left_of_what_is_held_out_and_all_of_the_core(self, run, picture):
-        picture(Path("a.png"))
+        picture(Path("a.png"), (96, 64))
         write("out.png", box(0, 64, 0, 30))
         write("core.png", box(20, 40, 20, 60))
         assert run("matte", "a.png", "--hold-out", "out.png", "--core", "core.png").code == 0
@@ -120,7 +120,7 @@ class TestBounds:
         assert not made[:, :30].any() and (made[20:40, 30:60] == 255).all()
 
     def test_a_soft_hold_out_leaves_the_rest(self, run, picture):
-        picture(Path("a.png"))
+        picture(Path("a.png"), (96, 64))
         write("core.png", np.ones((64, 96)))
         ramp = np.linspace(0, 1, 96)[None].repeat(64, 0)
         write("out.png", ramp)
@@ -167,14 +167,14 @@ class TestMaskSlack:
 
     @pytest.mark.parametrize(("options", "most"), [(("--mask-slack", "9"), 9), ((), 2), (("--mask-slack", "0"), 0)])
     def test_nothing_is_further_out_of_a_mask(self, run, picture, options, most):
-        picture(Path("a.png"))
+        picture(Path("a.png"), (96, 64))
         mask = box(24, 40, 40, 56)
         write("m.png", mask)
         run("matte", "a.png", "--mask", "m.png", *options)
         assert self.distance(alpha("matte/a.png"), mask) <= most
 
     def test_a_rough_mask_may_be_far_off_unless_it_is_said(self, run, picture):
-        picture(Path("a.png"))
+        picture(Path("a.png"), (96, 64))
         mask = box(24, 40, 40, 56)
         write("m.png", mask)
         run("matte", "a.png", "--rough-mask", "m.png", "-o", "far")

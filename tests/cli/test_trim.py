@@ -90,7 +90,7 @@ def test_the_command_tells_the_offset_in_its_records(run, omnialpha, picture):
     mask = np.zeros((64, 96), np.uint8)
     mask[20:30, 40:60] = 255
     PILImage.fromarray(mask).save("m.png")
-    photo = picture(Path("a.png"))
+    photo = picture(Path("a.png"), (96, 64))
     whole = run("matte", photo, "--trimap", "m.png", "-o", "whole")
     assert whole.code == 0
     for margin in (["--trim"], ["--trim", "2"], ["--trim=2"]):

@@ -42,15 +42,26 @@ def watching(run, monkeypatch, quick):
     return begin
 
 
+@pytest.fixture
+def arrive(picture):
+    """Puts a whole picture into place at once: a watcher without a rest may look while a file is written."""
+
+    def put(path: Path, **more) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return picture(Path(f"new{path.suffix}"), **more).replace(path)
+
+    return put
+
+
 def told(outcome) -> list[tuple[str, str]]:
     items = [json.loads(line) for line in outcome.lines]
     return [(item["status"], item["inputs"][0]) for item in items if item["event"] == "item"]
 
 
-def test_new_and_changed_files_are_made_by_one_run(watching, picture):
+def test_new_and_changed_files_are_made_by_one_run(watching, picture, arrive):
     picture(Path("in/a.png"))
     outcome = watching(
-        [lambda: picture(Path("in/deep/b.png"), seed=1), lambda: picture(Path("in/a.png"), seed=2)], "--recursive"
+        [lambda: arrive(Path("in/deep/b.png"), seed=1), lambda: arrive(Path("in/a.png"), seed=2)], "--recursive"
     )
     assert told(outcome) == [("done", "in/a.png"), ("done", "in/deep/b.png"), ("done", "in/a.png")], outcome.err
     summary = json.loads(outcome.lines[-1])
@@ -58,10 +69,10 @@ def test_new_and_changed_files_are_made_by_one_run(watching, picture):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_with_1_where_an_item_failed(watching, picture, number):
+def test_it_ends_with_1_where_an_item_failed(watching, arrive, number):
     Path("in").mkdir()
     Path("in/a.png").write_text("no picture")
-    outcome = watching([lambda: picture(Path("in/b.png"))], signal_number=number)
+    outcome = watching([lambda: arrive(Path("in/b.png"))], signal_number=number)
     assert told(outcome) == [("failed", "in/a.png"), ("done", "in/b.png")] and outcome.code == 1
 
 

@@ -47,7 +47,7 @@ def pipeline(
         make_all(worker, items, output)
         seconds = time.perf_counter() - loaded
 
-    threads = {"read": worker.threads.read, "prepare": worker.threads.read, "infer": 1,
+    threads = {"read": worker.threads.read, "prepare": worker.threads.read, "infer": worker.threads.infer,
                "finish": worker.threads.write, "write": worker.threads.write}  # fmt: skip
     stages = {stage: busy / threads[stage] for stage, busy in worker.times.seconds.items()}
     # Reading and preparing is one thread's work, and so is finishing and writing.

@@ -79,25 +79,26 @@ def test_damaged_files_are_done_or_refused(tmp_path, tiny_weights):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_kills_lose_nothing(format, tmp_path, picture, tiny_weights):
-    """Two workers are killed with their parent at any moment; each time no file is partial, and the rest is made."""
+def test_kills_lose_nothing(format, tmp_path, picture, run, tiny_weights):
+    """Two workers are killed with their parent at any moment; each time no file is partial, and one makes the rest."""
     for i in range(PICTURES):
-        picture(tmp_path / "in" / f"{i}.png", (320, 240), seed=i)
-    arguments = ("decompose", "in", "--model", tiny_weights, "--format", format, "--devices", "cpu:2", "-q", "-o")
-    assert process(tmp_path, *arguments, "whole").wait() == 0
-    whole, draw = made(tmp_path / "whole"), random.Random(format)
+        picture(Path("in") / f"{i}.png", (320, 240), seed=i)
+    arguments = ("decompose", "in", "--format", format, "--device", "cpu", "-q", "-o")
+    assert run(*arguments, "whole").code == 0
+    whole, draw = made(Path("whole")), random.Random(format)
     assert len(whole) == PICTURES * FORMATS[format]
     for number in range(count(50, 1)):
         out = f"out{number}"
-        run = process(tmp_path, *arguments, out, start_new_session=True)
+        two = ("--model", tiny_weights, "--devices", "cpu:2")
+        killed = process(tmp_path, *arguments, out, *two, start_new_session=True)
         try:
-            run.wait(timeout=draw.uniform(1, 12))
+            killed.wait(timeout=draw.uniform(1, 12))
         except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-        run.communicate()
-        assert made(tmp_path / out).items() <= whole.items()
-        assert process(tmp_path, *arguments, out).wait() == 0
-        assert made(tmp_path / out) == whole and not list((tmp_path / out).rglob(".omnialpha-*"))
+            os.killpg(killed.pid, signal.SIGKILL)
+        killed.communicate()
+        assert made(Path(out)).items() <= whole.items()
+        assert run(*arguments, out).code == 0
+        assert made(Path(out)) == whole and not list(Path(out).rglob(".omnialpha-*"))
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -3,15 +3,29 @@
 import json
 import os
 import signal
+import sys
 import tempfile
 
 import pytest
+import torch
 from documented import FIELDS
 from typer.testing import CliRunner
 
+from omnialpha_cli.batch import job
 from omnialpha_cli.cli.main import app
+from omnialpha_cli.lab.evaluate import scenes
+from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """The plain loop computes on all cores, where networks this small only wait for one another."""
+    monkeypatch.setattr(job, "count_cores", lambda: 1)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def records(lines: str) -> list[dict]:
@@ -83,8 +97,9 @@ def test_finish_shows_what_each_way_gains_on_hair():
         assert trials[method]["seconds"] > 0
 
 
-def test_steady_measures_a_shot_each_way(tiny_weights):
+def test_steady_measures_a_shot_each_way(tiny_weights, monkeypatch):
     """These weights know nothing, so what a mask of the first frame tells is all there is."""
+    monkeypatch.setattr(scenes, "hair_scene", lambda height, width: hair_scene(height // 3, width // 3))
     arguments = ["bench", "steady", "--frames", "4", "--first-mask", "--model", str(tiny_weights), "--device", "cpu"]
     result = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
     alone, steady, masked = records(result.stdout)
@@ -120,8 +135,15 @@ def tool(tmp_path, monkeypatch):
         program.write_text(f"#!/bin/sh\n{body}\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        return program
 
     return put
+
+
+@pytest.fixture
+def ours(tool, monkeypatch):
+    """Puts a program in the place of this tool's own command line, for what is about the others."""
+    monkeypatch.setattr(sys, "executable", str(tool("python", 'mkdir -p "$6" && cp "$4"/* "$6"')))
 
 
 class TestAgainst:
@@ -144,7 +166,7 @@ class TestAgainst:
         ran = (tmp_path / "log").read_text().splitlines()
         assert len(ran) == 2 and len(set(ran)) == 2  # one to warm up; every time into an empty folder
 
-    def test_a_table_says_how_many_times_as_fast(self, against, tool):
+    def test_a_table_says_how_many_times_as_fast(self, against, tool, ours):
         tool("rembg", 'cp "$2"/* "$3"')
         outcome = against("rembg")
         assert "from their start" in outcome.out and "rembg" in outcome.out
@@ -169,7 +191,7 @@ class TestAgainst:
         [("echo no weights >&2; exit 3", "made 0 of 2 pictures, exit code 3: no weights"),
          ('cp "$2"/00000.jpg "$3"', "made 1 of 2 pictures, exit code 0: it said nothing")],
     )  # fmt: skip
-    def test_one_that_fails_has_no_figures(self, against, tool, body, says):
+    def test_one_that_fails_has_no_figures(self, against, tool, ours, body, says):
         tool("rembg", body)
         outcome = against("rembg", "--json")
         assert outcome.code == 1 and says in outcome.err

@@ -7,8 +7,8 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
-# Names that the system refuses (too long, with a NUL) are nothing, and no folder.
-exists, is_folder = os.path.exists, os.path.isdir
+# Names that the system refuses (too long, with a NUL, in a folder that may not be entered) are nothing.
+exists, is_folder, leads_to_file = os.path.exists, os.path.isdir, os.path.isfile
 TEMPORARY = ".omnialpha-"  # how the names of temporary files begin; no input or result may be called so
 READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 

@@ -59,10 +59,6 @@ class Result:
     offset: tuple[int, int] | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
 
-    def is_doubtful(self, least: float | None) -> bool:
-        """Tell whether its confidence is known, and lower than the `least` that is asked for."""
-        return least is not None and self.measures.get("confidence", 1.0) < least
-
 
 @dataclass
 class Span:

@@ -75,7 +75,6 @@ def _look_for(address: str) -> None:
 
 
 def _results(data: Any, resources: dict[str, float], job: Job, items: Sequence[Item]) -> Any:
-    """Return the dataset of pickled results, not begun."""
     data.DataContext.get_current().enable_progress_bars = False  # the run shows its own
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     gpus = int(resources.get("GPU", 0))

@@ -71,7 +71,9 @@ class Stages:
         self.threads, self.stop, self.times = threads, stop or threading.Event(), StageTimes()
         ahead = WINDOWS_AHEAD * model.window * batch_size * threads.infer + threads.write
         self.admission = Admission(ahead, PIXELS_AHEAD * model.window)
-        self.buckets: Buckets[Work] = Buckets(lambda work: work.prepared.bucket, batch_size)
+        self.buckets: Buckets[Work] = Buckets(
+            lambda work: (work.prepared.task.name, work.prepared.canvas.size), batch_size
+        )
         self._reading, self._inferring, self._turn = threads.read, threads.infer, threading.Lock()
         # None in a queue: one of the threads that fill it has ended.
         self.ready: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -185,7 +187,6 @@ class Stages:
             self.admission.leave(work.prepared.pixels)
 
     def _compute(self, window: Sequence[Work]) -> Iterator[tuple[list[Work], list[list[Tensor]]]]:
-        """Yield the batches of a window as they are done."""
         running = infer(self.model, [work.prepared for work in window], self.settings, self.buckets.limit)
         while True:
             with self.times.measure("infer") as inferring:

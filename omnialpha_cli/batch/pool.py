@@ -171,7 +171,6 @@ class Pool:
                 hand.close()
 
     def _hand_out(self, hands: Sequence[Hand]) -> None:
-        """Answer the workers that ask."""
         for hand in hands:
             if not hand.asking or hand.ended or not self.suspected.isdisjoint(hand.held):
                 continue
@@ -186,7 +185,6 @@ class Pool:
                 hand.give(None)  # else what others hold may come back
 
     def _hear(self, hand: Hand) -> Iterator[Result]:
-        """Return what a worker has to say."""
         try:
             kind, value = hand.channel.recv()
         except (EOFError, OSError):

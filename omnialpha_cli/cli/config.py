@@ -105,7 +105,6 @@ def _variables(command: Any) -> Iterator[str]:
 
 
 def _commands(context: typer.Context) -> Iterator[tuple[str, Any]]:
-    """Give the commands that make pictures, by name."""
     root = context.find_root()
     assert isinstance(root.command, TyperGroup)
     for name in COMMANDS:

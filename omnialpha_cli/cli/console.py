@@ -83,7 +83,7 @@ class Console:
         self._record("item", ndjson.item_record, result, self.options.seed)
         if result.status != "failed":
             self._paths(result)
-        if result.is_doubtful(self.options.min_confidence):
+        if result.measures.get("confidence", 1.0) < (self.options.min_confidence or 0.0):
             self.doubtful.append(result)
             self._message(f"doubtful: {result.item.outputs[0]} (confidence {result.measures['confidence']:g})")
         label = str(result.item.label)

@@ -159,7 +159,6 @@ def _results(
 def _watched(
     order: Order, shard: Shard, settings: Settings, weights: Weights, options: Options, choice: Choice, console: Console
 ) -> Watched:
-    """Return what gives the items of new and changed files, beside those that are done."""
     plan_again = order.again
     assert plan_again is not None
 
@@ -247,7 +246,6 @@ def _refuse_several_places(options: Options) -> None:
 
 
 def _batch_size(text: str) -> int | None:
-    """Return the batch size; None if it is to be chosen."""
     if text == "auto":
         return None
     if text.isdecimal() and int(text) > 0:

@@ -59,7 +59,6 @@ def generate(
 
 
 def _prompts(given: list[str], source: Path | None) -> list[str]:
-    """Return the prompts of the command line, then those of a file."""
     from .planning import read_option_file
 
     if not given and source is None:

@@ -210,7 +210,6 @@ def read_option_file(path: Path, option: str) -> bytes:
 
 
 def _find(names: Sequence[str], finding: InputOptions, output: Path) -> Found:
-    """Return the inputs of the command line and of --files-from."""
     if not names and finding.files_from is None:
         raise UsageError("no inputs: give files, globs or folders, or --files-from")
     data = b"" if finding.files_from is None else read_option_file(finding.files_from, "--files-from")

@@ -68,10 +68,6 @@ class Box:
             and max(self.y, other.y) < min(self.y + self.height, other.y + other.height)
         )  # fmt: skip
 
-    def contains(self, other: "Box") -> bool:
-        """Tell whether all pixels of the other lie in this one."""
-        return self.union(other) == self
-
     def union(self, other: "Box") -> "Box":
         """Return the smallest box around both."""
         x, y = min(self.x, other.x), min(self.y, other.y)

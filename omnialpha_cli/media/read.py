@@ -59,7 +59,7 @@ def read_image(
         raise damaged(path, error) from error
     if overscan or image.windows is None:
         return image
-    if image.windows.display.contains(image.windows.data):
+    if image.windows.display.union(image.windows.data) == image.windows.display:
         return on_display(image)
     note = RunNote(f"{path} has pixels outside its display window, which are left out")
     return replace(on_display(image), notes=(*image.notes, note))

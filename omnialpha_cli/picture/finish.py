@@ -100,7 +100,6 @@ def _shadow_of(prepared: Prepared, below: Tensor, covered: Tensor) -> Tensor:
 
 
 def _black(alpha: Tensor) -> Tensor:
-    """Return a black layer (4, H, W) of an `alpha` (H, W)."""
     return torch.cat((alpha.new_zeros(3, *alpha.shape), alpha[None]))
 
 

@@ -64,11 +64,6 @@ class Prepared:
     screen: str | None = None
 
     @property
-    def bucket(self) -> tuple[str, tuple[int, int]]:
-        """Return what requests agree in that share a batch."""
-        return self.task.name, self.canvas.size
-
-    @property
     def light(self) -> Tensor | None:
         """Tell where (H, W) a matte keeps its source's light without coverage: alpha 0 in a premultiplied file."""
         premultiplied = self.source is not None and self.source.alpha_kind == "premultiplied"

@@ -83,7 +83,6 @@ def recognise(file: Path) -> str:
 
 
 def _header(file: Path) -> dict[str, list[int]]:
-    """Return the shapes by key."""
     try:
         with safe_open(file, framework="numpy") as opened:
             return {key: list(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118

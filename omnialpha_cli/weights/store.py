@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ..files import open_regular
+from ..files import leads_to_file, open_regular
 from ..model.config import by_task
 from ..model.published import folders
 from ..status import UsageError, WeightsError
@@ -90,7 +90,7 @@ class Weights:
     @property
     def present(self) -> bool:
         """Tell whether the folder is there, verified or not."""
-        return any(_is_file(self.folder / file) for file in LAYOUTS)
+        return any(leads_to_file(self.folder / file) for file in LAYOUTS)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -164,14 +164,6 @@ def _user_home() -> Path:
     return Path(os.path.expanduser("~"))  # noqa: PTH111 – that of pathlib fails for a user without a home
 
 
-def _is_file(path: Path) -> bool:
-    """Tell whether a file is there; one in a folder that may not be entered is not, for us."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
 def unreadable_home() -> str | None:
     """Return what keeps this user out of the home folder of the weights, if anything does."""
     try:
@@ -196,7 +188,7 @@ def known() -> list[Weights]:
 def read_recorded() -> dict[str, LockedWeights]:
     """Return what was pulled or imported on this machine."""
     path = home() / RECORDED
-    return read_lock(path) if _is_file(path) else {}
+    return read_lock(path) if leads_to_file(path) else {}
 
 
 def record(locked: LockedWeights) -> Path:

@@ -110,7 +110,6 @@ def _majority(mask: Tensor) -> Tensor:
 
 
 def _grown(mask: Tensor, reach: int) -> Tensor:
-    """Return a mask (h, w) that reaches so many pixels farther."""
     return grow(mask.float(), reach) > 0
 
 

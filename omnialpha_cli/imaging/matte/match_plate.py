@@ -8,11 +8,10 @@ that the object, which is in one of the two alone, counts for little (Lucas and 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import resample, within
-from .motion import slopes
+from .motion import move_along, slopes
 
 SIDES = (64, 128, 256, 512)  # of the squares that have the areas of the sizes at which it is fitted, pixels
 STEPS = 6  # at each size
@@ -36,7 +35,11 @@ class Match:
 
     def apply(self, clean: Tensor) -> Tensor:
         """Return the clean plate (3, H, W) as it would have been taken with the plate."""
-        return _moved(clean, self.shift) * self.gain[:, None, None] + self.offset[:, None, None]
+        return self.placed(clean) * self.gain[:, None, None] + self.offset[:, None, None]
+
+    def placed(self, clean: Tensor) -> Tensor:
+        """Return the clean plate (3, H, W) moved by the shift alone."""
+        return move_along(clean, -self.shift[:, None, None], "bicubic") if bool(self.shift.any()) else clean
 
 
 def match_plate(plate: Tensor, clean: Tensor) -> Tensor:
@@ -72,15 +75,15 @@ def _misfit(match: Match, plate: Tensor, clean: Tensor) -> float:
 def _step(match: Match, plate: Tensor, clean: Tensor) -> Match:
     """Return a better match of `plate` and `clean` (3, h, w): one step of least squares."""
     h, w = plate.shape[1:]
-    moved = _moved(clean, match.shift)
-    lit = moved * match.gain[:, None, None] + match.offset[:, None, None]
+    placed = match.placed(clean)
+    lit = placed * match.gain[:, None, None] + match.offset[:, None, None]
     residual = (plate - lit).abs().amax(0)  # (h, w)
     scale = residual.flatten().quantile(QUIET) + LEAST
     weight = 1 / (1 + (residual / (OUTLIER * scale)) ** 2) ** 2
     down, right = slopes(lit)  # (3, h, w) each
     matrix, wanted = plate.new_zeros(8, 8).double(), plate.new_zeros(8).double()
-    for channel in range(3):  # plate ≈ gain · moved + offset − down · shift₀ − right · shift₁
-        known = (moved[channel], torch.ones_like(weight), -down[channel], -right[channel])
+    for channel in range(3):  # plate ≈ gain · placed + offset − down · shift₀ − right · shift₁
+        known = (placed[channel], torch.ones_like(weight), -down[channel], -right[channel])
         columns = torch.stack(known).flatten(1).double()  # (4, n)
         places = torch.tensor([channel, 3 + channel, 6, 7], device=plate.device)
         weighted = columns * weight.flatten()
@@ -91,12 +94,3 @@ def _step(match: Match, plate: Tensor, clean: Tensor) -> Match:
     x = torch.linalg.solve(matrix + ridge.diag(), wanted + ridge * start).to(plate)
     moves = x[6:].clamp(-1, 1) / torch.tensor([h, w]).to(plate)  # no more than a pixel of this size
     return Match(match.shift + moves, x[:3].clamp(0.5, 2), x[3:6].clamp(-0.25, 0.25))
-
-
-def _moved(image: Tensor, shift: Tensor) -> Tensor:
-    """Return an image (3, h, w) moved down and right by a `shift` in its sides; its border is repeated."""
-    if not bool(shift.any()):
-        return image
-    theta = torch.tensor([[1.0, 0.0, -2 * float(shift[1])], [0.0, 1.0, -2 * float(shift[0])]]).to(image)
-    grid = F.affine_grid(theta[None], [1, *image.shape], align_corners=False)
-    return F.grid_sample(image[None], grid, mode="bicubic", padding_mode="border", align_corners=False)[0]

@@ -64,9 +64,9 @@ def carry(before: Tensor, now: Tensor, alpha: Tensor, towards: Tensor | None = N
     shift = now.new_zeros(2) if towards is None else _centre(alpha) - _centre(towards)
     flow = _flow(before, now, alpha, shift)  # (2, k, l)
     size = flow.shape[1], flow.shape[2]
-    moved = _moved(alpha[None], flow, "bicubic")[0].clamp(0, 1)
+    moved = move_along(alpha[None], flow, "bicubic")[0].clamp(0, 1)
     cover = resample(moved[None], *size)  # (1, k, l)
-    found, seen, weight = _moved(resample(before, *size), flow), resample(now, *size), cover + FAINT
+    found, seen, weight = move_along(resample(before, *size), flow), resample(now, *size), cover + FAINT
     light = (weight * found * seen).sum() / (weight * found * found).sum().clamp(min=1e-6)
     differ = (seen - found * light.clamp(*LIT)).abs().mean(0, keepdim=True)
     differ = _mean(differ * weight, REACH) / _mean(weight, REACH)
@@ -103,9 +103,9 @@ def _flow(before: Tensor, now: Tensor, alpha: Tensor, shift: Tensor) -> Tensor:
         cover = resample(alpha[None], *size)
         flow = F.interpolate(flow[None], size, mode="bilinear")[0]
         for _ in range(STEPS):
-            moved = _moved(first, flow)
+            moved = move_along(first, flow)
             rest = second - moved
-            weight = (_moved(cover, flow) + FAINT) / (1 + rest.square().mean(0, keepdim=True) / OUTLIER**2)
+            weight = (move_along(cover, flow) + FAINT) / (1 + rest.square().mean(0, keepdim=True) / OUTLIER**2)
             down, right = slopes(moved)
             products = torch.stack((down * down, down * right, right * right, down * rest, right * rest)).sum(1)
             means = _mean(torch.cat((products * weight, weight)), REACH)  # (6, h, w)
@@ -132,7 +132,7 @@ def _affine(flow: Tensor, weight: Tensor) -> Tensor:
     return (lines.T @ known).view(2, h, w).to(flow)
 
 
-def _moved(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
+def move_along(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     """Return an image (C, H, W) whose parts come from where `flow` (2, h, w) says; its border is repeated."""
     height, width = image.shape[1:]
     down, right = F.interpolate(flow[None], (height, width), mode="bilinear")[0]

@@ -32,7 +32,7 @@ def check_watch(names: Sequence[str], options: Options, finding: InputOptions, s
         raise UsageError("--watch needs a folder, into which the pictures come")
 
 
-class Rest:
+class Settled:
     """Tell which files were left alone for a while, by their stamps."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Watched(Source):
         tell: Callable[[str], object],
     ):
         self._plan, self._begin, self._tell = plan, begin, tell
-        self._rest, self._reported = Rest(), ""
+        self._settled, self._reported = Settled(), ""
         self._looking = threading.Lock()
         self._ready: deque[Item] = deque()
         self._known = {item.outputs[0]: _stamps(item) for item in done}  # result → inputs that need no more work
@@ -92,7 +92,7 @@ class Watched(Source):
                 continue  # it may be on its way
             stamps = _stamps(item)
             known = self._known.get(item.outputs[0]) == stamps
-            if known or not stamps or not self._rest.has(item.outputs[0], stamps, now):
+            if known or not stamps or not self._settled.has(item.outputs[0], stamps, now):
                 continue
             self._known[item.outputs[0]] = stamps
             whole.append(item)

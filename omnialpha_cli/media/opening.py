@@ -25,8 +25,15 @@ ALWAYS_FREE = 2**29  # a picture that needs less is tried, whatever the system s
 @contextmanager
 def opened(path: Path, **options: int) -> Iterator[oiio.ImageInput]:
     """Open an existing file in the block, alpha unassociated where it is; options are OIIO's. Raises OSError."""
+    wanted = oiio.ImageSpec()
+    wanted.attribute("oiio:UnassociatedAlpha", 1)
+    for option, value in options.items():
+        wanted.attribute(f"oiio:{option}", value)
     with spelled(path) as name:
-        reader, fault = _open(name, **options)
+        reader = oiio.ImageInput.open(name, wanted)
+        fault = "" if reader else complaint()
+        if SUBSAMPLED in fault:
+            reader = _open_subsampled(name, wanted)
         if reader is None:
             raise OSError(fault)
         try:
@@ -50,19 +57,6 @@ def read_samples(reader: oiio.ImageInput, part: int, first: int, end: int, type:
     if samples is None:
         raise OSError(complaint(reader))
     return samples
-
-
-def _open(name: str, **options: int) -> tuple[oiio.ImageInput | None, str]:
-    """Return the reader of the file `name`, or None and what kept it from being opened."""
-    wanted = oiio.ImageSpec()
-    wanted.attribute("oiio:UnassociatedAlpha", 1)
-    for option, value in options.items():
-        wanted.attribute(f"oiio:{option}", value)
-    reader = oiio.ImageInput.open(name, wanted)
-    fault = "" if reader else complaint()
-    if SUBSAMPLED in fault:
-        reader = _open_subsampled(name, wanted)
-    return reader, fault
 
 
 def _open_subsampled(name: str, wanted: oiio.ImageSpec) -> oiio.ImageInput | None:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL.AvifImagePlugin import AvifImageFile
-from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ..status import ItemError
@@ -27,7 +26,7 @@ def read_heif(path: Path, kind: str, max_pixels: int) -> Image:
     """Read the first picture of an AVIF or HEIC file. Raises `ItemError`: `unreadable`, `unsupported`, `too-large`."""
     if kind == "HEIC":
         return _read_heic(path, max_pixels)
-    with _opened(AvifImageFile, path) as picture:
+    with _decoding(path), AvifImageFile(path) as picture:
         check_size(path, picture.width, picture.height, max_pixels)
         several = getattr(picture, "n_frames", 1) > 1
         image = from_array(picture)
@@ -39,7 +38,7 @@ def read_heif(path: Path, kind: str, max_pixels: int) -> Image:
 
 def read_cmyk(path: Path, max_pixels: int) -> NDArray[np.uint8]:
     """Read the inks (H, W, 4) of a CMYK JPEG file, 255 being all ink. Raises `ItemError` `unreadable`, `too-large`."""
-    with _opened(JpegImageFile, path) as picture:
+    with _decoding(path), JpegImageFile(path) as picture:
         check_size(path, picture.width, picture.height, max_pixels)
         return np.asarray(picture.convert("CMYK"))
 
@@ -70,13 +69,6 @@ def _open_heic(path: Path) -> Any:
     except ImportError:
         raise ItemError("unsupported", f"{path} {HEIC_MISSING}") from None
     return pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
-
-
-@contextmanager
-def _opened(reader: type[ImageFile], path: Path) -> Iterator[ImageFile]:
-    """Open a picture of any size; within the block every fault of the decoder is an `ItemError`."""
-    with _decoding(path), reader(path) as picture:
-        yield picture
 
 
 @contextmanager

@@ -68,9 +68,7 @@ def _can_tell(row: Format, depth: Depth, source: Image) -> bool:
     return kind in row.holds and (kind != "linear" or row.name == "png" or depth in ("half", "float"))
 
 
-def target_for(
-    format: str | None, source: Image | None, depth: Depth | None, space: str | None = None
-) -> Target:  # fmt: skip
+def target_for(format: str | None, source: Image | None, depth: Depth | None, space: str | None = None) -> Target:
     """Return the target of a result, in the format and depth wanted, by default its source's. Raises UsageError.
 
     `space` is a colour space by its name, or `SOURCE`. A log of 16 bits or fewer fits into half when it is linearised.

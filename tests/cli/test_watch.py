@@ -10,7 +10,7 @@ import pytest
 from omnialpha_cli.batch.history import Stamp
 from omnialpha_cli.cli import watch
 from omnialpha_cli.cli.console import Console
-from omnialpha_cli.cli.watch import REST_SECONDS, Rest
+from omnialpha_cli.cli.watch import REST_SECONDS, Settled
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_picture_waits_for_its_mask(watching, picture):
 
 
 def test_a_file_is_whole_when_size_and_stamp_rest_for_two_seconds():
-    rest, result, early, late = Rest(), Path("a.png"), (Stamp(1, 1, 1),), (Stamp(2, 2, 2),)
+    rest, result, early, late = Settled(), Path("a.png"), (Stamp(1, 1, 1),), (Stamp(2, 2, 2),)
     assert REST_SECONDS == 2
     looks = ((early, 0), (early, 1.5), (late, 2.5), (late, 4))
     assert not any(rest.has(result, stamps, now) for stamps, now in looks)

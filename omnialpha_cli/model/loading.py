@@ -75,6 +75,12 @@ def count(files: Sequence[Path]) -> int:
     return sum(math.prod(shape) for _, shape in _keys(files))
 
 
+def check_whole(path: Path) -> None:
+    """Raise OSError or ValueError unless there is a whole safetensors file; its header alone is read."""
+    with _opened(path):
+        pass
+
+
 def read_state(files: Sequence[Path]) -> dict[str, Tensor]:
     """Return all tensors of the files by key, on the CPU as they are."""
     state: dict[str, Tensor] = {}

@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,16 @@ def lock_path() -> Path:
 def read_lock(path: Path) -> dict[str, LockedWeights]:
     """Return all tables of a lock file by name. Raises WeightsError if it is missing or is not a lock file."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: _weights(name, table) for name, table in tables.items()}
+        return dict(_parse_lock(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}; reinstall omnialpha") from error
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path} is not a lock file ({error}); reinstall omnialpha") from error
+
+
+@lru_cache(maxsize=4)  # a command asks several times
+def _parse_lock(text: str) -> dict[str, LockedWeights]:
+    return {name: _weights(name, table) for name, table in tomllib.loads(text).items()}
 
 
 def write_lock(path: Path, locked: Mapping[str, LockedWeights]) -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..config import TransformerConfig, VAEConfig
-from ..loading import count
+from ..loading import check_whole, count
 from ..memory import Needs
 from ..parts import Parts, Read
 from ..sampler import Schedule
@@ -37,7 +37,7 @@ def load_parts(folder: Path, config: dict[str, Any], place: dict[str, torch.devi
 
     def waiting(name: str, build: Build, device: torch.device) -> Read:
         path = folder / f"{name}.safetensors"
-        count([path])  # raises where there is no whole file
+        check_whole(path)
         return partial(_read, path, build, config.get(name, {}), device, dtype)
 
     parts = {name: waiting(name, build, place[name]) for name, build in _parts(folder).items()}

@@ -1,6 +1,6 @@
 """Mass runs: damaged files, kills, disk faults and many files, few of each by default.
 
-    MASS=1 pytest tests/batch/test_mass.py      # all: 10,000 files, 200 kills, 200 faults, 3,000 files; takes hours
+    MASS=1 pytest tests/batch/test_mass.py  # 10,000 files, 200 kills, 200 faults, 3,000 files; two hours of a core
 
 `MASS` is the share of the full counts.
 """
@@ -55,8 +55,17 @@ def made(folder: Path) -> dict[str, bytes]:
     return {str(path): (folder / path).read_bytes() for path in paths if not any(p[0] == "." for p in path.parts)}
 
 
+def keep_one_core() -> None:
+    """Leave the calling process one core, where the system knows how."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
 def test_damaged_files_are_done_or_refused(tmp_path, tiny_weights):
-    """Each has its record, in less than 2 GB and without a traceback."""
+    """Each has its record, without a traceback, and on one core in less than 2 GB.
+
+    Damaged sizes are up to the 30 megapixels that are let in: several such pictures at once take more.
+    """
     draw, good = random.Random(0), good_files()
     (tmp_path / "in").mkdir()
     names = []
@@ -68,7 +77,7 @@ def test_damaged_files_are_done_or_refused(tmp_path, tiny_weights):
         names.append(f"{i}.{name.rpartition('.')[2]}")
         (tmp_path / "in" / names[-1]).write_bytes(content)
     options = ("--model", tiny_weights, "--device", "cpu", "--json", "--max-pixels", "30", "--compression", "none")
-    out, err = process(tmp_path, "matte", "in", "-o", "out", *options).communicate()
+    out, err = process(tmp_path, "matte", "in", "-o", "out", *options, preexec_fn=keep_one_core).communicate()
     assert out, err.decode()
     *items, summary = map(json.loads, out.splitlines())
     assert sorted(Path(item["inputs"][0]).name for item in items) == sorted(names)

@@ -21,7 +21,7 @@ def test_a_path_a_pil_image_and_an_array_are_the_same_picture(model, picture, tm
     path = picture(tmp_path / "a.png")
     pil = PILImage.open(path)
     rgba = model.matte(path)
-    assert rgba.shape == (64, 96, 4) and rgba.dtype == np.uint8
+    assert rgba.shape == (32, 48, 4) and rgba.dtype == np.uint8
     assert (model.matte(str(path)) == rgba).all()
     assert (model.matte(pil) == rgba).all()
     assert (model.matte(np.asarray(pil)) == rgba).all()
@@ -40,8 +40,8 @@ def test_the_depth_of_the_picture_is_kept(model, picture, tmp_path):
 
 def test_a_pictures_own_alpha_is_multiplied_in(model, picture, tmp_path):
     array = np.asarray(PILImage.open(picture(tmp_path / "a.png", mode="RGBA"))).copy()
-    array[:32, :, 3] = 0
-    assert (model.matte(array)[:32, :, 3] == 0).all()
+    array[:16, :, 3] = 0
+    assert (model.matte(array)[:16, :, 3] == 0).all()
 
 
 @pytest.mark.parametrize("constant", [0, 255])
@@ -81,15 +81,15 @@ def test_a_task_may_want_something_else_than_its_command(model, picture, tmp_pat
 
 
 def test_every_command_is_a_method(model, picture, tmp_path):
-    path, mask = picture(tmp_path / "a.png"), np.zeros((64, 96), np.uint8)
-    mask[20:40, 30:60] = 255
+    path, mask = picture(tmp_path / "a.png"), np.zeros((32, 48), np.uint8)
+    mask[14:24, 15:30] = 255
     clean = model.remove(path, mask=mask)
-    assert (clean[:10] == np.dstack((np.asarray(PILImage.open(path)), np.full((64, 96), 255)))[:10]).all()
+    assert (clean[:10] == np.dstack((np.asarray(PILImage.open(path)), np.full((32, 48), 255)))[:10]).all()
     background, *foregrounds = model.decompose(path, layers=3, untrained=True)
     assert len(foregrounds) == 2 and (background[..., 3] == 255).all()
     assert model.generate("a cat", size=(80, 48)).shape == (48, 80, 4)
     assert model.generate("a cat", scene=True).shape == (64, 64, 4)
-    assert model.complete(path, "a cat", given="background", want="foreground").shape == (64, 96, 4)
+    assert model.complete(path, "a cat", given="background", want="foreground").shape == (32, 48, 4)
 
 
 def test_a_hint_chooses_the_task(model, picture, tmp_path):
@@ -112,8 +112,8 @@ def test_faults_are_exceptions_that_say_what_is_wrong(model, tiny_weights, tmp_p
 
 
 def test_a_boolean_mask_is_black_and_white(model, picture, tmp_path):
-    path, mask = picture(tmp_path / "a.png"), np.zeros((64, 96), bool)
-    mask[20:40, 30:60] = True
+    path, mask = picture(tmp_path / "a.png"), np.zeros((32, 48), bool)
+    mask[10:20, 15:30] = True
     assert (model.remove(path, mask=mask) == model.remove(path, mask=mask.astype(np.uint8) * 255)).all()
 
 
@@ -159,7 +159,7 @@ def test_untrained_tasks_are_refused_by_their_name(model, picture, tmp_path):
 def test_what_the_command_warns_of_is_a_warning(model, picture, tmp_path):
     path = picture(tmp_path / "a.png")
     with pytest.warns(OmniAlphaWarning, match="^mask is black: nothing was removed"):
-        model.remove(path, mask=np.zeros((64, 96), bool))
+        model.remove(path, mask=np.zeros((32, 48), bool))
     with pytest.warns(OmniAlphaWarning, match=f"^{path}: its alpha channel was ignored"):
         model.remove(picture(path, mode="RGBA"))
     with warnings.catch_warnings():
@@ -171,8 +171,8 @@ def test_messages_name_the_argument_and_what_is_wrong_with_it(model, picture, tm
     path = picture(tmp_path / "a.png")
     with pytest.raises(ItemError, match=r"^mask: an array of shape \(2, 3, 4, 5\) is not a picture: give \(H, W\)"):
         model.matte(path, mask=np.zeros((2, 3, 4, 5)))
-    with pytest.raises(ItemError, match=r"^mask is 96×96, .*a\.png is 96×64: .* scale it or crop it to 96×64"):
-        model.matte(path, mask=np.zeros((96, 96), bool))
+    with pytest.raises(ItemError, match=r"^mask is 48×48, .*a\.png is 48×32: .* scale it or crop it to 48×32"):
+        model.matte(path, mask=np.zeros((48, 48), bool))
     with pytest.raises(ItemError, match=r"^image is not an image: expected JPEG"):
         model.matte(io.BytesIO(b"no picture at all"))
 

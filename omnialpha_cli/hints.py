@@ -56,11 +56,7 @@ def starting_at(place: str, sources: Sequence[Source]) -> set[Path]:
 
 def leave_out_hints(place: str, sources: Sequence[Source], hints: Hints) -> tuple[Source, ...]:
     """Leave out the sources that a walk or a glob found but that serve as hints."""
-    serving = {
-        real(hint)
-        for path, hint in hints.items()
-        if isinstance(hint, Path) and not same(hint, path)
-    }  # fmt: skip
+    serving = {real(hint) for path, hint in hints.items() if isinstance(hint, Path) and not same(hint, path)}
     folder = Path(place)
 
     def serves(source: Source) -> bool:

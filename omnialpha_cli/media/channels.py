@@ -143,9 +143,7 @@ def _without_view(name: str, view: str) -> str:
     return re.sub(rf"[._-]?{re.escape(view)}$", "", name) if view else name
 
 
-def _named(
-    path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec], pick: Pick
-) -> list[Channels]:  # fmt: skip
+def _named(path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec], pick: Pick) -> list[Channels]:
     """Return the pictures of the layer that the user names: exactly, ignoring case, or by its last word or channel."""
     wanted = (pick.layer or "").casefold()
     tests: tuple[Callable[[Channels], bool], ...] = (
@@ -189,9 +187,7 @@ def _beauty(path: Path, found: Sequence[Channels], pick: Pick) -> Channels:
     pictures = [one for one in found if one.has_colour and not _last(one.layer).startswith(CRYPTOMATTE)]
     pictures = pictures or list(found)
     bare = [one for one in pictures if one.bare]
-    called = [
-        [one for one in pictures if _last(one.layer) == name] for name in BEAUTY
-    ]  # fmt: skip
+    called = [[one for one in pictures if _last(one.layer) == name] for name in BEAUTY]
     several = len(bare) > 1
     orders = (*called, bare) if several else (bare, *called)
     with_alpha = [one for one in bare if one.has_alpha] if several else []

@@ -87,9 +87,7 @@ def second_pass(model: OmniAlpha, made: Sequence[Made], settings: Settings) -> l
     if not asked:
         return made
     results = dict(zip(asked, model.run(list(asked.values()), settings.steps, settings.guidance), strict=True))
-    return [
-        _joined(one[0], firsts[i], results[i][0], settings) if i in asked else one for i, one in enumerate(made)
-    ]  # fmt: skip
+    return [_joined(one[0], firsts[i], results[i][0], settings) if i in asked else one for i, one in enumerate(made)]
 
 
 def _found(

@@ -83,7 +83,7 @@ def test_some_steps_find_the_edge_in_the_picture():
     )
     optimiser = torch.optim.Adam(network.parameters(), 2e-3)
     left = []
-    for step in range(40):
+    for step in range(20):
         batch = objective.ready(objective.draw(step, 0, torch.Generator().manual_seed(step)))
         value, figures = objective.loss(network, batch, 0)
         optimiser.zero_grad()

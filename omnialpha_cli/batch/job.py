@@ -107,13 +107,13 @@ class Threads:
 def share_cores(cores: int, items: int, accelerated: bool = False, apart: bool = False) -> Threads:
     """Divide `cores` for a run of `items`; with `accelerated` the network runs elsewhere.
 
-    With `apart` an item is computed by one thread, as their number changes the rounding, and several items at a time.
-    Two compute then, and two finish, at least: which of both takes longer depends on the size of pictures.
+    Half of them compute: with `apart` each an item of its own, as the number of threads that share one changes its
+    rounding. Two finish at least: for large pictures that can take longer than the network.
     """
-    computing, least = 1 if accelerated else max(1, cores // 2), min(2, cores)
-    infer = min(items, max(least, computing)) if apart else 1
-    writing = max(least, cores - computing)
-    return Threads(max(1, writing // 3), max(1, infer), 1 if apart else computing, max(1, min(items, writing)))
+    computing = 1 if accelerated else max(1, cores // 2)
+    writing = max(min(2, cores), cores - computing)
+    infer, inside = (min(items, computing), 1) if apart else (1, computing)
+    return Threads(max(1, writing // 3), max(1, infer), inside, max(1, min(items, writing)))
 
 
 def use_torch_threads(count: int) -> None:

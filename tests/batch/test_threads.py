@@ -21,7 +21,7 @@ from omnialpha_cli.model.omnialpha import OmniAlpha
     [
         (8, 1, {"apart": True}, Threads(1, 1, 1, 1)),  # one item is computed as one of many is
         (1, 100, {"apart": True}, Threads(1, 1, 1, 1)),
-        (2, 100, {"apart": True}, Threads(1, 2, 1, 2)),
+        (2, 100, {"apart": True}, Threads(1, 1, 1, 2)),
         (16, 100, {"apart": True}, Threads(2, 8, 1, 8)),
         (16, 3, {"apart": True}, Threads(2, 3, 1, 3)),  # no more threads than items
         (16, 100, {}, Threads(2, 1, 8, 8)),

@@ -1,8 +1,10 @@
 """The commands of a group by their names, those of the workshop too, which are imported only when asked for."""
 
+from functools import cache
 from typing import Any
 
 
+@cache  # Typer builds the commands anew each time
 def below(command: Any) -> dict[str, Any]:
     if not hasattr(command, "list_commands"):
         return {}

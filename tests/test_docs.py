@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *s
 README = PAGES[0].read_text(encoding="utf-8")
 DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 
+OMNIALPHA = typer.main.get_command(app)
+
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -45,6 +48,7 @@ def commands(page: Path) -> list[list[str]]:
     return [word[1:] for word in words if word and word[0] == "omnialpha"]
 
 
+@cache
 def options(command) -> set[str]:
     """Every option of a command and of those below it."""
     own = {"--help"}.union(*(parameter.opts + parameter.secondary_opts for parameter in command.params))
@@ -59,7 +63,7 @@ def test_the_two_commands_are_there_as_promised():
 @each_page
 def test_commands_and_their_options_exist(page):
     for arguments in commands(page):
-        command = typer.main.get_command(app)
+        command = OMNIALPHA
         words = iter(arguments)
         while commands_below := below(command):
             command = commands_below[next(words)]
@@ -72,7 +76,7 @@ def test_commands_and_their_options_exist(page):
 @each_page
 def test_options_in_the_text_exist(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert set(re.findall(r"`(--[a-z-]+)", text)) <= options(typer.main.get_command(app))
+    assert set(re.findall(r"`(--[a-z-]+)", text)) <= options(OMNIALPHA)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/batch.md"])

@@ -110,6 +110,7 @@ def test_a_prompt_is_needed(ask):
     assert ask().code == 2
 
 
+@pytest.mark.slow
 def test_images_share_the_canvas_of_published_weights(omnialpha, published, asked, picture, tmp_path, monkeypatch):
     """All images of a request have at most 1024² pixels together, as the published model was trained."""
     monkeypatch.chdir(tmp_path)

@@ -77,6 +77,7 @@ def test_a_staged_model_gives_what_a_resident_one_gives(tmp_path):
         assert torch.equal(model.run([request], steps=2)[0][0], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["staged", "stream"])
 def test_each_network_comes_and_goes_once_for_a_window_of_batches(tmp_path, monkeypatch, mode):
     """Of requests of two tasks, which make five batches; in a call a batch each would come five times."""

@@ -27,6 +27,7 @@ def test_equal_to_the_reference(alpha):
     assert ((foreground - reference).abs() * alpha)[:, soft].mean() < 2e-3
 
 
+@pytest.mark.slow
 def test_equal_to_the_reference_at_1080p():
     """Here even without the weights."""
     scene = hair_scene(1080, 1920)

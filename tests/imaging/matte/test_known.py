@@ -61,6 +61,7 @@ def in_band(matte, plate, canvas, trimap):
     return alpha, plate, canvas
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(240, 320), (700, 900)])
 def test_a_poor_matte_and_a_wide_trimap_give_fine_hair(size):
     scene = hair_scene(*size)

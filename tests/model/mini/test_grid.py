@@ -57,6 +57,7 @@ def test_what_was_drawn_stays():
     assert torch.equal(cleaned[3], plain[3])
 
 
+@pytest.mark.slow
 def test_drawings_of_the_embedded_weights_have_no_peak_at_latents_and_patches():
     model = OmniAlpha.load(find("mini").folder)
     task = TASKS["generate.background"]

@@ -60,6 +60,7 @@ def rgba(tmp_path_factory):
 # One target: diffusers' own pipeline.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 @pytest.mark.parametrize("pictures", [1, 2])
 def test_one_target_equals_the_pipeline(rgb, monkeypatch, guidance, pictures):
@@ -128,6 +129,7 @@ def our_latents(model, request, steps, guidance):
     return model.sample([request], contexts, model.encode([request]), steps, guidance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 def test_in_16_bits_the_timestep_is_rounded_as_the_pipeline_rounds_it(tmp_path, monkeypatch, guidance):
     parts = write_published(tmp_path, channels=3, lora=False)

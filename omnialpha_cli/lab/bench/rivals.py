@@ -77,7 +77,7 @@ def race(name: str, program: str, inputs: Path, folder: Path, model: str, device
 
 
 def _run(name: str, command: Sequence[str], inputs: Path, outputs: Path) -> None:
-    """Raises ItemError `worker` unless there is a result for every picture."""
+    """Run one tool. Raises ItemError `worker` unless there is a result for every picture."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     wanted, made = len(list(inputs.iterdir())), len([path for path in outputs.glob("*.*") if path.stat().st_size])
     if done.returncode or made < wanted:

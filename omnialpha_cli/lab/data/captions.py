@@ -38,7 +38,7 @@ class Captions:
 
 
 def caption(label: str, behind: str, others: tuple[str, ...], effects: tuple[str, ...]) -> Captions:
-    """Captions from the words for the foreground and the background, other objects there, and effects."""
+    """Return captions from the words for the foreground and the background, other objects there, and effects."""
     foreground = named(label)
     background = setting(behind)
     rest = "".join(f", beside {named(other)}" for other in others if other)

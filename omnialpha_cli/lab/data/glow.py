@@ -139,7 +139,7 @@ def _lightning(side: int, g: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _bolt(start: tuple[float, ...], end: tuple[float, ...], g: torch.Generator) -> Tensor:
-    """Points (n, 2), y and x, of a jagged line: midpoints displaced, half as far each time."""
+    """Draw points (n, 2), y and x, of a jagged line: midpoints displaced, half as far each time."""
     points = torch.tensor([start, end])
     scale = 0.22 * float((points[1] - points[0]).norm())
     for _ in range(7):

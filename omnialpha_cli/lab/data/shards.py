@@ -1,4 +1,4 @@
-"""Shards: triplets in tar files as WebDataset reads them, each with a record; and the records' schema.
+"""Write and read shards: triplets in tar files as WebDataset reads them, each with a record by a schema.
 
 A sample's files share a key: `KEY.scene.png`, `KEY.foreground.png` and so on, and `KEY.json`. What each file and field
 means is in `FILES` and `FIELDS`.

@@ -42,9 +42,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was fitted on all rows, and how good it is on rows that it was not fitted on: `chances` of the rows, their
-    expected calibration error, and the share of bad mattes among the least confident tenth. `floor` is the error that
-    exact chances would have of so few rows.
+    """Hold the confidence that was fitted on all rows, and how good it is on rows that it was not fitted on.
+
+    The latter are `chances` of the rows, their expected calibration error, and the share of bad mattes among the least
+    confident tenth. `floor` is the error that exact chances would have of so few rows.
     """
 
     fitted: Confidence
@@ -55,7 +56,7 @@ class Calibration:
 
 
 class _Signs:
-    """Takes the place of a confidence, and remembers the signs that it would have gone by."""
+    """Take the place of a confidence, and remember the signs that it would have gone by."""
 
     last: tuple[float, float]
 

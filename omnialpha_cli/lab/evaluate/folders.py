@@ -106,7 +106,7 @@ def judge_folders(
 
 @dataclass(frozen=True)
 class _ReadLike:
-    """Reads pictures that have to have the truth's size."""
+    """Read pictures that have to have the truth's size."""
 
     truth: Image
 

@@ -28,7 +28,7 @@ class Generation:
     """Judge pictures one after the other; `sets` then holds all. `unreadable` true pictures could not be read."""
 
     def __init__(self, sets: Sets, truth: Sequence[Load], words: WordScore | None, names: Sequence[str] = ()):
-        """Reads all of `truth`, which may be empty. `names` are those of the pictures that are to be like each."""
+        """Read all of `truth`, which may be empty. `names` are those of the pictures that are to be like each."""
         self.sets, self.words = sets, words
         self.truth: list[Load] = []
         self.own: dict[str, int] = {}

@@ -31,7 +31,7 @@ HOLE_MARGIN = 2  # pixels around the object that the baselines fill as well
 
 
 def matting(model: OmniAlpha, photos: Sequence[Picture], hint: Hint, canvas: int | None) -> Iterator[Judged]:
-    """Mattes of photographs."""
+    """Judge a model's mattes of photographs."""
     for photo in photos:
         rgb, alpha = photo.rgba[..., :3], photo.rgba[..., 3]
         found = model.matte(rgb, canvas=canvas, **_hint(hint, photo.name, alpha))
@@ -70,7 +70,7 @@ def removal(
 
 
 def decomposition(model: OmniAlpha, photos: Sequence[Picture], hint: Hint, canvas: int | None) -> Iterator[Judged]:
-    """Composites taken apart."""
+    """Judge the layers that a model takes composites apart into."""
     for scene in composites(photos, in_focus=hint != "none"):
         background, foreground = model.decompose(scene.scene, canvas=canvas, **_scene_hint(hint, scene))
         found, known = (

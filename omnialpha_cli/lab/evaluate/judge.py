@@ -33,7 +33,7 @@ class Distance(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Scores of one picture by the names in `scores.METRICS`, the one to sort by first; `size` is (H, W).
+    """Hold scores of one picture by the names in `scores.METRICS`, the one to sort by first; `size` is (H, W).
 
     `source` is the collection that it comes from, "" where that is not known.
     """

@@ -41,7 +41,7 @@ class Sets:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Numbers of results and of truths."""
+        """Return the numbers of results and of truths."""
         return len(self.found[0]), len(self.known[0])
 
     def totals(self) -> dict[str, float]:

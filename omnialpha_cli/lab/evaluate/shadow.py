@@ -16,8 +16,10 @@ VISIBLE = 1 / 255  # a change that a file of 8 bits holds
 
 @dataclass(frozen=True)
 class Shade:
-    """Mean changes over one composite beside its object, white being 1: `wanted` is the shadow's darkening, `within`
-    what of it is in the layer, `elsewhere` what the layer darkens where the shadow does not.
+    """Hold mean changes over one composite beside its object, white being 1.
+
+    `wanted` is the shadow's darkening, `within` what of it is in the layer, `elsewhere` what the layer darkens where
+    the shadow does not.
     """
 
     name: str

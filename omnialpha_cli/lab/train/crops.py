@@ -43,7 +43,7 @@ def canvases(side: int, multiple: int) -> list[tuple[int, int]]:
 
 
 def draw_crops(size: tuple[int, int], g: torch.Generator) -> list[Crop]:
-    """Crops for a canvas of `size` (h, w), the first the largest in the middle, as in use."""
+    """Draw crops for a canvas of `size` (h, w), the first the largest in the middle, as in use."""
     aspect = size[0] / size[1]  # a height of 1 has 1 / aspect widths
     drawn = []
     for number in range(CROPS):

@@ -71,8 +71,10 @@ def stacked(pictures: Sequence[NDArray[Any]], device: torch.device) -> Stack:
 
 
 def sample_views(stack: Stack, chosen: Tensor, middle: Tensor, steps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return views (B, C, h, w) in [0, 1] of `chosen` (B,). What is x pixels right and y below the middle of a view is
-    middle + x · steps[0] + y · steps[1] in its picture: `middle` (B, 2) and `steps` (B, 2, 2) are (x, y) in pixels.
+    """Return views (B, C, h, w) in [0, 1] of the pictures `chosen` (B,).
+
+    What is x pixels right and y below the middle of a view is middle + x · steps[0] + y · steps[1] in its picture:
+    `middle` (B, 2) and `steps` (B, 2, 2) are (x, y) in pixels.
     """
     device = middle.device
     y, x = (torch.arange(n, device=device) + 0.5 - n / 2 for n in size)

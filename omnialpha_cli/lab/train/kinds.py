@@ -109,7 +109,7 @@ class Sketches:
     """Make sketches in every view, of names that are known, and of those that are not: each without itself."""
 
     def __init__(self, sketch: Sketch, cutouts: Sequence[Picture], views: Tensor):
-        """Fits `sketch` to the first of the views (V, n, C, h, w), on whose device all is."""
+        """Fit `sketch` to the first of the views (V, n, C, h, w), on whose device all is."""
         self.sketch, self.shape = sketch.to(views.device), views.shape[2:]
         self.inverse = fit(self.sketch, [c.label for c in cutouts], [c.tags for c in cutouts], views[0])  # (n, n)
         self.means = views.flatten(2).mean(1)  # (V, C·h·w)
@@ -142,7 +142,7 @@ def objects(cutouts: Sequence[Picture], model: OmniAlpha, sketch: Sketch, side: 
 
 
 def behind(pictures: Sequence[Picture], model: OmniAlpha, sketch: Sketch, batch: int) -> list[Kind]:
-    """Crops of backgrounds, on canvases of every shape."""
+    """Return kinds of crops of backgrounds, on canvases of every shape."""
     assert isinstance(model.vae, LightVAE)
     vae, device, defaults = model.vae, torch.device(model.device), model.defaults.of(BACKGROUND.name)
     _, h, w = sketch.shape

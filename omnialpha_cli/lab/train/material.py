@@ -14,7 +14,7 @@ from .packs import Packs, Picture
 
 @dataclass(frozen=True)
 class Material:
-    """Packs made ready: `foregrounds` are the photographs with their subject's colours extended past its edge."""
+    """Hold packs made ready: `foregrounds` are the photographs with their subject's colours extended past its edge."""
 
     photos: list[Picture]
     foregrounds: list[Picture]

@@ -167,8 +167,10 @@ def specialist(recipe: Recipe, model: Mini, row: Specialist, state: Mapping[str,
 
 
 def generator(recipe: Recipe, model: OmniAlpha, names: int, backgrounds: int) -> Generator:
-    """Return the generator of `model` for so many names of objects and of backgrounds; without one an untrained
-    generator, but for the image stream of its transformer. With 0 backgrounds it keeps those that it knows.
+    """Return the generator of `model` for so many names of objects and of backgrounds.
+
+    Without one it is untrained, but for the image stream of its transformer. With 0 backgrounds it keeps those that it
+    knows.
     """
     if not isinstance(model, Mini):
         raise UsageError(f"{recipe.start} draws by itself")

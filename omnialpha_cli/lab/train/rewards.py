@@ -53,7 +53,7 @@ def score(example: Example, layers: Sequence[Tensor], distance: Distance) -> Ten
 
 
 def advantages(scores: Tensor, wanted: Sequence[bool]) -> Tensor:
-    """Scores (G, 4) of a group → (G,): each term z-scored in the group, their mean z-scored again."""
+    """Return advantages (G,) of scores (G, 4): each term z-scored in the group, their mean z-scored again."""
     terms = torch.stack([_standard(scores[:, i]) for i, on in enumerate(wanted) if on])
     return _standard(terms.mean(0))
 

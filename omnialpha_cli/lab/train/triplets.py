@@ -47,7 +47,7 @@ class Triplet:
 
 @dataclass(frozen=True)
 class Mix:
-    """Shares of the kinds of triplets (they need not sum to 1), and how foregrounds are placed."""
+    """Hold the shares of the kinds of triplets (they need not sum to 1), and how foregrounds are placed."""
 
     photo: float = 0.72
     recomposed: float = 0.2  # a photograph's foreground over another picture

@@ -103,7 +103,7 @@ class GenerationOptions:
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """Measures that need networks of others."""
+    """Choose measures that need networks of others."""
 
     require: Annotated[list[Measure] | None, option(
         "--require", panel=MODEL, show_default=False,

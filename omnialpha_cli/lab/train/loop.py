@@ -51,7 +51,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Hold the numbers of a training stage; `lr_scale` multiplies the rate of parameters whose name starts with its key."""
+    """Describe a training stage; `lr_scale` multiplies the rate of parameters whose name starts with its key."""
 
     steps: int
     lr: float

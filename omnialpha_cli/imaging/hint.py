@@ -35,7 +35,7 @@ def scale_hint(hint: Tensor, height: int, width: int) -> Tensor:
 
 
 def grow(hint: Tensor, pixels: int) -> Tensor:
-    """Return a hint (…, H, W) whose object is larger by so many `pixels` on every side, corners included."""
+    """Return a hint (H, W) whose object is larger by so many `pixels` on every side, corners included."""
     if pixels == 0:
         return hint
     for window in ((2 * pixels + 1, 1), (1, 2 * pixels + 1)):

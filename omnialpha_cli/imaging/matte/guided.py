@@ -18,7 +18,6 @@ from torch import Tensor
 
 from ..canvas import Canvas, resample, window_mean, within
 from ..colour import compress, expand, goes_beyond, likely_colours
-from ..hint import grow
 from ..tiles import enlarge, source, tiles
 
 WINDOW = 3  # pixels of the canvas
@@ -42,7 +41,7 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | 
     precision = torch.float64 if goes_beyond(plate) else torch.float32
     lines = _guided_lines(resample(guide, h, w).to(precision), rough.to(precision)).to(guide)  # (4, h, w)
     reach = 2 * (WINDOW // 2)  # of `lines`, which come from windows of windows
-    lowest, highest = -grow(-rough, reach), grow(rough, reach)
+    lowest, highest = (sign * F.max_pool2d(sign * rough, 2 * reach + 1, 1, reach) for sign in (-1, 1))
 
     near = _apply_lines(_whole(lines, guide), guide)
     colours = expand(likely_colours(guide, near, SURE))  # (6, ·, ·), of the guide's size

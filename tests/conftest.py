@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 import numpy as np
 import pytest
 import typer.main
+from filelock import FileLock
 from hypothesis import settings
 from PIL import Image as PILImage
 from read_once import read_once
@@ -45,6 +47,24 @@ def picture() -> MakePicture:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str, Callable[[Path], None]], Path]:
+    """`once(name, make)` gives a folder that `make(folder)` filled: one of the test processes does it, for all."""
+    of_all = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+
+    def filled(name: str, make: Callable[[Path], None]) -> Path:
+        folder, done = of_all / name, of_all / f"{name}.done"
+        with FileLock(of_all / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return filled
 
 
 @pytest.fixture(scope="session")

@@ -20,12 +20,15 @@ TESTS = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hostile")
-    environment = {**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "-m", "hostile.alone", folder]
-    told = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
-    return [json.loads(line) for line in told.splitlines()]
+def records(once):
+    def read_each(folder: Path) -> None:
+        environment = {**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}", "OMP_NUM_THREADS": "1"}
+        (folder / "files").mkdir()
+        command = [sys.executable, "-W", "ignore", "-m", "hostile.alone", folder / "files"]
+        with (folder / "told").open("wb") as told:
+            subprocess.run(command, env=environment, stdout=told, stderr=subprocess.PIPE, check=True)
+
+    return [json.loads(line) for line in (once("hostile-files", read_each) / "told").read_bytes().splitlines()]
 
 
 def test_there_are_many(records):

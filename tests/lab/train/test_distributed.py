@@ -21,13 +21,15 @@ SCRIPT = Path(__file__).parents[2] / "training_processes.py"
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
+def two(once):
     """What two processes left, each way."""
-    folder = tmp_path_factory.mktemp("two")
-    launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    done = subprocess.run([*launcher, SCRIPT, folder], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return folder
+
+    def launch(folder: Path) -> None:
+        launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+        done = subprocess.run([*launcher, SCRIPT, folder], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+
+    return once("two-processes", launch)
 
 
 @pytest.fixture(scope="module")

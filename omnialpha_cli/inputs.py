@@ -8,7 +8,7 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .files import TEMPORARY, Resolver, is_folder, real, spelled_out
@@ -35,7 +35,7 @@ class Source:
     root: Path
     walked: bool = False
     frame: Frame | None = None
-    spelled_out: str = ""
+    spelled_out: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not self.spelled_out:

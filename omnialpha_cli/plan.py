@@ -191,7 +191,7 @@ def plan_together(
     """Plan one item of all sources, at least one, named after the first. Raises as `plan` does."""
     (item,) = plan(sources[:1], task, output=output, template=template, text=text, format=format, depth=depth)
     inputs = tuple(source.path for source in sources)
-    error = next(filter(None, map(_unusable, inputs)), None)
+    error = item.error or next(filter(None, map(_unusable, inputs[1:])), None)
     return checked([replace(item, inputs=inputs, error=error)], output, template)
 
 
@@ -250,12 +250,13 @@ def _look(path: Path, name: str | None, wanted: Depth | None, log: bool) -> tupl
     source: Depth = "8"  # also of a file without a depth, which fails when it is read
     fault = None
     try:
+        if name is None and wanted is None and (log or is_log(path)):
+            check_file(path)
+            return FORMATS["exr"], None
         if wanted is None and (name is None or len(FORMATS[name].depths) < len(DEPTHS)):
             source = depth_of(path) or source
         else:
             check_file(path)
-        if name is None and wanted is None and (log or is_log(path)):
-            return FORMATS["exr"], None
     except ItemError as error:
         fault = error
     try:

@@ -133,15 +133,17 @@ class Stages:
             self.finished.put(error)
 
     def _read(self) -> None:
-        while item := self.source.take(self.stop):
-            try:
-                work = self._read_item(item.as_it_stands())
-            except Exception as error:
-                self._fail(item, error)
-            else:
-                self.admission.enter(work.prepared.pixels)
-                self.ready.put(work)
-        self.ready.put(None)
+        try:
+            while item := self.source.take(self.stop):
+                try:
+                    work = self._read_item(item.as_it_stands())
+                except Exception as error:
+                    self._fail(item, error)
+                else:
+                    self.admission.enter(work.prepared.pixels)
+                    self.ready.put(work)
+        finally:  # also after a fault: those that compute would wait for it, and the run for them
+            self.ready.put(None)
 
     def _infer(self) -> None:
         while window := self._take_window():

@@ -254,6 +254,15 @@ def test_a_fault_of_the_runner_itself_reaches_the_caller(run, monkeypatch):
         run(FakeModel(), count=9)
 
 
+def test_a_fault_where_items_come_from_ends_the_run(run):
+    class Broken(Schedule):
+        def take(self, stop):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(FakeModel(), schedule=Broken)
+
+
 def test_all_threads_have_ended_with_the_run(run):
     before = threading.active_count()
     run(FakeModel(), count=6)

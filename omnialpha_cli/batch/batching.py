@@ -6,7 +6,6 @@ from typing import Generic, TypeVar
 
 import torch
 
-from ..model.mini.model import Mini
 from ..model.omnialpha import OmniAlpha
 from ..picture.load import is_out_of_memory, release_cached_memory
 from .job import Threads, share_cores
@@ -21,13 +20,13 @@ GPU_BATCH = 16
 def divide(model: OmniAlpha, cores: int, items: int, batch_size: int | None = None) -> tuple[int, Threads]:
     """Return how many items make a batch, of a `batch_size` that is None if it may be chosen, and the threads.
 
-    On a CPU in float32 a mini computes pictures one by one, each by one thread: they have the same bytes whatever batch
-    was asked for, and however many cores there are; more is no faster there. The published model is too large for it.
+    On a CPU in float32 pictures are computed one by one, and have the same bytes whatever batch was asked for; more is
+    no faster there. Those of a mini are so by one thread each: the same bytes however many cores there are.
     """
     if torch.device(model.device).type != "cpu":
         return batch_size or GPU_BATCH, share_cores(cores, items, accelerated=True)
-    if isinstance(model, Mini) and model.dtype == torch.float32 and model.memory.mode == "resident":
-        return 1, share_cores(cores, items, apart=True)
+    if model.dtype == torch.float32:
+        return 1, share_cores(cores, items, apart=model.one_thread_each)
     return batch_size or min(CPU_BATCH, max(1, cores // 2)), share_cores(cores, items)
 
 

@@ -121,6 +121,11 @@ class OmniAlpha:
         """Return how many batches suit a call."""
         return self.memory.window
 
+    @property
+    def one_thread_each(self) -> bool:
+        """Tell whether a CPU computes pictures side by side, each by one thread. 20B parameters want all threads."""
+        return False
+
     def sample(
         self,
         requests: Sequence[Request],

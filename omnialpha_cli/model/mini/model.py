@@ -65,6 +65,11 @@ class Mini(OmniAlpha):
         """Return a specialist, of the class of its row in `SPECIALISTS`; None where the weights have none so called."""
         return self.present(self.specialists, name) if name in self.specialists else None
 
+    @property
+    def one_thread_each(self) -> bool:
+        """Return True but where networks come to the device in turn, which one thread at a time can do."""
+        return self.memory.mode == "resident"
+
     def batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """Yield as an OmniAlpha does; requests of tasks that a specialist serves go to that."""
         by_server: dict[str | None, list[int]] = {}

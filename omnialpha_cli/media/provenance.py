@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from .. import __version__
 
@@ -91,13 +91,17 @@ def read(path: Path) -> Record | None:
     """Return the record in a file, None where there is none. Raises OSError."""
     with path.open("rb") as file:
         head = file.read(8)
-    with suppress(ValueError, BadZipFile, ET.ParseError, RecursionError, UnicodeError):
+    try:
         found = _fields(path, head)
         names = (PLACE, *FIELDS[:-1], *MEASURES, FIELDS[-1])
         values = {name: found[PREFIX + name] for name in names if isinstance(found.get(PREFIX + name), str)}
         measures_of(values)
         if values.keys() >= set(FIELDS) and isinstance(json.loads(values["settings"]), dict):
             return values
+    except OSError:
+        raise
+    except Exception:  # whatever a file that is none of ours leads a parser to
+        return None
     return None
 
 

@@ -1,6 +1,7 @@
 """What made a file is in the file, in every format, and a file knows whether it is as it was made."""
 
 import json
+from zipfile import ZipFile
 
 import numpy as np
 import OpenImageIO as oiio
@@ -74,6 +75,19 @@ def test_a_picture_without_it(tmp_path):
 def test_what_only_looks_like_it(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
     assert provenance.read(tmp_path / "a") is None
+
+
+@pytest.mark.parametrize("comment", [b"[1]", b"5", b"null", b'{"omnialpha:seed": 1}'])
+def test_archives_of_other_programs(tmp_path, comment):
+    path = tmp_path / "a.zip"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("a", "a")
+        archive.comment = comment
+    assert provenance.read(path) is None
+    data = path.read_bytes()
+    needed = data.index(b"PK\1\2") + 6  # the version of the format that reading takes
+    path.write_bytes(data[:needed] + b"\xff" + data[needed + 1 :])
+    assert provenance.read(path) is None
 
 
 def test_a_result_that_becomes_an_input_does_not_hand_it_on(tmp_path):

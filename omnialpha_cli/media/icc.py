@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .samples import Floats
 
+UNUSABLE = (KeyError, ValueError, ArithmeticError, struct.error)  # what damaged tags lead to
 Function = Callable[[Floats], Floats]
 
 
@@ -40,7 +41,7 @@ def read_matrix_profile(icc: bytes) -> MatrixProfile | None:
         tags = _tags(icc)
         columns = [struct.unpack_from(">3i", tags[name], 8) for name in ("rXYZ", "gXYZ", "bXYZ")]
         curves = [read_curve(tags[name]) for name in ("rTRC", "gTRC", "bTRC")]
-    except (KeyError, ValueError, struct.error):
+    except UNUSABLE:
         return None
     matrix = np.array(columns).T / 65536
     if abs(np.linalg.det(matrix)) < 1e-9:
@@ -53,12 +54,12 @@ def read_grey_curve(icc: bytes) -> Function | None:
     """Return the curve from samples to linear light of a greyscale profile that has one."""
     try:
         return read_curve(_tags(icc)["kTRC"])[0]
-    except (KeyError, ValueError, struct.error):
+    except UNUSABLE:
         return None
 
 
 def read_curve(tag: bytes) -> tuple[Function, Function]:
-    """Return a `curv` or `para` tag (ICC.1:2022, 10.6 and 10.18) and its inverse. Raises ValueError, struct.error."""
+    """Return a `curv` or `para` tag (ICC.1:2022, 10.6 and 10.18) and its inverse. Raises one of `UNUSABLE`."""
     if tag[:4] == b"para":
         (kind,) = struct.unpack_from(">H", tag, 8)
         counts = (1, 3, 4, 5, 7)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from omnialpha_cli.media.colour import CURVES, LINEAR, SRGB, Encoding, convert, to_linear
-from omnialpha_cli.media.icc import is_usable, profile_space, read_curve, read_matrix_profile
+from omnialpha_cli.media.icc import is_usable, profile_space, read_curve, read_grey_curve, read_matrix_profile
 from omnialpha_cli.media.primaries import PRIMARIES, primaries_of
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
@@ -117,6 +117,14 @@ def test_a_damaged_profile_is_no_profile(damage):
     icc = PROFILES["display p3"][damage]
     assert read_matrix_profile(icc.ljust(128, b"\0")) is None
     assert not is_usable(icc)
+
+
+def test_a_curve_beyond_all_numbers_is_no_profile():
+    curve = icc_profiles.parametric_curve(3, 100, 30000, 30000, 0, 30000)  # (30000 · 30000 + 30000)^100
+    icc = icc_profiles.rgb_profile(icc_profiles.DISPLAY_P3, curve)
+    assert read_matrix_profile(icc) is None
+    is_usable(icc)  # or not, as littlecms says
+    assert read_grey_curve(icc_profiles.profile(b"GRAY", b"mntr", {b"kTRC": curve})) is None
 
 
 def test_what_a_profile_describes():

@@ -20,6 +20,7 @@ DROPPED = {"compression", "planarconfig", "Orientation", "name", "view", "type",
            "displayWindow", "tiles", "lineOrder", "channels", "textureformat", "XMP", "Software", "CICP",
            "chromaticities", "layers"}  # fmt: skip
 OF_CHANNELS = ("multiView", "cryptomatte/")  # begin the names of what describes channels that a result need not have
+NUMBERS = {"ICCProfile": "uint8[", "chromaticities": "float["}  # what their types begin with
 PRIVATE = ("serial", "ownername", "documentid")
 
 
@@ -44,8 +45,8 @@ def give_back(spec: oiio.ImageSpec, metadata: Metadata) -> None:
 
 
 def attributes(spec: oiio.ImageSpec) -> Mapping[str, Any]:
-    """Return all attributes by name."""
-    return {attribute.name: attribute.value for attribute in spec.extra_attribs}
+    """Return all attributes by name, but for those of EXR files whose type is not what their name says."""
+    return {a.name: a.value for a in spec.extra_attribs if str(a.type).startswith(NUMBERS.get(a.name, ""))}
 
 
 def _is_kept(name: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from picture_files import assert_refused, over, write_exr, write_with_oiio
 
-from omnialpha_cli.media.colour import SRGB, convert
+from omnialpha_cli.media.colour import LINEAR, SRGB, convert
 from omnialpha_cli.media.image import Typed
 from omnialpha_cli.media.primaries import PRIMARIES
 from omnialpha_cli.media.read import read_image
@@ -322,8 +322,6 @@ class TestProfiles:
         ramp = np.linspace(0, 255, 48).astype(np.uint8).reshape(6, 8)
         PIL.Image.fromarray(ramp).save(tmp_path / "a.png", icc_profile=icc_profiles.grey(1.0))
         light = (ramp / 255).astype(np.float32)[..., None].repeat(3, -1)
-        from omnialpha_cli.media.colour import LINEAR
-
         np.testing.assert_allclose(read_image(tmp_path / "a.png").rgb, convert(light, LINEAR, SRGB), atol=1e-4)
         np.testing.assert_allclose(read_image(tmp_path / "a.png", data=True).rgb, light, atol=1e-6)
 
@@ -353,3 +351,13 @@ def test_of_several_channels_without_alpha_none_is_the_mask(tmp_path):
     path = write_exr(tmp_path / "m.exr", (["U", "V"], np.zeros((6, 8, 2), np.float32)))
     with pytest.raises(ItemError, match="has the channels U, V"):
         read_image(path, data=True)
+
+
+@pytest.mark.parametrize("names", ["Y", "RGB"])
+@pytest.mark.parametrize("value", ["12345678", 5])
+def test_attributes_of_exr_that_are_no_numbers_mean_nothing(tmp_path, names, value):
+    """In other formats their types are given, and OpenImageIO's own."""
+    path = write_exr(
+        tmp_path / "a.exr", (list(names), FLOATS[..., : len(names)]), ICCProfile=value, chromaticities=value, CICP=value
+    )
+    assert read_image(path).encoding == LINEAR

@@ -14,6 +14,7 @@ from .media.colour import convert
 from .media.formats import MANIFEST
 from .media.image import Image, from_array
 from .media.layered import placed, read_layers, untrimmed
+from .media.opening import NO_LAYERS, decoding
 from .media.read import read_image
 from .media.samples import Floats, flatten, premultiplied, to_samples, white_of
 from .media.signatures import recognise
@@ -83,11 +84,8 @@ def _has_layers(made: provenance.Record) -> bool:
 def _kind_of_tiff(path: Path) -> str | None:
     import tifffile
 
-    try:
-        with tifffile.TiffFile(path) as file:
-            return "tiff" if LAYERS_TAG in file.pages.first.tags else "tiff-pages" if len(file.pages) > 1 else None
-    except (OSError, ValueError) as error:
-        raise ItemError("unreadable", f"{path}: its layers cannot be read: {error}") from error
+    with decoding(path, NO_LAYERS), tifffile.TiffFile(path) as file:
+        return "tiff" if LAYERS_TAG in file.pages.first.tags else "tiff-pages" if len(file.pages) > 1 else None
 
 
 def _of_folder(manifest: Path) -> list[Image]:

@@ -175,6 +175,10 @@ def test_messages_name_the_argument_and_what_is_wrong_with_it(model, picture, tm
         model.matte(path, mask=np.zeros((48, 48), bool))
     with pytest.raises(ItemError, match=r"^image is not an image: expected JPEG"):
         model.matte(io.BytesIO(b"no picture at all"))
+    whole = path.read_bytes()
+    cut = PILImage.open(io.BytesIO(whole[: len(whole) // 2]))  # it is decoded when its pixels are asked for
+    with cut, pytest.raises(ItemError, match=r"^image: it cannot be read: .*truncated"):
+        model.matte(cut)
 
 
 def test_help_lists_every_option():

@@ -1,12 +1,13 @@
 """Read the layers back from a file that has several: one that this tool wrote."""
 
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import OpenImageIO as oiio
@@ -17,7 +18,7 @@ from . import provenance
 from .channels import Pick
 from .colour import Encoding
 from .image import Box, Image, from_array, split
-from .opening import opened, parts_of, read_samples
+from .opening import NO_LAYERS, decoding, opened, parts_of, read_samples
 from .read import read_image
 from .samples import straightened
 from .windows import on_display, place, trivial
@@ -28,11 +29,9 @@ def read_layers(path: Path, format: str, *, overscan: bool = False) -> Iterator[
 
     What an editor has moved, hidden or made translucent comes as it is shown. With `overscan` EXR has its data window.
     """
-    try:
+    with decoding(path, NO_LAYERS):
         for image in READERS[format](path):
             yield image if overscan else on_display(image)
-    except (OSError, ValueError, KeyError, BadZipFile, ET.ParseError) as error:
-        raise ItemError("unreadable", f"{path}: its layers cannot be read: {error}") from error
 
 
 def placed(image: Image, left: int, top: int, size: tuple[int, int], opacity: float = 1) -> Image:
@@ -58,6 +57,14 @@ def _check_blend(name: str, blend: str, normal: str) -> None:
         raise ValueError(f"layer {name} is blended by {blend}; merge it, or set it to normal")
 
 
+def _picture(pixels: Any, name: str) -> Image:
+    """Return the pixels of a layer, of which messages tell by its `name`. Raises ValueError."""
+    try:
+        return from_array(pixels)
+    except ItemError as error:
+        raise ValueError(f"layer {name}: {error}") from None
+
+
 def _of_openraster(path: Path) -> Iterator[Image]:
     with ZipFile(path) as archive, tempfile.TemporaryDirectory(prefix="omnialpha-") as folder:
         stack = ET.fromstring(archive.read("stack.xml"))
@@ -80,10 +87,12 @@ def _of_photoshop(path: Path) -> Iterator[Image]:
     icc = document.image_resources.get_data(Resource.ICC_PROFILE)
     for layer in document:
         _check_blend(layer.name, layer.blend_mode.name, BlendMode.NORMAL.name)
-        pixels = layer.topil(apply_icc=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # a channel that does not decode is black, with a warning
+            pixels = layer.topil(apply_icc=False)
         if pixels is None:
             raise ValueError(f"layer {layer.name} has no pixels of its own; merge it, or delete it")
-        image = replace(from_array(pixels), encoding=Encoding(icc=icc))
+        image = replace(_picture(pixels, layer.name), encoding=Encoding(icc=icc))
         opacity = layer.opacity / 255 * layer.visible
         yield placed(image, layer.left, layer.top, (document.height, document.width), opacity)
 
@@ -94,7 +103,7 @@ def _of_photoshops_tiff(path: Path) -> Iterator[Image]:
     like = read_image(path)
     for layer in psdtags.TiffImageSourceData.fromtiff(str(path)).layers:
         _check_blend(layer.name, layer.blendmode.name, psdtags.PsdBlendMode.NORMAL.name)
-        image = from_array(layer.asarray(planar=False))
+        image = _picture(layer.asarray(planar=False), layer.name)
         opacity = layer.opacity / 255 * (not layer.flags & psdtags.PsdLayerFlag.VISIBLE)  # the bit hides it
         own = replace(like, rgb=image.rgb, alpha=image.alpha)
         yield placed(own, layer.rectangle.left, layer.rectangle.top, like.size, opacity)

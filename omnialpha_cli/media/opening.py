@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ..memory import free_memory
 from ..status import ItemError
 
+DAMAGED = "{path} is truncated or damaged ({reason}): copy or export it again"
+NO_LAYERS = "{path}: its layers cannot be read: {reason}"
 SUBSAMPLED = "Subsampled channels are not supported"
 _reader_of_exr = threading.Lock()
 # Of all stages together, for one picture: measured on 24 megapixels, 47 for a matte, 72 for a removal, 92 for a
@@ -117,8 +119,21 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def damaged(path: Path, fault: object) -> ItemError:
+@contextmanager
+def decoding(path: Path, trouble: str = DAMAGED) -> Iterator[None]:
+    """Make every fault within the block, of whichever library decodes the file, an `ItemError` `unreadable`."""
+    try:
+        yield
+    except ItemError:
+        raise
+    except UnicodeDecodeError:
+        raise damaged(path, NO_TEXT, trouble) from None
+    except Exception as error:  # each library has its own, and damage may lead to any
+        raise damaged(path, error, trouble) from error
+
+
+def damaged(path: Path, fault: object, trouble: str = DAMAGED) -> ItemError:
     """Return what a decoder's complaint becomes; it may quote anything that is in the file, and often its name."""
     words = str(fault).replace(f'("{path}")', "").replace(f"({path})", "")
     reason = " ".join(printable(words).split())[:160] or "its data does not decode"
-    return ItemError("unreadable", f"{path} is truncated or damaged ({reason}): copy or export it again")
+    return ItemError("unreadable", trouble.format(path=path, reason=reason))

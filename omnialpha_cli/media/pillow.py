@@ -1,7 +1,5 @@
 """Read with Pillow what OpenImageIO does not: AVIF, HEIC, and CMYK in JPEG files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from ..status import ItemError
 from .colour import Encoding
 from .formats import Depth
 from .image import Image, from_array, rgb_profile
-from .opening import check_size, damaged
+from .opening import check_size, decoding
 
 HEIC_MISSING = 'is HEIC: install what reads it, python -m pip install "omnialpha[heic]", or convert it to PNG first'
 HIGH_BITDEPTH = 0x40  # in the third byte of an av1C box (AV1-ISOBMFF, 2.3.3): 10 or 12 bits
@@ -26,7 +24,7 @@ def read_heif(path: Path, kind: str, max_pixels: int) -> Image:
     """Read the first picture of an AVIF or HEIC file. Raises `ItemError`: `unreadable`, `unsupported`, `too-large`."""
     if kind == "HEIC":
         return _read_heic(path, max_pixels)
-    with _decoding(path), AvifImageFile(path) as picture:
+    with decoding(path), AvifImageFile(path) as picture:
         check_size(path, picture.width, picture.height, max_pixels)
         several = getattr(picture, "n_frames", 1) > 1
         image = from_array(picture)
@@ -38,7 +36,7 @@ def read_heif(path: Path, kind: str, max_pixels: int) -> Image:
 
 def read_cmyk(path: Path, max_pixels: int) -> NDArray[np.uint8]:
     """Read the inks (H, W, 4) of a CMYK JPEG file, 255 being all ink. Raises `ItemError` `unreadable`, `too-large`."""
-    with _decoding(path), JpegImageFile(path) as picture:
+    with decoding(path), JpegImageFile(path) as picture:
         check_size(path, picture.width, picture.height, max_pixels)
         return np.asarray(picture.convert("CMYK"))
 
@@ -46,14 +44,14 @@ def read_cmyk(path: Path, max_pixels: int) -> NDArray[np.uint8]:
 def heic_depth(path: Path) -> Depth | None:
     """Return the depth of a HEIC file, or None where it cannot be read."""
     try:
-        with _decoding(path):
+        with decoding(path):
             return "16" if _open_heic(path).info.get("bit_depth", 8) > 8 else "8"
     except ItemError:
         return None
 
 
 def _read_heic(path: Path, max_pixels: int) -> Image:
-    with _decoding(path):
+    with decoding(path):
         file = _open_heic(path)
         width, height = file.size
         check_size(path, width, height, max_pixels)
@@ -69,17 +67,6 @@ def _open_heic(path: Path) -> Any:
     except ImportError:
         raise ItemError("unsupported", f"{path} {HEIC_MISSING}") from None
     return pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
-
-
-@contextmanager
-def _decoding(path: Path) -> Iterator[None]:
-    """Make every fault of a decoder within the block an `ItemError`."""
-    try:
-        yield
-    except ItemError:
-        raise
-    except Exception as error:  # each plugin has its own
-        raise damaged(path, error) from error
 
 
 def _has_high_bitdepth(path: Path) -> bool:

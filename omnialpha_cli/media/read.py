@@ -14,7 +14,7 @@ from .channels import Pick, choose_channels
 from .colour import LINEAR, SRGB, convert
 from .image import SAMPLES, Box, Image, Windows, split, upright
 from .metadata import attributes, encoding_of, kept
-from .opening import NO_TEXT, check_size, complaint, damaged, opened
+from .opening import check_size, complaint, damaged, decoding, opened
 from .pillow import read_cmyk, read_heif
 from .primaries import are_usable
 from .samples import Floats, straightened
@@ -51,12 +51,8 @@ def read_image(
         return read_heif(path, kind, max_pixels)
     if kind == "PSD":
         check_composite(path)
-    try:
+    with decoding(path):
         image = _decode(path, kind, max_pixels, data, pick)
-    except UnicodeDecodeError:
-        raise damaged(path, NO_TEXT) from None
-    except OSError as error:
-        raise damaged(path, error) from error
     if overscan or image.windows is None:
         return image
     if image.windows.display.union(image.windows.data) == image.windows.display:
@@ -185,9 +181,7 @@ def check_composite(path: Path) -> None:
     """Raise `ItemError` where a PSD file has layers but no composite: `unsupported`; or is damaged: `unreadable`."""
     from psd_tools import PSDImage
 
-    try:
+    with decoding(path):
         whole = PSDImage.open(path).has_preview()
-    except Exception as error:  # its parser raises whatever the damage leads to
-        raise damaged(path, error) from error
     if not whole:
         raise ItemError("unsupported", f"{path} has no composite: save it again with Maximize Compatibility")

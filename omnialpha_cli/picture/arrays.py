@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..media.image import Image, from_array
+from ..media.opening import decoding
 from ..media.read import read_image
 from ..media.samples import quantise
 from ..media.windows import cropped
@@ -47,7 +48,10 @@ def to_pixels(layer: Tensor, prepared: Prepared) -> Pixels:
 
 
 def read_given(picture: Picture, argument: str) -> Image:
-    """Read or take a picture given as an `argument`, by whose name messages call it unless it is a file."""
+    """Read or take a picture given as an `argument`, by whose name messages call it unless it is a file.
+
+    Raises ItemError as `media.read.read_image`, and `unsupported` for an array that is no picture.
+    """
     if isinstance(picture, (str, os.PathLike)):
         return read_image(Path(picture))
     if hasattr(picture, "read") and not hasattr(picture, "getexif"):  # an open file, and no PIL image
@@ -55,7 +59,8 @@ def read_given(picture: Picture, argument: str) -> Image:
     if isinstance(picture, bytes | bytearray | memoryview):
         return _decoded(picture, argument)
     try:
-        return replace(from_array(picture), path=Path(argument))
+        with decoding(Path(argument), "it cannot be read: {reason}"):  # PIL decodes as it is asked for pixels
+            return replace(from_array(picture), path=Path(argument))
     except ItemError as error:
         raise ItemError(error.code, f"{argument}: {error}") from None
 

@@ -59,12 +59,15 @@ def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, opti
 
 
 def _adapt(transformer: Transformer, loras: Sequence[tuple[Path, float]], merge: bool) -> None:
-    adapters = [(lora.read(path), strength) for path, strength in loras]
-    if merge:
-        for state, strength in adapters:
-            lora.merge(transformer, state, strength)
-    else:
-        lora.attach(transformer, adapters)
+    for path, strength in loras:
+        state = lora.read(path)
+        try:
+            if merge:
+                lora.merge(transformer, state, strength)
+            else:
+                lora.attach(transformer, [(state, strength)])
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
 
 def _place(transformer: Transformer, chosen: Plan, device: torch.device, options: LoadOptions) -> None:

@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from .loading import read_state
 
 State = Mapping[str, Tensor]
 
@@ -55,22 +57,34 @@ class AdaptedLinear(nn.Module):
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """Read a LoRA file (safetensors), with alphas of its metadata. Raises ValueError for a rank-stabilised one."""
-    state = load_file(path)
+    """Read a LoRA file (safetensors). An alpha that only its metadata tells is put into the state as `{layer}.alpha`.
+
+    Raises OSError, or ValueError, which names the file: it is damaged, or an adapter whose scale is another
+    (rank-stabilised).
+    """
+    state = read_state([path])
     with safe_open(path, framework="pt") as file:
-        settings = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
-    settings = {key.removeprefix("transformer."): value for key, value in settings.items()}
+        told = (file.metadata() or {}).get(_METADATA, "{}")
+    try:
+        settings = {key.removeprefix("transformer."): value for key, value in json.loads(told).items()}
+        alphas = _alphas(state, settings)
+    except (ValueError, TypeError, AttributeError, RecursionError, re.error) as error:
+        raise ValueError(f"{path} has a damaged configuration ({error})") from error
     if settings.get("use_rslora"):
         raise ValueError(f"{path}: rank-stabilised adapters are not supported")
-    if "lora_alpha" in settings:
-        for layer in {match["layer"] for key in state if (match := _KEY.fullmatch(key))}:
-            alpha = settings["lora_alpha"]
-            for pattern, value in (settings.get("alpha_pattern") or {}).items():
-                if re.fullmatch(rf"(.*\.)?({pattern})", layer):
-                    alpha = value
-                    break
-            state.setdefault(f"{layer}.alpha", torch.tensor(float(alpha)))
-    return state
+    return alphas | state
+
+
+def _alphas(state: State, settings: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the alpha of every layer, by its key, where a configuration tells it."""
+    if "lora_alpha" not in settings:
+        return {}
+    found = {}
+    for layer in {match["layer"] for key in state if (match := _KEY.fullmatch(key))}:
+        rows = (settings.get("alpha_pattern") or {}).items()
+        own = (value for pattern, value in rows if re.fullmatch(rf"(.*\.)?({pattern})", layer))
+        found[f"{layer}.alpha"] = torch.tensor(float(next(own, settings["lora_alpha"])))
+    return found
 
 
 def merge(model: nn.Module, state: State, strength: float = 1.0) -> None:
@@ -123,15 +137,18 @@ def _match(layers: Mapping[str, nn.Linear | AdaptedLinear], state: State, streng
             faults.append(f"{layer} has no {' and no '.join(missing)} factor")
             continue
         down, up = tensors["down"].float(), tensors["up"].float()
-        rank = down.shape[0]
-        if (down.shape, up.shape) != ((rank, base.in_features), (base.out_features, rank)):
+        rank = len(down) if down.ndim else 0
+        if not rank or (down.shape, up.shape) != ((rank, base.in_features), (base.out_features, rank)):
             faults.append(
                 f"{layer} is {base.in_features} → {base.out_features}, "
                 f"its factors are {tuple(down.shape)} and {tuple(up.shape)}"
             )
             continue
-        alpha = float(tensors["alpha"]) if "alpha" in tensors else rank
-        matched[layer] = Factors(down, up * (strength * alpha / rank))
+        alpha = tensors.get("alpha", torch.tensor(float(rank)))
+        if alpha.numel() != 1:
+            faults.append(f"{layer} has an alpha of {alpha.numel()} numbers")
+            continue
+        matched[layer] = Factors(down, up * (strength * float(alpha) / rank))
     if faults:
         raise ValueError(f"the adapter does not fit: {'; '.join(faults)}")
     return matched

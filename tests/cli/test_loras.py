@@ -51,4 +51,7 @@ def test_a_lora_that_does_not_fit_or_exist_is_one_line(run, picture, tmp_path, l
     assert run("matte", "a.png", "--lora", "gone.safetensors").code == 2
     save_file({"other.lora_A.weight": torch.ones(1, 1)}, lora)
     outcome = run("matte", "a.png", "--lora", lora)
-    assert outcome.code == 4 and "other.lora_A.weight matches no linear layer" in outcome.err
+    assert outcome.code == 4 and f"{lora}: the adapter does not fit: other.lora_A.weight" in outcome.err
+    lora.write_bytes(b"nothing of the kind")
+    outcome = run("matte", "a.png", "--lora", lora)
+    assert outcome.code == 4 and f"{lora} is no whole safetensors file" in outcome.err

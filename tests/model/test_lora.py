@@ -183,6 +183,14 @@ def test_factors_of_another_shape_or_without_a_partner_are_refused():
         lora.merge(model, {"0.lora_A.weight": torch.zeros(2, 5), "0.lora_B.weight": torch.zeros(6, 2)})
     with pytest.raises(ValueError, match="1 has no up factor"):
         lora.merge(model, {"1.lora_A.weight": torch.zeros(2, 6)})
+    factors = {"0.lora_A.weight": torch.zeros(2, 4), "0.lora_B.weight": torch.zeros(6, 2)}
+    for part in factors:
+        with pytest.raises(ValueError, match=r"its factors are .*\(\)"):
+            lora.merge(model, {**factors, part: torch.tensor(1.0)})
+    with pytest.raises(ValueError, match=r"its factors are \(0, 4\) and \(6, 0\)"):
+        lora.merge(model, {"0.lora_A.weight": torch.zeros(0, 4), "0.lora_B.weight": torch.zeros(6, 0)})
+    with pytest.raises(ValueError, match="0 has an alpha of 3 numbers"):
+        lora.merge(model, {**factors, "0.alpha": torch.ones(3)})
 
 
 def test_a_weight_keeps_its_dtype():
@@ -199,3 +207,13 @@ def test_rank_stabilised_adapters_are_refused(tmp_path):
     save_file({"0.lora_A.weight": torch.zeros(2, 4)}, tmp_path / "a.safetensors", metadata)
     with pytest.raises(ValueError, match="rank-stabilised"):
         lora.read(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    "told", ["{", "[1]", "5", '{"lora_alpha": null}', '{"lora_alpha": 2, "alpha_pattern": {"(": 1}}']
+)
+def test_a_damaged_configuration_names_its_file(tmp_path, told):
+    path = tmp_path / "a.safetensors"
+    save_file({"0.lora_A.weight": torch.zeros(2, 4)}, path, {"lora_adapter_metadata": told})
+    with pytest.raises(ValueError, match=r"a\.safetensors has a damaged configuration"):
+        lora.read(path)

@@ -146,5 +146,9 @@ def word_positions(count: int, rope_canvas: int) -> Tensor:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Return the word pieces of a weights folder."""
-    return Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    """Return the word pieces of a weights folder. Raises ValueError."""
+    path = folder / TOKENIZER_FILE
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library has no class of its own
+        raise ValueError(f"{path} is missing or damaged ({error})") from error

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tiny_model import tiny_model
 
+from omnialpha_cli.model.mini.context import TOKENIZER_FILE, load_tokenizer
 from omnialpha_cli.model.mini.relevance import Relevance
 
 SCENE = torch.cat([torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(1)), torch.ones(1, 64, 96)])
@@ -60,3 +61,9 @@ def test_a_place_that_shows_a_class_is_relevant_to_its_name():
     logits = relevance.compare(seen, relevance.mean(word[None])[None, None])[0, 0, 0]
     assert logits[1] == pytest.approx(float(relevance.scale + relevance.bias), abs=1e-3)  # a cosine of 1
     assert logits[0] < logits[1] - 2
+
+
+def test_damaged_word_pieces_name_their_file(tmp_path):
+    (tmp_path / TOKENIZER_FILE).write_text('{"model": 1')
+    with pytest.raises(ValueError, match=r"tokenizer\.json is missing or damaged"):
+        load_tokenizer(tmp_path)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")  # may run code as they are read: never loaded nor downloaded
 # Variants of the published transformer that this code does not model: ignoring a true one would be wrong output.
 _UNMODELLED = ("guidance_embeds", "use_layer3d_rope", "use_additional_t_cond")
 

@@ -10,7 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+from .config import PICKLES
+
 SHOWN = 20  # faults that are named; the others are counted
 
 Rename = Callable[[str], str | None]

@@ -15,11 +15,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from ..model.config import PICKLES
 from ..model.published.folders import LORAS
 from ..status import WeightsError
 from .lock import UNKNOWN, LockedFile, LockedWeights, Source, sha256
 
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 DOCUMENTS = (".md", ".txt", ".png", ".jpg", ".gitattributes")
 NEEDED_TEXT = ("merges.txt",)  # of a tokenizer
 INCOMPLETE = ".incomplete"

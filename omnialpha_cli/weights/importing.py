@@ -10,9 +10,10 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from ..model.config import PICKLES
 from ..model.published.folders import lora_folder
 from ..status import UsageError, WeightsError
-from .hub import DOCUMENTS, NEEDED_TEXT, PICKLES
+from .hub import DOCUMENTS, NEEDED_TEXT
 from .lock import LockedWeights
 
 PARTS = ("transformer", "text_encoder", "tokenizer", "processor", "scheduler", "rgba_vae", "lora")

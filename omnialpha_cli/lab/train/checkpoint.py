@@ -48,9 +48,7 @@ def save(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, ema: 
     write(_whole(state), folder / FILE, group)
 
 
-def load(
-    folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, ema: dict[str, Tensor], device: torch.device
-) -> int:
+def load(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, ema: dict[str, Tensor]) -> int:
     """Take up the state that `save` wrote, if there is one. Returns the steps that are done."""
     path = folder / FILE
     if not path.exists():

@@ -148,7 +148,7 @@ def train(
     step_of = parallelise(Step(model, objective.loss), schedule.shard, group)
     optimiser = torch.optim.AdamW(_groups(model, schedule), lr=schedule.lr, betas=schedule.betas)
     ema = {name: tensor.detach().clone() for name, tensor in checkpoint.trained(model).items()}
-    first = checkpoint.load(folder, model, optimiser, ema, device)
+    first = checkpoint.load(folder, model, optimiser, ema)
     if first and group.first:
         report.say(f"{folder.name}: resumed at step {first}")
 

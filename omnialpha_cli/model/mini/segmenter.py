@@ -42,10 +42,6 @@ class Segmenter(TopDown):
         features = self.features(rgb)
         return self.fine(features.s4), self.coarse(features.s16)
 
-    def alpha(self, rgb: Tensor) -> Tensor:
-        """Return the decided alpha (B, h, w) of pictures (B, 3, h, w) in [0, 1], of any size."""
-        return self.full_size(self.undecided(rgb), rgb)
-
     def undecided(self, rgb: Tensor) -> Tensor:
         """Return the mean of the alphas of pictures (B, 3, h, w) in [0, 1] and of their mirror images.
 

@@ -13,6 +13,10 @@ def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(4, height, width, generator=torch.Generator().manual_seed(seed))
 
 
+def alpha_of(network: Segmenter, rgb: torch.Tensor) -> torch.Tensor:
+    return network.full_size(network.undecided(rgb), rgb)
+
+
 def half_and_half(left: float, right: float) -> torch.Tensor:
     alpha = torch.full((1, 96, WIDTH), right)
     alpha[..., : WIDTH // 2] = left
@@ -42,10 +46,10 @@ def test_a_picture_of_any_size_has_an_alpha_for_every_pixel_and_its_mirror_image
     torch.manual_seed(0)
     network = Segmenter().eval().requires_grad_(False)
     rgb = picture(64, 96)[None, :3]
-    alpha = network.alpha(rgb)
+    alpha = alpha_of(network, rgb)
     assert alpha.shape == (1, 64, 96) and alpha.min() >= 0 and alpha.max() <= 1
-    torch.testing.assert_close(network.alpha(rgb.flip(-1)).flip(-1), alpha, atol=1e-4, rtol=0)
-    assert network.alpha(picture(50, 70)[None, :3]).shape == (1, 50, 70)
+    torch.testing.assert_close(alpha_of(network, rgb.flip(-1)).flip(-1), alpha, atol=1e-4, rtol=0)
+    assert alpha_of(network, picture(50, 70)[None, :3]).shape == (1, 50, 70)
 
 
 def test_it_serves_automatic_mattes_and_nothing_else():
@@ -56,6 +60,6 @@ def test_it_serves_automatic_mattes_and_nothing_else():
     words = Request("a cat", (picture(64, 96),), ((64, 96),), task="matte.text")
     (cut_out,), (named,) = model.run([auto, words])
     seen = auto.inputs[0][:3] * auto.inputs[0][3:] + 1 - auto.inputs[0][3:]  # over white
-    torch.testing.assert_close(cut_out[3], network.alpha(seen[None])[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(cut_out[3], alpha_of(network, seen[None])[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(cut_out[:3], seen)
     assert torch.equal(named, without.run([words])[0][0])

@@ -3,24 +3,44 @@
 import os
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from .files import TEMPORARY, Resolver, real, spelled_out
 from .inputs import STATE_FOLDER, absolute
 from .status import UsageError
 
-if TYPE_CHECKING:
-    from .plan import Item
+
+class Planned(Protocol):
+    """Describe what of an item is checked; `plan.Item` is one."""
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Return the files that it is made of."""
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """Return the files of its layers, at least one."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Return all files that it makes."""
+
+    @property
+    def label(self) -> Path:
+        """Return what it is called in messages."""
 
 
-def checked(items: "list[Item]", output: Path, template: str | None) -> "list[Item]":
+P = TypeVar("P", bound=Planned)
+
+
+def checked(items: list[P], output: Path, template: str | None) -> list[P]:
     """Return the items. Raises UsageError where one of their outputs is refused: outside of the output folder, two of
     one name, on file systems that ignore case too, or of an input's name.
     """
     inside, places = _Inside(output, template), Resolver()
     inputs = {places.place(path): path for item in items for path in item.inputs}
     linked: dict[str, Path] | None = None  # inputs by where links lead, which matters where something is already
-    taken: dict[str, Item] = {}
+    taken: dict[str, P] = {}
     lowest = set()
     for item in items:
         for path in item.files:
@@ -73,7 +93,7 @@ def _key(text: str) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
-def _clash(one: "Item", other: "Item", path: Path) -> str:
+def _clash(one: Planned, other: Planned, path: Path) -> str:
     if not one.inputs:
         return f"two prompts would both be written to {path}; use {{index}} and {{seed}} in --name"
     return (

@@ -5,10 +5,11 @@ A row is all that loading, export, training and the card need; weights have it i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from torch import nn
 
+from ..omnialpha import OmniAlpha
 from .context import MiniContext
 from .detail import Detail
 from .effects import Effects
@@ -16,10 +17,7 @@ from .generator import Generator, GeneratorConfig
 from .inpainter import Inpainter
 from .segmenter import Segmenter
 
-if TYPE_CHECKING:
-    from .model import Mini
-
-Build = Callable[[Mapping[str, Any], "Mini"], nn.Module]  # from what `config.json` says, for a model
+Build = Callable[[Mapping[str, Any], OmniAlpha], nn.Module]  # from what `config.json` says, for a model
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Specialist:
     waits_with: Literal["context", "vae"] = "vae"
 
 
-def _generator(config: Mapping[str, Any], model: "Mini") -> nn.Module:
+def _generator(config: Mapping[str, Any], model: OmniAlpha) -> nn.Module:
     own, context = GeneratorConfig.from_dict(config), model.context_encoder
     assert isinstance(context, MiniContext)
     return Generator(own, model.transformer.config, context.tokenizer, context.words.weight)

@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Hold the result of one of many pictures, or why there is none; measures are those of the commands' records."""
+    """Hold the result of one of many pictures, as the method returns it, or why there is none; and warnings.
+
+    `confidence`, `darkened` and `lightened` are those of the commands' records, None where they are not known.
+    """
 
     result: Any
     error: ItemError | None
@@ -115,7 +118,10 @@ class OmniAlpha:
     def generate(
         self, prompt: str, *, scene: bool = False, size: tuple[int, int] | None = None, **sampling: Unpack[Sampling]
     ) -> Pixels:
-        """Make an object, or a whole scene, from words: RGBA uint8 of `size` (width, height), by default a square."""
+        """Make an object with transparency, or a whole scene, from words: RGBA (H, W, 4) uint8.
+
+        `size` is (width, height) in pixels; without it the picture is a square of the canvas's side.
+        """
         width, height = size or (None, None)
         task = TASKS["generate.scene" if scene else "generate.foreground"]
         settings = parse_settings(

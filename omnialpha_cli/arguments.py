@@ -19,7 +19,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Sampling(TypedDict, total=False):
-    """Choose how the model draws; None is the weights' own. `untrained` runs tasks that they were not trained on."""
+    """Choose how the model draws; None is the weights' own setting, the seed 0 by default.
+
+    `untrained` runs a task that the weights were not trained on.
+    """
 
     seed: int
     steps: int | None
@@ -29,7 +32,10 @@ class Sampling(TypedDict, total=False):
 
 
 class Options(Sampling, total=False):
-    """Name what is known of the object: at most one hint. A trimap or mask is a picture, white the object."""
+    """Name what is known of the object: at most one hint. A trimap or mask is a picture, white the object.
+
+    With `anyway` words take the likeliest part where nothing looks like them.
+    """
 
     text: str | None
     anyway: bool
@@ -39,7 +45,12 @@ class Options(Sampling, total=False):
 
 
 class FinishOptions(Options, total=False):
-    """Choose how a matte comes to full size, and its file; a trimmed one has `offset`, its left and top."""
+    """Choose how a matte comes to full size, and its file, as the command does.
+
+    `flatten` is a colour to put it on, `trim` the margin around the object to which it is cropped: it then has
+    `offset`, its left and top in the picture. `mask_slack` is how many pixels outside of a mask there may be
+    something.
+    """
 
     mask_slack: int | None
     flatten: str | None
@@ -49,7 +60,10 @@ class FinishOptions(Options, total=False):
 
 
 class MatteOptions(FinishOptions, total=False):
-    """Choose what bounds a matte, and whether the shadow is kept, translucent black under the object."""
+    """Choose `keep_shadow` as the command does: translucent black under the object, in one picture with it.
+
+    `hold_out` and `core` are mattes, of which nothing, and all, is in the result.
+    """
 
     hold_out: Picture | None
     core: Picture | None

@@ -34,8 +34,10 @@ P = TypeVar("P", bound=Planned)
 
 
 def checked(items: list[P], output: Path, template: str | None) -> list[P]:
-    """Return the items. Raises UsageError where one of their outputs is refused: outside of the output folder, two of
-    one name, on file systems that ignore case too, or of an input's name.
+    """Return the items. Raises UsageError where one of their outputs is refused.
+
+    That is outside of the output folder, of the name of an input, or, on file systems that ignore case too, of
+    another item's.
     """
     inside, places = _Inside(output, template), Resolver()
     inputs = {places.place(path): path for item in items for path in item.inputs}

@@ -97,7 +97,10 @@ def is_free(path: Path) -> bool:
 
 
 def create_beside(path: Path, prefix: str, suffix: str | None = None) -> Path:
-    """Create an empty file with a new random name beside `path`, by default with its suffix. Raises OSError."""
+    """Create an empty file with a new random name beside `path`, by default with its suffix. Raises OSError.
+
+    An existing file or link of that name is never opened; the folder is made too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.with_name(f"{prefix}{secrets.token_hex(8)}{path.suffix if suffix is None else suffix}")
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o666))

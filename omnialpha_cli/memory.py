@@ -8,7 +8,10 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def free_memory() -> int | None:
-    """Return the bytes that are left to the machine, the container (cgroup 2) and the process; None if not told."""
+    """Return the bytes that the machine has left, within the limits of container (cgroup 2) and process (ulimit -v).
+
+    None where the system does not tell.
+    """
     if not sys.platform.startswith("linux"):
         return None
     import resource

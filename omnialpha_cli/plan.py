@@ -105,13 +105,16 @@ def plan(
     depth: Depth | None = None,
     log: bool = False,
 ) -> list[Item]:
-    """Give every source its output paths; raise UsageError on a clash, on a path that leaves the output folder, or on a
-    `format` that cannot hold the source's depth, or the `depth` that stands for it. Without a format the depth chooses.
+    """Give every source its output paths.
 
-    `template` names a result, by default `{stem}` and, for frames of a sequence, `{stem}_{command}.{frame}`. `hints` by
-    the source's path are the second inputs of tasks that have one, and `bounds` by name further mattes. With `steady`
-    every frame of a sequence is given the result of the one before; where only one of them has a hint, they go on from
-    there in both directions. `log` tells that all sources are in a log space, whatever their headers say.
+    `template` names a result, by default `{stem}` and, for frames of a sequence, `{stem}_{command}.{frame}`.
+    `hints` by the source's path are the second inputs of tasks that have one, and `bounds` by name further mattes.
+    With `steady` every frame of a sequence is given the result of the one before; where only one of them has a
+    hint, they go on from there in both directions. `log` tells that all sources are in a log space, whatever their
+    headers say. Without a `format` the depth chooses: the source's, or `depth`, which stands for it.
+
+    Raises UsageError on a clash, on a path that leaves the output folder, or on a format that cannot hold the
+    depth.
     """
     _check_output(output)
     if template is not None:

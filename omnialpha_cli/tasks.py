@@ -19,7 +19,8 @@ Role = Literal["scene", "foreground", "background", "trimap", "mask", "rough-mas
 class Task:
     """Describe a task: `inputs` and `outputs` are in the order in which the model gets them.
 
-    `prompt` may hold `{text}`. The published weights know those `published`. No model makes the layer `shadow`.
+    `prompt` may hold `{text}`, the user's words. The published weights were trained on those that are `published`.
+    With `shadow` the shadow of the one foreground is a layer of the result too, which no model makes.
     """
 
     name: str

@@ -1,4 +1,8 @@
-"""Fit pictures to canvases, few sizes and shapes at which the model works in batches, and bring results back."""
+"""Fit pictures to canvases, few sizes and shapes at which the model works in batches, and bring results back.
+
+A picture is stretched a little to the nearest shape; one longer than every shape keeps its proportions and is centred,
+its border pixels repeated outwards.
+"""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +20,10 @@ MAX_STRETCH = 1.2  # beyond the longest shape by more than this: letterboxed
 
 @dataclass(frozen=True)
 class Canvas:
-    """Place a picture of `height` × `width` in the `box` (top, left, height, width) of a canvas of `size` (h, w)."""
+    """Place a picture of `height` × `width` in the `box` (top, left, height, width) of a canvas of `size` (h, w).
+
+    All are pixels, whose centres are at half-integers on both sides, so that nothing shifts.
+    """
 
     height: int
     width: int

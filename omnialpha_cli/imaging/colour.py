@@ -33,7 +33,10 @@ SURE = 0.9  # for a network that has to tell what is less sure
 
 
 def despill(colour: Tensor, alpha: Tensor, screen: str) -> None:
-    """Take the spill of a `screen`, green or blue, out of `colour` (3, H, W) with its `alpha` (H, W), in place."""
+    """Take the spill of a `screen`, green or blue, out of `colour` (3, H, W) with its `alpha` (H, W), in place.
+
+    Pixels without spill are not changed by a bit.
+    """
     own = CHANNELS[screen]
     first, second = (channel for channel in range(3) if channel != own)
     for tile in tiles(*alpha.shape):
@@ -87,7 +90,11 @@ def _apply(curve: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
 
 
 def likely_colours(plate: Tensor, alpha: Tensor, sure: float = SURE) -> Tensor:
-    """Return likely colours (6, h, w) of object and background: the `plate`'s where either is `sure`, else spread."""
+    """Return likely colours (6, h, w) of the object and of the background in a `plate` (3, h, w).
+
+    They are the plate's own where `alpha` (h, w), or 1 − alpha for the background, is above `sure`, and spread from
+    there.
+    """
     weights = (((share - sure) / (1 - sure)).clamp(0, 1) for share in (alpha, 1 - alpha))
     return torch.cat([spread(plate, weight) for weight in weights])
 

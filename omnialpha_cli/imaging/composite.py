@@ -38,7 +38,10 @@ def opaque(colour: Tensor) -> Tensor:
 
 
 def place_on_ground(layer: Tensor, height: int, width: int) -> Tensor:
-    """Place the object of `layer` (4, h, w), as large as there is room, on the ground of RGBA (4, height, width)."""
+    """Place the object of `layer` (4, h, w), as large as there is room, on the ground of RGBA (4, height, width).
+
+    Its lowest visible row is on the ground; the rest is transparent, and so is all of it where the layer is.
+    """
     box = bounds(layer[3] > VISIBLE)
     out = layer.new_zeros(4, height, width)
     if box is None:

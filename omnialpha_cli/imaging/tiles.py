@@ -33,7 +33,10 @@ def rgba_like(plate: Tensor) -> Tensor:
 
 
 def around(image: Tensor, tile: Tile, margin: int) -> Tensor:
-    """Return a tile of `image` (C, H, W) with `margin` pixels around it, (C, k + 2m, l + 2m); borders are repeated."""
+    """Return a tile of `image` (C, H, W) with `margin` pixels around it: (C, k + 2 margin, l + 2 margin).
+
+    Beyond the picture its border is repeated.
+    """
     (top, bottom), (left, right) = ((part.start - margin, part.stop + margin) for part in tile)
     height, width = image.shape[1:]
     part = image[:, max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
@@ -42,7 +45,10 @@ def around(image: Tensor, tile: Tile, margin: int) -> Tensor:
 
 
 def enlarge(image: Tensor, tile: Tile, size: tuple[int, int]) -> Tensor:
-    """Return one tile (C, k, l) of `image` (C, h, w) enlarged to `size`, bilinearly as `F.interpolate` does."""
+    """Return one tile (C, k, l) of `image` (C, h, w) enlarged to `size`, bilinearly as `F.interpolate` does.
+
+    Pixel centres are at half-integers; a tile may reach beyond the picture.
+    """
     (above, below, down), (left, right, across) = _taps(image, tile, size)
     top, bottom = int(above[0]), int(below[-1]) + 1
     band = image[:, top:bottom]

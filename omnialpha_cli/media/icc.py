@@ -92,7 +92,11 @@ def power(exponent: float) -> tuple[Function, Function]:
 
 
 def to_srgb_by_littlecms(samples: NDArray[np.uint8], icc: bytes, mode: str) -> NDArray[np.uint8]:
-    """Convert samples (H, W, channels) of a PIL `mode` to sRGB (H, W, 3), relative colorimetric. Raises ValueError."""
+    """Convert samples (H, W, channels) of a PIL `mode` to sRGB (H, W, 3).
+
+    The intent is relative colorimetric, with black point compensation. Raises ValueError if the profile cannot be
+    used for that.
+    """
     return _littlecms(samples, icc, mode, None)
 
 

@@ -88,12 +88,12 @@ class Windows:
 class Image:
     """Hold a picture, upright, with straight alpha.
 
-    `rgb` (H, W, 3) is float32 as the `encoding` says, 1 being the white of integer formats; half and float files may go
-    beyond [0, 1], and may hold NaN and infinities. Where a premultiplied file has alpha 0, it is light without
-    coverage. `alpha` (H, W) is float32 in [0, 1], or None. `metadata` is what the writer gives back under the same
-    names, `notes` what the user should be told, one line each. `windows` are those of an EXR file where `rgb` is its
-    data window. `part` and `channels` are what was taken of a file that has several, `left_out` the names of its other
-    channels.
+    `rgb` (H, W, 3) is float32 as the `encoding` says, 1 being the white of integer formats; half and float files
+    may go beyond [0, 1], and may hold NaN and infinities. Where a premultiplied file has alpha 0, it is light
+    without coverage. `alpha` (H, W) is float32 in [0, 1], or None if the file has none. `depth` and `alpha_kind`
+    are those of the file. `metadata` is what the writer gives back under the same names, `notes` what the user
+    should be told, one line each. `windows` are those of an EXR file where `rgb` is its data window. `part` and
+    `channels` are what was taken of a file that has several, `left_out` the names of its other channels.
     """
 
     rgb: Floats
@@ -145,7 +145,10 @@ def from_array(picture: Any) -> Image:
 
 
 def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Floats | None]:
-    """Split samples (H, W, channels) into colour (H, W, 3), perhaps of grey, and alpha (H, W) or None, float32."""
+    """Split samples (H, W, channels) of a type in `SAMPLES` into colour (H, W, 3) and alpha (H, W) or None, float32.
+
+    One or two channels are grey, with or without alpha. Where alpha is NaN it becomes 0.
+    """
     white = SAMPLES[samples.dtype.name][1]
     grey = samples.shape[2] < 3
     colour = samples[..., :1] if grey else samples[..., :3]

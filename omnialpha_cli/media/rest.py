@@ -21,8 +21,8 @@ KEPT_TYPES = ("half", "float")
 class Rest:
     """Hold what an EXR file has beside its picture.
 
-    `planes` are names and samples (H, W), half or float, of the other channels of its part, `parts` headers and samples
-    (H, W, channels) of the others.
+    `planes` are names and samples (H, W), half or float, of the other channels of its part, `parts` headers and
+    samples (H, W, channels) of the others, `metadata` what describes channels.
     """
 
     planes: Sequence[tuple[str, NDArray[Any]]] = ()
@@ -38,7 +38,10 @@ def taken_of(image: Image | None) -> Taken | None:
 
 
 def read_rest(path: Path, part: int, channels: tuple[int, ...]) -> Rest:
-    """Read all of a file but those `channels` of that `part`, and what cannot be written again. Raises OSError."""
+    """Read all of a file but those `channels` of that `part`. Raises OSError.
+
+    Deep parts, and whole numbers beside floats in one part, are left out: they cannot be written again.
+    """
     planes: list[tuple[str, NDArray[Any]]] = []
     parts: list[tuple[oiio.ImageSpec, NDArray[Any]]] = []
     metadata: Mapping[str, Any] = {}

@@ -51,7 +51,10 @@ def _to_half(values: Floats) -> NDArray[np.float16]:
 
 
 def premultiplied(rgba: Floats, depth: Depth, light: NDArray[np.bool_] | None = None) -> NDArray[Any]:
-    """Return samples of straight RGBA (H, W, 4), its colours times alpha, or as they are in `light` without alpha."""
+    """Return samples of straight RGBA (H, W, 4), its colours times alpha.
+
+    In the pixels `light` (H, W) with alpha 0 the colours stay; elsewhere they are 0 there.
+    """
     result = np.empty(rgba.shape, SAMPLES[depth])
     for top in range(0, len(rgba), ROWS):
         source = rgba[top : top + ROWS]

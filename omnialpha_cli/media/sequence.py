@@ -59,7 +59,8 @@ def spelt(pattern: str, number: int) -> Path:
 def find_frames(pattern: str, wanted: str | None = None) -> tuple[list[Frame], str]:
     """Find the frames of a pattern in order, and the ranges of those that are missing between two that are there.
 
-    `wanted`, such as `1001-1100x2`, chooses frames, there or not. Raises UsageError where it is no list of ranges.
+    `wanted`, such as `1001-1100x2`, chooses frames, there or not; then no holes are told. Raises UsageError where
+    it is no list of ranges.
     """
     path = Path(pattern)
     before, after = NUMBER.split(path.name)

@@ -71,7 +71,8 @@ def _can_tell(row: Format, depth: Depth, source: Image) -> bool:
 def target_for(format: str | None, source: Image | None, depth: Depth | None, space: str | None = None) -> Target:
     """Return the target of a result, in the format and depth wanted, by default its source's. Raises UsageError.
 
-    `space` is a colour space by its name, or `SOURCE`. A log of 16 bits or fewer fits into half when it is linearised.
+    `space` is the colour space wanted, by a name of OpenColorIO's, or `SOURCE` for the source's own. A log of 16
+    bits or fewer fits into half when it is linearised.
     """
     own: Depth = "8" if source is None else source.depth
     if source is not None and own in ("8", "16") and format in (None, "exr") and source.encoding.is_log:

@@ -105,14 +105,20 @@ def _shown(pixels: Floats, target: Target) -> Floats:
 
 
 def write_png(path: Path, rgba: Floats, depth: Literal["8", "16"] = "8", software: str = "") -> None:
-    """Write straight sRGB `rgba` (H, W, 4) as a PNG file of its own. Raises `ItemError` `write`."""
+    """Write straight sRGB `rgba` (H, W, 4) as a PNG file of its own, which names its `software` if given.
+
+    Raises `ItemError` `write`.
+    """
     with atomic(path) as temporary:
         _encoder(FLAT["png"])(temporary, rgba, Target(depth=depth, metadata={"Software": software} if software else {}))
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary file that becomes `path` once it is whole, on the disk; file errors become `ItemError`."""
+    """Give a hidden temporary file beside `path`; what was written to it is flushed to disk, then renamed to `path`.
+
+    After an error nothing is left. File errors become `ItemError`.
+    """
     with naming(path):
         temporary = create_beside(path, f".{path.name[:64]}.", ".tmp")
     try:

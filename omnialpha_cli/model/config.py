@@ -92,12 +92,14 @@ class VAEConfig(FromDict):
 class Defaults(FromDict):
     """Hold what the weights work best with.
 
-    `canvas` is the side in pixels of the square that has the canvas's area, whose sides are multiples of `multiple`;
-    `commands` has what differs for one command or task. With `mirror` a request that has inputs is also run on their
-    mirror images, of about `mirror_scale` times the sides, and the results averaged: twice the work for a seventh less
-    error in the embedded weights' mattes. With `fill` a removal with a mask starts from its scene with the object
-    painted over. With `square` what is made from words alone is drawn on a square. With `enlarge` smaller pictures are
-    enlarged to the canvas. With `shared` the canvas's area is that of all images of a request together.
+    `canvas` is the side in pixels of the square that has the canvas's area, whose sides are multiples of
+    `multiple`; `commands` has what differs for one command or task. With `mirror` a request that has inputs is also
+    run on their mirror images, of about `mirror_scale` times the sides, and the results averaged: twice the work
+    for a seventh less error in the embedded weights' mattes. With `fill` a removal with a mask starts from its
+    scene with the object painted over. With `square` what is made from words alone is drawn on a square, and lies
+    in the middle of other shapes. With `enlarge` smaller pictures are enlarged to the canvas. With `shared` the
+    canvas's area is that of all images of a request together. `dtype` is the number type the weights are meant to
+    run in.
     """
 
     steps: int = 50
@@ -133,9 +135,10 @@ Quantize = Literal["none", "int8", "int4", "fp8"]
 class LoadOptions:
     """Choose what is done to weights while they are loaded; `loras` are files with their strengths.
 
-    With `merge_loras` they become part of the weights before these are quantised; else they stay beside them.
-    `distilled_lora` is one for few steps, with its schedule. `memory` and `quantize` are explained in the modules of
-    these names.
+    With `merge_loras` they become part of the weights before these are quantised, which costs nothing and fits
+    every way of streaming; else they stay beside them, for whoever changes or trains them. `distilled_lora` is one
+    for few steps, with its schedule. `memory` and `quantize` are explained in the modules of these names;
+    `compile_blocks` compiles the transformer's blocks.
     """
 
     loras: Sequence[tuple[Path, float]] = ()

@@ -1,4 +1,7 @@
-"""Load safetensors files, mapped, not read, into modules on the meta device: all keys and places, or nothing."""
+"""Load safetensors files, mapped, not read, into modules on the meta device: all keys and places, or nothing.
+
+The host holds no more of a file than the tensor that is on its way to the device.
+"""
 
 import json
 import math
@@ -18,7 +21,10 @@ Rename = Callable[[str], str | None]
 
 
 def shards(folder: Path) -> list[Path]:
-    """Return the safetensors files of a part, by its index if it has one. Raises FileNotFoundError or ValueError."""
+    """Return the safetensors files of one part: those that its index names, else all in the folder.
+
+    Raises FileNotFoundError if there is none or one is missing, ValueError if there are only pickles.
+    """
     index = next(iter(sorted(folder.glob("*.safetensors.index.json"))), None)
     if index is None:
         files = sorted(folder.glob("*.safetensors"))
@@ -44,7 +50,8 @@ def load_into(
 ) -> None:
     """Fill `module` from `files`, each tensor cast to `dtype` on `device`.
 
-    `rename` gives the module's name for a key, None for one without use. Raises ValueError naming the keys at fault.
+    `rename` gives the module's name for a key, None for one that has no use. Raises ValueError, before any tensor
+    is read, naming the keys that are missing, left over, there twice or of another shape.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     found: set[str] = set()

@@ -88,7 +88,10 @@ def _alphas(state: State, settings: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def merge(model: nn.Module, state: State, strength: float = 1.0) -> None:
-    """Add an adapter to the weights, in place, summed in float32. Raises ValueError naming keys that fit no layer."""
+    """Add an adapter to the weights, in place; the sum is taken in float32 and rounded to each weight's dtype.
+
+    Raises ValueError, before anything is changed, naming every key that fits no linear layer of `model`.
+    """
     layers = _linears(model)
     for name, factors in _match(layers, state, strength).items():
         weight = _base(layers[name]).weight
@@ -97,7 +100,11 @@ def merge(model: nn.Module, state: State, strength: float = 1.0) -> None:
 
 
 def attach(model: nn.Module, adapters: Iterable[tuple[State, float]]) -> None:
-    """Run adapters, each (state, strength), beside the weights. Raises ValueError naming keys that fit no layer."""
+    """Run adapters, each (state, strength), beside the weights of `model`, besides those attached before.
+
+    The layers they touch become `AdaptedLinear`; the factors take their dtype and device. Raises ValueError, before
+    anything is changed, naming every key that fits no linear layer.
+    """
     layers = _linears(model)
     for matched in [_match(layers, state, strength) for state, strength in adapters]:
         for name, factors in matched.items():

@@ -64,7 +64,10 @@ RESIDENT = Plan("resident")
 
 
 def plan(wanted: Memory, needs: Needs, free: int | None) -> Plan:
-    """Choose how to use `free` bytes of the device, None if it is the host; `auto` takes the fastest that fits."""
+    """Choose how to use `free` bytes of the device; None where the device is the host itself, or does not tell.
+
+    `auto` takes the fastest that fits; `resident` never streams.
+    """
     if wanted == "stream":
         return Plan("stream", "as asked for")
     if free is None:

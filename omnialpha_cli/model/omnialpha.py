@@ -68,7 +68,8 @@ class OmniAlpha:
     ) -> list[list[Tensor]]:
         """Return one list of RGBA (4, H, W) float32 CPU tensors in [0, 1] a request, in the order of its targets.
 
-        `steps` and `guidance` replace the weights' defaults; guidance ≤ 1 is none. Noise is drawn per item.
+        `steps` and `guidance` replace the weights' defaults; guidance at or below 1 is none. Noise is drawn per
+        item: what shares a call changes a result by no more than rounding.
         """
         results: list[list[Tensor]] = [[] for _ in requests]
         for members, layers in self.run_batches(requests, steps, guidance):
@@ -86,7 +87,8 @@ class OmniAlpha:
     ) -> Batches:
         """Yield batch by batch, as they are done, the places of its requests among all, and their layers.
 
-        No more than `batch_size` share a network. Each network comes to the device once, for all batches.
+        No more than `batch_size` requests go through a network together. Each network comes to the device once,
+        for all batches.
         """
         steps, scale = steps or self.defaults.steps, self.defaults.guidance if guidance is None else guidance
         yield from self.batches(requests, steps, scale, batch_size)
@@ -176,19 +178,32 @@ class OmniAlpha:
         return None
 
     def subject(self, words: str) -> str:
-        """Return the object in the words for a scene. Raises TypeError of weights that draw a scene as a whole."""
+        """Return the object before a background in the words for a scene, "" if there is none.
+
+        Raises TypeError of weights that draw a scene as a whole.
+        """
         raise TypeError("these weights draw a scene as a whole")
 
     def relevance(self, picture: Tensor, words: str) -> Tensor:
-        """Return logits (h, w) of how relevant places of RGBA (4, H, W) are to `words`. Raises TypeError if unable."""
+        """Return logits (h, w) of how relevant places of RGBA (4, H, W) in [0, 1] are to `words`.
+
+        Raises TypeError of weights that read words as part of the prompt.
+        """
         raise TypeError("these weights read words as part of the prompt")
 
     def shadow_gains(self, picture: Tensor, mask: Tensor) -> Tensor | None:
-        """Return factors (3, H, W) that take an object's effects out of RGBA, painted over in a `mask`; or None."""
+        """Return factors (3, H, W) that take an object's shadows and reflections out of RGBA (4, H, W) in [0, 1].
+
+        The object, where the `mask` (H, W) is 1, is painted over in it. None of weights that cannot.
+        """
         return None
 
     def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor | None:
-        """Return refined alpha (H, W) by a plate (3, H, W), sRGB, and its likely `colours` (6, H, W); or None."""
+        """Return refined alpha (H, W) from the pixels of a `plate` (3, H, W), or None of weights that cannot.
+
+        The plate is sRGB, `colours` (6, H, W) are those that object and background are likely to have in it, a
+        trimap (H, W) may be known; all in [0, 1].
+        """
         return None
 
     def encode(self, requests: Sequence[Request]) -> list[Tensor]:
@@ -216,7 +231,10 @@ class OmniAlpha:
         return self.transformer.prepare(tokens, context.tokens, layout, context.mask, context.positions)
 
     def anchor(self, inputs: Sequence[Tensor], layout: Layout) -> Tensor | float:
-        """Return what a residual is relative to (B, N_targets, C·p²): the first input of its shape, else zero."""
+        """Return what a residual is relative to, packed (B, N_targets, C·p²).
+
+        For every target the latents of the first input of its shape, else zero.
+        """
         if self.prediction == "velocity" or not inputs:
             return 0.0
         patch = self.transformer.config.patch_size

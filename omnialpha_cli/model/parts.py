@@ -14,7 +14,10 @@ from .transformer import Transformer
 
 @dataclass(frozen=True)
 class Context:
-    """Hold a batch's `tokens` (B, L, joint), `mask` (B, L) of what counts, `positions` (B, L, 3) or the diagonal."""
+    """Hold the context of a batch: `tokens` (B, L, joint), and `mask` (B, L), bool, true where a token counts.
+
+    `positions` (B, L, 3) are (z, y, x) in the transformer's units, or None for the published diagonal.
+    """
 
     tokens: Tensor
     mask: Tensor

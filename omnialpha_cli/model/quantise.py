@@ -40,7 +40,10 @@ class Int8Linear(nn.Module):
 
 
 class Fp8Linear(nn.Module):
-    """Multiply by floats of 8 bits (e4m3), times a scale for each output; in fp8 where the device can."""
+    """Multiply by weights of floats of 8 bits (e4m3), times a scale for each output.
+
+    Where the device multiplies in fp8, tokens are in it too, with a scale each.
+    """
 
     entries: Tensor
     scale: Tensor
@@ -76,7 +79,10 @@ def multiplies_fp8(device: torch.device) -> bool:
 
 
 def in_range(rows: Tensor, most: float) -> tuple[Tensor, Tensor]:
-    """Return numbers (n, in), float32 within ±`most`, and scales (n, 1), of the rows' own type, that undo that."""
+    """Return numbers (n, in) as float32 from −`most` to `most`, and the scales (n, 1) that make of them what they were.
+
+    The scales are numbers of the rows' own type: rounded afterwards they would fit less well.
+    """
     scale = (rows.abs().amax(1, keepdim=True).float() / most).to(rows.dtype).float().clamp(min=1e-12)
     return (rows.float() / scale).clamp(-most, most), scale
 
@@ -87,7 +93,10 @@ def scaled(x: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
 
 
 class Int4Linear(nn.Module):
-    """Multiply by weights at one of 16 levels between the smallest and largest of their group of `GROUP` inputs."""
+    """Multiply by weights at one of 16 levels, evenly from the smallest to the largest of their group.
+
+    Groups are `GROUP` inputs of one output, which has to be a share of all inputs.
+    """
 
     levels: Tensor
     low: Tensor
@@ -121,7 +130,10 @@ LAYERS: dict[str, type[Int8Linear | Fp8Linear | Int4Linear]] = {
 
 
 def quantise_blocks(blocks: nn.ModuleList, kind: Quantize, device: torch.device, leave: bool) -> None:
-    """Quantise linear layers, block by block on `device`, in int4 those that make groups; `leave` them there."""
+    """Quantise every linear layer, block by block on `device`, and `leave` the blocks there or bring them back.
+
+    So no more than one block is there in full precision. In int4 layers stay whole whose inputs do not make groups.
+    """
     if kind == "none":
         return
     for block in blocks:

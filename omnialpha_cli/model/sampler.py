@@ -35,7 +35,10 @@ class Schedule:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read a `scheduler_config.json`. Raises ValueError for a schedule of another kind, as a constant shift."""
+        """Read a `scheduler_config.json`; keys without effect are ignored.
+
+        Raises ValueError for a schedule of another kind: a constant or a linear shift, other spacings of sigma.
+        """
         kind = (values.get("use_dynamic_shifting", True), values.get("time_shift_type", "exponential"))
         on = [key for key in _UNMODELLED if values.get(key)]
         if kind != (True, "exponential") or on:

@@ -189,7 +189,10 @@ class AlphaVAE(nn.Module):
         return 2 ** (len(self.config.dim_mult) - 1)
 
     def encode_moments(self, rgba: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance (B, 16, H/8, W/8) of the posterior of (B, 4, H, W). Raises ValueError."""
+        """Return mean and log-variance of the posterior, not normalised: (B, 4, H, W) → twice (B, 16, H/8, W/8).
+
+        Raises ValueError if a side is not a multiple of 8.
+        """
         if any(side % self.downsampling for side in rgba.shape[-2:]):
             raise ValueError(f"sides of {tuple(rgba.shape)} are not multiples of {self.downsampling}")
         rgba = rgba.contiguous(memory_format=torch.channels_last)
@@ -201,7 +204,10 @@ class AlphaVAE(nn.Module):
         return self.normalise(self.encode_moments(rgba)[0])
 
     def decode(self, z: Tensor, clamp: bool = True) -> Tensor:
-        """Decode normalised latents (B, 16, h, w) to (B, 4, 8h, 8w); `clamp`, but in training, to [−1, 1]."""
+        """Decode normalised latents (B, 16, h, w) to (B, 4, 8h, 8w), in [−1, 1] with `clamp`.
+
+        Training does not clamp: after opaque initialisation alpha is exactly 1, where a clamp has no gradient.
+        """
         z = self.denormalise(z).contiguous(memory_format=torch.channels_last)
         rgba = self.decoder(self.post_quant_conv(z))
         return rgba.clamp(-1, 1) if clamp else rgba

@@ -30,7 +30,10 @@ class Trimmed(np.ndarray):
 
 
 def to_pixels(layer: Tensor, prepared: Prepared) -> Pixels:
-    """Return a finished layer (4, H, W) as RGBA (H, W, 4) of its picture's depth, on a colour or cropped as wanted."""
+    """Return a finished layer (4, H, W) as straight RGBA (H, W, 4) of its picture's depth, as its target wants it.
+
+    That is on a colour, or cropped to what is visible, as a `Trimmed` array.
+    """
     rgba = layer.permute(1, 2, 0).contiguous().numpy()
     target = prepared.target
     box = visible_box(rgba, target.trim)

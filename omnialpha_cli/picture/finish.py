@@ -28,9 +28,10 @@ SIDE, SIDE_IN_BAND = 384, 512
 
 
 def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
-    """Bring the model's layers (4, h, w), sRGB, to full size: RGBA (4, H, W), bottom first, encoded as the output.
+    """Bring the model's layers (4, h, w), sRGB, to full size: straight RGBA (4, H, W), bottom first.
 
-    Raises ItemError `nonfinite` where a result has a NaN or an infinity that is not its source's own.
+    They are encoded as the output; mattes are refined by the `model`, where it can. Raises ItemError `nonfinite`
+    where a result has a NaN or an infinity that is not its source's own.
     """
     encoding = prepared.target.encoding
     layers = [from_view(layer.cpu(), encoding, prepared.exposure) for layer in layers]

@@ -37,7 +37,11 @@ Made = tuple[Prepared, list[Tensor]]  # what was asked for, and its layers (4, h
 def infer(
     model: OmniAlpha, pictures: Sequence[Prepared], settings: Settings, batch_size: int | None = None
 ) -> Iterator[tuple[Sequence[int], list[Made]]]:
-    """Yield batch by batch places among the `pictures`, `batch_size` at most, and for each what `finish` needs."""
+    """Yield batch by batch, as they are done, places among the `pictures`, and for each what `finish` needs of it.
+
+    No more than `batch_size` go through a network together, where one is given. Raises ItemError `hint` where words
+    name nothing that is there or known, `unsupported` where the weights cannot do what is asked for.
+    """
     pictures = [_described(model, picture) for picture in pictures]
     requests = [picture.request for picture in pictures]
     for places, results in model.run_batches(requests, settings.steps, settings.guidance, batch_size):
@@ -163,7 +167,10 @@ def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings)
 
 
 def find_effects(model: OmniAlpha, made: Sequence[Made], settings: Settings) -> list[Made]:
-    """Return requests with gains against the object's effects, if asked for. Raises ItemError `unsupported`."""
+    """Return requests with the gains that take an object's effects out of its surroundings, if that is asked for.
+
+    Raises ItemError `unsupported` where a layer of them is asked for, and the weights find none.
+    """
     if not settings.effects:
         return list(made)
     return [(_with_gains(model, prepared, layers), layers) for prepared, layers in made]
@@ -189,7 +196,10 @@ def _with_gains(model: OmniAlpha, prepared: Prepared, layers: Sequence[Tensor]) 
 
 
 def add_layers(model: OmniAlpha, made: Sequence[Made], settings: Settings) -> list[Made]:
-    """Return decompositions with `auto_layers` with as many as they need, each number made anew; others as made."""
+    """Return decompositions with `auto_layers` with as many layers as they need, at most their tasks'; others as made.
+
+    Each number of layers is a new decomposition: the model makes all layers of a picture together.
+    """
     made = list(made)
     errors = {i: recomposition_error(*one) for i, one in enumerate(made) if settings.auto_layers}
     while True:

@@ -15,7 +15,10 @@ from ..weights import store
 def load_model(
     name_or_folder: str | Path, device: str | torch.device, dtype: torch.dtype | None, options: LoadOptions
 ) -> OmniAlpha:
-    """Load weights by a name, whose files are verified, or from a folder. Raises WeightsError or DeviceError."""
+    """Load weights by a name in weights.lock, whose files are verified first, or from a folder.
+
+    Raises WeightsError or DeviceError.
+    """
     weights = store.find(str(name_or_folder))
     weights.verify()
     place = choose_device(str(device))
@@ -65,7 +68,10 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def list_devices(text: str) -> list[str]:
-    """Return a worker's name each of `all`, `0,1`, `cuda:0,cpu` or `cpu:2` (two). Raises UsageError or DeviceError."""
+    """Return a name for every worker of `--devices`: `all`, or a list such as `0,1`, `cuda:0,cpu` or `cpu:2` (two).
+
+    Raises UsageError or DeviceError.
+    """
     if text == "all":
         kind = choose_device().type
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())] if kind == "cuda" else [kind]
@@ -114,7 +120,7 @@ def release_cached_memory() -> None:
 
 
 def describe_devices() -> list[tuple[str, str]]:
-    """Name and description of every device that torch can use."""
+    """Return name and description of every device that torch can use."""
     found = []
     for i in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(i)

@@ -19,7 +19,11 @@ FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp", "
 
 @dataclass(frozen=True)
 class Sampling:
-    """Choose how the model draws; None is the weights' own. Smaller pictures are enlarged to the `canvas`, or not."""
+    """Choose how the model draws a result; None is the weights' own setting.
+
+    `canvas` is the side in pixels of the square whose area the model works at; with `enlarge` smaller pictures are
+    enlarged to it.
+    """
 
     seed: int = 0
     steps: int | None = None
@@ -30,7 +34,10 @@ class Sampling:
 
 @dataclass(frozen=True)
 class MatteFinish:
-    """Choose how a matte comes to full size; `mask_slack` is how far beyond a mask, in pixels, something may be."""
+    """Choose how a matte comes to full size: the way of its alpha, the screen whose light its colours lose.
+
+    `mask_slack` is how many pixels outside of a mask there may be something, by default a share of the width.
+    """
 
     refine: Refine = "guided"
     despill: Screen | None = None
@@ -39,7 +46,11 @@ class MatteFinish:
 
 @dataclass(frozen=True)
 class RemovalFinish:
-    """Choose how a removal comes to full size: without shadows and reflections, and `grow` pixels beyond the mask."""
+    """Choose how a removal comes to full size.
+
+    `effects` takes shadows and reflections out outside of the mask too, of mattes and decompositions to a layer; by
+    `grow` pixels it reaches beyond the mask.
+    """
 
     effects: bool = False
     grow: int = 0
@@ -47,7 +58,11 @@ class RemovalFinish:
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Choose how pictures are read: layer, view, colours; `exposure` is in stops, added to that of the model's view."""
+    """Choose how pictures are read: which layer and view of files with several, of hints too, and their colours.
+
+    `input_space` is a colour space of OpenColorIO's. `exposure` is added, in stops, to that at which the model sees
+    them.
+    """
 
     layer: str | None = None
     view: str | None = None

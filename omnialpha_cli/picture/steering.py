@@ -26,7 +26,10 @@ def steering_of(
     task: Task, source: Image, hint: Tensor | None, beside: Mapping[str, Image], carried: Carried | None,
     settings: Settings,
 ) -> Steering:  # fmt: skip
-    """Return what steers a matte: its mask `hint` (H, W), perhaps `carried`, and what is `beside`. Raises ItemError."""
+    """Return what steers the matte of a picture: its mask `hint` (H, W), and what is given `beside` it.
+
+    The hint may be `carried` from the frame before. Raises ItemError `hint` for a matte of another shape.
+    """
     if task.command == "remove":
         return Steering()  # its mask is what is painted over
     values = {name: read_hint(beside[name], source) for name in ("core", "hold-out") if name in beside}

@@ -134,7 +134,10 @@ def view_of(
     task: Task,
     canvas: Canvas,
 ) -> Tensor:
-    """Return the model's view of a picture, sRGB (4, h, w) on the canvas: exposed, or cut off at a display's white."""
+    """Return the model's view of a picture, sRGB (4, h, w) on the canvas: a scene over white where it is transparent.
+
+    A scene's light is exposed, its highlights compressed; what is made for a display is cut off at its white.
+    """
     if exposure is not None or source.depth in ("half", "float"):  # before highlights spread when it is made smaller
         return canvas.fit(_visible(to_view(plate, encoding, exposure), alpha, task))
     view = canvas.fit(_visible(plate, alpha, task))

@@ -1,1 +1,4 @@
-"""Show results, drawn from the written files: contact sheets, and a page with a slider of before and after."""
+"""Show results: contact sheets, and a page with a slider between before and after.
+
+Both are drawn from the written files, so that what is shown is what is there, whichever process made it and when.
+"""

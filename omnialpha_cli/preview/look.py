@@ -62,7 +62,10 @@ class Look:
 
 
 def look(item: Item, side: int, max_pixels: int, pick: Pick | None = None) -> Look:
-    """Read an item's files one by one, `pick` of its source, longer sides made `side` at most. Raises ItemError."""
+    """Read an item's files one by one, and make them small: longer sides of `side` pixels at most.
+
+    `pick` is what was chosen of a source with several pictures. Raises ItemError.
+    """
     before = _small(_source(item.inputs[0], max_pixels, pick), side) if item.inputs else None
     roles = item.task.layers
     titles = [role if roles.count(role) == 1 else f"{role} {roles[:i].count(role) + 1}" for i, role in enumerate(roles)]

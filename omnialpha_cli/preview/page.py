@@ -25,7 +25,10 @@ ORDER = {"failed": 0, "done": 1, "skipped": 2}
 
 @dataclass(frozen=True)
 class Row:
-    """Hold an item: `note` is its output or its fault, `pictures` the number of its block, None where unknown."""
+    """Hold an item: `name` and `note` (its output, or what went wrong) are text, `pictures` the number of its block.
+
+    `confidence` is None where it is not known.
+    """
 
     status: Literal["done", "skipped", "failed"]
     name: str

@@ -52,7 +52,10 @@ class Announced:
 def pull(
     locked: LockedWeights, folder: Path, note: Callable[[str], object], hash_file: Callable[[Path], str] = sha256
 ) -> LockedWeights:
-    """Download what is missing or not as locked; returns the table with everything known. Raises WeightsError."""
+    """Download what is missing or not as locked; returns the table with everything known.
+
+    Raises WeightsError: no network or repository, no room, a pickle, a file that is not what it should be.
+    """
     hub = _library()
     endpoint = os.environ.get("HF_ENDPOINT")
     listings = [(source, *_listing(hub, source, endpoint)) for source in locked.sources]

@@ -30,7 +30,10 @@ _FILE_NAMES = {"lora": "pytorch_lora_weights", "text_encoder": "model"}
 
 
 def link(source: Path, folder: Path) -> list[str]:
-    """Link the files of `source` into a weights folder; returns the parts found. Raises UsageError or WeightsError."""
+    """Link the files of `source` into the weights folder `folder`; returns the parts that were found.
+
+    A part that was linked before is replaced. Raises UsageError or WeightsError.
+    """
     if source.is_file():
         part = recognise(source)
         name = f"{_FILE_NAMES.get(part, 'diffusion_pytorch_model')}.safetensors"

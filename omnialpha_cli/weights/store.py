@@ -1,4 +1,7 @@
-"""Find weights: `mini` in the package, others by a locked name below a home folder, or by a folder's path."""
+"""Find weights: `mini` in the package, others by a locked name below a home folder, or by a folder's path.
+
+A weights folder has a config.json (the embedded layout), or the published layout, a folder a part.
+"""
 
 import json
 import os
@@ -120,7 +123,10 @@ class Weights:
             )
 
     def verify(self, anew: bool = False) -> None:
-        """Raise WeightsError unless all locked files are as locked; large ones are not hashed again, unless `anew`."""
+        """Raise WeightsError unless every locked file is there with its size and sha256.
+
+        Large files that nothing wrote to since they were hashed are not read again, unless `anew`.
+        """
         self.require()
         if self.locked is not None:
             verify(self.folder, self.locked, self.mend, sha256 if anew else Hashes(home()))

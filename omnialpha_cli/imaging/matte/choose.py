@@ -27,7 +27,11 @@ LIKELY = 2.0
 
 
 def choose_object(alpha: Tensor, relevance: Tensor) -> Tensor:
-    """Return the `alpha` (h, w) of the objects of the highest `relevance` (coarser); all of it if there are no two."""
+    """Return the `alpha` (h, w) of the most relevant of its objects, 0 elsewhere.
+
+    `relevance` (k, l) are logits on a coarser grid. Several objects stay where they are about as relevant as each
+    other, and all of it where there are no two.
+    """
     places = F.interpolate(relevance[None, None].to(alpha), alpha.shape, mode="bilinear")[0, 0]
     deviation = places.std()
     chosen = torch.ones_like(alpha, dtype=torch.bool)
@@ -74,7 +78,10 @@ Mask = NDArray[np.bool_]
 
 
 def connected_parts(mask: Mask) -> NDArray[np.int32]:
-    """Number the parts of a mask (H, W) whose pixels are joined by their sides, from 1, by runs of rows that touch."""
+    """Number the parts (H, W) of a mask (H, W) whose pixels are joined by their sides, from 1; 0 is outside of it.
+
+    Each row is cut into runs, and runs that touch in neighbouring rows are joined.
+    """
     width = mask.shape[1] + 2  # an empty column on each side, so that no run goes over from row to row
     flat = np.pad(mask, ((0, 0), (1, 1))).ravel().astype(np.int8)
     steps = np.diff(flat)

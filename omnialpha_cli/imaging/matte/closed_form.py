@@ -21,7 +21,8 @@ def solve_alpha(
 ) -> list[Tensor]:
     """Solve alpha (h, w) in [0, 1] of a `plate` (3, h, w), kept as in `start` (h, w) where it is not `unknown` (h, w).
 
-    There is one for each of the `prior_weights` (h, w), λ of the `prior`; `epsilon` is the variance of a flat window.
+    There is one for each of the `prior_weights` (h, w), λ of the `prior` (h, w) pixel by pixel. `epsilon` is the
+    variance of colour below which a window counts as flat.
     """
     if min(start.shape) < 3 or not bool(unknown.any()):
         return [start] * len(prior_weights)

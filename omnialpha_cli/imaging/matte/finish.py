@@ -83,8 +83,9 @@ def finish_matte(
 
 
 def visible(plate: Tensor, alpha_in: Tensor | None) -> Tensor:
-    """Return the plate (3, H, W) white where its own alpha (H, W) is 0: what is there cannot be seen, and says nothing
-    of a matte. The model, too, was shown the plate over white.
+    """Return the plate (3, H, W) white where its own alpha (H, W) is 0, as the model was shown it.
+
+    What is there cannot be seen, and says nothing of a matte.
     """
     return plate if alpha_in is None else torch.where(alpha_in > 0, plate, 1.0)
 

@@ -104,8 +104,10 @@ def _sweep(layers: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, fl
 
 
 def _equations(plate: Tensor, alpha: Tensor, number: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, ...]:
-    """Return what solves m pixels: their places (m,), their neighbours' (m, 4) and the weights of these (m, 4) in the
-    mean, α and 1 − α (m, 2), both divided by α² + (1 − α)² + p (m, 2), the plate (m, 3).
+    """Return what solves m pixels, as tensors of m rows.
+
+    These are their places (m,), their neighbours' (m, 4) and the weights of these (m, 4) in the mean, α and 1 − α
+    (m, 2), both divided by α² + (1 − α)² + p (m, 2), the plate (m, 3).
     """
     height, width = alpha.shape
     own = rows * width + columns

@@ -30,7 +30,10 @@ SPREAD_SIDE = 1024  # of the square that has the area at which colours are sprea
 
 
 def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None = None) -> Tensor:
-    """Return alpha (H, W) at the plate's size from `alpha` (h, w), the `plate` (3, H, W) and a clean one `behind`."""
+    """Return alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
+
+    `behind` (3, H, W) is a clean plate: it stands where colours of the background would be spread.
+    """
     size = height, width = plate.shape[1], plate.shape[2]
     h, w = min(height, canvas.box[2]), min(width, canvas.box[3])
     tall, wide = within(height, width, SPREAD_SIDE)

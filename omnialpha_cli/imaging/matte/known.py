@@ -28,7 +28,9 @@ def alpha_in_band(
 ) -> tuple[Tensor, Canvas]:
     """Return alpha (h, w) in [0, 1] and the canvas that it is on, larger than the model's where the plate is.
 
-    From the model's `matte`, the `plate` (3, H, W) and the `trimap` (H, W), and from a clean plate `behind` (3, H, W).
+    It is solved where the `trimap` (H, W) is unknown, from the model's `matte` (·, ·) on its `canvas` and the
+    `plate` (3, H, W). `behind` (3, H, W) is a clean plate: where the object's colour is far from it, alpha follows
+    from the two.
     """
     height, width = trimap.shape
     plate = compress(plate)  # the Laplacian's windows square it
@@ -56,8 +58,10 @@ def alpha_in_band(
 
 
 def _between(matte: Tensor, plate: Tensor, known: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:
-    """Return alpha (h, w) from where a `plate` (3, h, w) lies between the object's colours, spread from where the
-    trimap `known` shows it, and those `behind`, else from the `matte`; and how far that is trusted, (h, w).
+    """Return alpha (h, w) by where a `plate` (3, h, w) lies between two colours, and how far that is trusted, (h, w).
+
+    These are the object's, spread from where the trimap `known` (h, w) shows it, and those `behind` (3, h, w). As
+    far as it is not to be trusted alpha is that of the `matte` (h, w).
     """
     front = spread(plate, (known > OBJECT).to(plate))
     line, rest = front - behind, plate - behind

@@ -27,7 +27,10 @@ KNOWN = 0.005  # bilinear alpha within this of 0 or 1, where the prior is solid 
 
 
 def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None = None) -> Tensor:
-    """Return alpha (H, W) as `guided_alpha` does, by the matting Laplacian: on the CPU, by `pymatting`."""
+    """Return alpha (H, W) as `guided_alpha` does, by the matting Laplacian, with what that returns as its prior.
+
+    Runs on the CPU, in double precision; needs `pymatting`.
+    """
     prior = guided_alpha(alpha, plate, canvas, behind)
     coarse = canvas.restore(alpha[None].to(plate))[0]
     unknown = ((coarse > KNOWN) & (coarse < 1 - KNOWN)) | ((prior > 0) & (prior < 1))

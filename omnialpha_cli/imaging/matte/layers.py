@@ -78,7 +78,8 @@ def solve(
 ) -> tuple[Tensor, Tensor]:
     """Solve the colours F and B (3, H, W) nearest to those given for which αF + (1 − α)B is the `plate` (3, H, W).
 
-    Nearest by F² + B², cut off at the `limits`; such colours exist where the plate itself is within them.
+    Nearest by F² + B² in each channel: a projection on a line, cut off where F or B leaves the `limits`. Such
+    colours exist where the plate itself is within them.
     """
     front, behind = torch.where(alpha == 1, plate, foreground), torch.where(alpha == 0, plate, background)
     rows, columns = ((alpha > 0) & (alpha < 1)).nonzero(as_tuple=True)  # (n,): the others are settled

@@ -43,7 +43,10 @@ class Match:
 
 
 def match_plate(plate: Tensor, clean: Tensor) -> Tensor:
-    """Return the `clean` plate (3, H, W) moved and exposed like `plate`, or as it is if that brings them no nearer."""
+    """Return the `clean` plate (3, H, W) moved and exposed like `plate` (3, H, W), in any encoding.
+
+    It is returned as it is where a change would not bring the two clearly nearer to each other.
+    """
     height, width = plate.shape[1:]
     given = match = Match(plate.new_zeros(2), plate.new_ones(3), plate.new_zeros(3))
     sizes = list(dict.fromkeys(within(height, width, side) for side in SIDES))

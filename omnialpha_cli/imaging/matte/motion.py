@@ -59,7 +59,8 @@ class Carried:
 def carry(before: Tensor, now: Tensor, alpha: Tensor, towards: Tensor | None = None) -> Carried | None:
     """Carry `alpha` (H, W) from a frame `before` (3, h, w) to the one `now` (3, h, w), both as a display shows them.
 
-    `towards` (H, W) is about what becomes of it over a wide gap. None after a cut, or where a frame is damaged.
+    Where the frames are far apart, `towards` (H, W) is about what becomes of it. None where hardly anything of what
+    it covers is found again: after a cut, or where a frame is damaged.
     """
     shift = now.new_zeros(2) if towards is None else _centre(alpha) - _centre(towards)
     flow = _flow(before, now, alpha, shift)  # (2, k, l)

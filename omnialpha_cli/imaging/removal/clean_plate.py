@@ -81,7 +81,8 @@ def shrunk(logarithm: Tensor, least: float) -> Tensor:
 def match_surroundings(plate: Tensor, background: Tensor, share: Tensor, canvas: Canvas) -> Tensor:
     """Match the colours of the model's `background` (3, h, w) to those of `plate` (3, H, W), without the letterbox.
 
-    By how much they differ is taken from where `share` (H, W) is 0, and carried on. The result is to be enlarged.
+    By how much they differ, highlights drawn in, is taken from where `share` (H, W) is 0, and carried into the
+    rest. The result (3, ·, ·) is to be enlarged: no side is longer than the plate's.
     """
     height, width = min(plate.shape[1], canvas.box[2]), min(plate.shape[2], canvas.box[3])
     rendered = resample(compress(canvas.crop(background)), height, width)

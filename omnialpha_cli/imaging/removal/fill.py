@@ -1,4 +1,7 @@
-"""Fill a masked part smoothly from its border by Laplace's equation, relaxed from coarse to fine."""
+"""Fill a masked part smoothly from its border by Laplace's equation, relaxed from coarse to fine.
+
+Each masked pixel becomes the mean of its four neighbours: the membrane between the colours around.
+"""
 
 import torch
 import torch.nn.functional as F

@@ -32,7 +32,8 @@ Grain = Callable[[Tile], Tensor]
 def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
     """Return a function that gives the grain to add to tiles (3, k, l) of what is `painted` (3, h, w) into a `plate`.
 
-    It is for where the `share` (H, W) is not 0; tiles begin at multiples of `STEP`. None without visible grain.
+    The plate is (3, H, W), grain is for where the `share` (H, W) is not 0; tiles begin at multiples of `STEP`. None
+    where the plate has no visible grain. Equal input gives equal grain.
     """
     box = _around(share)
     if box is None:

@@ -99,7 +99,10 @@ class PatchSearch:
         return PatchSearch(image, mask, usable.flatten(), sources, targets, kernels, places, known, weights, generator)
 
     def nearest(self, image: Tensor, weight: float = 1.0) -> Matches:
-        """Return the nearest of all sources to the patches of `image` (3, h, w), whose pixels count by a `weight`."""
+        """Return the nearest of all sources to the patches of `image` (3, h, w), whose pixels count by a `weight`.
+
+        What many patches have as their source is left for others that are as near.
+        """
         weights = torch.ones(self.known.shape[1], device=image.device)
         weights[:COMPONENTS] = weight
         wanted = _features(image, self.kernels, self.places)[self.targets] * weights

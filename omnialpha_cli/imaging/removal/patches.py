@@ -29,7 +29,8 @@ STEPS = 80  # of conjugate gradients
 def paint_with_patches(plate: Tensor, guide: Tensor, mask: Tensor, seed: int = 0) -> Tensor | None:
     """Return the `plate` (3, H, W), where the `mask` (H, W), of bools, is true painted as the `guide` (3, h, w) says.
 
-    None where nothing is masked, or too little is known to copy from. Equal seeds give equal results.
+    None where nothing is masked, or too little is known to copy from; what is masked is never copied. Equal seeds
+    give equal results.
     """
     box = _box(mask)
     if box is None:

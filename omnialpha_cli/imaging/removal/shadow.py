@@ -37,8 +37,9 @@ def shadow_alpha(plate: Tensor, gains: Tensor, canvas: Canvas, covered: Tensor, 
 
 
 def within_range(alpha: Tensor, below: Tensor) -> Tensor:
-    """Return the alpha (H, W) of a black layer so that what is `below` (3, H, W), taken through it, stays in its range
-    when it is divided by 1 − alpha.
+    """Return the alpha (H, W) of a black layer lowered so that what is `below` (3, H, W) stays within its range.
+
+    It does so when it is taken through the layer: divided by 1 − alpha.
     """
     return torch.minimum(alpha, 1 - below.amax(0) / value_range(below)[1]).clamp(min=0)
 

@@ -54,7 +54,8 @@ def write(
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     """Write the composite as R, G, B, A, and each layer by its name: `background.R`, …; bottom first.
 
-    In one part, or, with `target.parts`, in parts; the attribute `layers` has their names in order. Raises OSError.
+    All are in one part, or, with `target.parts`, the composite and every layer in one of its own; the attribute
+    `layers` has the names in their order. Raises OSError.
     """
     composite = premultiplied(flatten([layer.rgba for layer in layers]), target.depth)
     boxes = [layer.box(target.trim) for layer in layers]

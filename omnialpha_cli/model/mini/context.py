@@ -108,7 +108,10 @@ class MiniContext(nn.Module):
         return Context(padded, mask, pad(positions)[0])
 
     def relevance_of(self, picture: Tensor, words: str) -> Tensor:
-        """Return logits (H/16, W/16) of how relevant places of RGBA (4, H, W) are to words; equal if it knows none."""
+        """Return logits (H/16, W/16) of how relevant each place of RGBA (4, H, W) in [0, 1] is to `words`.
+
+        They are the same everywhere if it knows none of them.
+        """
         ids = self._ids(words)
         if not ids.numel():
             return torch.zeros(picture.shape[-2] // PATCH, picture.shape[-1] // PATCH)

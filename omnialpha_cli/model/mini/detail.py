@@ -42,7 +42,11 @@ class Detail(UNet):
         return alpha + open_places(alpha, trimap) * (self.through(features) * ways).sum(1, keepdim=True)
 
     def refined(self, plate: Tensor, colours: Tensor, alpha: Tensor, trimap: Tensor | None) -> Tensor:
-        """Refine the alpha (h, w) of one plate (3, h, w) of any size; without a trimap wide soft areas are doubt."""
+        """Refine the alpha (h, w) of one plate (3, h, w) of any size, by its likely `colours` (6, h, w); all in [0, 1].
+
+        Without a trimap (h, w) wide soft areas are doubt whether they belong to the object, which pixels cannot
+        decide.
+        """
         h, w = alpha.shape
         hint = torch.full_like(alpha, 0.5) if trimap is None else trimap
         features = torch.cat((plate, colours, alpha[None], hint[None]))[None]  # (1, 11, h, w)

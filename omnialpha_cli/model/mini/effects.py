@@ -23,7 +23,10 @@ class Effects(UNet):
         super().__init__(4, 3, WIDTHS, deepest=2, normed=True)
 
     def forward(self, scene: Tensor, mask: Tensor) -> Tensor:
-        """Return gains of scenes (B, 3, h, w), painted over where the mask (B, 1, h, w) is 1; sides as `MULTIPLE`."""
+        """Return gains of scenes (B, 3, h, w) in [0, 1], painted over where the mask (B, 1, h, w) is 1.
+
+        Outside of the mask a scene times its gains is the background. Sides are multiples of `MULTIPLE`.
+        """
         return self._logarithm(torch.cat((scene, mask), 1)).exp()
 
     def gains(self, scene: Tensor, mask: Tensor) -> Tensor:

@@ -20,5 +20,8 @@ class Inpainter(UNet):
         super().__init__(4, 3, WIDTHS, deepest=2, normed=True)
 
     def forward(self, filled: Tensor, mask: Tensor) -> Tensor:
-        """Inpaint (B, 3, h, w) in [0, 1] where the mask (B, 1, h, w) is 1; sides are multiples of `MULTIPLE`."""
+        """Inpaint (B, 3, h, w) in [0, 1], filled where the mask (B, 1, h, w) is 1; the result has about that range.
+
+        Sides are multiples of `MULTIPLE`.
+        """
         return filled + mask * self.through(torch.cat((filled, mask), 1) * 2 - 1)

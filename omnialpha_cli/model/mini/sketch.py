@@ -98,7 +98,10 @@ class Sketch(nn.Module):
 
 
 def read(prompts: Sequence[str], tokenizer: Tokenizer, table: Tensor, head: float = 1.0) -> Tensor:
-    """Return what prompts mean: the direction (B, D) of the mean of their words, the thing's counting `head`; or 0."""
+    """Return what prompts mean: the direction (B, D) of the mean of their words' in the `table` (vocabulary, D).
+
+    It is 0 where there are none. The word that names the thing counts as much as `head` others.
+    """
     silent = {i for word in SILENT for i in word_ids(tokenizer, word).tolist()}
     words = [
         (place, i, weight)
@@ -123,7 +126,10 @@ def _words(text: str) -> set[str]:
 
 
 def around_head(prompt: str) -> tuple[str, str, str]:
-    """Split an English phrase before, at and after the word that names the thing: the last before "with", a comma, …"""
+    """Split an English phrase before, at and after the word that names the thing.
+
+    That is the last one before "with", a comma, …
+    """
     words = prompt.split()
     ends = (i for i in range(1, len(words)) if words[i].lower() in AFTER or words[i - 1].endswith(","))
     end = next(ends, len(words))

@@ -22,7 +22,10 @@ Build = Callable[[Mapping[str, Any], OmniAlpha], nn.Module]  # from what `config
 
 @dataclass(frozen=True)
 class Specialist:
-    """Describe a specialist: the tasks that it `serves` in the transformer's place, and what it `waits_with`."""
+    """Describe a specialist: the tasks that it `serves` in the transformer's place; without any it helps others.
+
+    `waits_with` says where it waits while memory is short: with the context encoder, or with the VAE.
+    """
 
     name: str
     does: str

@@ -42,7 +42,10 @@ _PREFIXES = (
 
 @dataclass
 class ImageStates:
-    """Hold states (L, D) of an item's pictures, the layers' keys and values, and the `position` of the prompt."""
+    """Hold one item's pictures: states (L, D) of all that comes before the prompt, keys and values of every layer.
+
+    `position` is where the prompt begins on the model's own axes. `states` is None for an item without pictures.
+    """
 
     states: Tensor | None = None
     cache: Any = None
@@ -62,7 +65,10 @@ class QwenContext(nn.Module):
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str, dtype: torch.dtype, transposed: bool) -> Self:
-        """Load the encoder of a published folder. Raises ImportError without the extra `full`, and as `load_into`."""
+        """Load the encoder from `text_encoder/`, `tokenizer/` and `processor/` of a published folder.
+
+        Raises ImportError without the extra `full`, and what `load_into` raises.
+        """
         try:
             from transformers import AutoTokenizer, Qwen2_5_VLConfig, Qwen2_5_VLModel
         except ImportError as error:

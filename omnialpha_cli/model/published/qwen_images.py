@@ -1,4 +1,7 @@
-"""Prepare pictures for Qwen2.5-VL's vision tower: flattened on white, resampled by Pillow in floats, cut up."""
+"""Prepare pictures for the vision tower of Qwen2.5-VL: flattened on white, resampled, cut into patches.
+
+Pillow resamples (Lanczos, then bicubic), in float32 instead of 8 bits.
+"""
 
 import json
 import math
@@ -31,7 +34,10 @@ class ImageSettings:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read the `processor/` folder; without one these are the defaults. Raises OSError or ValueError."""
+        """Read the `processor/` folder of published weights; without one, as in Qwen-Image-2512, they are the defaults.
+
+        Raises OSError or ValueError.
+        """
         if not folder.is_dir():
             return cls()
         values = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
@@ -51,7 +57,8 @@ class ImageSettings:
 def patches(rgba: Tensor, settings: ImageSettings, transposed: bool) -> tuple[Tensor, tuple[int, int]]:
     """Return one picture (4, H, W) in [0, 1] → patches (h·w, 3·t·p²) in the tower's order, and their grid (h, w).
 
-    With `transposed` it is squashed to W × H first, as by the published code, and in the training of its weights.
+    With `transposed` it is first resampled to W × H: the published code hands its resizer (width, height) where
+    that takes (height, width), and the published weights were trained on pictures squashed so.
     """
     height, width = (max(1, round(side / SIDE)) * SIDE for side in rgba.shape[-2:])
     size = (width, height) if transposed else (height, width)

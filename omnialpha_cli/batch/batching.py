@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 import torch
 
+from ..media.opening import PIXEL_BYTES
+from ..memory import free_memory
 from ..model.omnialpha import OmniAlpha
 from ..picture.load import is_out_of_memory, release_cached_memory
 from .job import Threads, share_cores
@@ -15,6 +17,8 @@ R = TypeVar("R")
 
 CPU_BATCH = 4  # more brings nothing on a CPU, and costs memory
 GPU_BATCH = 16
+PIXELS_A_THREAD = 16_000_000  # that computes or finishes; 48 on two cores: two photographs of 24 megapixels
+FREE_SHARE = 0.5  # of the free memory, where that is less; a picture that is alone may take all of it
 
 
 def divide(model: OmniAlpha, cores: int, items: int, batch_size: int | None = None) -> tuple[int, Threads]:
@@ -28,6 +32,12 @@ def divide(model: OmniAlpha, cores: int, items: int, batch_size: int | None = No
     if model.dtype == torch.float32:
         return 1, share_cores(cores, items, apart=model.one_thread_each)
     return batch_size or min(CPU_BATCH, max(1, cores // 2)), share_cores(cores, items)
+
+
+def pixels_ahead(threads: Threads, window: int) -> int:
+    """Return how many pixels of pictures may be under way in `threads`, with so many batches in a call of the model."""
+    wanted, free = PIXELS_A_THREAD * (threads.infer + threads.write) * window, free_memory()
+    return wanted if free is None else min(wanted, int(free * FREE_SHARE / PIXEL_BYTES))
 
 
 class Buckets(Generic[T]):

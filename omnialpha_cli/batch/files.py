@@ -13,6 +13,7 @@ from ..media import provenance
 from ..media.channels import Pick
 from ..media.colour import find_space
 from ..media.image import Box, Image
+from ..media.opening import Admit, anybody
 from ..media.read import read_image
 from ..media.samples import Floats
 from ..media.target import Compression, Layer, Target
@@ -128,11 +129,14 @@ class Reader:
         self._exposures: dict[tuple[Path, ...], Exposure] = {}  # by what a sequence is metered by
         self._metering = threading.Lock()
 
-    def pictures(self, item: Item) -> tuple[list[Image], dict[str, Image]]:
-        """Read the pictures of the item's task, and by name those beside them, overscan too. Raises ItemError."""
+    def pictures(self, item: Item, admit: Admit) -> tuple[list[Image], dict[str, Image]]:
+        """Read the pictures of the item's task, and by name those beside them, overscan too. Raises ItemError.
+
+        `admit` is called with the pixels of each before they are read.
+        """
         is_data = item.task.hint_is_data
         count = len(item.inputs) - len(item.beside)
-        images = [self._picture(path, i > 0, i > 0 and is_data) for i, path in enumerate(item.inputs[:count])]
+        images = [self._picture(path, i > 0, i > 0 and is_data, admit) for i, path in enumerate(item.inputs[:count])]
         named = zip(item.beside, item.inputs[count:], strict=True)
         return images, {name: self._beside(path, name) for name, path in named}
 
@@ -152,13 +156,13 @@ class Reader:
         is_matte = not name.endswith("frame")
         return self._picture(path, is_matte, is_matte)
 
-    def _picture(self, path: Path, is_hint: bool, is_data: bool) -> Image:
+    def _picture(self, path: Path, is_hint: bool, is_data: bool, admit: Admit = anybody) -> Image:
         """Read a picture; hints that are data have no colours. Raises ItemError."""
         settings = self.settings
         pick = Pick(settings.layer, settings.view)
         if is_hint:
             pick = Pick(settings.hint_layer, settings.view, option="--hint-layer")
-        image = read_image(path, self.max_pixels, data=is_data, overscan=True, pick=pick)
+        image = read_image(path, self.max_pixels, data=is_data, overscan=True, pick=pick, admit=admit)
         if settings.input_space is None or is_data:
             return image
         return replace(image, encoding=find_space(settings.input_space))

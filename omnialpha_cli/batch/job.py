@@ -62,9 +62,19 @@ class Result:
 
 @dataclass
 class Span:
-    """Measure one block; `seconds` is set when it ends."""
+    """Measure one block; `seconds`, without what was `waited` in it, is set when it ends."""
 
     seconds: float = 0.0
+    waited: float = 0.0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Leave the time of a block within this one out."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.waited += time.perf_counter() - start
 
 
 class StageTimes:
@@ -86,7 +96,7 @@ class StageTimes:
         try:
             yield span
         finally:
-            span.seconds = time.perf_counter() - start
+            span.seconds = time.perf_counter() - start - span.waited
             with self._lock:
                 self.seconds[stage] += span.seconds
 

@@ -3,9 +3,9 @@
     reader threads         infer threads           writer threads
     read · prepare  → ready →  batch · infer  → inferred →  finish · write  → finished
 
-Only `Admission` bounds what is between the first and the last stage, so the queues need no limits of their own and
-nothing can wait in a circle. The network never waits for a batch to fill: it takes what is ready, and while it is busy
-more becomes ready.
+Only `Admission` bounds what is between the first and the last stage, from when a picture's size is known, before its
+pixels are read. So the queues need no limits of their own and nothing can wait in a circle. The network never waits for
+a batch to fill: it takes what is ready, and while it is busy more becomes ready.
 """
 
 import queue
@@ -26,10 +26,10 @@ from ..picture.settings import FileOptions, Settings
 from ..plan import Item
 from ..status import ItemError
 from ..tasks import passes
-from .batching import Buckets, in_fitting_parts
+from .batching import Buckets, in_fitting_parts, pixels_ahead
 from .files import Reader, write
 from .history import Fingerprint
-from .job import Result, StageTimes, Threads, keep_codecs_single, use_torch_threads
+from .job import Result, Span, StageTimes, Threads, keep_codecs_single, use_torch_threads
 from .journal import Journal
 from .log import LostError
 from .resume import fingerprint
@@ -37,7 +37,6 @@ from .schedule import Admission, Source
 
 WINDOWS_AHEAD = 3  # of batches
 READINGS = 3  # of a file that is written to while it is read
-PIXELS_AHEAD = 48_000_000  # a batch of the window: two photographs of 24 megapixels, or 23 of 1920×1080
 
 
 @dataclass(eq=False)
@@ -70,7 +69,7 @@ class Stages:
         self.source, self.model, self.settings = source, model, settings
         self.threads, self.stop, self.times = threads, stop or threading.Event(), StageTimes()
         ahead = WINDOWS_AHEAD * model.window * batch_size * threads.infer + threads.write
-        self.admission = Admission(ahead, PIXELS_AHEAD * model.window)
+        self.admission = Admission(ahead, pixels_ahead(threads, model.window))
         self.buckets: Buckets[Work] = Buckets(
             lambda work: (work.prepared.task.name, work.prepared.canvas.size), batch_size
         )
@@ -137,11 +136,12 @@ class Stages:
             while item := self.source.take(self.stop):
                 try:
                     work = self._read_item(item.as_it_stands())
+                    self.admission.enter(item.outputs[0], work.prepared.pixels)  # if its size was not known before
                 except Exception as error:
-                    self._fail(item, error)
+                    self._finish(failed(item, error))
                 else:
-                    self.admission.enter(work.prepared.pixels)
                     self.ready.put(work)
+                    del work  # a thread that waits holds no picture
         finally:  # also after a fault: those that compute would wait for it, and the run for them
             self.ready.put(None)
 
@@ -149,9 +149,10 @@ class Stages:
         while window := self._take_window():
             if self.stop.is_set():
                 for work in window:
-                    self.admission.leave(work.prepared.pixels)
+                    self.admission.leave(work.item.outputs[0])
             else:
                 self._infer_window(window)
+            del window
         with self._turn:
             self._inferring -= 1
             if not self._inferring:
@@ -178,15 +179,14 @@ class Stages:
         for part, outcome in in_fitting_parts(self._compute, window, too_large):
             left = [work for work in left if work not in part]
             if isinstance(outcome, Exception):
-                self._fail(part[0].item, outcome)
-                self.admission.leave(part[0].prepared.pixels)
+                self._finish(failed(part[0].item, outcome))
             else:
                 for work, layers in zip(part, outcome, strict=True):
                     self.inferred.put((work, layers))
             if self.stop.is_set():
                 break
         for work in left:
-            self.admission.leave(work.prepared.pixels)
+            self.admission.leave(work.item.outputs[0])
 
     def _compute(self, window: Sequence[Work]) -> Iterator[tuple[list[Work], list[list[Tensor]]]]:
         running = infer(self.model, [work.prepared for work in window], self.settings, self.buckets.limit)
@@ -203,28 +203,25 @@ class Stages:
 
     def _write(self) -> None:
         while inferred := self.inferred.get():
-            work, layers = inferred
-            try:
-                with self.times.measure("finish") as finishing:
-                    pictures = finish(work.prepared, layers, self.settings, self.model)
-                with self.times.measure("write") as writing:
-                    item = self._store(work, pictures)
-            except LostError:
-                raise  # without its journal a result would be taken for another program's
-            except Exception as error:
-                self._fail(work.item, error)
-            else:
-                seconds = work.seconds + finishing.seconds + writing.seconds
-                told = work.prepared
-                result = Result(item, "done", seconds, None, told.warnings, work.offset, told.measures)
-                self._finish(result)
-            self.admission.leave(work.prepared.pixels)
+            self._finish(self._write_item(*inferred))
+            del inferred
         self.finished.put(None)
 
-    def _fail(self, item: Item, error: Exception) -> None:
-        self._finish(Result(item, "failed", error=as_item_error(error, item)))
+    def _write_item(self, work: Work, layers: list[Tensor]) -> Result:
+        try:
+            with self.times.measure("finish") as finishing:
+                pictures = finish(work.prepared, layers, self.settings, self.model)
+            with self.times.measure("write") as writing:
+                item = self._store(work, pictures)
+        except LostError:
+            raise  # without its journal a result would be taken for another program's
+        except Exception as error:
+            return failed(work.item, error)
+        seconds = work.seconds + finishing.seconds + writing.seconds
+        return Result(item, "done", seconds, None, work.prepared.warnings, work.offset, work.prepared.measures)
 
     def _finish(self, result: Result) -> None:
+        self.admission.leave(result.item.outputs[0])
         self.source.finished(result.item)
         self.finished.put(result)
 
@@ -253,15 +250,20 @@ class Pipeline(Stages):
         if item.error:
             raise item.error
         with self.times.measure("read") as reading:
-            images, beside, made_from = self._read_unchanged(item)
+            images, beside, made_from = self._read_unchanged(item, reading)
         with self.times.measure("prepare") as preparing:
             settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
             exposure = self.reader.exposure(item, images)
             prepared = prepare(item.task, images, self.model.defaults, settings, way, exposure, beside)
         return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
 
-    def _read_unchanged(self, item: Item) -> tuple[list[Image], dict[str, Image], Fingerprint]:
+    def _read_unchanged(self, item: Item, reading: Span) -> tuple[list[Image], dict[str, Image], Fingerprint]:
         """Read the item's pictures and what it is recorded to be made of: equal bytes, read anew if a file changed."""
+
+        def admit(pixels: int) -> None:
+            with reading.waiting():
+                self.admission.enter(item.outputs[0], pixels)
+
         for _ in range(READINGS):
             try:
                 made_from = fingerprint(item, self.settings, self.weights)
@@ -270,7 +272,7 @@ class Pipeline(Stages):
                     read_head(path)  # says what is wrong with it
                 raise ItemError("unreadable", f"{item.label} cannot be read: {error.strerror or error}") from None
             try:
-                images, beside = self.reader.pictures(item)
+                images, beside = self.reader.pictures(item, admit)
             except ItemError:
                 if made_from.is_current(item):
                     raise
@@ -289,10 +291,10 @@ class Pipeline(Stages):
         return item
 
 
-def as_item_error(error: Exception, item: Item) -> ItemError:
-    """Return any fault of one item, as what a user is told."""
-    if isinstance(error, ItemError):
-        return error
+def failed(item: Item, error: Exception) -> Result:
+    """Return the result of an item that failed, whatever the error."""
     if is_out_of_memory(error):
-        return ItemError("memory", f"{item.label}: not enough memory for it")
-    return ItemError("internal", f"{item.label}: {type(error).__name__}: {error}")
+        error = ItemError("memory", f"{item.label}: not enough memory for it")
+    elif not isinstance(error, ItemError):
+        error = ItemError("internal", f"{item.label}: {type(error).__name__}: {error}")
+    return Result(item, "failed", error=error)

@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -73,20 +73,21 @@ class Admission:
 
     def __init__(self, items: int, pixels: int):
         self.items, self.pixels = items, pixels
-        self._inside: list[int] = []
+        self._inside: dict[Hashable, int] = {}
         self._lifted = False
         self._changed = threading.Condition()
 
-    def enter(self, pixels: int) -> None:
-        """Wait until there is room for a picture of so many pixels."""
+    def enter(self, name: Hashable, pixels: int) -> None:
+        """Wait until there is room for a picture of so many pixels; one that is inside already stays."""
         with self._changed:
-            self._changed.wait_for(lambda: self._fits(pixels))
-            self._inside.append(pixels)
+            if name not in self._inside:
+                self._changed.wait_for(lambda: self._fits(pixels))
+                self._inside[name] = pixels
 
-    def leave(self, pixels: int) -> None:
-        """Make room for others."""
+    def leave(self, name: Hashable) -> None:
+        """Make room for others, if the picture was inside."""
         with self._changed:
-            self._inside.remove(pixels)
+            self._inside.pop(name, None)
             self._changed.notify_all()
 
     def lift(self) -> None:
@@ -98,7 +99,7 @@ class Admission:
     def _fits(self, pixels: int) -> bool:
         if self._lifted or not self._inside:
             return True
-        return len(self._inside) < self.items and sum(self._inside) + pixels <= self.pixels
+        return len(self._inside) < self.items and sum(self._inside.values()) + pixels <= self.pixels
 
 
 @dataclass(frozen=True)

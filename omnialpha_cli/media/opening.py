@@ -3,7 +3,7 @@
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -103,13 +103,24 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Refuse sizes before memory is taken for the pixels. Raises `ItemError` `too-small`, `too-large`."""
+Admit = Callable[[int], None]  # waits until there is room for so many pixels
+
+
+def anybody(pixels: int) -> None:
+    """Admit a picture at once."""
+
+
+def check_size(path: Path, width: int, height: int, max_pixels: int, admit: Admit = anybody) -> None:
+    """Refuse sizes before memory is taken for the pixels. Raises `ItemError` `too-small`, `too-large`.
+
+    What is free is weighed after `admit` let the picture in: those that were before it may have left.
+    """
     if min(height, width) < 1:
         raise ItemError("too-small", f"{path} is {width}×{height} pixels: there is nothing in it")
     if height * width > max_pixels:
         limit = f"{max_pixels / 1e6:g} megapixels"
         raise ItemError("too-large", f"{path} is {width}×{height} pixels: at most {limit} (--max-pixels)")
+    admit(height * width)
     needed, free = height * width * PIXEL_BYTES, free_memory()
     if free is not None and needed > max(free, ALWAYS_FREE):
         raise ItemError(

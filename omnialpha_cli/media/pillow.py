@@ -13,19 +13,19 @@ from ..status import ItemError
 from .colour import Encoding
 from .formats import Depth
 from .image import Image, from_array, rgb_profile
-from .opening import check_size, decoding
+from .opening import Admit, check_size, decoding
 
 HEIC_MISSING = 'is HEIC: install what reads it, python -m pip install "omnialpha[heic]", or convert it to PNG first'
 HIGH_BITDEPTH = 0x40  # in the third byte of an av1C box (AV1-ISOBMFF, 2.3.3): 10 or 12 bits
 BOX_SEARCH = 65536  # bytes from the start
 
 
-def read_heif(path: Path, kind: str, max_pixels: int) -> Image:
+def read_heif(path: Path, kind: str, max_pixels: int, admit: Admit) -> Image:
     """Read the first picture of an AVIF or HEIC file. Raises `ItemError`: `unreadable`, `unsupported`, `too-large`."""
     if kind == "HEIC":
-        return _read_heic(path, max_pixels)
+        return _read_heic(path, max_pixels, admit)
     with decoding(path), AvifImageFile(path) as picture:
-        check_size(path, picture.width, picture.height, max_pixels)
+        check_size(path, picture.width, picture.height, max_pixels, admit)
         several = getattr(picture, "n_frames", 1) > 1
         image = from_array(picture)
     notes = [f"{path} holds several pictures: the first one is used"] if several else []
@@ -50,11 +50,11 @@ def heic_depth(path: Path) -> Depth | None:
         return None
 
 
-def _read_heic(path: Path, max_pixels: int) -> Image:
+def _read_heic(path: Path, max_pixels: int, admit: Admit) -> Image:
     with decoding(path):
         file = _open_heic(path)
         width, height = file.size
-        check_size(path, width, height, max_pixels)
+        check_size(path, width, height, max_pixels, admit)
         samples = np.asarray(file)
         several = (f"{path} holds several pictures: the first one is used",) if len(file) > 1 else ()
         icc = rgb_profile(file.info.get("icc_profile"))

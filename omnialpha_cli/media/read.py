@@ -14,7 +14,7 @@ from .channels import Pick, choose_channels
 from .colour import LINEAR, SRGB, convert
 from .image import SAMPLES, Box, Image, Windows, split, upright
 from .metadata import attributes, encoding_of, kept
-from .opening import check_size, complaint, damaged, decoding, opened
+from .opening import Admit, anybody, check_size, complaint, damaged, decoding, opened
 from .pillow import read_cmyk, read_heif
 from .primaries import are_usable
 from .samples import Floats, straightened
@@ -34,13 +34,15 @@ def read_image(
     data: bool = False,
     overscan: bool = False,
     pick: Pick | None = None,
+    admit: Admit = anybody,
 ) -> Image:
     """Read the picture in a file of one of the formats `signatures.READ`, of any depth.
 
     Greyscale, palette, 1-bit and CMYK become RGB, the latter by its own profile; associated alpha becomes straight;
     EXIF orientation is applied; of an EXR file it is the layer that `choose_channels` takes, on its display window, or
     with `overscan` its data window, in `Image.windows`. A picture that is `data`, such as a mask, keeps its numbers
-    whatever its profile says. Raises `ItemError`: `missing`, `unreadable` (no permission, a folder, empty, not an
+    whatever its profile says. `admit` is called with the number of its pixels before memory is taken for them, and may
+    wait until there is some. Raises `ItemError`: `missing`, `unreadable` (no permission, a folder, empty, not an
     image, truncated or damaged), `unsupported`, `too-small`, `too-large` (more than `max_pixels`), `empty` (no pixel
     lies in the display window).
     """
@@ -48,11 +50,11 @@ def read_image(
     kind = recognise(path)
     check_header(path, kind)
     if kind in ("AVIF", "HEIC"):
-        return read_heif(path, kind, max_pixels)
+        return read_heif(path, kind, max_pixels, admit)
     if kind == "PSD":
         check_composite(path)
     with decoding(path):
-        image = _decode(path, kind, max_pixels, data, pick)
+        image = _decode(path, kind, max_pixels, data, pick, admit)
     if overscan or image.windows is None:
         return image
     if image.windows.display.union(image.windows.data) == image.windows.display:
@@ -61,13 +63,13 @@ def read_image(
     return replace(on_display(image), notes=(*image.notes, note))
 
 
-def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | None) -> Image:
+def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | None, admit: Admit) -> Image:
     """Read a file with OpenImageIO. Raises OSError where it cannot be opened."""
     with opened(path) as reader:
         channels, left_out, notes = choose_channels(path, reader, pick, data)
         spec = reader.spec()
-        check_size(path, spec.full_width, spec.full_height, max_pixels)
-        check_size(path, spec.width, spec.height, max_pixels)
+        check_size(path, spec.full_width, spec.full_height, max_pixels, admit)
+        check_size(path, spec.width, spec.height, max_pixels, admit)
         samples = _samples(path, reader, channels.part, channels.indices)  # (H, W, channels)
         is_film = bool(spec.get_int_attribute("oiio:Movie"))
         several = kind not in ("OpenEXR", "PSD") and (is_film or reader.seek_subimage(1, 0))

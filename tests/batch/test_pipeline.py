@@ -19,6 +19,7 @@ from omnialpha_cli.batch.log import LostError
 from omnialpha_cli.batch.pipeline import Pipeline
 from omnialpha_cli.batch.schedule import Admission, Schedule
 from omnialpha_cli.inputs import Source
+from omnialpha_cli.media import opening
 from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.model.request import Request, by_layout
 from omnialpha_cli.picture.settings import Settings
@@ -249,7 +250,9 @@ def test_a_fault_of_the_runner_itself_reaches_the_caller(run, monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(Pipeline, "_infer", broken)
-    monkeypatch.setattr(pipeline_module, "PIXELS_AHEAD", 1)  # readers are held back by what is never computed
+    monkeypatch.setattr(
+        pipeline_module, "pixels_ahead", lambda threads, window: 1
+    )  # readers are held back by what is never computed
     with pytest.raises(ZeroDivisionError):
         run(FakeModel(), count=9)
 
@@ -287,25 +290,70 @@ def test_what_is_under_way_is_bounded(run, monkeypatch):
     class Counting(Admission):
         most = 0
 
-        def enter(self, pixels):
-            super().enter(pixels)
+        def enter(self, name, pixels):
+            super().enter(name, pixels)
             Counting.most = max(Counting.most, len(self._inside))
 
     monkeypatch.setattr(pipeline_module, "Admission", Counting)
-    monkeypatch.setattr(pipeline_module, "PIXELS_AHEAD", 3 * 96 * 64)
+    monkeypatch.setattr(pipeline_module, "pixels_ahead", lambda threads, window: 3 * 96 * 64)
     assert len(run(FakeModel(), count=20, batch_size=8)) == 20
     assert Counting.most <= 3
+
+
+def test_no_more_pixels_are_read_than_may_be_under_way(run, monkeypatch):
+    reading, most, turn = set(), [], threading.Lock()
+    original, finish = reader_module.read_image, pipeline_module.finish
+
+    def read(path, max_pixels, *, admit, **more):
+        def admitted(pixels):
+            admit(pixels)
+            with turn:
+                reading.add(path)
+                most.append(len(reading))
+
+        return original(path, max_pixels, admit=admitted, **more)
+
+    def finished(prepared, *rest):
+        with turn:
+            reading.remove(prepared.source.path)
+        return finish(prepared, *rest)
+
+    monkeypatch.setattr(reader_module, "read_image", read)
+    monkeypatch.setattr(pipeline_module, "finish", finished)
+    monkeypatch.setattr(pipeline_module, "pixels_ahead", lambda threads, window: 2 * 96 * 64)
+    assert len(run(FakeModel(), count=12, batch_size=8, threads=Threads(4, 1, 1, 2))) == 12
+    assert max(most) <= 2
+
+
+def test_memory_is_weighed_when_those_before_have_left(run, monkeypatch):
+    """Two pictures of which each takes all that is free: the second waits for the first, and then fits."""
+    inside = set()
+
+    class Counted(Admission):
+        def enter(self, name, pixels):
+            super().enter(name, pixels)
+            inside.add(name)
+
+        def leave(self, name):
+            inside.discard(name)
+            super().leave(name)
+
+    monkeypatch.setattr(pipeline_module, "Admission", Counted)
+    monkeypatch.setattr(pipeline_module, "pixels_ahead", lambda threads, window: 1)
+    monkeypatch.setattr(opening, "ALWAYS_FREE", 0)
+    monkeypatch.setattr(opening, "free_memory", lambda: 96 * 64 * opening.PIXEL_BYTES * (len(inside) < 2))
+    assert statuses(run(FakeModel(), count=4, batch_size=1)) == dict.fromkeys("0123", "done")
 
 
 class TestAdmission:
     @pytest.mark.parametrize(("items", "pixels"), [(4, 1000), (1, 1)], ids=["pixels", "pictures"])
     def test_pixels_and_pictures_inside_are_bounded(self, items, pixels):
         admission = Admission(items, pixels=100)
-        admission.enter(pixels)
-        waiting = threading.Thread(target=admission.enter, args=(1,), daemon=True)
+        admission.enter("first", pixels)
+        waiting = threading.Thread(target=admission.enter, args=("second", 1), daemon=True)
         waiting.start()
         assert waiting.is_alive()
-        admission.leave(pixels)
+        admission.leave("first")
         waiting.join(10)
         assert not waiting.is_alive()
 

@@ -76,10 +76,7 @@ def expand(compressed: Tensor) -> Tensor:
 
 def goes_beyond(values: Tensor) -> bool:
     """Tell whether any of the `values` lies outside [0, 1]."""
-    if not values.numel():
-        return False
-    low, high = torch.aminmax(values)
-    return not (low >= 0 and high <= 1)
+    return bool(values.numel()) and not (values.amin() >= 0 and values.amax() <= 1)
 
 
 def _apply(curve: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def finish(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mod
 def _refuse_nonfinite(prepared: Prepared, results: Sequence[Tensor]) -> None:
     """Raise ItemError where one of the `results` (4, H, W), all made of finite values, has others."""
     for result in results:
-        if result.numel() and not all(map(math.isfinite, torch.aminmax(result))):  # which passes NaN on
+        if result.numel() and not (math.isfinite(result.amin()) and math.isfinite(result.amax())):  # they pass NaN on
             count = int((~result.isfinite()).any(0).sum())
             path = None if prepared.source is None else prepared.source.path
             where = "the result" if path is None else f"{path}: its result"

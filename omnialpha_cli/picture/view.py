@@ -139,8 +139,8 @@ def view_of(
     A scene's light is exposed, its highlights compressed; what is made for a display is cut off at its white.
     """
     if exposure is not None or source.depth in ("half", "float"):  # before highlights spread when it is made smaller
-        return canvas.fit(_visible(to_view(plate, encoding, exposure), alpha, task))
-    view = canvas.fit(_visible(plate, alpha, task))
+        return _fitted(to_view(plate, encoding, exposure), alpha, task, canvas)
+    view = _fitted(plate, alpha, task, canvas)
     return in_encoding(view, encoding, SRGB).clamp_(0, 1)
 
 
@@ -169,10 +169,10 @@ def _changed(rgba: Tensor, change: Callable[[Floats], Floats]) -> Tensor:
     return colours if len(rgba) == 3 else torch.cat((colours, rgba[3:]))
 
 
-def _visible(colour: Tensor, alpha: Tensor | None, task: Task) -> Tensor:
-    """Return straight RGBA (4, H, W) of colour (3, H, W): a foreground with its alpha, a scene over white."""
-    if alpha is None:
-        return opaque(colour)
-    if task.inputs[0] in ("foreground", "image"):
-        return torch.cat((colour, alpha[None]))
-    return opaque(torch.lerp(torch.ones_like(colour), colour, alpha))
+def _fitted(colour: Tensor, alpha: Tensor | None, task: Task, canvas: Canvas) -> Tensor:
+    """Return straight RGBA (4, h, w) of colour (3, H, W): a foreground with its alpha, a scene over white."""
+    if alpha is not None and task.inputs[0] in ("foreground", "image"):
+        return canvas.fit(torch.cat((colour, alpha[None])))
+    if alpha is not None:
+        colour = torch.lerp(torch.ones_like(colour), colour, alpha)
+    return opaque(canvas.fit(colour))

@@ -47,21 +47,16 @@ def estimate_foreground(plate: Tensor, alpha: Tensor, out: Tensor | None = None)
     share = min(SWEPT_PIXELS / max(soft, 1), SWEPT_AREA / (height * width))
     scale = min(1.0, max(share**0.5, SWEPT_SIDE / max(height, width)))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    small_plate, small_alpha = plate, alpha[None]
-    if scale < 1:
-        small_plate, small_alpha = (interpolate(x[None], size, mode="nearest-exact")[0] for x in (plate, alpha[None]))
-    solved = _solve(small_plate, small_alpha, limits)
-    if scale < 1:
-        _enlarge(solved, plate, alpha, limits, foreground)
-    else:
-        foreground.copy_(solved[:3])
+    if scale == 1:
+        return foreground.copy_(_solve(plate, alpha[None], limits)[:3])
+    smaller = (interpolate(x[None], size, mode="nearest-exact")[0] for x in (plate, alpha[None]))
+    _enlarge(_solve(*smaller, limits), plate, alpha, limits, foreground)
     return foreground
 
 
 def value_range(plate: Tensor) -> tuple[float, float]:
     """Return what colours solved from a plate may be: [0, 1], or as far beyond as the plate itself goes."""
-    darkest, brightest = torch.aminmax(plate)
-    return min(0.0, darkest.item()), max(1.0, brightest.item())
+    return min(0.0, plate.amin().item()), max(1.0, plate.amax().item())  # aminmax would copy what is not contiguous
 
 
 def _solve(plate: Tensor, alpha: Tensor, limits: tuple[float, float]) -> Tensor:

@@ -87,5 +87,6 @@ def _blurred(image: Tensor, sigma: float) -> Tensor:
     """Blur (B, 1, h, w) by three box filters, which together are nearly a Gaussian of that standard deviation."""
     reach = max(1, round((sigma**2 + 0.25) ** 0.5 - 0.5))  # three boxes of 2r + 1 have the variance r(r + 1)
     for _ in range(3):
-        image = F.avg_pool2d(image, 2 * reach + 1, 1, reach, count_include_pad=False)
+        image = F.avg_pool2d(image, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
+        image = F.avg_pool2d(image, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)
     return image

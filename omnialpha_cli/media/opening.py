@@ -135,7 +135,7 @@ def decoding(path: Path, trouble: str = DAMAGED) -> Iterator[None]:
     """Make every fault within the block, of whichever library decodes the file, an `ItemError` `unreadable`."""
     try:
         yield
-    except ItemError:
+    except (ItemError, MemoryError):  # too little memory is no fault of the file
         raise
     except UnicodeDecodeError:
         raise damaged(path, NO_TEXT, trouble) from None

@@ -27,6 +27,16 @@ def test_small_pictures_are_always_tried(tmp_path, monkeypatch, free):
     assert read_image(tmp_path / "a.png").size == (60, 90)
 
 
+def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    PILImage.new("RGB", (90, 60)).save(tmp_path / "a.png")
+    monkeypatch.setattr("omnialpha_cli.media.read._samples", full)
+    with pytest.raises(MemoryError):
+        read_image(tmp_path / "a.png")
+
+
 class TestFreeMemory:
     def test_the_machine_tells(self):
         free = memory.free_memory()

@@ -1,4 +1,7 @@
-"""What several tests need: pictures on disk, the weights of a tiny model, and commands run in this process."""
+"""What several tests need: pictures on disk, the weights of a tiny model, and commands run in this process.
+
+The process that starts the workers reads this too, and computes nothing: torch is imported where it is used.
+"""
 
 import contextlib
 import io
@@ -23,11 +26,8 @@ import typer.main
 from filelock import FileLock
 from hypothesis import settings
 from PIL import Image as PILImage
-from read_once import read_once
-from tiny_model import tiny_model
 
 from omnialpha_cli.cli.main import main
-from omnialpha_cli.lab.train.export import write_weights
 
 # The same examples in every run, and no limit on their time: a busy machine is not a fault.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -70,19 +70,27 @@ def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the weights of the tiny model."""
+    from tiny_model import tiny_model
+
+    from omnialpha_cli.lab.train.export import write_weights
+
     folder = tmp_path_factory.mktemp("weights") / "tiny"
     write_weights(tiny_model(steps=1), "tiny", folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(once) -> Path:
     """A folder with tiny weights in the published layout."""
-    from published_weights import write_published  # it needs transformers
+    from published_weights import write_published
 
-    folder = tmp_path_factory.mktemp("weights") / "published"
-    write_published(folder)
-    return folder
+    return once("published", write_published)
+
+
+@pytest.fixture
+def own_published(published: Path, tmp_path: Path) -> Path:
+    """The test's own folder with the same weights, which it may change."""
+    return shutil.copytree(published, tmp_path / "published")
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +128,8 @@ build_command = cache(typer.main.get_command)
 @pytest.fixture
 def omnialpha(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """`omnialpha("matte", path, …)` → exit code and both streams."""
+    from read_once import read_once
+
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(typer.main, "get_command", build_command)
     read_once(monkeypatch)

@@ -1,18 +1,22 @@
-"""Tiny random weights in the published folder layout, written by diffusers and transformers themselves."""
+"""Tiny random weights in the published folder layout, written by diffusers and transformers themselves.
+
+Tests import this for its names alone too, so both, which take seconds, are imported where they are used.
+"""
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKLQwenImage, FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel as ByteDecoder
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import nn
-from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
 DIM = 32  # of the context
@@ -51,8 +55,10 @@ def randomise(module: nn.Module, std: float = 0.15) -> None:
             p.add_(torch.randn(p.shape) * std) if "norm" in name or "gamma" in name else p.normal_(std=std)
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
+def tokenizer() -> "PreTrainedTokenizerFast":
     """Bytes, and the special tokens."""
+    from transformers import PreTrainedTokenizerFast
+
     letters = sorted(ByteLevel.alphabet())
     model = Tokenizer(BPE({letter: i for i, letter in enumerate(letters)}, []))
     model.pre_tokenizer, model.decoder = ByteLevel(add_prefix_space=False), ByteDecoder()
@@ -60,7 +66,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=model, pad_token=SPECIAL[0])
 
 
-def text_encoder() -> Qwen2_5_VLForConditionalGeneration:
+def text_encoder() -> "Qwen2_5_VLForConditionalGeneration":
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
     ids = tokenizer().convert_tokens_to_ids
     places = {
         "image_token_id": ids("<|image_pad|>"),
@@ -86,6 +94,8 @@ def lora_state(rank: int = 4) -> dict[str, torch.Tensor]:
 
 def write_published(folder: Path, channels: int = 4, lora: bool = True, seed: int = 0) -> dict[str, Any]:
     """Write a whole published folder; the reference modules it was written from, by the part's name."""
+    from diffusers import AutoencoderKLQwenImage, FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
+
     torch.manual_seed(seed)
     parts: dict[str, Any] = {
         "transformer": QwenImageTransformer2DModel(**TRANSFORMER).eval(),

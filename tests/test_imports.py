@@ -43,3 +43,14 @@ def test_imports_point_one_way(part):
     assert files
     wrong = {str(file.relative_to(PACKAGE)): imported(file) & MAY_NOT[part] for file in files}
     assert not {name: parts for name, parts in wrong.items() if parts}
+
+
+def test_tests_import_references_where_they_use_them():
+    """Each takes seconds, which every worker would spend before its first test."""
+    references = {"diffusers", "transformers", "peft", "torchao", "accelerate", "pymatting"}
+    tests = Path(__file__).parent
+    for file in (*tests.rglob("test_*.py"), *tests.rglob("conftest.py"), *tests.glob("*.py")):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not references & {name.split(".")[0] for name in names}, file

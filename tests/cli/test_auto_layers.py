@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from published_weights import write_published
 
 from omnialpha_cli.api import OmniAlpha as Api
 from omnialpha_cli.model.omnialpha import OmniAlpha
@@ -136,13 +135,14 @@ def test_python_has_it_too(published, misses):
     assert len(outcome.result) == 2
 
 
-def test_weights_that_make_one_image_at_a_time_refuse_several_before_work(omnialpha, picture, tmp_path, monkeypatch):
+def test_weights_that_make_one_image_at_a_time_refuse_several_before_work(
+    omnialpha, own_published, picture, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    write_published(tmp_path / "w")
-    config = tmp_path / "w" / "transformer" / "config.json"
+    config = own_published / "transformer" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "zero_cond_t": True}))
     picture(tmp_path / "a.png", (64, 64))
     for arguments in (("decompose", "a.png"), ("run", "a.png", "--prompt", "x", "--layers", "2")):
-        outcome = omnialpha(*arguments, "--model", "w")
+        outcome = omnialpha(*arguments, "--model", own_published)
         assert outcome.code == 2 and "make one image at a time (zero_cond_t" in outcome.err
         assert len(outcome.err.splitlines()) == 1

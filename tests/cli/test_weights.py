@@ -7,7 +7,6 @@ import struct
 import pytest
 import torch
 from hub_server import COMMIT, Hub, serving
-from published_weights import write_published
 from safetensors.torch import load_file, save_file
 
 from omnialpha_cli.weights import store
@@ -16,10 +15,10 @@ BASE, OURS = "Qwen/Qwen-Image-Edit-2509", "Longin-Yu/OmniAlpha"
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
+def hub_folders(published, tmp_path_factory):
     """Both repositories, as the hub holds them."""
     root = tmp_path_factory.mktemp("hub")
-    write_published(root / "base")
+    shutil.copytree(published, root / "base")
     for part in ("rgba_vae", "lora"):
         (root / "ours").mkdir(exist_ok=True)
         (root / "base" / part).rename(root / "ours" / part)
@@ -30,8 +29,8 @@ def published(tmp_path_factory):
 
 
 @pytest.fixture
-def repositories(published, tmp_path):
-    shutil.copytree(published, tmp_path / "hub")
+def repositories(hub_folders, tmp_path):
+    shutil.copytree(hub_folders, tmp_path / "hub")
     return tmp_path / "hub"
 
 
@@ -248,15 +247,14 @@ def test_of_two_loras_on_the_hub_the_documented_one_is_pulled(omnialpha, hub, ho
     assert (home / "lora" / file).read_bytes() == hub.content(OURS, f"lora/{file}")
 
 
-def test_a_base_without_its_lora_is_reported_unless_one_is_given(omnialpha, picture, tmp_path):
-    write_published(folder := tmp_path / "weights")
+def test_a_base_without_its_lora_is_reported_unless_one_is_given(omnialpha, own_published, picture, tmp_path):
     picture(tmp_path / "a.png")
-    lora = (folder / "lora").rename(tmp_path / "elsewhere") / "pytorch_lora_weights.safetensors"
-    arguments = ("matte", tmp_path / "a.png", "--model", folder, "-o", tmp_path / "out", "--dry-run")
+    lora = (own_published / "lora").rename(tmp_path / "elsewhere") / "pytorch_lora_weights.safetensors"
+    arguments = ("matte", tmp_path / "a.png", "--model", own_published, "-o", tmp_path / "out", "--dry-run")
     alone = omnialpha(*arguments)
     assert alone.code == 0 and "holds no LoRA (lora/ or rgba_lora/), so the base model answers" in alone.err
     assert "LoRA" not in omnialpha(*arguments, "--lora", lora).err
-    lora.parent.rename(folder / "rgba_lora")
+    lora.parent.rename(own_published / "rgba_lora")
     assert "LoRA" not in omnialpha(*arguments).err
 
 

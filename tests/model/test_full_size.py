@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AutoencoderKLQwenImage
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from omnialpha_cli.model.config import TransformerConfig, VAEConfig
 from omnialpha_cli.model.loading import load_into
@@ -55,6 +53,8 @@ def test_the_lora_adapts_the_eight_projections_of_every_block(transformer):
 
 
 def test_the_vae_has_the_names_and_shapes_of_the_published_class():
+    from diffusers import AutoencoderKLQwenImage
+
     with torch.device("meta"):
         theirs = AutoencoderKLQwenImage(input_channels=4).state_dict()
         ours = AlphaVAE.from_published(theirs, VAEConfig())
@@ -64,6 +64,8 @@ def test_the_vae_has_the_names_and_shapes_of_the_published_class():
 
 def test_the_text_encoder_is_as_large_as_the_published_files():
     """16.6 GB in bfloat16 (facts §5), the head that is left out among them; every other key has a place."""
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
     text = {
         "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28,
         "num_key_value_heads": 4, "vocab_size": 152064, "tie_word_embeddings": False,

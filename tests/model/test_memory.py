@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from published_weights import write_published
 from torch import nn
 
 from omnialpha_cli.model import omnialpha
@@ -50,9 +49,8 @@ def test_a_staged_network_is_there_inside_alone():
         assert not network[0].weight.is_meta
 
 
-def test_context_and_encoding_are_over_for_all_requests_before_the_transformer_comes(tmp_path, monkeypatch):
-    write_published(tmp_path)
-    model = OmniAlpha.load(tmp_path, dtype=torch.float32)
+def test_context_and_encoding_are_over_for_all_requests_before_the_transformer_comes(published, monkeypatch):
+    model = OmniAlpha.load(published, dtype=torch.float32)
     calls = []
     for name in ("context", "encode", "sample", "decode"):
         method = getattr(OmniAlpha, name)
@@ -67,9 +65,8 @@ def test_context_and_encoding_are_over_for_all_requests_before_the_transformer_c
     assert calls == ["context"] * 2 + ["encode"] * 2 + ["sample", "decode"] * 2
 
 
-def test_a_staged_model_gives_what_a_resident_one_gives(tmp_path):
-    write_published(tmp_path)
-    model = OmniAlpha.load(tmp_path, dtype=torch.float32)
+def test_a_staged_model_gives_what_a_resident_one_gives(published):
+    model = OmniAlpha.load(published, dtype=torch.float32)
     request = Request("a", (torch.rand(4, 64, 64),), ((64, 64),))
     expected = model.run([request], steps=2)[0][0]
     model.memory = Plan("staged")
@@ -79,10 +76,9 @@ def test_a_staged_model_gives_what_a_resident_one_gives(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["staged", "stream"])
-def test_each_network_comes_and_goes_once_for_a_window_of_batches(tmp_path, monkeypatch, mode):
+def test_each_network_comes_and_goes_once_for_a_window_of_batches(published, monkeypatch, mode):
     """Of requests of two tasks, which make five batches; in a call a batch each would come five times."""
-    write_published(tmp_path)
-    model = OmniAlpha.load(tmp_path, dtype=torch.float32, memory="stream" if mode == "stream" else "auto")
+    model = OmniAlpha.load(published, dtype=torch.float32, memory="stream" if mode == "stream" else "auto")
     model.memory = Plan(mode)
     came, batches = [], []
 
@@ -114,7 +110,6 @@ def test_a_window_is_several_batches_where_networks_take_turns_alone():
     assert [Plan(mode).window for mode in ("resident", "staged", "stream")] == [1, WINDOW, WINDOW]
 
 
-def test_cpu_is_the_cpu_whatever_the_device(tmp_path):
-    write_published(tmp_path)
-    model = OmniAlpha.load(tmp_path, "cuda", memory="cpu")
+def test_cpu_is_the_cpu_whatever_the_device(published):
+    model = OmniAlpha.load(published, "cuda", memory="cpu")
     assert model.device == torch.device("cpu")

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from published_weights import write_published
 from torch import nn
 
 from omnialpha_cli.model import lora, quantise
@@ -21,10 +20,9 @@ def bytes_of(module):
 
 @pytest.mark.parametrize("memory", ["resident", "stream"])
 @pytest.mark.parametrize("kind", ["int8", "fp8"])
-def test_results_stay_close_and_blocks_get_smaller(tmp_path, kind, memory):
-    write_published(tmp_path)
-    whole = OmniAlpha.load(tmp_path, dtype=torch.bfloat16)
-    small = OmniAlpha.load(tmp_path, dtype=torch.bfloat16, quantize=kind, memory=memory)
+def test_results_stay_close_and_blocks_get_smaller(published, kind, memory):
+    whole = OmniAlpha.load(published, dtype=torch.bfloat16)
+    small = OmniAlpha.load(published, dtype=torch.bfloat16, quantize=kind, memory=memory)
     expected, ours = (model.run([REQUEST], steps=2)[0][0] for model in (whole, small))
     assert 0 < float((ours - expected).abs().mean()) < 0.02
     ratio = bytes_of(small.transformer.transformer_blocks[0]) / bytes_of(whole.transformer.transformer_blocks[0])

@@ -7,8 +7,6 @@ import torch
 
 from omnialpha_cli.model.sampler import Schedule, draw_noise, euler, guide, schedule
 
-diffusers = pytest.importorskip("diffusers")
-
 PUBLISHED = {
     "_class_name": "FlowMatchEulerDiscreteScheduler",
     "base_image_seq_len": 256,
@@ -29,8 +27,10 @@ PUBLISHED = {
 
 
 def reference(steps: int, mu: float, **changes):
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
     config = {k: v for k, v in (PUBLISHED | changes).items() if not k.startswith("_")}
-    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(**config)
+    scheduler = FlowMatchEulerDiscreteScheduler(**config)
     scheduler.set_timesteps(sigmas=[1 - k / steps for k in range(steps)], mu=mu)
     return scheduler
 

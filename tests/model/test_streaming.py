@@ -4,7 +4,6 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from published_weights import write_published
 from torch import nn
 
 from omnialpha_cli.model.memory import BlockStream, plain_tensors
@@ -86,14 +85,13 @@ def test_plain_tensors_are_all_parameters_and_buffers():
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
-def test_a_streamed_model_gives_what_a_resident_one_gives(tmp_path, guidance):
-    write_published(tmp_path)
+def test_a_streamed_model_gives_what_a_resident_one_gives(published, guidance):
     requests = [
         Request("a red cat", (torch.rand(4, 64, 64),), ((64, 64), (64, 64)), seed=1),
         Request("a", (torch.rand(4, 64, 64),), ((64, 64), (64, 64)), seed=2),
         Request("a feather", (), ((64, 96),), seed=3),
     ]
-    resident, streamed = (OmniAlpha.load(tmp_path, dtype=torch.float32, memory=way) for way in ("resident", "stream"))
+    resident, streamed = (OmniAlpha.load(published, dtype=torch.float32, memory=way) for way in ("resident", "stream"))
     assert (resident.memory.mode, streamed.memory.mode) == ("resident", "stream")
     expected = resident.run(requests, steps=3, guidance=guidance)
     for ours, theirs in zip(streamed.run(requests, steps=3, guidance=guidance), expected, strict=True):
@@ -101,9 +99,8 @@ def test_a_streamed_model_gives_what_a_resident_one_gives(tmp_path, guidance):
             assert torch.allclose(a, b, atol=1e-5)
 
 
-def test_while_streaming_both_branches_share_one_pass_a_step(tmp_path):
-    write_published(tmp_path)
-    model = OmniAlpha.load(tmp_path, dtype=torch.float32, memory="stream")
+def test_while_streaming_both_branches_share_one_pass_a_step(published):
+    model = OmniAlpha.load(published, dtype=torch.float32, memory="stream")
     passes = []
     model.transformer.proj_out.register_forward_hook(lambda _, given, __: passes.append(len(given[0])))
     model.run([Request("a", (), ((64, 64),))], steps=3, guidance=4.0)
@@ -112,11 +109,10 @@ def test_while_streaming_both_branches_share_one_pass_a_step(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("memory", ["resident", "stream"])
-def test_compiled_blocks_give_the_same_without_a_graph_break(tmp_path, monkeypatch, memory):
-    write_published(tmp_path)
+def test_compiled_blocks_give_the_same_without_a_graph_break(published, monkeypatch, memory):
     request = Request("a", (torch.rand(4, 64, 64),), ((64, 64),))
-    expected = OmniAlpha.load(tmp_path, dtype=torch.float32).run([request], steps=2)[0][0]
+    expected = OmniAlpha.load(published, dtype=torch.float32).run([request], steps=2)[0][0]
     compile = nn.Module.compile
     monkeypatch.setattr(nn.Module, "compile", lambda block: compile(block, backend="eager", fullgraph=True))
-    model = OmniAlpha.load(tmp_path, dtype=torch.float32, memory=memory, compile_blocks=True)
+    model = OmniAlpha.load(published, dtype=torch.float32, memory=memory, compile_blocks=True)
     assert torch.allclose(model.run([request], steps=2)[0][0], expected, atol=1e-5)

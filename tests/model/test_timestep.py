@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from diffusers.models.transformers.transformer_qwenimage import QwenTimestepProjEmbeddings
 
 from omnialpha_cli.model.timestep import TimeEmbedding, rounded
 
@@ -24,6 +23,8 @@ def test_in_32_bits_it_rounds_nothing():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @torch.no_grad()
 def test_the_embedding_equals_the_published_one_of_the_timestep_in_that_dtype(dtype):
+    from diffusers.models.transformers.transformer_qwenimage import QwenTimestepProjEmbeddings
+
     torch.manual_seed(0)
     theirs = QwenTimestepProjEmbeddings(48).to(dtype)
     ours, exact = (TimeEmbedding(48, rounding).to(dtype) for rounding in (True, False))

@@ -7,8 +7,6 @@ from torch import Tensor
 from omnialpha_cli.model.config import VAEConfig
 from omnialpha_cli.model.vae import AlphaVAE
 
-diffusers = pytest.importorskip("diffusers")
-
 CONFIGS = {
     "small": {"base_dim": 8, "z_dim": 4, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2},
     "shallow": {"base_dim": 16, "z_dim": 4, "dim_mult": [1, 2], "num_res_blocks": 1, "temperal_downsample": [True]},
@@ -26,7 +24,9 @@ def reference(seed: int = 0, **config):
     z_dim = config["z_dim"]
     config["latents_mean"] = [0.3 * k - 0.5 for k in range(z_dim)]
     config["latents_std"] = [1.0 + 0.4 * k for k in range(z_dim)]
-    vae = diffusers.AutoencoderKLQwenImage(**config).eval().requires_grad_(False)
+    from diffusers import AutoencoderKLQwenImage
+
+    vae = AutoencoderKLQwenImage(**config).eval().requires_grad_(False)
     for name, parameter in vae.named_parameters():
         if name.endswith(("gamma", "bias")):
             parameter.add_(0.3 * torch.randn_like(parameter))

@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ...status import UsageError
@@ -94,6 +92,9 @@ def parallelise(step: Step, shard: bool, group: Group) -> Step | DistributedData
 
 def _shard(model: nn.Module, group: Group) -> None:
     """Shard a transformer by FSDP2, block by block, then the rest of it."""
+    # As `torch.distributed.tensor` below: most of a second to import, for sharded trainings alone.
+    from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+
     transformer = getattr(model, "transformer", None)
     others = [n for n, p in model.named_parameters() if p.requires_grad and not n.startswith("transformer.")]
     if transformer is None or others:
@@ -113,15 +114,24 @@ def _shard(model: nn.Module, group: Group) -> None:
 
 def whole(tensor: Tensor) -> Tensor:
     """Return a tensor, or what all processes hold of one, on the CPU. All processes have to ask."""
-    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().cpu()
+    if _is_sharded(tensor):
+        tensor = tensor.full_tensor()  # type: ignore[attr-defined]
+    return tensor.detach().cpu()
 
 
 def placed(tensor: Tensor, like: Tensor) -> Tensor:
     """Return a complete tensor where `like` is: on its device, in its dtype, sharded as it is."""
     tensor = tensor.to(device=like.device, dtype=like.dtype)
-    if isinstance(like, DTensor) and tensor.shape == like.shape:
-        return distribute_tensor(tensor, like.device_mesh, like.placements)
+    if _is_sharded(like) and tensor.shape == like.shape:
+        from torch.distributed.tensor import distribute_tensor
+
+        return distribute_tensor(tensor, like.device_mesh, like.placements)  # type: ignore[attr-defined]
     return tensor
+
+
+def _is_sharded(tensor: Tensor) -> bool:
+    """Tell whether a tensor is a DTensor, whose class need not be imported where there are none."""
+    return hasattr(tensor, "full_tensor")
 
 
 def gathered(value: T, group: Group) -> list[T]:

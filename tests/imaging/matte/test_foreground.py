@@ -6,7 +6,6 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from pymatting import estimate_foreground_ml
 from scenes import disc, hair, textured
 
 from omnialpha_cli.imaging.composite import over
@@ -19,6 +18,8 @@ DATA = Path(__file__).parents[2] / "data"
 @pytest.mark.parametrize("alpha", [disc(150, 225, 12.0), hair(150, 225)], ids=["disc", "hair"])
 def test_equal_to_the_reference(alpha):
     """The mean absolute difference over soft pixels, weighted as it shows in a composite, is within 2e-3."""
+    from pymatting import estimate_foreground_ml
+
     with PIL.Image.open(DATA / "chelsea.jpg") as photograph:
         plate = np.asarray(photograph.resize((225, 150)), np.float32) / 255
     foreground = estimate_foreground(torch.from_numpy(plate).permute(2, 0, 1), alpha)
@@ -30,6 +31,8 @@ def test_equal_to_the_reference(alpha):
 @pytest.mark.slow
 def test_equal_to_the_reference_at_1080p():
     """Here even without the weights."""
+    from pymatting import estimate_foreground_ml
+
     scene = hair_scene(1080, 1920)
     alpha = scene.foreground[3]
     plate = scene.plate.permute(1, 2, 0).contiguous().numpy()

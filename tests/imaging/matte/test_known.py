@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from pymatting import cf_laplacian
 
 from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.matte import known as known_band
@@ -21,6 +20,8 @@ def wide_trimap(alpha: torch.Tensor, radius: int) -> torch.Tensor:
 
 
 def test_rows_are_those_of_pymatting():
+    from pymatting import cf_laplacian
+
     plate, unknown = torch.rand(3, 17, 23, dtype=torch.float64), torch.rand(17, 23) > 0.4
     weights, places = laplacian_rows(plate, unknown, EPSILON)
     rows = np.zeros((int(unknown.sum()), 17 * 23))
@@ -31,6 +32,8 @@ def test_rows_are_those_of_pymatting():
 
 @pytest.mark.parametrize(("half_at", "mixed"), [(1e-3, 0.39), (APART, 0.0)])
 def test_the_solution_is_of_the_whole_system_mixed_with_a_firmer_one_where_they_are_apart(half_at, mixed, monkeypatch):
+    from pymatting import cf_laplacian
+
     monkeypatch.setattr(known_band, "APART", half_at)
     scene = hair_scene(60, 80)
     alpha = scene.foreground[3]

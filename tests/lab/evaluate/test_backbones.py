@@ -12,7 +12,6 @@ import pytest
 import torch
 from published_weights import tokenizer
 from torch import nn
-from transformers import CLIPConfig, CLIPModel
 
 from omnialpha_cli.lab.evaluate import backbones
 from omnialpha_cli.lab.evaluate.backbones import LPIPS, Clip, Inception, lpips_network
@@ -151,6 +150,8 @@ def test_inception_sees_eight_bits(packages, cache, monkeypatch):
 
 @pytest.fixture(scope="module")
 def clip_folder(tmp_path_factory):
+    from transformers import CLIPConfig, CLIPModel
+
     torch.manual_seed(0)
     small = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_hidden_layers": 2}
     config = CLIPConfig(

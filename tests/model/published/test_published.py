@@ -5,11 +5,9 @@ import math
 import shutil
 from itertools import pairwise
 
-import diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus as edit_plus
 import numpy as np
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
 from PIL import Image as PILImage
 from published_weights import lora_state, tokenizer, write_published
 from safetensors.torch import load_file, save_file
@@ -23,6 +21,14 @@ from omnialpha_cli.model.sampler import schedule
 from omnialpha_cli.tasks import TASKS
 
 STEPS = 4
+
+
+@pytest.fixture(scope="module")
+def edit_plus():
+    """Diffusers' module of the published pipeline."""
+    from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
+
+    return pipeline_qwenimage_edit_plus
 
 
 def picture(h, w, seed):
@@ -63,7 +69,7 @@ def rgba(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 @pytest.mark.parametrize("pictures", [1, 2])
-def test_one_target_equals_the_pipeline(rgb, monkeypatch, guidance, pictures):
+def test_one_target_equals_the_pipeline(edit_plus, rgb, monkeypatch, guidance, pictures):
     parts, folder = rgb
     model = OmniAlpha.load(folder, dtype=torch.float32)
     size = (64, 96)
@@ -102,7 +108,7 @@ def relative_rms(found, expected):
     return float((found - expected).float().square().mean().sqrt() / expected.float().square().mean().sqrt())
 
 
-def latents_of_the_pipeline(parts, model, request, steps, guidance):
+def latents_of_the_pipeline(edit_plus, parts, model, request, steps, guidance):
     """Clean target tokens by diffusers' own pipeline, in the model's dtype, from our context, noise and input."""
     (height, width), (image,) = request.targets[0], request.inputs
     contexts = model.context([request], guided=guidance != 1)
@@ -131,14 +137,14 @@ def our_latents(model, request, steps, guidance):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
-def test_in_16_bits_the_timestep_is_rounded_as_the_pipeline_rounds_it(tmp_path, monkeypatch, guidance):
+def test_in_16_bits_the_timestep_is_rounded_as_the_pipeline_rounds_it(edit_plus, tmp_path, monkeypatch, guidance):
     parts = write_published(tmp_path, channels=3, lora=False)
     size = (64, 96)
     for name in ("VAE_IMAGE_SIZE", "CONDITION_IMAGE_SIZE"):
         monkeypatch.setattr(edit_plus, name, size[0] * size[1])
     request = Request("a red cat", (as_input(opaque_pil(*size, 0)),), (size,), seed=7)
     model = OmniAlpha.load(tmp_path, dtype=torch.bfloat16)
-    expected = latents_of_the_pipeline(parts, model, request, 20, guidance)
+    expected = latents_of_the_pipeline(edit_plus, parts, model, request, 20, guidance)
     assert relative_rms(our_latents(model, request, 20, guidance), expected) < 0.02
 
     (tmp_path / "config.json").write_text(json.dumps({"transformer": {"timestep_rounding": False}}))
@@ -286,19 +292,17 @@ def test_no_canvas_is_larger_than_the_published_ones(rgba, command, images, size
     assert height % 32 == width % 32 == 0
 
 
-def test_a_config_in_the_folder_takes_the_place_of_the_published_one(tmp_path):
-    write_published(tmp_path)
-    assert OmniAlpha.load(tmp_path, dtype=torch.float32).context_encoder.transposed
+def test_a_config_in_the_folder_takes_the_place_of_the_published_one(own_published):
+    assert OmniAlpha.load(own_published, dtype=torch.float32).context_encoder.transposed
     config = {"tasks": ["matte.auto"], "defaults": {"steps": 8}, "context": {"transposed_images": False}}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    model = OmniAlpha.load(tmp_path, dtype=torch.float32)
+    (own_published / "config.json").write_text(json.dumps(config))
+    model = OmniAlpha.load(own_published, dtype=torch.float32)
     assert (model.tasks, model.defaults.steps) == (("matte.auto",), 8)
     assert not model.context_encoder.transposed
 
 
-def test_the_number_type_is_that_asked_for(tmp_path):
-    write_published(tmp_path)
-    model = OmniAlpha.load(tmp_path, dtype=torch.bfloat16)
+def test_the_number_type_is_that_asked_for(own_published):
+    model = OmniAlpha.load(own_published, dtype=torch.bfloat16)
     parameters = [*model.transformer.parameters(), *model.vae.parameters(), *model.context_encoder.parameters()]
     assert {p.dtype for p in parameters} == {torch.bfloat16}
     request = Request("a", (picture(64, 64, 1),), ((64, 64),))
@@ -317,14 +321,13 @@ def test_the_number_type_is_that_asked_for(tmp_path):
         ("lora", lambda s: s.update({"transformer.x.lora_A.weight": torch.ones(1, 1)}), "matches no linear layer"),
     ],
 )
-def test_a_key_too_many_or_too_few_is_named(tmp_path, part, change, says):
-    write_published(tmp_path)
-    (file,) = (tmp_path / part).glob("*.safetensors")
+def test_a_key_too_many_or_too_few_is_named(own_published, part, change, says):
+    (file,) = (own_published / part).glob("*.safetensors")
     state = load_file(file)
     change(state)
     save_file(state, file)
     with pytest.raises(ValueError, match=says):
-        OmniAlpha.load(tmp_path, dtype=torch.float32)
+        OmniAlpha.load(own_published, dtype=torch.float32)
 
 
 def test_only_the_time_convolutions_of_the_vae_have_no_use(tmp_path):
@@ -334,10 +337,9 @@ def test_only_the_time_convolutions_of_the_vae_have_no_use(tmp_path):
     assert unused and all(".time_conv." in name for name in unused)
 
 
-def test_shards_of_an_index_are_all_read_and_nothing_else(tmp_path):
-    write_published(tmp_path)
-    whole = OmniAlpha.load(tmp_path, dtype=torch.float32).transformer.state_dict()
-    folder = tmp_path / "transformer"
+def test_shards_of_an_index_are_all_read_and_nothing_else(own_published):
+    whole = OmniAlpha.load(own_published, dtype=torch.float32).transformer.state_dict()
+    folder = own_published / "transformer"
     (file,) = folder.glob("*.safetensors")
     state = load_file(file)
     file.unlink()
@@ -348,28 +350,26 @@ def test_shards_of_an_index_are_all_read_and_nothing_else(tmp_path):
     save_file({"stray": torch.ones(1)}, folder / "other.fp16.safetensors")
     index = folder / "diffusion_pytorch_model.safetensors.index.json"
     index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
-    again = OmniAlpha.load(tmp_path, dtype=torch.float32).transformer.state_dict()
+    again = OmniAlpha.load(own_published, dtype=torch.float32).transformer.state_dict()
     assert all(torch.equal(again[name], whole[name]) for name in whole)
     (folder / "m-00002-of-00003.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="m-00002-of-00003"):
-        OmniAlpha.load(tmp_path, dtype=torch.float32)
+        OmniAlpha.load(own_published, dtype=torch.float32)
 
 
-def test_a_pickle_is_refused(tmp_path):
-    write_published(tmp_path)
-    (file,) = (tmp_path / "transformer").glob("*.safetensors")
-    torch.save({}, tmp_path / "transformer" / "diffusion_pytorch_model.bin")
+def test_a_pickle_is_refused(own_published):
+    (file,) = (own_published / "transformer").glob("*.safetensors")
+    torch.save({}, own_published / "transformer" / "diffusion_pytorch_model.bin")
     file.unlink()
     with pytest.raises(ValueError, match="is a pickle"):
-        OmniAlpha.load(tmp_path, dtype=torch.float32)
+        OmniAlpha.load(own_published, dtype=torch.float32)
 
 
-def test_a_file_cut_short_is_named(tmp_path):
-    write_published(tmp_path)
-    (file,) = (tmp_path / "transformer").glob("*.safetensors")
+def test_a_file_cut_short_is_named(own_published):
+    (file,) = (own_published / "transformer").glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(ValueError, match="no whole safetensors file"):
-        OmniAlpha.load(tmp_path, dtype=torch.float32)
+        OmniAlpha.load(own_published, dtype=torch.float32)
 
 
 def test_the_transformer_of_a_single_file_loads(tmp_path):
@@ -391,15 +391,14 @@ def test_the_folders_lora_is_merged(tmp_path):
     assert torch.allclose(merged, plain + product, atol=1e-6)
 
 
-def test_the_folders_lora_may_have_either_name_but_not_both(tmp_path):
-    write_published(tmp_path)
-    wanted = published.load_transformer(tmp_path, "cpu", torch.float32).state_dict()
-    (tmp_path / "lora").rename(tmp_path / "rgba_lora")
-    found = published.load_transformer(tmp_path, "cpu", torch.float32).state_dict()
+def test_the_folders_lora_may_have_either_name_but_not_both(own_published):
+    wanted = published.load_transformer(own_published, "cpu", torch.float32).state_dict()
+    (own_published / "lora").rename(own_published / "rgba_lora")
+    found = published.load_transformer(own_published, "cpu", torch.float32).state_dict()
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
-    shutil.copytree(tmp_path / "rgba_lora", tmp_path / "lora")
+    shutil.copytree(own_published / "rgba_lora", own_published / "lora")
     with pytest.raises(ValueError, match="holds both lora/ and rgba_lora/"):
-        published.load_transformer(tmp_path, "cpu", torch.float32)
+        published.load_transformer(own_published, "cpu", torch.float32)
 
 
 # Later bases of the same layout.
@@ -412,9 +411,10 @@ def as_2511(folder):
     return folder
 
 
-def test_edit_2511_equals_the_pipeline(tmp_path, monkeypatch):
+def test_edit_2511_equals_the_pipeline(edit_plus, tmp_path, monkeypatch):
     parts = write_published(tmp_path, channels=3, lora=False)
-    changed = QwenImageTransformer2DModel(**{**parts["transformer"].config, "zero_cond_t": True}).eval()
+    kind = type(parts["transformer"])
+    changed = kind(**{**parts["transformer"].config, "zero_cond_t": True}).eval()
     changed.load_state_dict(parts["transformer"].state_dict())
     size = (64, 96)
     for name in ("VAE_IMAGE_SIZE", "CONDITION_IMAGE_SIZE"):
@@ -423,14 +423,13 @@ def test_edit_2511_equals_the_pipeline(tmp_path, monkeypatch):
     plain = OmniAlpha.load(tmp_path, dtype=torch.float32)
     model = OmniAlpha.load(as_2511(tmp_path), dtype=torch.float32)
     found = our_latents(model, request, STEPS, 4.0)
-    expected = latents_of_the_pipeline({**parts, "transformer": changed}, model, request, STEPS, 4.0)
+    expected = latents_of_the_pipeline(edit_plus, {**parts, "transformer": changed}, model, request, STEPS, 4.0)
     assert relative_rms(found, expected) < 1e-4
     assert relative_rms(our_latents(plain, request, STEPS, 4.0), expected) > 0.01
 
 
-def test_edit_2511_refuses_several_layers_by_name(tmp_path):
-    write_published(tmp_path)
-    model = OmniAlpha.load(as_2511(tmp_path), dtype=torch.float32)
+def test_edit_2511_refuses_several_layers_by_name(own_published):
+    model = OmniAlpha.load(as_2511(own_published), dtype=torch.float32)
     with pytest.raises(ValueError, match=r"one image at a time \(zero_cond_t\), and 2 are asked for"):
         model.run([KINDS["decomposition"]], STEPS)
 
@@ -452,12 +451,11 @@ def lora_file(path, seed=1):
     return path
 
 
-def test_loras_beside_the_weights_give_what_merged_ones_give(rgba, tmp_path):
-    write_published(tmp_path / "weights")
+def test_loras_beside_the_weights_give_what_merged_ones_give(rgba, own_published, tmp_path):
     loras = [(lora_file(tmp_path / "a.safetensors"), 0.5), (lora_file(tmp_path / "b.safetensors", 2), -1.0)]
     request = KINDS["matting"]
     merged, beside = (
-        OmniAlpha.load(tmp_path / "weights", dtype=torch.float32, loras=loras, merge_loras=way).run([request], STEPS)
+        OmniAlpha.load(own_published, dtype=torch.float32, loras=loras, merge_loras=way).run([request], STEPS)
         for way in (True, False)
     )
     assert torch.allclose(merged[0][0], beside[0][0], atol=1e-4)
@@ -465,10 +463,11 @@ def test_loras_beside_the_weights_give_what_merged_ones_give(rgba, tmp_path):
     assert not torch.allclose(merged[0][0], plain[0][0], atol=1e-2)
 
 
-def test_a_distillation_lora_brings_its_schedule_and_steps(tmp_path):
-    write_published(tmp_path / "weights")
+def test_a_distillation_lora_brings_its_schedule_and_steps(own_published, tmp_path):
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
     file = lora_file(tmp_path / "Lightning-4steps.safetensors")
-    model = OmniAlpha.load(tmp_path / "weights", dtype=torch.float32, distilled_lora=file)
+    model = OmniAlpha.load(own_published, dtype=torch.float32, distilled_lora=file)
     assert (model.defaults.steps, model.defaults.guidance) == (4, 1.0)
     theirs = FlowMatchEulerDiscreteScheduler(
         use_dynamic_shifting=True, base_shift=math.log(3), max_shift=math.log(3), base_image_seq_len=256,
@@ -476,7 +475,7 @@ def test_a_distillation_lora_brings_its_schedule_and_steps(tmp_path):
     )  # fmt: skip
     theirs.set_timesteps(sigmas=np.linspace(1, 1 / 4, 4), mu=math.log(3))
     assert schedule(4, 1000, model.schedule) == pytest.approx(theirs.sigmas.tolist(), abs=1e-6)
-    merged = OmniAlpha.load(tmp_path / "weights", dtype=torch.float32, loras=[(file, 1.0)])
+    merged = OmniAlpha.load(own_published, dtype=torch.float32, loras=[(file, 1.0)])
     assert torch.equal(
         model.transformer.transformer_blocks[0].attn.to_q.weight,
         merged.transformer.transformer_blocks[0].attn.to_q.weight,

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from diffusers import QwenImageEditPlusPipeline
 from published_weights import text_encoder, tokenizer, write_published
 
 from omnialpha_cli.model.published.qwen import AFTER, BEFORE, DROPPED, PICTURE, PLACE, QwenContext, published_name
@@ -78,6 +77,8 @@ def test_without_token_types_the_reference_gives_other_states(pair):
 
 
 def test_without_pictures_it_equals_the_pipelines_prompt_embeddings(pair):
+    from diffusers import QwenImageEditPlusPipeline
+
     reference, ours = pair
     pipeline = QwenImageEditPlusPipeline(None, None, reference, tokenizer(), None, None)
     pipeline.processor = lambda text, images, padding, return_tensors: tokenizer()(

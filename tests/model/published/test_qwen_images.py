@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as PILImage
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
 
 from omnialpha_cli.model.published.qwen_images import (
     ImageSettings,
@@ -16,6 +15,14 @@ from omnialpha_cli.model.published.qwen_images import (
 )
 
 SETTINGS = ImageSettings()
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """The module of transformers' image processor."""
+    from transformers.models.qwen2_vl import image_processing_pil_qwen2_vl
+
+    return image_processing_pil_qwen2_vl
 
 
 def pil(h, w, seed=0):
@@ -41,9 +48,9 @@ def test_resampling_is_pillows_but_for_its_rounding(size, kernel):
 
 
 @pytest.mark.parametrize("size", [(64, 96), (224, 32), (448, 672)])
-def test_patches_are_those_of_the_processor(size):
+def test_patches_are_those_of_the_processor(reference, size):
     image = pil(*size)
-    processor = Qwen2VLImageProcessorPil(min_pixels=SETTINGS.min_pixels, max_pixels=SETTINGS.max_pixels)
+    processor = reference.Qwen2VLImageProcessorPil(min_pixels=SETTINGS.min_pixels, max_pixels=SETTINGS.max_pixels)
     expected = processor(image, return_tensors="pt")
     ours, grid = patches(opaque(image), SETTINGS, transposed=False)
     assert [1, *grid] == expected["image_grid_thw"][0].tolist()
@@ -52,9 +59,9 @@ def test_patches_are_those_of_the_processor(size):
 
 @pytest.mark.parametrize("size", [(28, 28), (100, 300), (20, 40), (3000, 5000), (640, 480)])
 @pytest.mark.parametrize("limit", [28 * 28 * 1280, 12845056])
-def test_token_sizes_are_those_of_the_processor(size, limit):
+def test_token_sizes_are_those_of_the_processor(reference, size, limit):
     settings = replace(SETTINGS, max_pixels=limit)
-    assert token_size(size, settings) == smart_resize(*size, 28, settings.min_pixels, limit)
+    assert token_size(size, settings) == reference.smart_resize(*size, 28, settings.min_pixels, limit)
 
 
 def test_transposed_is_a_picture_squashed_to_the_other_shape():

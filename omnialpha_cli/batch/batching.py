@@ -10,7 +10,7 @@ from ..media.opening import PIXEL_BYTES
 from ..memory import free_memory
 from ..model.omnialpha import OmniAlpha
 from ..picture.load import is_out_of_memory, release_cached_memory
-from .job import Threads, share_cores
+from .job import Threads, count_cores, share_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,9 +35,15 @@ def divide(model: OmniAlpha, cores: int, items: int, batch_size: int | None = No
 
 
 def pixels_ahead(threads: Threads, window: int) -> int:
-    """Return how many pixels of pictures may be under way in `threads`, with so many batches in a call of the model."""
+    """Return how many pixels of pictures may be under way in `threads`, with so many batches in a call of the model.
+
+    Several workers share the free memory as they share the cores.
+    """
     wanted, free = PIXELS_A_THREAD * (threads.infer + threads.write) * window, free_memory()
-    return wanted if free is None else min(wanted, int(free * FREE_SHARE / PIXEL_BYTES))
+    if free is None:
+        return wanted
+    own = min(1.0, (threads.infer * threads.torch + threads.write) / count_cores())
+    return min(wanted, int(free * FREE_SHARE * own / PIXEL_BYTES))
 
 
 class Buckets(Generic[T]):

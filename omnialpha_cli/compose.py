@@ -14,7 +14,7 @@ from .media.colour import convert
 from .media.formats import MANIFEST
 from .media.image import Image, from_array
 from .media.layered import placed, read_layers, untrimmed
-from .media.opening import NO_LAYERS, decoding
+from .media.opening import NO_LAYERS, check_size, decoding
 from .media.read import read_image
 from .media.samples import Floats, flatten, premultiplied, to_samples, white_of
 from .media.signatures import recognise
@@ -44,7 +44,8 @@ def compose(layers: Sequence[Any], over: Any = None) -> Floats:
 
 
 def _rgba(picture: Any) -> Floats:
-    image = picture if isinstance(picture, Image) else from_array(picture)
+    with decoding(Path("a layer"), "{path} cannot be read: {reason}"):  # PIL decodes as it is asked for pixels
+        image = picture if isinstance(picture, Image) else from_array(picture)
     alpha = np.ones(image.size, np.float32) if image.alpha is None else image.alpha
     return np.concatenate((image.rgb, alpha[..., None]), -1)
 
@@ -98,10 +99,11 @@ def _of_folder(manifest: Path) -> list[Image]:
     except OSError as error:
         advice = "name results themselves, such as decompose/*"
         raise ItemError("missing", f"{manifest} cannot be read ({error.strerror or error}): {advice}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # of JSON in any form, and numbers of any size
         raise ItemError("unreadable", f"{manifest} does not describe layers: {error!r}; make it again") from error
     if not entries or {blend for *_, blend in entries} != {"normal"}:
         raise ItemError("unsupported", f"{manifest} must have layers, all with the blend normal")
+    check_size(manifest, size[1], size[0])
     images = (read_image(manifest.parent / file) for file, *_ in entries)
     return [placed(image, left, top, size) for image, (left, top) in zip(images, offsets, strict=True)]
 

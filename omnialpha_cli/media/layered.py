@@ -18,7 +18,7 @@ from . import provenance
 from .channels import Pick
 from .colour import Encoding
 from .image import Box, Image, from_array, split
-from .opening import NO_LAYERS, decoding, opened, parts_of, read_samples
+from .opening import NO_LAYERS, check_size, decoding, opened, parts_of, read_samples
 from .read import read_image
 from .samples import straightened
 from .windows import on_display, place, trivial
@@ -44,11 +44,15 @@ def placed(image: Image, left: int, top: int, size: tuple[int, int], opacity: fl
 
 
 def untrimmed(image: Image, made: provenance.Record | None) -> Image:
-    """Return a picture at its place in the one that it was trimmed from, as its record says; as it is without one."""
+    """Return a picture at its place in the one that it was trimmed from, as its record says; as it is without one.
+
+    Raises `ItemError` `too-small` or `too-large` where that one cannot be.
+    """
     try:
         left, top, width, height = map(int, (made or {})[provenance.PLACE].split())
     except (KeyError, ValueError):
         return image
+    check_size(image.path or Path("a layer"), width, height)
     return placed(image, left, top, (height, width))
 
 
@@ -71,6 +75,7 @@ def _of_openraster(path: Path) -> Iterator[Image]:
         if len(list(stack.iter("stack"))) > 1:
             raise ValueError("it has groups; merge each to a layer")
         size = int(stack.attrib["h"]), int(stack.attrib["w"])
+        check_size(path, size[1], size[0])
         for layer in reversed(list(stack.iter("layer"))):  # the top one is the first
             attributes = layer.attrib
             _check_blend(attributes.get("name", ""), attributes.get("composite-op", "svg:src-over"), "svg:src-over")
@@ -84,6 +89,7 @@ def _of_photoshop(path: Path) -> Iterator[Image]:
     from psd_tools.constants import BlendMode, Resource
 
     document = PSDImage.open(path)
+    check_size(path, document.width, document.height)
     icc = document.image_resources.get_data(Resource.ICC_PROFILE)
     for layer in document:
         _check_blend(layer.name, layer.blend_mode.name, BlendMode.NORMAL.name)

@@ -18,6 +18,7 @@ DAMAGED = "{path} is truncated or damaged ({reason}): copy or export it again"
 NO_LAYERS = "{path}: its layers cannot be read: {reason}"
 SUBSAMPLED = "Subsampled channels are not supported"
 _reader_of_exr = threading.Lock()
+MAX_PIXELS = 300_000_000
 # Of all stages together, for one picture: measured on 24 megapixels, 47 for a matte, 72 for a removal, 92 for a
 # decomposition.
 PIXEL_BYTES = 64
@@ -110,7 +111,7 @@ def anybody(pixels: int) -> None:
     """Admit a picture at once."""
 
 
-def check_size(path: Path, width: int, height: int, max_pixels: int, admit: Admit = anybody) -> None:
+def check_size(path: Path, width: int, height: int, max_pixels: int = MAX_PIXELS, admit: Admit = anybody) -> None:
     """Refuse sizes before memory is taken for the pixels. Raises `ItemError` `too-small`, `too-large`.
 
     What is free is weighed after `admit` let the picture in: those that were before it may have left.

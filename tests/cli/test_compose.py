@@ -1,5 +1,6 @@
 """`omnialpha compose`: layers to a picture again, on another plate too, and the check that they are their source."""
 
+import io
 import json
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from PIL import Image as PILImage
 from omnialpha_cli import ItemError
 from omnialpha_cli.compose import compose, read_result
 from omnialpha_cli.media.colour import LINEAR
+from omnialpha_cli.media.image import from_array
+from omnialpha_cli.media.layered import untrimmed
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.media.target import Layer, Target
 from omnialpha_cli.media.write import write_layers
@@ -196,11 +199,24 @@ class TestWhatIsRefused:
         assert outcome.code == 1 and outcome.lines == ["composed/a.png"]
         assert "empty/layers.json cannot be read" in outcome.err
 
-    @pytest.mark.parametrize("content", ["[]", "{", json.dumps({"height": 1, "width": 1, "layers": [{}]})])
+    @pytest.mark.parametrize(
+        "content",
+        ["[]", "{", "[" * 9999, '{"height": Infinity}', json.dumps({"height": 1, "width": 1, "layers": [{}]})],
+    )
     def test_a_manifest_that_describes_no_layers(self, omnialpha, tmp_path, content):
         (tmp_path / "layers.json").write_text(content)
         outcome = omnialpha("compose", tmp_path)
         assert outcome.code == 1 and "layers.json does not describe layers" in outcome.err
+
+    @pytest.mark.parametrize("side", [-1, 0, 10**6, 10**30])
+    def test_a_canvas_that_cannot_be(self, omnialpha, tmp_path, side):
+        PILImage.new("RGBA", (8, 6)).save(tmp_path / "a.png")
+        content = {"height": side, "width": 10**6, "layers": [{"file": "a.png"}]}
+        (tmp_path / "layers.json").write_text(json.dumps(content))
+        outcome = omnialpha("compose", tmp_path)
+        assert outcome.code == 1 and f"layers.json is 1000000×{side} pixels" in outcome.err
+        with pytest.raises(ItemError, match=f"a layer is 1000000×{side} pixels"):
+            untrimmed(from_array(np.zeros((6, 8, 4), np.uint8)), {"place": f"0 0 1000000 {side}"})
 
     def test_none_that_exists(self, omnialpha):
         assert omnialpha("compose", "gone.psd").code == 3
@@ -214,6 +230,12 @@ class TestInPython:
     def test_other_sizes_are_refused(self):
         with pytest.raises(ItemError, match="8×6, 8×5"):
             compose([plain(0), plain(0)[1:]])
+
+    def test_one_that_does_not_decode(self):
+        file = io.BytesIO()
+        PILImage.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 4), np.uint8)).save(file, "PNG")
+        with pytest.raises(ItemError, match=r"a layer cannot be read: .*truncated"):
+            compose([PILImage.open(io.BytesIO(file.getvalue()[:4000]))])
 
     def test_without_torch(self):
         script = "import sys, omnialpha_cli.compose, omnialpha_cli.cli.compose; assert 'torch' not in sys.modules"

@@ -11,8 +11,8 @@ from . import lora
 from .config import Defaults, LoadOptions
 from .memory import BlockStream, Plan, free_memory, plan
 from .mini import load as embedded
-from .mini.confidence import Confidence
 from .mini.model import Mini
+from .mini.segmenter import Confidence
 from .omnialpha import OmniAlpha
 from .published import distilled
 from .published import load as published

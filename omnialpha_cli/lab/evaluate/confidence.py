@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...api import OmniAlpha
-from ...model.mini.confidence import Confidence, signs_of
 from ...model.mini.model import Mini
+from ...model.mini.segmenter import Confidence, signs_of
 from ...status import UsageError
 from ..train.packs import Picture
 from .judge import KEPT, judge_matte

@@ -16,10 +16,9 @@ from ..omnialpha import Batches, OmniAlpha
 from ..parts import VAE, ContextEncoder, Read
 from ..request import Layers, Request, by_layout, over_white
 from ..transformer import Transformer
-from .confidence import Confidence
 from .context import MiniContext
 from .generator import without_grid
-from .segmenter import Segmenter
+from .segmenter import Confidence, Segmenter
 from .sketch import Drawing
 from .specialists import SPECIALISTS
 

@@ -11,7 +11,7 @@ from sure_weights import write_sure_weights
 from omnialpha_cli.lab.evaluate.confidence import Row, calibrate, calibration_error, fit, keep_rows, read_rows
 from omnialpha_cli.lab.evaluate.material import Scene
 from omnialpha_cli.lab.evaluate.shadow import judge_shadow
-from omnialpha_cli.model.mini.confidence import Confidence, signs_of
+from omnialpha_cli.model.mini.segmenter import Confidence, signs_of
 from omnialpha_cli.weights.lock import sha256
 
 

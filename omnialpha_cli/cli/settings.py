@@ -31,7 +31,7 @@ class PictureCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of the command line, with the margin that was left out."""
-        pairs = zip(args, [*args[1:], ""], strict=True)
+        pairs = zip(args, [*args, ""][1:], strict=True)
         return super().parse_args(
             ctx, ["--trim=0" if word == "--trim" and not next.isdecimal() else word for word, next in pairs]
         )

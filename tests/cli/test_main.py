@@ -36,6 +36,14 @@ def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.parametrize("command", ["matte", "remove", "decompose", "generate", "complete", "run", "compose", "info"])
+def test_a_command_alone_says_what_it_lacks(omnialpha, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    outcome = omnialpha(command)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "no inputs" in outcome.err or "no prompts" in outcome.err or "Missing" in outcome.err
+
+
 def test_the_helps_paragraphs_are_wrapped_by_the_width_alone(omnialpha):
     text = omnialpha("remove", "--help").out
     paragraph = text[text.index("White in a mask") : text.index("Arguments")].split("\n \n")[0].splitlines()

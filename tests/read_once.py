@@ -1,6 +1,8 @@
-"""Networks that commands of one process read again and again from the same file, read once."""
+"""Files of weights that commands of one process read again and again: each is hashed and built once."""
 
 import json
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +10,40 @@ import pytest
 from torch import nn
 
 from omnialpha_cli.model.mini import load
+from omnialpha_cli.weights import lock
 
-# The transformer may be changed, by LoRAs for example, and the generator shares parts of its model.
 SHARED = ("context", "vae", "segmenter", "detail", "effects", "inpainter")
+# What LoRAs may change, for one; the other specialists share parts of their model.
+COPIED = ("transformer",)
 
-_read = load._read
-_networks: dict[tuple, nn.Module] = {}
+_sha256, _read = lock.sha256, load._read
+_made: dict[tuple, Any] = {}
 
 
-def _once(path: Path, build: load.Build, config: Any, *how: Any) -> nn.Module:
-    if path.stem not in SHARED:
+def _of_file(path: Path, *more: object, make: Callable[[], Any]) -> Any:
+    stat = path.stat()
+    key = (path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, *more)
+    if key not in _made:
+        _made[key] = make()
+    return _made[key]
+
+
+def _hashed(path: Path) -> str:
+    return _of_file(path, make=lambda: _sha256(path)) if path.is_file() else _sha256(path)
+
+
+def _network(path: Path, build: load.Build, config: Any, *how: Any) -> nn.Module:
+    def make() -> nn.Module:
         return _read(path, build, config, *how)
-    file, (device, dtype, _) = path.stat(), how
-    key = (path, file.st_ino, file.st_mtime_ns, file.st_size, json.dumps(config, sort_keys=True), device, dtype)
-    if key not in _networks:
-        _networks[key] = _read(path, build, config, *how)
-    return _networks[key]
+
+    if path.stem not in SHARED + COPIED:
+        return make()
+    device, dtype, _ = how
+    network = _of_file(path, json.dumps(config, sort_keys=True), device, dtype, make=make)
+    return deepcopy(network) if path.stem in COPIED else network
 
 
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let commands of this test take networks that another one read."""
-    monkeypatch.setattr(load, "_read", _once)
+    """Let commands of this test take what was made of the same files for another one."""
+    monkeypatch.setattr(lock, "sha256", _hashed)
+    monkeypatch.setattr(load, "_read", _network)

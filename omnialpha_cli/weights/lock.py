@@ -222,9 +222,10 @@ class Hashes:
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
             known = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return known if isinstance(known, dict) else {}
+        rows = known.items() if isinstance(known, dict) else ()
+        return {key: row for key, row in rows if isinstance(row, dict) and isinstance(row.get("sha256"), str)}
 
     def _write(self, known: dict[str, dict[str, Any]]) -> None:
         temporary = self.path.with_name(f".{MEMORY}.{os.getpid()}")

@@ -1,6 +1,7 @@
 """Remembered hashes of large files."""
 
 import hashlib
+import json
 import os
 
 import pytest
@@ -40,5 +41,10 @@ def test_small_files_are_always_read(tmp_path, read):
 def test_a_damaged_or_unwritable_memory_does_no_harm(tmp_path, read):
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"0123456789")
-    (tmp_path / "hashes.json").write_text("[")
+    stat = file.stat()
+    stamp = [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+    memories = (json.dumps({str(file.resolve()): row}) for row in (1, {"stamp": stamp}, {"stamp": stamp, "sha256": 1}))
+    for memory in ("[" * 9999, *memories, "["):
+        (tmp_path / "hashes.json").write_text(memory)
+        assert Hashes(tmp_path)(file) == hashlib.sha256(b"0123456789").hexdigest()
     assert Hashes(tmp_path)(file) == Hashes(tmp_path / "nowhere")(file)

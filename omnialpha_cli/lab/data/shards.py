@@ -17,6 +17,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from ...media.opening import decoding
 from ...status import ItemError, OmniAlphaError, UsageError
 from .captions import Captions
 from .sources import Member, Mode, decode
@@ -38,6 +39,7 @@ MODES: dict[str, Mode] = {"scene": "RGB", "foreground": "RGBA", "background": "R
                           "mask": "L", "rough-mask": "L"}  # fmt: skip
 REQUIRED = ("scene", "foreground", "trimap", "mask", "rough-mask")
 
+NO_RECORD = "{path}: not a record ({reason})"
 NO_WORDS = Captions("", "", "")
 TEXT, TEXTS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
 # Field → its type as JSON Schema, and what it means.
@@ -191,21 +193,21 @@ class Shards:
     def record(self, number: int) -> dict[str, Any]:
         """Return the record of a sample alone."""
         place = self._files[number]["json"]
-        try:
+        with decoding(Path(str(place)), NO_RECORD):
             record: dict[str, Any] = json.loads(place.read())
-        except (OSError, ValueError) as error:
-            raise ItemError("unreadable", f"{place}: not a record ({error})") from error
-        if record.get("schema") != SCHEMA:
-            raise ItemError("unsupported", f"{place}: its schema is {record.get('schema')}, not {SCHEMA}")
+            schema = record.get("schema")
+        if schema != SCHEMA:
+            raise ItemError("unsupported", f"{place}: its schema is {schema}, not {SCHEMA}")
         return record
 
     def read(self, number: int, names: Iterable[str] = FILES) -> Sample:
         """Read a sample with the pictures in `names`. Raises ItemError where it is damaged."""
         record, files = self.record(number), self._files[number]
         pictures = {name: decode(files[f"{name}.png"], MODES[name]) for name in names if f"{name}.png" in files}
-        rest = {name: record[name] for name in FIELDS if name not in ("schema", "size", "captions")}
-        lists = {name: tuple(value) for name, value in rest.items() if isinstance(value, list)}
-        return Sample(pictures, captions=Captions(**record["captions"]), **{**rest, **lists})
+        with decoding(Path(self.name(number)), NO_RECORD):
+            rest = {name: record[name] for name in FIELDS if name not in ("schema", "size", "captions")}
+            lists = {name: tuple(value) for name, value in rest.items() if isinstance(value, list)}
+            return Sample(pictures, captions=Captions(**record["captions"]), **{**rest, **lists})
 
 
 def _samples(shard: Path) -> list[dict[str, Member]]:

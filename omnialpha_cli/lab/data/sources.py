@@ -14,6 +14,7 @@ import PIL.ImageDraw
 import PIL.ImageFilter
 import PIL.ImageOps
 
+from ...media.opening import decoding
 from ...status import ItemError, UsageError
 
 Kind = Literal["photo", "cutout", "background", "pair"]
@@ -189,9 +190,15 @@ def load_pair(entry: Entry, longest: int | None = None) -> Pair:
 
 
 def decode(place: Place, mode: Mode, longest: int | None = None) -> np.ndarray:
-    """Return a picture as uint8 (H, W) or (H, W, C): upright, in sRGB unless it is grey, no larger than `longest`."""
-    try:
-        image: PIL.Image.Image = PIL.Image.open(io.BytesIO(place.read()))
+    """Return a picture as uint8 (H, W) or (H, W, C): upright, in sRGB unless it is grey, no larger than `longest`.
+
+    Raises ItemError `unreadable`.
+    """
+    with decoding(Path(str(place)), "{path}: cannot be read as a picture ({reason})"):
+        try:
+            image: PIL.Image.Image = PIL.Image.open(io.BytesIO(place.read()))
+        except PIL.UnidentifiedImageError:
+            raise OSError("of no known format") from None
         if longest:
             image.draft(None, (longest, longest))  # a JPEG is decoded at half the size, where that is enough
         image = PIL.ImageOps.exif_transpose(image)
@@ -203,9 +210,6 @@ def decode(place: Place, mode: Mode, longest: int | None = None) -> np.ndarray:
             size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
             image = image.resize(size, PIL.Image.Resampling.LANCZOS)
         return np.asarray(image)
-    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        reason = "of no known format" if isinstance(error, PIL.UnidentifiedImageError) else error
-        raise ItemError("unreadable", f"{place}: cannot be read as a picture ({reason})") from error
 
 
 def _in_srgb(image: PIL.Image.Image, mode: str) -> PIL.Image.Image:
@@ -217,7 +221,7 @@ def _in_srgb(image: PIL.Image.Image, mode: str) -> PIL.Image.Image:
         own = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
         wanted = "RGBA" if image.mode == "RGBA" else "RGB"
         converted = PIL.ImageCms.profileToProfile(image, own, PIL.ImageCms.createProfile("sRGB"), outputMode=wanted)
-    except PIL.ImageCms.PyCMSError:  # a damaged profile
+    except (PIL.ImageCms.PyCMSError, OSError):  # a damaged profile
         return image
     return converted or image
 
@@ -245,7 +249,7 @@ def _polygons(place: Place, size: tuple[int, int]) -> np.ndarray:
     """Draw RORD's annotation as bool (h, w): the polygons of its movable things, whose class begins with F."""
     import json
 
-    try:
+    with decoding(Path(str(place)), "{path}: cannot be read as an annotation of RORD ({reason})"):
         annotation = json.loads(place.read())
         width, height = (int(n) for n in str(annotation["Raw_Data_Info."]["Resolution"]).split(","))
         things = [t for t in annotation["Learning_Data_Info."]["Annotation"] if str(t["Class_ID"]).startswith("F")]
@@ -255,8 +259,6 @@ def _polygons(place: Place, size: tuple[int, int]) -> np.ndarray:
             if len(points) >= 3:
                 scaled = points * (size[1] / width, size[0] / height)
                 PIL.ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for x, y in scaled], fill=255)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ItemError("unreadable", f"{place}: cannot be read as an annotation of RORD ({error})") from error
     return np.asarray(canvas) > 127
 
 

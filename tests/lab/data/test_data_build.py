@@ -1,5 +1,6 @@
 """Building a data set: shards that others can read, the same from the same seed, on from where it stopped."""
 
+import io
 import json
 import tarfile
 from pathlib import Path
@@ -208,11 +209,13 @@ def test_damaged_shards_are_reported(built, tmp_path):
     with pytest.raises(UsageError, match="holds no triplets"):
         Shards(tmp_path / "empty")
     other = tmp_path / "other.tar"
-    with tarfile.open(other, "w") as out:
-        info = tarfile.TarInfo("x.json")
-        out.addfile(info)
-    with pytest.raises(ItemError, match="not a record"):
-        Shards(other).record(0)
+    for content in (b"", b"[1]", json.dumps({"schema": SCHEMA}).encode()):
+        with tarfile.open(other, "w") as out:
+            info = tarfile.TarInfo("x.json")
+            info.size = len(content)
+            out.addfile(info, io.BytesIO(content))
+        with pytest.raises(ItemError, match="not a record"):
+            Shards(other).read(0)
 
 
 def test_every_field_and_file_has_a_meaning():

@@ -2,6 +2,8 @@
 
 import io
 import json
+import random
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from PIL import Image
 from training_packs import disc, encoded, index, write_tar
 
 from omnialpha_cli.lab.data.layouts import find
-from omnialpha_cli.lab.data.sources import load, load_pair
+from omnialpha_cli.lab.data.sources import File, decode, load, load_pair
 from omnialpha_cli.lab.data.tree import words_of
 from omnialpha_cli.lab.train.packs import read_packs
 from omnialpha_cli.status import ItemError, UsageError
@@ -228,6 +230,25 @@ def test_damaged_pictures_and_wrong_sizes_are_reported(tmp_path):
         load(one)
     with pytest.raises(ItemError, match=r"b\.png is 24×12 but its picture 24×24 pixels"):
         load(other)
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "PNG"])
+def test_every_fault_of_a_decoder_is_one_of_its_picture(tmp_path, kind):
+    path, g, file = tmp_path / "a", random.Random(kind), io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)).save(file, kind)
+    for _ in range(100):
+        data = bytearray(file.getvalue())
+        for _ in range(4):
+            data[g.randrange(min(len(data), 300))] = g.choice((0, 255, g.randrange(256)))
+        path.write_bytes(data)
+        with suppress(ItemError):
+            assert decode(File(path), "RGB").shape[2] == 3
+
+
+def test_a_damaged_profile_is_no_damaged_picture(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.full((8, 8, 3), 128, np.uint8)).save(path, icc_profile=b"no profile")
+    assert (decode(File(path), "RGB") == 128).all()
 
 
 def test_mattes_of_16_bits_and_turned_pictures(tmp_path):

@@ -49,8 +49,8 @@ def estimate_foreground(plate: Tensor, alpha: Tensor, out: Tensor | None = None)
     size = max(1, round(height * scale)), max(1, round(width * scale))
     if scale == 1:
         return foreground.copy_(_solve(plate, alpha[None], limits)[:3])
-    smaller = (interpolate(x[None], size, mode="nearest-exact")[0] for x in (plate, alpha[None]))
-    _enlarge(_solve(*smaller, limits), plate, alpha, limits, foreground)
+    small_plate, small_alpha = (interpolate(x[None], size, mode="nearest-exact")[0] for x in (plate, alpha[None]))
+    _enlarge(_solve(small_plate, small_alpha, limits), plate, alpha, limits, foreground)
     return foreground
 
 

@@ -16,13 +16,17 @@ from omnialpha_cli.status import ItemError, UsageError
 NAMES = [f"p{i}" for i in range(12)]
 
 
-@pytest.fixture
-def folders(tmp_path):
+def write_folders(parent):
     """A is black, B is white."""
     for folder, grey in (("a", 0), ("b", 1)):
         for name in NAMES:
-            write_png(tmp_path / folder / f"{name}.png", np.full((4, 6, 4), (grey, grey, grey, 1), np.float32))
-    return tmp_path / "a", tmp_path / "b"
+            write_png(parent / folder / f"{name}.png", np.full((4, 6, 4), (grey, grey, grey, 1), np.float32))
+    return parent / "a", parent / "b"
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return write_folders(tmp_path)
 
 
 def data_of(page):
@@ -39,11 +43,11 @@ def choices(page, choose):
     return path
 
 
-@pytest.fixture
-def page(folders, tmp_path):
-    path = tmp_path / "page.html"
-    write_trials(path, list(trials(*folders, None, None, 0)), "before", "after")
-    return path
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    write_trials(folder / "page.html", list(trials(*write_folders(folder), None, None, 0)), "before", "after")
+    return folder / "page.html"
 
 
 def test_order_and_sides_are_drawn_by_the_seed(folders):

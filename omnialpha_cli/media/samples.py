@@ -20,6 +20,11 @@ def white_of(depth: Depth) -> int:
     return WHITE[depth][1] if depth in WHITE else 1
 
 
+def opaque_from(depth: Depth) -> float:
+    """Return the least alpha that samples of a depth hold as 1."""
+    return {"half": 1 - 2**-12, "float": 1.0}[depth] if depth not in WHITE else 1 - 0.5 / WHITE[depth][1]
+
+
 def to_samples(values: Floats, depth: Depth) -> NDArray[Any]:
     """Convert to uint8, uint16, float16 or float32. Floats keep NaN and infinities; half is clamped to its range."""
     if depth == "float":

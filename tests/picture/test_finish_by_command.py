@@ -12,7 +12,7 @@ from omnialpha_cli.imaging.canvas import within
 from omnialpha_cli.imaging.colour import likely_colours
 from omnialpha_cli.imaging.composite import opaque, over
 from omnialpha_cli.media.image import Image
-from omnialpha_cli.media.samples import quantise
+from omnialpha_cli.media.samples import quantise, to_samples
 from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.picture.finish import SIDE_IN_BAND, finish
 from omnialpha_cli.picture.prepare import Prepared, prepare
@@ -53,6 +53,21 @@ def test_any_shape_goes_through_every_task(name, size):
     for layer in layers:
         assert layer.shape == (4, *size)
         assert 0 <= layer.min() <= layer.max() <= 1
+
+
+@pytest.mark.parametrize("depth", ["8", "16", "half", "float"])
+@pytest.mark.parametrize("name", ["matte.auto", "decompose.auto"])
+def test_where_the_file_says_opaque_the_colours_are_the_sources(name, depth):
+    work = prepared(name, torch.rand(3, 60, 80), depth=depth, enlarge=False)
+    *below, layer = painted(work)
+    layer[3] = 1 - 2e-5 * (torch.rand(layer.shape[1:]) < 0.5)
+    layer[3, :, 20:40] = 1 - 2e-3 * torch.rand(layer.shape[1], 20)
+    layer[3, :, 60:] = 0
+    front = finish(work, [*below, layer], Settings(refine="none"), MODEL)[-1]
+    white = to_samples(np.ones(1, np.float32), depth)
+    opaque_in_file = torch.from_numpy(to_samples(front[3].numpy(), depth) == white)
+    assert opaque_in_file.any() and not opaque_in_file.all()
+    assert (front[:3] == work.plate)[:, opaque_in_file].all()
 
 
 @pytest.mark.parametrize("name", ["matte.auto", "decompose.auto", "remove.mask", "generate.foreground"])

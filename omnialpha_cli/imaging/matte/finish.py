@@ -41,14 +41,17 @@ def refine_alpha(
     behind: Tensor | None = None,
     trimap: Tensor | None = None,
     steering: Steering | None = None,
+    opaque_from: float = 1.0,
 ) -> Tensor:
     """Return alpha (H, W) in [0, 1] at the plate's size, from `alpha` (h, w) on the canvas and the `plate` (3, H, W).
 
     `behind` (3, H, W) is a clean plate; what a `trimap` (H, W) is sure of is kept, what `steering` makes of it counts.
+    From `opaque_from` it is 1, as it will be in the file, so that colours are solved for what the file holds.
     """
     full = METHODS[method](alpha.to(plate), plate, canvas, behind)
     full = full if trimap is None else keep_known(full, trimap)
-    return full if steering is None else steering.steer(full)
+    full = full if steering is None else steering.steer(full)
+    return torch.where(full >= opaque_from, 1.0, full)
 
 
 def finish_matte(
@@ -62,6 +65,7 @@ def finish_matte(
     refine: str = "guided",
     screen: str | None = None,
     steering: Steering | None = None,
+    opaque_from: float = 1.0,
 ) -> Tensor:
     """Return straight RGBA (4, H, W) of the object in `plate` (3, H, W), from its `alpha` (h, w) on the canvas.
 
@@ -69,9 +73,9 @@ def finish_matte(
     kept. `behind` (3, H, W) is a clean plate: with it the object's colours follow from the plate's, where there is
     enough of the object to see. Where the matte is opaque the colours are the plate's, bit for bit; elsewhere they are
     the object's own, without the background. With a `screen` (green or blue) its spill is taken out of all of
-    them. `refine` and `steering` are those of `refine_alpha`. Runs on the plate's device.
+    them. `refine`, `steering` and `opaque_from` are those of `refine_alpha`. Runs on the plate's device.
     """
-    alpha = refine_alpha(alpha, visible(plate, alpha_in), canvas, refine, behind, trimap, steering)
+    alpha = refine_alpha(alpha, visible(plate, alpha_in), canvas, refine, behind, trimap, steering, opaque_from)
     result = rgba_like(plate)
     estimate_foreground(plate, alpha, out=result[:3])
     if behind is not None:

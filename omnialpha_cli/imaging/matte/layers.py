@@ -28,6 +28,7 @@ def finish_layers(
     screen: str | None = None,
     patches: bool = False,
     steering: Steering | None = None,
+    opaque_from: float = 1.0,
 ) -> list[Tensor]:
     """Return background and foregrounds, straight RGBA (4, H, W), bottom first, of `plate` (3, H, W).
 
@@ -35,8 +36,8 @@ def finish_layers(
     its own. All layers over one another are the plate: bit for bit where their alphas are 0 or 1, to rounding in
     between. The background is opaque, and the plate's own where all others are transparent. Regions that the `trimap`
     (H, W) of a single foreground knows are kept. With a `screen` (green or blue) its spill is taken out of the
-    foregrounds, which then lack it in the plate. `refine` and `steering` are those of `refine_alpha`, `patches` as in
-    `finish_removal`.
+    foregrounds, which then lack it in the plate. `refine`, `steering` and `opaque_from` are those of `refine_alpha`,
+    `patches` as in `finish_removal`.
 
     The topmost foreground is taken off the plate first; what is then behind it is the plate of the next.
     """
@@ -45,7 +46,7 @@ def finish_layers(
         behind.append(over(layer.to(plate), behind[-1]))
     finished = []
     for (matte, own_canvas), rendered in zip(mattes[::-1], behind[::-1], strict=True):
-        alpha = refine_alpha(matte, plate, own_canvas, refine, trimap=trimap, steering=steering)
+        alpha = refine_alpha(matte, plate, own_canvas, refine, None, trimap, steering, opaque_from)
         rest, front = _take_off(plate, rendered, alpha, canvas, patches)
         if screen:
             despill(front[:3], front[3], screen)

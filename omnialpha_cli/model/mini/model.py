@@ -18,7 +18,7 @@ from ..request import Layers, Request, by_layout, over_white
 from ..transformer import Transformer
 from .context import MiniContext
 from .generator import without_grid
-from .segmenter import Confidence, Segmenter
+from .segmenter import Confidence, Segmenter, without_doubtful_parts
 from .sketch import Drawing
 from .specialists import SPECIALISTS
 
@@ -91,10 +91,11 @@ class Mini(OmniAlpha):
         assert isinstance(network, Segmenter)
         for part in by_layout([request.layout for request in requests], batch_size):
             pictures = torch.stack([self._to_device(over_white(requests[i].inputs[0])) for i in part])  # (B, 3, H, W)
-            undecided = network.undecided(pictures)
+            reduced = network.reduced(pictures)
+            undecided = without_doubtful_parts(network.undecided(pictures), reduced)
             chances: list[float | None] = [None] * len(part)
             if self.confidence is not None:
-                chances = self.confidence(undecided, network.reduced(pictures)).tolist()
+                chances = self.confidence(undecided, reduced).tolist()
             alpha = network.full_size(undecided, pictures)
             rgba = torch.cat((pictures, alpha[:, None]), 1).float().cpu()  # (B, 4, H, W)
             yield part, [Layers([picture], chance) for picture, chance in zip(rgba, chances, strict=True)]

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .connected import number_parts
 from .image_encoder import Backbone, TopDown, channels_of
 from .unet import max_within
 
@@ -15,6 +17,7 @@ WIDTHS = (48, 64, 128, 192)  # channels at strides 4, 8, 16 and 32
 HEADS = 6
 MULTIPLE = 32  # of the sides that it works on
 REDUCED = 0.7  # of the sides, for the view that tells how sure it may be
+LARGE, SURE = 0.5, 0.6  # a smaller share of the largest part, of a smaller mean alpha in both views, is nothing
 SMOOTH = 4.0  # standard deviation of the blur before a side is taken, pixels of a canvas 384 wide
 NEAR, FAR = 3, 6  # up to the first distance from an edge alpha stays soft, from the second on it is 0 or 1; the same
 LEAST = 1e-3  # an IoU, and 1 less it, at which the log odds end
@@ -70,6 +73,24 @@ class Segmenter(TopDown):
         h, w = rgb.shape[-2:]
         full = F.interpolate(undecided[:, None], scale_factor=2, mode="bilinear", align_corners=False)
         return decided(full[:, 0, :h, :w])
+
+
+def without_doubtful_parts(undecided: Tensor, reduced: Tensor) -> Tensor:
+    """Return alphas (B, h, w) without the small parts of which the network is not sure, 0 in their place.
+
+    Those less than `LARGE` of the largest have a mean alpha below `SURE`, in these and in the `reduced` pictures'
+    alphas (B, i, j): what is an object of its own is found at any size.
+    """
+    again = F.interpolate(reduced[:, None], size=undecided.shape[1:], mode="bilinear")[:, 0]
+    cleaned = undecided.clone()
+    for alpha, mean in zip(cleaned, ((undecided + again) / 2).float().cpu().numpy(), strict=True):
+        number = number_parts((alpha > 0.5).cpu().numpy())  # (h, w)
+        size = np.bincount(number.flat)
+        sure = np.bincount(number.flat, weights=mean.flat) / size.clip(min=1)
+        doubtful = (size < LARGE * size[1:].max(initial=0)) & (sure < SURE)
+        doubtful[0] = False  # what is no part
+        alpha[torch.from_numpy(doubtful[number]).to(alpha.device)] = 0
+    return cleaned
 
 
 def decided(alpha: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from tiny_model import tiny_model
 
-from omnialpha_cli.model.mini.segmenter import FAR, NEAR, Segmenter, decided
+from omnialpha_cli.model.mini.segmenter import FAR, NEAR, Segmenter, decided, without_doubtful_parts
 from omnialpha_cli.model.omnialpha import Request
 
 WIDTH = 384  # where distances are in pixels
@@ -14,7 +14,7 @@ def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
 
 
 def alpha_of(network: Segmenter, rgb: torch.Tensor) -> torch.Tensor:
-    return network.full_size(network.undecided(rgb), rgb)
+    return network.full_size(without_doubtful_parts(network.undecided(rgb), network.reduced(rgb)), rgb)
 
 
 def half_and_half(left: float, right: float) -> torch.Tensor:
@@ -40,6 +40,44 @@ def test_near_an_edge_alpha_stays_as_it_is():
 def test_what_is_certain_stays_certain():
     for value in (0.0, 1.0):
         assert (decided(torch.full((2, 40, 56), value)) == value).all()
+
+
+def object_and(part: float, width: int) -> torch.Tensor:
+    """A sure object 20 pixels wide, and a part of so many, which is as sure as told."""
+    alpha = torch.zeros(1, 30, 80)
+    alpha[:, 5:25, 10:30] = 1
+    alpha[:, 5:25, 50 : 50 + width] = part
+    return alpha
+
+
+class TestDoubtfulParts:
+    def test_a_small_part_that_is_not_found_in_the_reduced_picture_is_nothing(self):
+        without = object_and(0.9, width=0)
+        found = without_doubtful_parts(object_and(0.9, width=8), without[:, ::2, ::2])
+        torch.testing.assert_close(found, without)
+
+    def test_nor_is_one_of_which_neither_view_is_sure(self):
+        alpha = object_and(0.55, width=8)
+        torch.testing.assert_close(without_doubtful_parts(alpha, alpha), object_and(0.55, width=0))
+
+    def test_one_that_both_views_are_sure_of_is_an_object_of_its_own(self):
+        alpha = object_and(0.9, width=2)
+        assert torch.equal(without_doubtful_parts(alpha, alpha), alpha)
+
+    def test_one_that_is_half_as_large_as_the_largest_stays(self):
+        alpha = object_and(0.55, width=10)
+        assert torch.equal(without_doubtful_parts(alpha, alpha), alpha)
+
+    def test_the_only_part_stays_however_doubtful_and_nothing_stays_nothing(self):
+        alpha = object_and(0, width=0) * 0.55
+        assert torch.equal(without_doubtful_parts(alpha, torch.zeros_like(alpha)), alpha)
+        assert torch.equal(without_doubtful_parts(alpha * 0, alpha), alpha * 0)
+
+    def test_each_picture_of_a_batch_is_by_itself(self):
+        some, other = object_and(0.55, width=8), object_and(0.9, width=8)
+        batch = torch.cat((some, other))
+        found = without_doubtful_parts(batch, batch)
+        torch.testing.assert_close(found, torch.cat((object_and(0.55, width=0), other)))
 
 
 def test_a_picture_of_any_size_has_an_alpha_for_every_pixel_and_its_mirror_image_the_mirrored_one():

@@ -19,7 +19,7 @@ from .status import UsageError
 # What a walk through a folder picks up. Formats that cannot be read are here too: a picture that cannot be done
 # is a failed item with its reason, never silently left out.
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".exr", ".hdr",
-                    ".dpx", ".cin", ".tga", ".jp2", ".psd", ".heic", ".heif", ".avif")  # fmt: skip
+                    ".dpx", ".cin", ".cineon", ".tga", ".targa", ".jp2", ".psd", ".heic", ".heif", ".avif")  # fmt: skip
 STATE_FOLDER = ".omnialpha"  # an output folder is known by it; what is in there is no result
 
 

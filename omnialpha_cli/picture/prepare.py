@@ -88,7 +88,7 @@ def prepare(
 
     `metered` is the exposure of the sequence, by default the picture's own. `beside` are, by name, the mattes that
     bound a matte, and a `frame` with its `matte`, from which a task that has a mask but is given none takes it. Raises
-    ItemError.
+    ItemError `hint` where a trimap, mask or matte has another shape than its picture.
     """
     first, *then = way or [task]
     all_defaults, beside = defaults, beside or {}

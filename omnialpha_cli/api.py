@@ -20,15 +20,16 @@ from .arguments import (
     parse_arguments,
     parse_settings,
     parse_words,
+    refuse_unlisted,
 )
 from .media.image import Image
 from .model import omnialpha
 from .model.config import LoadOptions
 from .model.request import Request
-from .picture.arrays import Picture, Pixels, read_given, to_pixels
+from .picture.arrays import Picture, Pixels, is_picture, read_given, to_pixels
 from .picture.finish import finish
 from .picture.infer import infer
-from .picture.load import load_model
+from .picture.load import DTYPES, load_model
 from .picture.prepare import prepare
 from .picture.settings import Settings, check_choices
 from .status import ItemError, OmniAlphaWarning, UsageError
@@ -77,6 +78,8 @@ class OmniAlpha:
         """
         options = replace(options or LoadOptions(), **single)
         check_choices(options)
+        if not isinstance(dtype, torch.dtype | None):
+            raise UsageError(f"dtype={dtype!r}: give {', '.join(map(str, DTYPES.values()))} or None")
         if not options.loras and (caution := store.find(str(name_or_folder)).caution):
             warnings.warn(caution, OmniAlphaWarning, stacklevel=2)
         return cls(load_model(name_or_folder, device, dtype, options), str(name_or_folder))
@@ -122,6 +125,7 @@ class OmniAlpha:
 
         `size` is (width, height) in pixels; without it the picture is a square of the canvas's side.
         """
+        self._refuse_unlisted("generate", sampling)
         width, height = size or (None, None)
         task = TASKS["generate.scene" if scene else "generate.foreground"]
         settings = parse_settings(
@@ -133,6 +137,7 @@ class OmniAlpha:
     @lists_options
     def complete(self, image: Picture, prompt: str, *, given: str, want: str, **sampling: Unpack[Sampling]) -> Pixels:
         """Make what is missing to a foreground or background: `given` and `want` as the command takes them."""
+        self._refuse_unlisted("complete", sampling)
         task = TASKS.get(f"complete.{given}-{want}")
         if task is None:
             raise UsageError(f"given {given}, want {want}: there is nothing to complete")
@@ -159,6 +164,9 @@ class OmniAlpha:
             raise UsageError(f"command={command!r}: give 'matte', 'remove' or 'decompose'")
         if layers is not None and command != "decompose":
             raise UsageError(f"layers={layers!r}: they are of 'decompose', not of {command!r}")
+        if is_picture(pictures):
+            raise UsageError(f"pictures: that is a single one; give a list of them, or ask `{command}` for it")
+        self._refuse_unlisted(command, options)
         task, hints, settings = parse_arguments(self.model, self.name, command, options, layers)
         listed = list(pictures)
         for name, hint in hints.items():
@@ -187,9 +195,14 @@ class OmniAlpha:
         self, command: str, image: Picture, options: Mapping[str, Any], layers: Layers | None = None
     ) -> list[Pixels]:
         """Return the results of the task that the hint among the options chooses."""
+        self._refuse_unlisted(command, options)
         task, hints, settings = parse_arguments(self.model, self.name, command, options, layers)
         pictures, beside = _read(image, "image", hints)
         return self._run(task, pictures, settings, beside)
+
+    def _refuse_unlisted(self, command: str, options: Iterable[str]) -> None:
+        names = "matte", "remove", "decompose", "generate", "complete"
+        refuse_unlisted(command, options, {name: getattr(self, name) for name in names})
 
     def _run(
         self, task: Task, pictures: Sequence[Image], settings: Settings, beside: Mapping[str, Image] | None = None

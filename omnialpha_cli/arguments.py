@@ -1,7 +1,7 @@
 """Say what the Python API takes besides pictures, and make a task and settings of it, as the commands do."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any, Literal, TypedDict, TypeVar, get_args, get_type_hints
 
@@ -21,20 +21,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Sampling(TypedDict, total=False):
     """Choose how the model draws; None is the weights' own setting, the seed 0 by default.
 
-    `untrained` runs a task that the weights were not trained on.
+    With `enlarge` smaller pictures are enlarged to the canvas. `untrained` runs a task that the weights were not
+    trained on.
     """
 
     seed: int
     steps: int | None
     guidance: float | None
     canvas: int | None
+    enlarge: bool | None
     untrained: bool
 
 
 class Options(Sampling, total=False):
     """Name what is known of the object: at most one hint. A trimap or mask is a picture, white the object.
 
-    With `anyway` words take the likeliest part where nothing looks like them.
+    With `anyway` words take the likeliest part where nothing looks like them. The model sees the picture `exposure`
+    stops brighter.
     """
 
     text: str | None
@@ -42,6 +45,7 @@ class Options(Sampling, total=False):
     trimap: Picture | None
     mask: Picture | None
     rough_mask: Picture | None
+    exposure: float
 
 
 class FinishOptions(Options, total=False):
@@ -97,6 +101,21 @@ def lists_options(method: F) -> F:
     return method
 
 
+def options_of(method: Callable[..., Any]) -> list[str]:
+    """Return the names of a method's options, as `help` lists them."""
+    return [name for name, one in inspect.signature(method).parameters.items() if one.kind is one.KEYWORD_ONLY]
+
+
+def refuse_unlisted(command: str, options: Iterable[str], methods: Mapping[str, Callable[..., Any]]) -> None:
+    """Raise UsageError for an option that the method of a command does not list: it would change nothing."""
+    for name in options:
+        takers = [other for other, method in methods.items() if name in options_of(method)]
+        if not takers:
+            raise UsageError(f"{name}: no option of {command!r}; it has {', '.join(options_of(methods[command]))}")
+        if command not in takers:
+            raise UsageError(f"{name}: for {' and '.join(map(repr, takers))}, not for {command!r}")
+
+
 def parse_arguments(
     model: OmniAlpha, name: str, command: str, options: Mapping[str, Any], layers: Layers | None
 ) -> tuple[Task, dict[str, Picture], Settings]:
@@ -110,8 +129,6 @@ def parse_arguments(
     task, auto = _with_layers(model, TASKS[f"{command}.{next(iter(hints), 'auto').replace('_', '-')}"], options, layers)
     text = hints.pop("text", None)
     bounds = {bound: options[bound] for bound in BOUNDS if options.get(bound) is not None}
-    if bounds and command != "matte":
-        raise UsageError(f"{' and '.join(bounds)}: for 'matte', not for {command!r}")
     others = {key: value for key, value in options.items() if key not in (*HINTS, *BOUNDS, "max_layers")}
     if command == "matte":
         others["effects"] = others.pop("keep_shadow", False)

@@ -220,3 +220,50 @@ def test_mattes_bound_a_matte_as_those_of_the_command_do(model, picture, tmp_pat
         model.decompose(photo, core=right)
     with pytest.raises(ItemError, match="hold_out is 96×32"):
         model.matte(photo, hold_out=left[:32])
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("matte", {"steady": True}, "steady: no option of 'matte'; it has background, "),  # the command's alone
+        ("matte", {"layer": "beauty"}, "layer: no option of 'matte'; it has "),
+        ("matte", {"depth": "16"}, "depth: no option of 'matte'; it has "),
+        ("matte", {"effects": True}, "effects: for 'remove' and 'decompose', not for 'matte'"),
+        ("remove", {"trim": 1}, "trim: for 'matte' and 'decompose', not for 'remove'"),
+        ("remove", {"background": None}, "background: for 'matte', not for 'remove'"),
+        ("decompose", {"grow": 2}, "grow: for 'remove', not for 'decompose'"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(model, picture, tmp_path, method, options, message):
+    path = picture(tmp_path / "a.png")
+    with pytest.raises(UsageError, match=f"^{message}"):
+        getattr(model, method)(path, **options)
+    with pytest.raises(UsageError, match=f"^{message}"):
+        model.many(method, [path], **options)
+
+
+def test_what_is_made_from_words_refuses_them_too(model, picture, tmp_path):
+    with pytest.raises(UsageError, match=r"^width: no option of 'generate'; it has scene, size, seed"):
+        model.generate("a cat", width=64)
+    with pytest.raises(UsageError, match=r"^mask: for 'matte' and 'remove' and 'decompose', not for 'complete'"):
+        model.complete(picture(tmp_path / "a.png"), "a cat", given="background", want="foreground", mask=None)
+
+
+def test_many_takes_no_single_picture(model, picture, tmp_path):
+    path = picture(tmp_path / "a.png")
+    for one in (str(path), path, path.read_bytes(), np.zeros((8, 9, 3), np.uint8), np.zeros((8, 9), np.uint8)):
+        with pytest.raises(UsageError, match=r"^pictures: that is a single one; give a list of them, or ask `matte`"):
+            model.many("matte", one)
+    assert len(list(model.many("matte", np.zeros((2, 8, 9, 3), np.uint8)))) == 2
+
+
+def test_a_number_type_is_torchs(tiny_weights):
+    with pytest.raises(UsageError, match=r"dtype='float32': give torch.float32, .* or None"):
+        OmniAlpha.load(tiny_weights, dtype="float32")
+
+
+def test_values_of_an_array_that_are_no_numbers_are_told(model):
+    plate = np.full((32, 48, 3), 0.5, np.float32)
+    plate[3, 4] = np.nan
+    with pytest.warns(OmniAlphaWarning, match="^image has 1 pixels that are not numbers or infinite"):
+        model.matte(plate)

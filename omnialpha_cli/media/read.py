@@ -97,8 +97,7 @@ def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | Non
     premultiplied = alpha is not None and not spec.get_int_attribute("oiio:UnassociatedAlpha")
     if alpha is not None and premultiplied:
         rgb = straightened(rgb, alpha)
-    if depth in ("half", "float") and (nonfinite := count_nonfinite(rgb)):
-        notes.append(f"{path} has {nonfinite} pixels that are not numbers or infinite: the model is shown others")
+    notes += note_nonfinite(path, rgb, depth)
     return Image(
         rgb,
         alpha,
@@ -123,6 +122,13 @@ def _windows(path: Path, spec: oiio.ImageSpec, data: bool) -> Windows | None:
     if not data and not windows.data.overlaps(windows.display):
         raise ItemError("empty", f"{path} has no pixel in its display window: export it with one that fits")
     return None if windows == trivial((spec.height, spec.width)) else windows
+
+
+def note_nonfinite(name: Path | str, rgb: Floats, depth: str) -> list[str]:
+    """Return what the user of a picture (H, W, 3) called `name` should know of its values, if anything."""
+    if depth in ("half", "float") and (count := count_nonfinite(rgb)):
+        return [f"{name} has {count} pixels that are not numbers or infinite: the model is shown others"]
+    return []
 
 
 def count_nonfinite(rgb: Floats) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..media.image import Image, from_array
 from ..media.opening import decoding
-from ..media.read import read_image
+from ..media.read import note_nonfinite, read_image
 from ..media.samples import quantise
 from ..media.windows import cropped
 from ..media.write import on_ground, visible_box
@@ -50,6 +50,17 @@ def to_pixels(layer: Tensor, prepared: Prepared) -> Pixels:
     return trimmed
 
 
+def is_picture(value: Any) -> bool:
+    """Tell whether a value is one picture itself, and not several."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 2 or (value.ndim == 3 and value.shape[2] <= 4)
+    return (
+        isinstance(value, (str, os.PathLike, bytes, bytearray, memoryview))
+        or hasattr(value, "read")
+        or hasattr(value, "getexif")
+    )
+
+
 def read_given(picture: Picture, argument: str) -> Image:
     """Read or take a picture given as an `argument`, by whose name messages call it unless it is a file.
 
@@ -63,7 +74,8 @@ def read_given(picture: Picture, argument: str) -> Image:
         return _decoded(picture, argument)
     try:
         with decoding(Path(argument), "it cannot be read: {reason}"):  # PIL decodes as it is asked for pixels
-            return replace(from_array(picture), path=Path(argument))
+            image = from_array(picture)
+            return replace(image, path=Path(argument), notes=tuple(note_nonfinite(argument, image.rgb, image.depth)))
     except ItemError as error:
         raise ItemError(error.code, f"{argument}: {error}") from None
 

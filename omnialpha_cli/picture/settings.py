@@ -13,7 +13,7 @@ from ..status import UsageError
 Refine = Literal["guided", "laplacian", "none"]
 Screen = Literal["green", "blue", "auto"]
 LEAST = {"seed": 0, "steps": 1, "guidance": 0.0, "canvas": 64, "grow": 0, "trim": 0, "mask_slack": 0, "width": 16,
-         "height": 16}  # fmt: skip
+         "height": 16, "exposure": -30.0}  # fmt: skip
 FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp", "jpg"]
 
 

@@ -23,7 +23,7 @@ from ..weights import store
 from ..weights.store import Weights
 from .console import Console
 from .options import Options
-from .planning import Order, check_formats
+from .planning import Order, check_formats, without_effect
 from .previews import Previews, check_page
 from .streams import Stop, interrupts, open_report, say_if_slow
 from .watch import Watched
@@ -72,8 +72,8 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
             _refuse_absent(order, items, console)
         for remark in (*order.remarks, *remarks):
             console.warn(remark)
-        if settings.negative and (settings.guidance or 0) <= 1:
-            console.warn("--negative-prompt does nothing without guidance: give --guidance above 1")
+        for remark in without_effect(order, settings):
+            console.warn(remark)
         if weights.caution and not options.lora:
             console.warn(weights.caution)
         if options.dry_run:

@@ -1,7 +1,7 @@
 """Plan items from what was typed: which task, which files or prompts, which hints."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -191,6 +191,21 @@ def check_formats(items: Sequence[Item], settings: Settings) -> None:
         raise UsageError("--exr-parts is for --format exr")
     if settings.keep_layers and all(row.name != "exr" for row in rows):
         raise UsageError("--keep-layers is for --format exr")
+
+
+def without_effect(order: Order, settings: Settings) -> Iterator[str]:
+    """Say which options change nothing in what is planned, and why."""
+    task, bounded = order.task, any(item.beside for item in order.items)
+    if settings.negative and (settings.guidance or 0) <= 1:
+        yield "--negative-prompt does nothing without guidance: give --guidance above 1"
+    if settings.mask_slack is not None and task.hint not in ("mask", "rough-mask"):
+        yield "--mask-slack does nothing without --mask or --rough-mask"
+    if settings.anyway and not task.needs_text:
+        yield "--anyway does nothing without --text"
+    if settings.hint_layer is not None and len(task.inputs) < 2 and not bounded:
+        yield "--hint-layer does nothing without a hint, such as --mask"
+    if settings.trim is not None and not {"foreground", "image"} & set(task.outputs):
+        yield f"--trim does nothing: what {task.command} makes is opaque"
 
 
 def read_option_file(path: Path, option: str) -> bytes:

@@ -44,6 +44,28 @@ def test_a_command_alone_says_what_it_lacks(omnialpha, tmp_path, monkeypatch, co
     assert "no inputs" in outcome.err or "no prompts" in outcome.err or "Missing" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "warning"),
+    [
+        (("matte", "a.png", "--mask-slack", "3"), "--mask-slack does nothing without --mask or --rough-mask"),
+        (("matte", "a.png", "--trimap", "m.png", "--mask-slack", "3"), "--mask-slack does nothing without --mask"),
+        (("decompose", "a.png", "--anyway"), "--anyway does nothing without --text"),
+        (("remove", "a.png", "--hint-layer", "roto.A"), "--hint-layer does nothing without a hint, such as --mask"),
+        (("remove", "a.png", "--mask", "m.png", "--trim", "3"), "--trim does nothing: what remove makes is opaque"),
+        (("matte", "a.png", "--core", "m.png", "--hint-layer", "A", "--trim"), None),
+        (("matte", "a.png", "--mask", "m.png", "--hint-layer", "A", "--mask-slack", "3"), None),
+        (("decompose", "a.png", "--text", "cat", "--anyway", "--trim"), None),
+    ],
+)
+def test_options_that_change_nothing_are_told(run, picture, arguments, warning):
+    picture(Path("a.png"))
+    picture(Path("m.png"))
+    outcome = run(*arguments, "--dry-run")
+    assert outcome.code == 0
+    told = [line for line in outcome.err.splitlines() if line.startswith("warning: --")]
+    assert len(told) == (warning is not None) and all(line.startswith(f"warning: {warning}") for line in told)
+
+
 def test_the_helps_paragraphs_are_wrapped_by_the_width_alone(omnialpha):
     text = omnialpha("remove", "--help").out
     paragraph = text[text.index("White in a mask") : text.index("Arguments")].split("\n \n")[0].splitlines()

@@ -1,5 +1,6 @@
 """What belongs to the subject is decided by a network of its own: solid things are solid, edges stay soft."""
 
+import pytest
 import torch
 from tiny_model import tiny_model
 
@@ -80,14 +81,28 @@ class TestDoubtfulParts:
         torch.testing.assert_close(found, torch.cat((object_and(0.55, width=0), other)))
 
 
-def test_a_picture_of_any_size_has_an_alpha_for_every_pixel_and_its_mirror_image_the_mirrored_one():
+@pytest.mark.parametrize("size", [(64, 96), (50, 70), (1, 33)])
+def test_a_picture_of_any_size_has_an_alpha_for_every_pixel(size):
     torch.manual_seed(0)
-    network = Segmenter().eval().requires_grad_(False)
-    rgb = picture(64, 96)[None, :3]
-    alpha = alpha_of(network, rgb)
-    assert alpha.shape == (1, 64, 96) and alpha.min() >= 0 and alpha.max() <= 1
-    torch.testing.assert_close(alpha_of(network, rgb.flip(-1)).flip(-1), alpha, atol=1e-4, rtol=0)
-    assert alpha_of(network, picture(50, 70)[None, :3]).shape == (1, 50, 70)
+    alpha = alpha_of(Segmenter().eval().requires_grad_(False), picture(*size)[None, :3])
+    assert alpha.shape == (1, *size) and alpha.min() >= 0 and alpha.max() <= 1
+
+
+def test_it_looks_at_a_picture_made_smaller_and_at_its_mirror_image():
+    class Brightness(Segmenter):
+        def forward(self, rgb):
+            looks.append(rgb)
+            return rgb.mean(1, keepdim=True)[..., ::2, ::2] * 20 - 10, rgb
+
+    looks: list[torch.Tensor] = []
+    rgb = torch.zeros(1, 3, 96, 128)
+    rgb[..., 32:] = 1  # dark to the left
+    alpha = Brightness().undecided(rgb)
+    mirrored, smaller = looks
+    torch.testing.assert_close(mirrored, rgb.flip(-1))
+    assert smaller.shape == (1, 3, 96, 96)  # .85 of the sides, in multiples of 32
+    assert alpha.shape == (1, 48, 64)
+    assert (alpha[..., :14] < 0.01).all() and (alpha[..., 18:] > 0.99).all()  # both as the picture has it
 
 
 def test_it_serves_automatic_mattes_and_nothing_else():

@@ -1,6 +1,6 @@
 """Mass runs: damaged files, kills, disk faults and many files, few of each by default.
 
-    MASS=1 pytest tests/batch/test_mass.py  # 10,000 files, 200 kills, 200 faults, 3,000 files; two hours of a core
+    MASS=1 pytest tests/batch/test_mass.py  # 10,000 files, 200 kills, 200 faults, 3,000 files; half an hour of a core
 
 `MASS` is the share of the full counts.
 """

@@ -46,7 +46,7 @@ def paint_with_patches(plate: Tensor, guide: Tensor, mask: Tensor, seed: int = 0
         return None
     painted = own.clone()
     painted[:, inside] = _copied(own, inside, offsets * scale, join(small, wide, offsets), scale)
-    low, high = (end.item() for end in torch.aminmax(own))
+    low, high = own.amin().item(), own.amax().item()
     result = plate.clone()
     result[:, *box] = torch.where(inside, expand(painted.clamp_(low, high)), plate[:, *box])
     return result

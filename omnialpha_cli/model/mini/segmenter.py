@@ -18,7 +18,7 @@ HEADS = 6
 MULTIPLE = 32  # of the sides that it works on
 SMALLER = 0.85  # of the sides, for the view beside the mirror image
 REDUCED = 0.6  # the same, for the one that tells how sure both may be
-LARGE, SURE = 0.5, 0.6  # a smaller share of the largest part, of a smaller mean alpha in both views, is nothing
+LARGE, SURE = 0.5, 0.6  # share of the largest part, and mean alpha of both views: a part with less of each is left out
 SMOOTH = 4.0  # standard deviation of the blur before a side is taken, pixels of a canvas 384 wide
 NEAR, FAR = 3, 6  # up to the first distance from an edge alpha stays soft, from the second on it is 0 or 1; the same
 LEAST = 1e-3  # an IoU, and 1 less it, at which the log odds end
@@ -59,15 +59,17 @@ class Segmenter(TopDown):
         """
         h, w = rgb.shape[-2:]
         padded = F.pad(rgb, (0, -w % MULTIPLE, 0, -h % MULTIPLE), "replicate")
-        mirrored = self.reduced(padded.flip(-1), 1).flip(-1)
-        smaller = F.interpolate(self.reduced(padded, SMALLER)[:, None], size=mirrored.shape[1:], mode="bilinear")
+        mirrored = self._alpha(padded.flip(-1)).flip(-1)
+        smaller = F.interpolate(self._alpha(_smaller(padded, SMALLER))[:, None], mirrored.shape[1:], mode="bilinear")
         return (smaller[:, 0] + mirrored) / 2
 
-    def reduced(self, rgb: Tensor, share: float = REDUCED) -> Tensor:
-        """Return the alphas of pictures (B, 3, h, w) in [0, 1] at about a `share` of their sides, at half of these."""
-        sides = [max(1, round(side * share / MULTIPLE)) * MULTIPLE for side in rgb.shape[-2:]]
-        small = F.interpolate(rgb, size=sides, mode="bilinear", antialias=True) if share < 1 else rgb
-        return self(small.contiguous(memory_format=torch.channels_last))[0].sigmoid()[:, 0]
+    def reduced(self, rgb: Tensor) -> Tensor:
+        """Return the alphas of pictures (B, 3, h, w) in [0, 1] at about .6 of their sides, at half of these sides."""
+        return self._alpha(_smaller(rgb, REDUCED))
+
+    def _alpha(self, rgb: Tensor) -> Tensor:
+        """Return the alphas (B, h/2, w/2) of pictures (B, 3, h, w) whose sides are multiples of 32."""
+        return self(rgb.contiguous(memory_format=torch.channels_last))[0].sigmoid()[:, 0]
 
     def full_size(self, undecided: Tensor, rgb: Tensor) -> Tensor:
         """Return what is `undecided` of pictures (B, 3, h, w) at their size, decided: (B, h, w)."""
@@ -76,11 +78,17 @@ class Segmenter(TopDown):
         return decided(full[:, 0, :h, :w])
 
 
+def _smaller(rgb: Tensor, share: float) -> Tensor:
+    """Return pictures (B, 3, h, w) with about a `share` of their sides, these made multiples of 32."""
+    sides = [max(1, round(side * share / MULTIPLE)) * MULTIPLE for side in rgb.shape[-2:]]
+    return F.interpolate(rgb, size=sides, mode="bilinear", antialias=True)
+
+
 def without_doubtful_parts(undecided: Tensor, reduced: Tensor) -> Tensor:
     """Return alphas (B, h, w) without the small parts of which the network is not sure, 0 in their place.
 
-    Those less than `LARGE` of the largest have a mean alpha below `SURE`, in these and in the `reduced` pictures'
-    alphas (B, i, j): what is an object of its own is found at any size.
+    Such a part is smaller than `LARGE` of the largest, and its mean alpha, in these and in the `reduced` pictures'
+    alphas (B, i, j), is below `SURE`: an object of its own is found at any size.
     """
     again = F.interpolate(reduced[:, None], size=undecided.shape[1:], mode="bilinear")[:, 0]
     cleaned = undecided.clone()

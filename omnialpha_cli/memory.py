@@ -5,6 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+# That a pixel takes in all stages together, for one picture: measured on 24 megapixels, 47 for a matte, 72 for a
+# removal, 92 for a decomposition.
+PIXEL_BYTES = 64
 
 
 def free_memory() -> int | None:

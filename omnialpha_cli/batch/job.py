@@ -7,15 +7,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from ..memory import PIXEL_BYTES, free_memory
 from ..model.config import LoadOptions
 from ..picture.settings import FileOptions, Settings
 from ..plan import Item
 from ..status import ItemError
 
+if TYPE_CHECKING:
+    from ..model.omnialpha import OmniAlpha
+
 Status = Literal["done", "skipped", "failed"]
 STAGES = ("read", "prepare", "infer", "finish", "write")
+CPU_BATCH = 4  # more brings nothing on a CPU, and costs memory
+GPU_BATCH = 16
+PIXELS_A_THREAD = 16_000_000  # that computes or finishes; 48 on two cores: two photographs of 24 megapixels
+FREE_SHARE = 0.5  # of the free memory, where that is less; a picture that is alone may take all of it
 
 
 def count_cores() -> int:
@@ -67,15 +75,6 @@ class Span:
     seconds: float = 0.0
     waited: float = 0.0
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Leave the time of a block within this one out."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.waited += time.perf_counter() - start
-
 
 class StageTimes:
     """Sum busy seconds by stage, over the threads that share it."""
@@ -124,6 +123,33 @@ def share_cores(cores: int, items: int, accelerated: bool = False, apart: bool =
     writing = max(min(2, cores), cores - computing)
     infer, inside = (min(items, computing), 1) if apart else (1, computing)
     return Threads(max(1, writing // 3), max(1, infer), inside, max(1, min(items, writing)))
+
+
+def divide(model: "OmniAlpha", cores: int, items: int, batch_size: int | None = None) -> tuple[int, Threads]:
+    """Return how many items make a batch, of a `batch_size` that is None if it may be chosen, and the threads.
+
+    On a CPU in float32 pictures are computed one by one, and have the same bytes whatever batch was asked for; more is
+    no faster there. Those of a mini are so by one thread each: the same bytes however many cores there are.
+    """
+    import torch
+
+    if torch.device(model.device).type != "cpu":
+        return batch_size or GPU_BATCH, share_cores(cores, items, accelerated=True)
+    if model.dtype == torch.float32:
+        return 1, share_cores(cores, items, apart=model.one_thread_each)
+    return batch_size or min(CPU_BATCH, max(1, cores // 2)), share_cores(cores, items)
+
+
+def pixels_ahead(threads: Threads, window: int) -> int:
+    """Return how many pixels of pictures may be under way in `threads`, with so many batches in a call of the model.
+
+    Several workers share the free memory as they share the cores.
+    """
+    wanted, free = PIXELS_A_THREAD * (threads.infer + threads.write) * window, free_memory()
+    if free is None:
+        return wanted
+    own = min(1.0, (threads.infer * threads.torch + threads.write) / count_cores())
+    return min(wanted, int(free * FREE_SHARE * own / PIXEL_BYTES))
 
 
 def use_torch_threads(count: int) -> None:

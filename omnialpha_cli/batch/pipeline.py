@@ -10,33 +10,45 @@ a batch to fill: it takes what is ready, and while it is busy more becomes ready
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import Tensor
 
 from ..media.image import Image
-from ..media.signatures import read_head
+from ..media.opening import Admit
 from ..model.omnialpha import OmniAlpha
 from ..picture.finish import finish
 from ..picture.infer import infer
-from ..picture.load import is_out_of_memory
+from ..picture.load import is_out_of_memory, release_cached_memory
 from ..picture.prepare import Prepared, prepare
-from ..picture.settings import FileOptions, Settings
+from ..picture.settings import Settings
+from ..picture.view import Exposure
 from ..plan import Item
 from ..status import ItemError
 from ..tasks import passes
-from .batching import Buckets, in_fitting_parts, pixels_ahead
-from .files import Reader, write
 from .history import Fingerprint
-from .job import Result, Span, StageTimes, Threads, keep_codecs_single, use_torch_threads
-from .journal import Journal
+from .job import Result, StageTimes, Threads, keep_codecs_single, pixels_ahead, use_torch_threads
 from .log import LostError
-from .resume import fingerprint
 from .schedule import Admission, Source
 
 WINDOWS_AHEAD = 3  # of batches
-READINGS = 3  # of a file that is written to while it is read
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Hold the pictures of an item's task, by name those beside them, its sequence's exposure, and their record."""
+
+    images: Sequence[Image]
+    beside: Mapping[str, Image]
+    exposure: Exposure | None = None
+    made_from: Fingerprint | None = None
 
 
 @dataclass(eq=False)
@@ -44,16 +56,22 @@ class Work:
     """Hold an item on its way; where it is recorded, with what it is made from."""
 
     item: Item
-    fingerprint: Fingerprint | None
+    made_from: Fingerprint | None
     prepared: Prepared
     seconds: float
-    offset: tuple[int, int] | None = None
+
+    def kind(self) -> Hashable:
+        """Return what the works of a batch have in common."""
+        return self.prepared.task.name, self.prepared.canvas.size
 
 
-class Stages:
+class Pipeline:
     """Run the items of `source`, to be iterated once: yields their results as they finish, in no fixed order.
 
-    One bad item is one failed result. After `stop` is set the batch in hand is finished; the rest has no result.
+    `read` gives an item's pictures, and calls `admit` with the pixels of each before it reads them. `store` takes the
+    finished layers (4, H, W) of an item; it returns the item as it was made, and of a trimmed picture its left and top
+    in the whole. One bad item is one failed result. After `stop` is set the batch in hand is finished; the rest has no
+    result.
     """
 
     def __init__(
@@ -61,31 +79,25 @@ class Stages:
         source: Source,
         model: OmniAlpha,
         settings: Settings,
+        read: Callable[[Item, Admit], Pictures],
+        store: Callable[[Work, Sequence[Tensor]], tuple[Item, tuple[int, int] | None]],
         *,
         batch_size: int,
         threads: Threads,
         stop: threading.Event | None = None,
     ):
         self.source, self.model, self.settings = source, model, settings
-        self.threads, self.stop, self.times = threads, stop or threading.Event(), StageTimes()
+        self.read, self.store, self.threads = read, store, threads
+        self.stop, self.times = stop or threading.Event(), StageTimes()
         ahead = WINDOWS_AHEAD * model.window * batch_size * threads.infer + threads.write
         self.admission = Admission(ahead, pixels_ahead(threads, model.window))
-        self.buckets: Buckets[Work] = Buckets(
-            lambda work: (work.prepared.task.name, work.prepared.canvas.size), batch_size
-        )
+        self.waiting: list[Work] = []  # for a batch
+        self.limit = batch_size  # lowered on out-of-memory
         self._reading, self._inferring, self._turn = threads.read, threads.infer, threading.Lock()
-        # None in a queue: one of the threads that fill it has ended.
+        # None in a queue: one of the threads that fill it has ended, of `inferred` all of them.
         self.ready: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self.inferred: queue.SimpleQueue[tuple[Work, list[Tensor]] | None] = queue.SimpleQueue()
         self.finished: queue.SimpleQueue[Result | BaseException | None] = queue.SimpleQueue()
-
-    def _read_item(self, item: Item) -> Work:
-        """Read and prepare an item."""
-        raise NotImplementedError
-
-    def _store(self, work: Work, layers: list[Tensor]) -> Item:
-        """Take the finished layers (4, H, W) of an item, and return it as it was made."""
-        raise NotImplementedError
 
     def __iter__(self) -> Iterator[Result]:
         """Start the threads and give results until all have ended. Leaving early stops them."""
@@ -111,17 +123,12 @@ class Stages:
                     raise result
                 else:
                     yield result
-        finally:
-            self._end(threads)
-
-    def _end(self, threads: Sequence[threading.Thread]) -> None:
-        """Wait for all threads: one that is still in native code when the process ends would abort it."""
-        self.stop.set()
-        self.admission.lift()
-        for _ in range(self.threads.write):
+        finally:  # a thread that is still in native code when the process ends would abort it
+            self.stop.set()
+            self.admission.lift()
             self.inferred.put(None)
-        for thread in threads:
-            thread.join()
+            for thread in threads:
+                thread.join()
 
     def _guard(self, stage: Callable[[], None], torch_threads: int) -> None:
         """Run a stage; a fault of the runner itself has to reach the caller, who would else wait for ever."""
@@ -135,7 +142,7 @@ class Stages:
         try:
             while item := self.source.take(self.stop):
                 try:
-                    work = self._read_item(item.as_it_stands())
+                    work = self._prepare(item.as_it_stands())
                     self.admission.enter(item.outputs[0], work.prepared.pixels)  # if its size was not known before
                 except Exception as error:
                     self._finish(failed(item, error))
@@ -145,51 +152,61 @@ class Stages:
         finally:  # also after a fault: those that compute would wait for it, and the run for them
             self.ready.put(None)
 
+    def _prepare(self, item: Item) -> Work:
+        with self.times.measure("read") as reading:
+
+            def admit(pixels: int) -> None:
+                start = time.perf_counter()
+                self.admission.enter(item.outputs[0], pixels)
+                reading.waited += time.perf_counter() - start
+
+            read = self.read(item, admit)
+        with self.times.measure("prepare") as preparing:
+            settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
+            prepared = prepare(item.task, read.images, self.model.defaults, settings, way, read.exposure, read.beside)
+        return Work(item, read.made_from, prepared, reading.seconds + preparing.seconds)
+
     def _infer(self) -> None:
         while window := self._take_window():
-            if self.stop.is_set():
-                for work in window:
-                    self.admission.leave(work.item.outputs[0])
-            else:
-                self._infer_window(window)
+            self._infer_window(window)
             del window
         with self._turn:
             self._inferring -= 1
             if not self._inferring:
-                for _ in range(self.threads.write):
-                    self.inferred.put(None)
+                self.inferred.put(None)
 
     def _take_window(self) -> list[Work]:
         """Take what is ready; wait only while there is nothing to compute. Empty when all was taken."""
         with self._turn:
-            while self._reading and not (self.buckets and self.ready.empty()):
+            while self._reading and not (self.waiting and self.ready.empty()):
                 if work := self.ready.get():
-                    self.buckets.add(work)
+                    self.waiting.append(work)
                 else:
                     self._reading -= 1
-            return [work for _ in range(self.model.window) if self.buckets for work in self.buckets.take()]
+            batches = [take_batch(self.waiting, self.limit, Work.kind) for _ in range(self.model.window)]
+            return [work for batch in batches for work in batch]
 
-    def _infer_window(self, window: list[Work]) -> None:
+    def _infer_window(self, window: Sequence[Work]) -> None:
         """Compute the window's batches; once `stop` is set, no more than the one in hand."""
-
-        def too_large(size: int) -> None:
-            self.buckets.lower_limit(min(size, self.buckets.limit))
-
         left = list(window)
-        for part, outcome in in_fitting_parts(self._compute, window, too_large):
+        parts = in_fitting_parts(self._compute, window, self._lower_limit)
+        while not self.stop.is_set() and (computed := next(parts, None)):
+            part, outcome = computed
             left = [work for work in left if work not in part]
             if isinstance(outcome, Exception):
                 self._finish(failed(part[0].item, outcome))
             else:
                 for work, layers in zip(part, outcome, strict=True):
                     self.inferred.put((work, layers))
-            if self.stop.is_set():
-                break
         for work in left:
             self.admission.leave(work.item.outputs[0])
 
+    def _lower_limit(self, too_large: int) -> None:
+        """Make batches of half the size that was too large."""
+        self.limit = max(1, min(too_large, self.limit) // 2)
+
     def _compute(self, window: Sequence[Work]) -> Iterator[tuple[list[Work], list[list[Tensor]]]]:
-        running = infer(self.model, [work.prepared for work in window], self.settings, self.buckets.limit)
+        running = infer(self.model, [work.prepared for work in window], self.settings, self.limit)
         while True:
             with self.times.measure("infer") as inferring:
                 done = next(running, None)
@@ -205,6 +222,7 @@ class Stages:
         while inferred := self.inferred.get():
             self._finish(self._write_item(*inferred))
             del inferred
+        self.inferred.put(None)  # for the other writers
         self.finished.put(None)
 
     def _write_item(self, work: Work, layers: list[Tensor]) -> Result:
@@ -212,13 +230,13 @@ class Stages:
             with self.times.measure("finish") as finishing:
                 pictures = finish(work.prepared, layers, self.settings, self.model)
             with self.times.measure("write") as writing:
-                item = self._store(work, pictures)
+                item, offset = self.store(work, pictures)
         except LostError:
             raise  # without its journal a result would be taken for another program's
         except Exception as error:
             return failed(work.item, error)
         seconds = work.seconds + finishing.seconds + writing.seconds
-        return Result(item, "done", seconds, None, work.prepared.warnings, work.offset, work.prepared.measures)
+        return Result(item, "done", seconds, None, work.prepared.warnings, offset, work.prepared.measures)
 
     def _finish(self, result: Result) -> None:
         self.admission.leave(result.item.outputs[0])
@@ -226,69 +244,49 @@ class Stages:
         self.finished.put(result)
 
 
-class Pipeline(Stages):
-    """Run over files. `weights` is their identity, for the journal."""
+def take_batch(waiting: list[T], limit: int, key: Callable[[T], Hashable]) -> list[T]:
+    """Remove and return the next batch, of one `key`: a full one, so that mixed folders fill theirs, else the oldest's.
 
-    def __init__(
-        self,
-        source: Source,
-        model: OmniAlpha,
-        settings: Settings,
-        journal: Journal,
-        *,
-        weights: str,
-        batch_size: int,
-        threads: Threads,
-        stop: threading.Event | None = None,
-        files: FileOptions | None = None,
-    ):
-        super().__init__(source, model, settings, batch_size=batch_size, threads=threads, stop=stop)
-        self.journal, self.weights, self.files = journal, weights, files or FileOptions()
-        self.reader = Reader(settings, self.files.max_pixels)
+    It is empty if none waits.
+    """
+    alike: dict[Hashable, list[T]] = {}
+    for item in waiting:
+        alike.setdefault(key(item), []).append(item)
+    full = (group for group in alike.values() if len(group) >= limit)
+    batch = next(full, next(iter(alike.values()), []))[:limit]
+    for item in batch:
+        waiting.remove(item)
+    return batch
 
-    def _read_item(self, item: Item) -> Work:
-        if item.error:
-            raise item.error
-        with self.times.measure("read") as reading:
-            images, beside, made_from = self._read_unchanged(item, reading)
-        with self.times.measure("prepare") as preparing:
-            settings, way = self.settings.for_item(item), passes(item.task, self.model.tasks)
-            exposure = self.reader.exposure(item, images)
-            prepared = prepare(item.task, images, self.model.defaults, settings, way, exposure, beside)
-        return Work(item, made_from, prepared, reading.seconds + preparing.seconds)
 
-    def _read_unchanged(self, item: Item, reading: Span) -> tuple[list[Image], dict[str, Image], Fingerprint]:
-        """Read the item's pictures and what it is recorded to be made of: equal bytes, read anew if a file changed."""
+def in_fitting_parts(
+    compute: Callable[[Sequence[T]], Iterator[tuple[Sequence[T], Sequence[R]]]],
+    window: Sequence[T],
+    too_large: Callable[[int], None],
+) -> Iterator[tuple[Sequence[T], Sequence[R] | Exception]]:
+    """Compute a window of batches; on a fault what is left in two halves, until it is pinned to single items.
 
-        def admit(pixels: int) -> None:
-            with reading.waiting():
-                self.admission.enter(item.outputs[0], pixels)
-
-        for _ in range(READINGS):
-            try:
-                made_from = fingerprint(item, self.settings, self.weights)
-            except OSError as error:
-                for path in item.inputs:
-                    read_head(path)  # says what is wrong with it
-                raise ItemError("unreadable", f"{item.label} cannot be read: {error.strerror or error}") from None
-            try:
-                images, beside = self.reader.pictures(item, admit)
-            except ItemError:
-                if made_from.is_current(item):
-                    raise
-            else:
-                if made_from.is_current(item):
-                    return images, beside, made_from
-        raise ItemError(
-            "unreadable", f"{item.label} changes while it is read: wait until it is complete, then run again"
-        )
-
-    def _store(self, work: Work, layers: list[Tensor]) -> Item:
-        assert work.fingerprint is not None
-        alpha_only, compression = self.settings.alpha_only, self.files.compression
-        item, box = write(work.item, layers, work.prepared, alpha_only, compression, work.fingerprint, self.journal)
-        work.offset = None if box is None or self.settings.trim is None else (box.x, box.y)
-        return item
+    `compute` gives items with results as they are done; `too_large` is told the number for which memory was short.
+    """
+    parts = deque([list(window)])
+    while parts:
+        left = parts.popleft()
+        try:
+            for done, results in compute(left):
+                yield done, results
+                left = [item for item in left if not any(item is other for other in done)]
+        except Exception as error:
+            fault = error.with_traceback(None)  # the traceback would keep the failed attempt's tensors alive
+        else:
+            continue
+        if is_out_of_memory(fault):
+            release_cached_memory()
+            too_large(len(left))
+        if len(left) == 1:
+            yield left, fault
+        else:
+            half = len(left) // 2
+            parts.extendleft((left[half:], left[:half]))
 
 
 def failed(item: Item, error: Exception) -> Result:

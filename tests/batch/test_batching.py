@@ -3,45 +3,33 @@
 import pytest
 import torch
 
-from omnialpha_cli.batch import batching
-from omnialpha_cli.batch.batching import Buckets, in_fitting_parts, pixels_ahead
-from omnialpha_cli.batch.job import Threads
+from omnialpha_cli.batch import job
+from omnialpha_cli.batch.job import Threads, pixels_ahead
+from omnialpha_cli.batch.pipeline import in_fitting_parts, take_batch
 
 
-def buckets(items: str, limit: int) -> Buckets[str]:
-    """One bucket a letter."""
-    waiting: Buckets[str] = Buckets(lambda item: item, limit)
-    for item in items:
-        waiting.add(item)
-    return waiting
-
-
-def taken(waiting: Buckets[str]) -> list[str]:
-    batches = []
+def taken(items: str, limit: int) -> list[str]:
+    """The batches of items, one kind a letter, that wait in this order."""
+    waiting, batches = list(items), []
     while waiting:
-        batches.append("".join(waiting.take()))
+        batches.append("".join(take_batch(waiting, limit, str)))
     return batches
 
 
 def test_a_batch_holds_one_kind_only():
-    assert taken(buckets("abab", limit=4)) == ["aa", "bb"]
+    assert taken("abab", limit=4) == ["aa", "bb"]
 
 
-def test_a_full_bucket_goes_first():
-    assert taken(buckets("abbc", limit=2)) == ["bb", "a", "c"]
+def test_a_full_batch_goes_first():
+    assert taken("abbc", limit=2) == ["bb", "a", "c"]
 
 
-def test_the_longest_waiting_bucket_goes_next():
-    assert taken(buckets("aaabbb", limit=2)) == ["aa", "bb", "a", "b"]
+def test_what_waits_longest_goes_next():
+    assert taken("aaabbb", limit=2) == ["aa", "bb", "a", "b"]
 
 
-def test_a_lowered_limit_holds_for_what_follows():
-    waiting = buckets("aaaaaa", limit=4)
-    waiting.lower_limit(4)
-    waiting.lower_limit(4)
-    assert taken(waiting) == ["aa", "aa", "aa"]
-    waiting.lower_limit(1)
-    assert waiting.limit == 1
+def test_nothing_is_taken_where_nothing_waits():
+    assert take_batch([], 4, str) == []
 
 
 @pytest.mark.parametrize(
@@ -58,8 +46,8 @@ def test_a_lowered_limit_holds_for_what_follows():
 def test_pixels_under_way_grow_with_the_threads_and_fit_into_the_free_memory(
     monkeypatch, cores, threads, free, megapixels
 ):
-    monkeypatch.setattr(batching, "count_cores", lambda: cores)
-    monkeypatch.setattr(batching, "free_memory", lambda: free)
+    monkeypatch.setattr(job, "count_cores", lambda: cores)
+    monkeypatch.setattr(job, "free_memory", lambda: free)
     assert pixels_ahead(threads, window=1) == megapixels * 1e6
     assert pixels_ahead(threads, window=3) <= 3 * megapixels * 1e6
 

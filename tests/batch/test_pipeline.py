@@ -10,14 +10,15 @@ import torch
 from PIL import Image as PILImage
 from torch import Tensor
 
-from omnialpha_cli.batch import files as reader_module
 from omnialpha_cli.batch import pipeline as pipeline_module
+from omnialpha_cli.batch import worker as worker_module
 from omnialpha_cli.batch.history import read_history
-from omnialpha_cli.batch.job import Threads
+from omnialpha_cli.batch.job import Job, Threads
 from omnialpha_cli.batch.journal import Journal
 from omnialpha_cli.batch.log import LostError
 from omnialpha_cli.batch.pipeline import Pipeline
 from omnialpha_cli.batch.schedule import Admission, Schedule
+from omnialpha_cli.batch.worker import Files
 from omnialpha_cli.inputs import Source
 from omnialpha_cli.media import opening
 from omnialpha_cli.model.config import Defaults
@@ -62,6 +63,12 @@ class FakeModel:
         return layers
 
 
+def pipeline_of(items, model, journal, settings=None, *, schedule=Schedule, **more) -> Pipeline:
+    job = Job("m", "w", settings or Settings(), journal.output, journal.shard, len(items))
+    files = Files(job, journal)
+    return Pipeline(schedule(items), model, job.settings, files.read, files.store, **more)
+
+
 @pytest.fixture
 def run(tmp_path, picture):
     """Runs a model over pictures (or given items); gives the results by the stem of the input."""
@@ -73,9 +80,9 @@ def run(tmp_path, picture):
         sources = [Source(path, tmp_path / "in") for path in paths]
         items = items or plan(sources, TASKS["matte.auto"], output=tmp_path / "out")
         with Journal(tmp_path / "out") as journal:
-            line = Pipeline(
-                schedule(items), model, settings or Settings(), journal,
-                weights="w", batch_size=batch_size, threads=threads or Threads(2, 1, 1, 2), stop=stop,
+            line = pipeline_of(
+                items, model, journal, settings,
+                schedule=schedule, batch_size=batch_size, threads=threads or Threads(2, 1, 1, 2), stop=stop,
             )  # fmt: skip
             return {result.item.inputs[0].stem: result for result in line}
 
@@ -200,6 +207,14 @@ def test_without_memory_for_a_batch_what_is_left_of_the_window_comes_again_in_sm
     assert model.batches == [1] * 6
 
 
+def test_a_lowered_limit_holds_for_what_follows(tmp_path):
+    with Journal(tmp_path / "out") as journal:
+        line = pipeline_of([], FakeModel(), journal, batch_size=8, threads=Threads(1, 1, 1, 1))
+    for too_large, limit in ((20, 4), (3, 1), (1, 1)):  # a window may be larger than a batch
+        line._lower_limit(too_large)
+        assert line.limit == limit
+
+
 def test_an_item_that_never_fits_fails_for_memory(run):
     def short(requests):
         raise MemoryError
@@ -277,10 +292,7 @@ def test_leaving_early_ends_all_threads_too(tmp_path, picture):
     paths = [picture(tmp_path / "in" / f"{i}.png", seed=i) for i in range(20)]
     items = plan([Source(path, tmp_path / "in") for path in paths], TASKS["matte.auto"], output=tmp_path / "out")
     with Journal(tmp_path / "out") as journal:
-        line = Pipeline(
-            Schedule(items), FakeModel(), Settings(), journal, weights="w", batch_size=1, threads=Threads(2, 1, 1, 2)
-        )  # fmt: skip
-        results = iter(line)
+        results = iter(pipeline_of(items, FakeModel(), journal, batch_size=1, threads=Threads(2, 1, 1, 2)))
         next(results)
         results.close()
     assert threading.active_count() == before
@@ -302,7 +314,7 @@ def test_what_is_under_way_is_bounded(run, monkeypatch):
 
 def test_no_more_pixels_are_read_than_may_be_under_way(run, monkeypatch):
     reading, most, turn = set(), [], threading.Lock()
-    original, finish = reader_module.read_image, pipeline_module.finish
+    original, finish = worker_module.read_image, pipeline_module.finish
 
     def read(path, max_pixels, *, admit, **more):
         def admitted(pixels):
@@ -318,7 +330,7 @@ def test_no_more_pixels_are_read_than_may_be_under_way(run, monkeypatch):
             reading.remove(prepared.source.path)
         return finish(prepared, *rest)
 
-    monkeypatch.setattr(reader_module, "read_image", read)
+    monkeypatch.setattr(worker_module, "read_image", read)
     monkeypatch.setattr(pipeline_module, "finish", finished)
     monkeypatch.setattr(pipeline_module, "pixels_ahead", lambda threads, window: 2 * 96 * 64)
     assert len(run(FakeModel(), count=12, batch_size=8, threads=Threads(4, 1, 1, 2))) == 12
@@ -361,7 +373,7 @@ class TestAdmission:
 class TestAnInputThatChangesWhileItIsRead:
     def changing(self, monkeypatch, tmp_path, times: int):
         """Another picture takes its place right after it was opened, so many times."""
-        original, left = reader_module.read_image, iter(range(times))
+        original, left = worker_module.read_image, iter(range(times))
 
         def read(path, *arguments, **more):
             image = original(path, *arguments, **more)
@@ -369,7 +381,7 @@ class TestAnInputThatChangesWhileItIsRead:
                 PILImage.new("RGB", (96, 64), (200 + number, 0, 0)).save(path)
             return image
 
-        monkeypatch.setattr(reader_module, "read_image", read)
+        monkeypatch.setattr(worker_module, "read_image", read)
 
     def test_the_result_is_of_the_bytes_that_are_recorded(self, run, monkeypatch, tmp_path):
         self.changing(monkeypatch, tmp_path, times=1)

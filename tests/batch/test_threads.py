@@ -11,8 +11,7 @@ import torch
 from PIL import Image
 from tiny_model import tiny_model
 
-from omnialpha_cli.batch.batching import divide
-from omnialpha_cli.batch.job import Threads, share_cores, use_torch_threads
+from omnialpha_cli.batch.job import Threads, divide, share_cores, use_torch_threads
 from omnialpha_cli.model.omnialpha import OmniAlpha
 
 

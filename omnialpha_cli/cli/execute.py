@@ -13,8 +13,7 @@ from ..batch.journal import Journal
 from ..batch.resume import SHOWN, Choice, choose, offset_of
 from ..batch.schedule import Shard
 from ..media.signatures import recognise
-from ..model.config import LoadOptions
-from ..model.published import distilled
+from ..model.config import LoadOptions, distilled_defaults
 from ..picture.settings import FileOptions, Settings
 from ..plan import FRESH_TASK, STEADY_TASK, Item
 from ..status import ExitStatus, ItemError, NoInputsError, UsageError
@@ -184,16 +183,14 @@ def _resolved(settings: Settings, task: Task, options: Options, loading: LoadOpt
     """Return the settings with what the weights, and the options of the model, say of them. Raises UsageError."""
     first, *_ = passes(task, weights.tasks) or [task]
     defaults = weights.defaults(first.name)
-    loras = list(loading.loras)
     if loading.distilled_lora:
-        loras.append((loading.distilled_lora, 1.0))
-        defaults |= distilled.defaults(loading.distilled_lora)
+        defaults |= distilled_defaults(loading.distilled_lora)
     if settings.refine == "laplacian" and not find_spec("pymatting"):
         raise UsageError('--refine laplacian needs pymatting; get it with: pip install "omnialpha[refine]"')
     return replace(
         settings,
         dtype=defaults["dtype"] if options.dtype == "auto" else options.dtype,
-        adapters=store.identity_of(loras),
+        adapters=store.identity_of(loading.adapters),
         quantize=None if options.quantize == "none" else options.quantize,
     ).resolved(defaults)
 

@@ -8,15 +8,13 @@ from typing import Any
 import torch
 
 from . import lora
-from .config import Defaults, LoadOptions
+from .config import DISTILLED_SCHEDULE, Defaults, LoadOptions, distilled_defaults, is_published, read_config
 from .memory import BlockStream, Plan, free_memory, plan
 from .mini import load as embedded
 from .mini.model import Mini
 from .mini.segmenter import Confidence
 from .omnialpha import OmniAlpha
-from .published import distilled
 from .published import load as published
-from .published.folders import is_published, read_config
 from .quantise import BYTES, quantise_blocks
 from .transformer import Transformer
 
@@ -32,11 +30,9 @@ def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, opti
         needs = replace(needs, transformer=round(needs.transformer * BYTES[options.quantize] / dtype.itemsize))
     chosen = plan(options.memory, needs, free_memory(device))
     parts = layout.load_parts(folder, config, chosen.placement(device, options.quantize != "none"), dtype)
-    loras = list(options.loras)
     if options.distilled_lora:
-        loras.append((options.distilled_lora, 1.0))
-        config = {**config, "defaults": {**config.get("defaults", {}), **distilled.defaults(options.distilled_lora)}}
-        parts = replace(parts, schedule=replace(parts.schedule, **distilled.SCHEDULE))
+        config = {**config, "defaults": {**config.get("defaults", {}), **distilled_defaults(options.distilled_lora)}}
+        parts = replace(parts, schedule=replace(parts.schedule, **DISTILLED_SCHEDULE))
     settings: dict[str, Any] = {
         "prediction": config.get("prediction", "velocity"),
         "tasks": tuple(config.get("tasks", ())),
@@ -51,8 +47,8 @@ def assemble(folder: Path, device: torch.device, dtype: torch.dtype | None, opti
         settings["confidence"] = Confidence.from_dict(config["confidence"]) if "confidence" in config else None
     kind: Any = Mini if layout is embedded else OmniAlpha
     model: OmniAlpha = kind(parts.transformer, parts.vae, parts.context_encoder, **settings)
-    if loras:
-        _adapt(model.transformer, loras, options.merge_loras)
+    if options.adapters:
+        _adapt(model.transformer, options.adapters, options.merge_loras)
     if options.quantize != "none" or options.compile_blocks or chosen.mode != "resident":
         _place(model.transformer, chosen, device, options)
     return model

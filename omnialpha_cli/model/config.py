@@ -1,6 +1,13 @@
-"""Hold what makes and loads a model: its networks, what weights work best with, how they are loaded. No torch."""
+"""Hold what makes and loads a model: its networks, what weights work best with, how they are loaded, their folder.
 
+No torch: planning needs it too.
+"""
+
+import json
+import math
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -147,3 +154,65 @@ class LoadOptions:
     memory: Memory = "auto"
     quantize: Quantize = "none"
     compile_blocks: bool = False
+
+    @property
+    def adapters(self) -> list[tuple[Path, float]]:
+        """Return all LoRAs with their strengths, the distilled one last."""
+        return [*self.loras, *([(self.distilled_lora, 1.0)] if self.distilled_lora else [])]
+
+
+# LoRAs of the Lightning kind (Qwen-Image-Lightning) were distilled for 4 or 8 steps without guidance on a schedule with
+# a constant shift of 3 and no terminal sigma. The files hold the weights alone; the number of steps is in their names.
+DISTILLED_SCHEDULE: dict[str, Any] = {"base_shift": math.log(3), "max_shift": math.log(3), "shift_terminal": None}
+DISTILLED_STEPS = 8  # where the name does not say
+
+
+def distilled_defaults(path: Path) -> dict[str, Any]:
+    """Return steps, from a name such as `…-4steps-….safetensors`, and guidance of a distilled LoRA."""
+    named = re.search(r"(\d+)[-_ ]?steps?", path.name, re.IGNORECASE)
+    return {"steps": int(named[1]) if named and int(named[1]) > 0 else DISTILLED_STEPS, "guidance": 1.0}
+
+
+# The published layout: a folder a part.
+TRANSFORMER = "transformer"
+VAES = ("rgba_vae", "vae")  # OmniAlpha's of four channels, or the base's of three
+LORAS = ("lora", "rgba_lora")  # so in the README of the weights, and so in their authors' inference script
+PUBLISHED_CONFIG = Path(__file__).parent / "published" / "published.json"
+
+
+def is_published(folder: Path) -> bool:
+    """Return whether a folder is in the published layout."""
+    return (folder / TRANSFORMER).is_dir()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read tasks and defaults of the weights in a folder of either layout. Raises OSError or ValueError."""
+    path = folder / "config.json"
+    if not path.is_file() and is_published(folder):
+        path = PUBLISHED_CONFIG
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def vae_folder(folder: Path) -> Path:
+    """Return where the VAE is, or belongs."""
+    return next((folder / name for name in VAES if (folder / name).is_dir()), folder / VAES[0])
+
+
+def lora_folder(folder: Path) -> Path | None:
+    """Return where the LoRA is, None if there is none. Raises ValueError if it is there under both names."""
+    found = [folder / name for name in LORAS if (folder / name).is_dir()]
+    if len(found) > 1:
+        raise ValueError(f"{folder} holds both {LORAS[0]}/ and {LORAS[1]}/; move one of them away")
+    return found[0] if found else None
+
+
+def base_alone(folder: Path) -> bool:
+    """Return whether OmniAlpha's VAE is beside a base without its LoRA, which then answers as the base model."""
+    return is_published(folder) and (folder / VAES[0]).is_dir() and not any((folder / n).is_dir() for n in LORAS)
+
+
+def one_target(folder: Path) -> bool:
+    """Return whether the transformer makes one image at a time: `zero_cond_t` (Qwen-Image-Edit-2511) knows no more."""
+    with suppress(OSError, ValueError, AttributeError):  # loading says what is wrong with it
+        return bool(json.loads((folder / TRANSFORMER / "config.json").read_bytes()).get("zero_cond_t"))
+    return False

@@ -15,8 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ..model.config import PICKLES
-from ..model.published.folders import LORAS
+from ..model.config import LORAS, PICKLES
 from ..status import WeightsError
 from .lock import UNKNOWN, LockedFile, LockedWeights, Source, sha256
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ..model.config import PICKLES
-from ..model.published.folders import lora_folder
+from ..model.config import PICKLES, lora_folder
 from ..status import UsageError, WeightsError
 from .hub import DOCUMENTS, NEEDED_TEXT
 from .lock import LockedWeights

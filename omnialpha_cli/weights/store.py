@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import leads_to_file, open_regular
-from ..model.config import by_task
-from ..model.published import folders
+from ..model.config import LORAS, PUBLISHED_CONFIG, base_alone, by_task, is_published, one_target
 from ..status import UsageError, WeightsError
 from ..tasks import Task, passes
 from .lock import LAYOUTS, Hashes, LockedWeights, lock_folder, lock_path, read_lock, sha256, verify, write_lock
@@ -25,7 +24,6 @@ EMBEDDED = "mini"
 CONFIG_BYTES = 2**24  # of a config.json, at most
 WHOLE_NUMBERS, LARGEST = ("steps", "canvas", "multiple"), 100_000
 RECORDED = "weights.lock"  # in the home folder: what was pulled or imported, where the package does not know
-PUBLISHED_CONFIG = Path(__file__).parents[1] / "model" / "published" / "published.json"
 
 
 @dataclass(frozen=True)
@@ -69,22 +67,22 @@ class Weights:
     @property
     def published(self) -> bool:
         """Tell whether they are in the published layout."""
-        return bool(self.locked and self.locked.sources) or folders.is_published(self.folder)
+        return bool(self.locked and self.locked.sources) or is_published(self.folder)
 
     @property
     def caution(self) -> str | None:
         """Return what a run should not begin without saying: that its weights lack what makes them OmniAlpha."""
-        if not folders.base_alone(self.folder):
+        if not base_alone(self.folder):
             return None
         return (
-            f"weights {self.name}: {self.folder} holds no LoRA ({'/ or '.join(folders.LORAS)}/), so the base model "
+            f"weights {self.name}: {self.folder} holds no LoRA ({'/ or '.join(LORAS)}/), so the base model "
             "answers, which was not trained on these tasks; put the LoRA there, or give it with --lora"
         )
 
     def refuse_several(self, task: Task) -> None:
         """Raise UsageError where a task wants several images at once of weights that make one at a time."""
         first = (passes(task, self.tasks) or (task,))[0]
-        if len(first.outputs) > 1 and folders.one_target(self.folder):
+        if len(first.outputs) > 1 and one_target(self.folder):
             raise UsageError(
                 f"weights {self.name} make one image at a time (zero_cond_t of their transformer), and {task.name} "
                 f"wants {len(first.outputs)}; use another base, or matte and remove"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omnialpha_cli.model.published import distilled
+from omnialpha_cli.model.config import distilled_defaults
 from omnialpha_cli.status import UsageError
 from omnialpha_cli.weights.store import identity_of, parse_adapter
 
@@ -46,4 +46,4 @@ def test_the_identity_follows_content_and_strength(tmp_path):
     ],
 )
 def test_a_distillation_lora_says_its_steps_in_its_name(tmp_path, name, steps):
-    assert distilled.defaults(tmp_path / name) == {"steps": steps, "guidance": 1.0}
+    assert distilled_defaults(tmp_path / name) == {"steps": steps, "guidance": 1.0}

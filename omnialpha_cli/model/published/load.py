@@ -17,14 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from .. import lora
-from ..config import TransformerConfig, VAEConfig
+from ..config import TRANSFORMER, TransformerConfig, VAEConfig, lora_folder, read_config, vae_folder
 from ..loading import count, load_into, read_state, shards
 from ..memory import Needs
 from ..parts import Parts
 from ..sampler import Schedule
 from ..transformer import Transformer
 from ..vae import AlphaVAE
-from .folders import TRANSFORMER, lora_folder, read_config, vae_folder
 from .qwen import QwenContext
 
 PUBLISHED_TRAINING = {"timestep_rounding": True}  # where a config.json says nothing of the transformer

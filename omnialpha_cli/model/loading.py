@@ -74,19 +74,21 @@ def load_into(
     for path in files:
         with _opened(path) as file:
             for key in file.keys():  # noqa: SIM118 – not a dictionary
-                if name := rename(key):
-                    _assign(module, name, _cast(file.get_tensor(key), device, dtype))
+                if not (name := rename(key)):
+                    continue
+                tensor = file.get_tensor(key)
+                tensor = tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else tensor.dtype)
+                path_to, _, leaf = name.rpartition(".")
+                owner = module.get_submodule(path_to)
+                if leaf in owner._parameters:
+                    owner._parameters[leaf] = nn.Parameter(tensor, requires_grad=False)
+                else:
+                    owner._buffers[leaf] = tensor
 
 
 def count(files: Sequence[Path]) -> int:
     """Count the numbers in all tensors of the files, from the headers alone."""
     return sum(math.prod(shape) for _, shape in _keys(files))
-
-
-def check_whole(path: Path) -> None:
-    """Raise OSError or ValueError unless there is a whole safetensors file; its header alone is read."""
-    with _opened(path):
-        pass
 
 
 def read_state(files: Sequence[Path]) -> dict[str, Tensor]:
@@ -113,16 +115,3 @@ def _opened(path: Path) -> Iterator[safe_open]:
             yield file
     except SafetensorError as error:
         raise ValueError(f"{path} is no whole safetensors file: {error}") from error
-
-
-def _cast(tensor: Tensor, device: torch.device | str, dtype: torch.dtype) -> Tensor:
-    return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else tensor.dtype)
-
-
-def _assign(module: nn.Module, name: str, tensor: Tensor) -> None:
-    path, _, leaf = name.rpartition(".")
-    owner = module.get_submodule(path)
-    if leaf in owner._parameters:
-        owner._parameters[leaf] = nn.Parameter(tensor, requires_grad=False)
-    else:
-        owner._buffers[leaf] = tensor

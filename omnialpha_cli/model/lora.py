@@ -87,6 +87,18 @@ def _alphas(state: State, settings: Mapping[str, Any]) -> dict[str, Tensor]:
     return found
 
 
+def add(model: nn.Module, path: Path, strength: float, into_weights: bool) -> None:
+    """Add the adapter of a file by `merge`, or else by `attach`. Raises as they and `read` do, naming the file."""
+    state = read(path)
+    try:
+        if into_weights:
+            merge(model, state, strength)
+        else:
+            attach(model, [(state, strength)])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
 def merge(model: nn.Module, state: State, strength: float = 1.0) -> None:
     """Add an adapter to the weights, in place; the sum is taken in float32 and rounded to each weight's dtype.
 

@@ -14,7 +14,9 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from .config import Memory
+from .config import LoadOptions, Memory
+from .quantise import quantise_blocks
+from .transformer import Transformer
 
 Mode = Literal["resident", "staged", "stream"]
 
@@ -87,6 +89,22 @@ def free_memory(device: torch.device) -> int | None:
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     return None
+
+
+def place(transformer: Transformer, chosen: Plan, device: torch.device, options: LoadOptions) -> None:
+    """Quantise and compile the transformer's blocks as `options` say, and bring it to where it waits."""
+    blocks = transformer.transformer_blocks
+    quantise_blocks(blocks, options.quantize, device, leave=chosen.mode == "resident")
+    if chosen.mode != "staged":
+        for child in transformer.children():
+            if child is not blocks:
+                child.to(device)
+    if chosen.mode == "stream":
+        transformer.stream = stream = BlockStream(blocks, device)
+        blocks = stream.places
+    if options.compile_blocks:
+        for block in blocks:
+            block.compile()
 
 
 @contextmanager
@@ -175,7 +193,7 @@ class BlockStream:
         if cuda:
             for tensor in (tensor for tensors in self.sources for tensor in tensors):
                 tensor.data = tensor.data.pin_memory()  # only from there do copies run beside computing
-        self.places = [copy.deepcopy(blocks[0]).to(device) for _ in range(PLACES)]
+        self.places = nn.ModuleList(copy.deepcopy(blocks[0]).to(device) for _ in range(PLACES))
         self.targets = [plain_tensors(place) for place in self.places]
         for place in range(PLACES):
             self.streams.computed(place)  # what fills it for the first time has to end before it is written again

@@ -8,17 +8,19 @@ Requests of one call may differ in everything: they are grouped by their exact `
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
 
-from . import sampler
-from .config import Defaults, LoadOptions
-from .memory import RESIDENT, Plan, present
+from . import lora, sampler
+from .config import DISTILLED_SCHEDULE, Defaults, LoadOptions, distilled_defaults, is_published, read_config
+from .memory import RESIDENT, Plan, free_memory, place, plan, present
 from .parts import VAE, Context, ContextEncoder, join
 from .positions import Layout
+from .quantise import BYTES
 from .request import Request, by_layout, mean_of_mirrored
 from .transformer import Prepared, Transformer, pack, unpack
 
@@ -53,13 +55,32 @@ class OmniAlpha:
         """Load a weights folder, embedded (`config.json`, `*.safetensors`) or in the published layout.
 
         A dtype of None is the one that the weights are meant for. `options` may be given whole, or `single` ones by the
-        names of its fields. Raises OSError, KeyError, ValueError, RuntimeError or ImportError when something is missing
-        or does not fit.
+        names of its fields. Networks are read, adapted by LoRAs, quantised, compiled. Raises OSError, KeyError,
+        ValueError, RuntimeError or ImportError when something is missing or does not fit.
         """
-        from .assemble import assemble  # it knows the layouts of weights, which this module does not
-
-        options = replace(options or LoadOptions(), **single)
-        model = assemble(Path(folder), torch.device(device), dtype, options)
+        folder, options = Path(folder), replace(options or LoadOptions(), **single)
+        device = torch.device("cpu" if options.memory == "cpu" else device)
+        # They import this module, so it imports neither before.
+        layout = import_module(".published.load" if is_published(folder) else ".mini.load", __package__)
+        config = read_config(folder)
+        defaults = Defaults.from_dict(config.get("defaults", {}))
+        dtype = dtype or getattr(torch, defaults.dtype)
+        needs = layout.needs(folder, dtype)
+        if options.quantize != "none":
+            needs = replace(needs, transformer=round(needs.transformer * BYTES[options.quantize] / dtype.itemsize))
+        chosen = plan(options.memory, needs, free_memory(device))
+        model: Self = layout.load(
+            folder, config, chosen.placement(device, options.quantize != "none"),
+            prediction=config.get("prediction", "velocity"), tasks=tuple(config.get("tasks", ())), defaults=defaults,
+            device=device, dtype=dtype, memory=chosen,
+        )  # fmt: skip
+        if options.distilled_lora:
+            model.defaults = replace(defaults, **distilled_defaults(options.distilled_lora))
+            model.schedule = replace(model.schedule, **DISTILLED_SCHEDULE)
+        for path, strength in options.adapters:
+            lora.add(model.transformer, path, strength, options.merge_loras)
+        if options.quantize != "none" or options.compile_blocks or chosen.mode != "resident":
+            place(model.transformer, chosen, device, options)
         assert isinstance(model, cls)
         return model
 

@@ -1,15 +1,11 @@
 """Define what a model is made of, whichever weights it has, and the context between its parts."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-
-from .sampler import Schedule
-from .transformer import Transformer
 
 
 @dataclass(frozen=True)
@@ -26,21 +22,14 @@ class Context:
 
 def join(contexts: Sequence[Context]) -> Context:
     """Join contexts of several batches to one batch, one after the other; the shorter ones padded on the right."""
-    length = max(context.tokens.shape[1] for context in contexts)
-
-    def widened(tensor: Tensor, dims: int) -> Tensor:
-        return F.pad(tensor, (0, 0) * (dims - 2) + (0, length - tensor.shape[1]))
-
-    positions = [widened(context.positions, 3) for context in contexts if context.positions is not None]
-    return Context(
-        torch.cat([widened(context.tokens, 3) for context in contexts]),
-        torch.cat([widened(context.mask, 2) for context in contexts]),
-        torch.cat(positions) if positions else None,
-    )
+    tokens = [row for context in contexts for row in context.tokens]
+    mask = [row for context in contexts for row in context.mask]
+    positions = [row for context in contexts if context.positions is not None for row in context.positions]
+    return Context(pad(tokens)[0], pad(mask)[0], pad(positions)[0] if positions else None)
 
 
 def pad(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Pad rows (l_i, D) with zeros on the right to (B, max l, D), with the mask (B, max l) of what is real."""
+    """Pad rows (l_i, …) with zeros on the right to (B, max l, …), with the mask (B, max l) of what is real."""
     padded = nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
     lengths = torch.tensor([len(r) for r in rows], device=padded.device)
     return padded, torch.arange(padded.shape[1], device=padded.device)[None] < lengths[:, None]
@@ -64,17 +53,3 @@ class ContextEncoder(Protocol):
 
     def read(self, prompts: Sequence[str], encoded: Any) -> Context:
         """Return the context of one prompt an item beside the encoded images."""
-
-
-Read = Callable[..., nn.Module]  # reads a network from its file, for weights that do so when it is first needed
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Hold the networks of a weights folder, `specialists` by name, and the schedule that it was trained for."""
-
-    transformer: Transformer | Read
-    vae: VAE | Read
-    context_encoder: ContextEncoder | Read
-    schedule: Schedule
-    specialists: Mapping[str, nn.Module | Read] = field(default_factory=dict)

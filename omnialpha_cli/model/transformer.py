@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import TransformerConfig
-from .memory import BlockStream
 from .positions import Layout, context_positions, image_positions, rotary_angles, rotate
 from .timestep import TimeEmbedding
 
@@ -210,7 +209,7 @@ class Transformer(nn.Module):
         self.transformer_blocks = nn.ModuleList(
             Block(dim, config.num_attention_heads) for _ in range(config.num_layers)
         )  # fmt: skip
-        self.stream: BlockStream | None = None  # brings the blocks to the device where they do not fit together
+        self.stream: Iterable[nn.Module] | None = None  # brings the blocks to the device where they do not fit together
         self.norm_out = OutputNorm(dim)
         self.proj_out = nn.Linear(dim, config.patch_size**2 * config.out_channels)
 

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ...model.config import Quantize, TransformerConfig
-from ...model.memory import BlockStream
+from ...model.config import LoadOptions, Quantize, TransformerConfig
+from ...model.memory import Plan, place
 from ...model.positions import Layout
-from ...model.quantise import quantise_blocks
 from ...model.transformer import Block, Prepared, Transformer
 from ..bench.shared import peak_memory
 
@@ -133,18 +132,14 @@ def _time(
     waits = streamed or quantize != "none"  # whole blocks would count in the memory
     home = torch.device("cpu") if waits else None
     transformer, words, inputs, x = _material(config, layers, layout, context, batch, device, dtype, home)
-    quantise_blocks(transformer.transformer_blocks, quantize, device, leave=not streamed)
-    if streamed:
-        transformer.stream = BlockStream(transformer.transformer_blocks, device)
+    options = LoadOptions(quantize=quantize, compile_blocks=compiled)
+    place(transformer, Plan("stream" if streamed else "resident"), device, options)
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     with torch.inference_mode():
         prepared: Prepared = transformer.prepare(inputs, words, layout)
         sigma = torch.full((batch,), 0.5, device=device)
-        if compiled:
-            for block in transformer.stream.places if transformer.stream else transformer.transformer_blocks:
-                block.compile()
         times = _timings(lambda: transformer.step(x, sigma, prepared), device, rounds)
     return median(times), _memory(device)
 

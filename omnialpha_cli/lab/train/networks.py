@@ -14,8 +14,7 @@ from ...model.config import Defaults, LoadOptions, TransformerConfig, VAEConfig
 from ...model.mini.context import TOKENIZER_FILE, MiniContext, MiniContextConfig
 from ...model.mini.generator import Generator, GeneratorConfig
 from ...model.mini.light_vae import LightVAE, LightVAEConfig
-from ...model.mini.model import Mini
-from ...model.mini.specialists import SPECIALISTS, Specialist
+from ...model.mini.model import SPECIALISTS, Mini, Specialist
 from ...model.omnialpha import OmniAlpha
 from ...model.published import load as published
 from ...model.sampler import Schedule

@@ -20,9 +20,8 @@ from ...model.mini.detail import Detail
 from ...model.mini.effects import Effects
 from ...model.mini.inpainter import Inpainter
 from ...model.mini.light_vae import LightVAEConfig
-from ...model.mini.model import Mini
+from ...model.mini.model import SPECIALISTS, Mini
 from ...model.mini.segmenter import Segmenter
-from ...model.mini.specialists import SPECIALISTS
 from ...model.omnialpha import OmniAlpha
 from ...status import UsageError
 from . import (

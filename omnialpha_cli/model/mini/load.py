@@ -10,53 +10,56 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..config import TransformerConfig, VAEConfig
-from ..loading import check_whole, count
+from ..loading import count
 from ..memory import Needs
-from ..parts import Parts, Read
 from ..sampler import Schedule
 from ..transformer import Transformer
 from ..vae import AlphaVAE
 from .context import MiniContext, MiniContextConfig, load_tokenizer
 from .light_vae import LightVAE, LightVAEConfig
-from .model import Mini
-from .specialists import SPECIALISTS, Build
-
-WITH = ("context", "vae")
+from .model import SPECIALISTS, Build, Mini, Specialist
+from .segmenter import Confidence
 
 
 def needs(folder: Path, dtype: torch.dtype) -> Needs:
-    """Return the bytes of each network, with those of the specialists that wait where it does."""
-    waiting = {where: [row.name for row in SPECIALISTS.values() if row.waits_with == where] for where in WITH}
-    groups = ("transformer",), ("context", *waiting["context"]), ("vae", *waiting["vae"])
-    files = [[folder / f"{name}.safetensors" for name in names] for names in groups]
-    return Needs(*(count([file for file in group if file.exists()]) * dtype.itemsize for group in files))
+    """Return the bytes of each part, with those of the specialists that wait where it does.
+
+    Raises OSError, or ValueError for a file that is not whole.
+    """
+    sizes = {part: count([_file(folder, part)]) for part in ("transformer", "context", "vae")}
+    for row in _specialists(folder):
+        sizes[row.waits_with] += count([_file(folder, row.name)])
+    return Needs(**{part: size * dtype.itemsize for part, size in sizes.items()})
 
 
-def load_parts(folder: Path, config: dict[str, Any], place: dict[str, torch.device], dtype: torch.dtype) -> Parts:
-    """Return all parts, each to be read from its file when a task first needs it. Raises OSError or ValueError."""
+def load(folder: Path, config: dict[str, Any], place: dict[str, torch.device], **settings: Any) -> Mini:
+    """Return a model of which each part is read from its file when a task first needs it.
 
-    def waiting(name: str, build: Build, device: torch.device) -> Read:
-        path = folder / f"{name}.safetensors"
-        check_whole(path)
-        return partial(_read, path, build, config.get(name, {}), device, dtype)
+    `settings` are fields of `Mini`. Raises OSError or ValueError.
+    """
 
-    parts = {name: waiting(name, build, place[name]) for name, build in _parts(folder).items()}
-    specialists = {
-        name: waiting(name, row.build, place[row.waits_with])
-        for name, row in SPECIALISTS.items()
-        if (folder / f"{name}.safetensors").exists()
-    }
-    schedule = Schedule.from_dict(config.get("schedule", {}))
-    return Parts(parts["transformer"], parts["vae"], parts["context"], schedule, specialists)
+    def waiting(name: str, where: str, build: Build) -> Any:
+        return partial(_read, _file(folder, name), build, config.get(name, {}), place[where], settings["dtype"])
+
+    return Mini(
+        waiting("transformer", "transformer", lambda own, _: Transformer(TransformerConfig.from_dict(own))),
+        waiting("vae", "vae", lambda own, _: build_vae(own)),
+        waiting(
+            "context", "context", lambda own, _: MiniContext(MiniContextConfig.from_dict(own), load_tokenizer(folder))
+        ),
+        schedule=Schedule.from_dict(config.get("schedule", {})),
+        specialists={row.name: waiting(row.name, row.waits_with, row.build) for row in _specialists(folder)},
+        confidence=Confidence.from_dict(config["confidence"]) if "confidence" in config else None,
+        **settings,
+    )
 
 
-def _parts(folder: Path) -> dict[str, Build]:
-    """Return how each of the paper's parts is built from what `config.json` says under its name."""
-    return {
-        "transformer": lambda config, _: Transformer(TransformerConfig.from_dict(config)),
-        "context": lambda config, _: MiniContext(MiniContextConfig.from_dict(config), load_tokenizer(folder)),
-        "vae": lambda config, _: build_vae(config),
-    }
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.safetensors"
+
+
+def _specialists(folder: Path) -> list[Specialist]:
+    return [row for row in SPECIALISTS.values() if _file(folder, row.name).exists()]
 
 
 def _read(

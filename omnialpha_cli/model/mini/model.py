@@ -1,10 +1,13 @@
-"""Run the embedded model: the paper's three parts, and specialists that serve or help some tasks."""
+"""Run the embedded model: the paper's three parts, and specialists that serve or help some tasks.
+
+Specialists are small networks beside the transformer. Loading, export and training go by their table, `SPECIALISTS`.
+"""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +16,16 @@ from torch.nn import functional as F
 from .. import sampler
 from ..memory import present
 from ..omnialpha import Batches, OmniAlpha
-from ..parts import VAE, ContextEncoder, Read
+from ..parts import VAE, ContextEncoder
 from ..request import Layers, Request, by_layout, over_white
 from ..transformer import Transformer
 from .context import MiniContext
-from .generator import without_grid
+from .detail import Detail
+from .effects import Effects
+from .generator import Generator, GeneratorConfig, without_grid
+from .inpainter import Inpainter
 from .segmenter import Confidence, Segmenter, without_doubtful_parts
 from .sketch import Drawing
-from .specialists import SPECIALISTS
 
 
 class WhenNeeded:
@@ -49,7 +54,7 @@ class Mini(OmniAlpha):
     transformer: Transformer = WhenNeeded()  # type: ignore[assignment]
     vae: VAE = WhenNeeded()  # type: ignore[assignment]
     context_encoder: ContextEncoder = WhenNeeded()  # type: ignore[assignment]
-    specialists: dict[str, nn.Module | Read] = field(default_factory=dict)
+    specialists: dict[str, nn.Module | partial[nn.Module]] = field(default_factory=dict)
     confidence: Confidence | None = None
     _reading: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
@@ -71,19 +76,13 @@ class Mini(OmniAlpha):
 
     def batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """Yield as an OmniAlpha does; requests of tasks that a specialist serves go to that."""
-        by_server: dict[str | None, list[int]] = {}
+        servers = {task: SPECIALISTS[name].by for name in self.specialists for task in SPECIALISTS[name].serves}
+        by_server: dict[Serve, list[int]] = {}
         for place, request in enumerate(requests):
-            by_server.setdefault(self._server_of(request), []).append(place)
-        for server, places in by_server.items():
-            some = [requests[i] for i in places]
-            serve = super().batches if server is None else partial(SERVERS[server], self)
-            for members, layers in serve(some, steps, scale, batch_size):
+            by_server.setdefault(servers.get(request.task, OmniAlpha.batches), []).append(place)
+        for serve, places in by_server.items():
+            for members, layers in serve(self, [requests[i] for i in places], steps, scale, batch_size):
                 yield [places[i] for i in members], layers
-
-    def _server_of(self, request: Request) -> str | None:
-        """Return the name of the specialist that serves a request, None for the transformer."""
-        rows = ((name, SPECIALISTS[name]) for name in self.specialists)
-        return next((name for name, row in rows if request.task in row.serves), None)
 
     def segmented(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """Yield the subjects of pictures: RGBA (4, H, W), the colours being the pictures' own."""
@@ -173,5 +172,40 @@ class Mini(OmniAlpha):
         return found.float().cpu()
 
 
+Build = Callable[[Mapping[str, Any], OmniAlpha], nn.Module]  # from what `config.json` says, for a model
 Serve = Callable[[Mini, Sequence[Request], int, float, int | None], Batches]
-SERVERS: dict[str, Serve] = {"segmenter": Mini.segmented, "inpainter": Mini.inpainted, "generator": Mini.drawn}
+
+
+@dataclass(frozen=True)
+class Specialist:
+    """Describe a specialist; weights have it if they have `NAME.safetensors`.
+
+    It `serves` tasks in the transformer's place, by a method of `Mini`; without any it helps others. `waits_with` says
+    where it waits while memory is short: with the context encoder, or with the VAE.
+    """
+
+    name: str
+    build: Build
+    serves: tuple[str, ...] = ()
+    by: Serve = OmniAlpha.batches
+    waits_with: Literal["context", "vae"] = "vae"
+
+
+def _generator(config: Mapping[str, Any], model: OmniAlpha) -> Generator:
+    context = model.context_encoder
+    assert isinstance(context, MiniContext)
+    own = GeneratorConfig.from_dict(config)
+    return Generator(own, model.transformer.config, context.tokenizer, context.words.weight)
+
+
+SPECIALISTS: dict[str, Specialist] = {
+    row.name: row
+    for row in (
+        Specialist("segmenter", lambda *_: Segmenter(), ("matte.auto",), Mini.segmented),
+        Specialist("detail", lambda *_: Detail()),
+        Specialist("effects", lambda *_: Effects()),
+        Specialist("inpainter", lambda *_: Inpainter(), ("remove.trimap", "remove.mask", "remove.rough-mask"),
+                   Mini.inpainted),
+        Specialist("generator", _generator, ("generate.foreground", "generate.background"), Mini.drawn, "context"),
+    )
+}  # fmt: skip

@@ -20,7 +20,7 @@ from .. import lora
 from ..config import TRANSFORMER, TransformerConfig, VAEConfig, lora_folder, read_config, vae_folder
 from ..loading import count, load_into, read_state, shards
 from ..memory import Needs
-from ..parts import Parts
+from ..omnialpha import OmniAlpha
 from ..sampler import Schedule
 from ..transformer import Transformer
 from ..vae import AlphaVAE
@@ -36,15 +36,20 @@ def needs(folder: Path, dtype: torch.dtype) -> Needs:
     return Needs(*(count(shards(part)) * dtype.itemsize for part in folders))
 
 
-def load_parts(folder: Path, config: dict[str, Any], place: dict[str, torch.device], dtype: torch.dtype) -> Parts:
-    """Load all parts, the folder's own LoRA merged. Raises OSError, ValueError or ImportError."""
+def load(folder: Path, config: dict[str, Any], place: dict[str, torch.device], **settings: Any) -> OmniAlpha:
+    """Load all parts, the folder's own LoRA merged, in the dtype of the `settings`, which are fields of `OmniAlpha`.
+
+    Raises OSError, ValueError or ImportError.
+    """
+    dtype = settings["dtype"]
     transposed = bool(config.get("context", {}).get("transposed_images", True))
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
-    return Parts(
+    return OmniAlpha(
         transformer=load_transformer(folder, place["transformer"], dtype),
         vae=load_vae(folder, place["vae"], dtype),
         context_encoder=QwenContext.load(folder, place["context"], dtype, transposed),
         schedule=Schedule.from_dict(scheduler),
+        **settings,
     )
 
 

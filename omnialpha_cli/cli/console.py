@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from ..status import ExitStatus, RunNote
 from . import ndjson, streams
-from .streams import printable, say
+from .streams import Pipe, printable, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ..batch.job import Result
     from .options import Options
-    from .piped import Pipe
 
 
 DUMB = ("dumb", "unknown")  # terminals, by $TERM, whose lines cannot be written over
@@ -25,7 +24,7 @@ DUMB = ("dumb", "unknown")  # terminals, by $TERM, whose lines cannot be written
 class Console:
     """Report one run: a bar on a terminal, plain lines elsewhere; with a `pipe`, nothing on standard output."""
 
-    def __init__(self, options: "Options", report: BinaryIO | None = None, pipe: "Pipe | None" = None):
+    def __init__(self, options: "Options", report: BinaryIO | None = None, pipe: Pipe | None = None):
         self.options, self.report, self.pipe = options, report, pipe
         self.doubtful: list[Result] = []
         self.counts = {"done": 0, "planned": 0, "skipped": 0, "failed": 0}

@@ -36,7 +36,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
     task = order.task
     batch_size = _batch_size(options.batch_size)
     check_formats(order.items, settings)
-    files = FileOptions(options.compression, order.max_pixels)
+    files = FileOptions(options.compression, round(order.finding.max_pixels * 1e6))
     shard = Shard.parse(options.shard)
     output = order.output
     weights = store.find(options.model)
@@ -257,6 +257,6 @@ def _check_files(order: Order, options: Options, output: Path) -> None:
     if not files:
         return
     read = {path for item in order.items for path in item.inputs}
-    if order.names_from is not None:
-        read.add(order.names_from)
+    if order.finding.files_from is not None:
+        read.add(order.finding.files_from)
     check_written(files, read, (path for item in order.items for path in item.files), output)

@@ -11,8 +11,7 @@ from typer.main import get_group
 
 from .. import __version__
 from ..status import ExitStatus, OmniAlphaError
-from . import complete, compose, decompose, doctor, generate, info, matte, remove, run, streams, tasks, weights
-from .settings import PictureCommand
+from . import compose, doctor, info, pictures, streams, tasks, weights
 from .streams import say
 
 # The workshop's commands by their modules in `lab`: imported when they are asked for, which keeps the start short.
@@ -36,6 +35,13 @@ class Commands(TyperGroup):
         group.name = cmd_name
         return group
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of the command line; `--trim` may lack its margin, for which Typer has no means."""
+        pairs = zip(args, [*args, ""][1:], strict=True)
+        return super().parse_args(
+            ctx, ["--trim=0" if word == "--trim" and not next.isdecimal() else word for word, next in pairs]
+        )
+
 
 app = typer.Typer(
     cls=Commands,
@@ -46,12 +52,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Examples:\n\nomnialpha matte photos/*.jpg -o mattes\n\nomnialpha doctor",
 )
-app.command(cls=PictureCommand, epilog=matte.EXAMPLES)(matte.matte)
-app.command(cls=PictureCommand, epilog=remove.EXAMPLES)(remove.remove)
-app.command(cls=PictureCommand, epilog=decompose.EXAMPLES)(decompose.decompose)
-app.command(cls=PictureCommand, epilog=generate.EXAMPLES)(generate.generate)
-app.command(cls=PictureCommand, epilog=complete.EXAMPLES)(complete.complete)
-app.command(cls=PictureCommand, epilog=run.EXAMPLES)(run.run)
+for command, examples in pictures.EXAMPLES.items():
+    app.command(epilog="\n\n".join(("Examples:", *examples)))(getattr(pictures, command))
 app.command(epilog=compose.EXAMPLES)(compose.compose)
 app.command(epilog=tasks.EXAMPLES)(tasks.tasks)
 app.command(epilog=info.EXAMPLES)(info.info)

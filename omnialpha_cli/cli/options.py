@@ -16,10 +16,9 @@ from typer.core import TyperOption
 from typer.models import OptionInfo
 
 from ..picture.settings import OutputOptions, Sampling, SourceOptions
-from ..status import UsageError
-from .completion import complete_weights
 from .config import read_config
 from .settings import INPUTS, MODEL, OUTPUT, PANELS, RUN, SETTINGS, option
+from .weights import complete_weights
 
 # What `--help` shows of the commands that make pictures; `--help-all` shows the rest, and the environment variables.
 COMMON = {
@@ -40,9 +39,18 @@ Inputs = Annotated[
 ]
 
 
-Prompts = Annotated[
-    list[str] | None, typer.Argument(metavar="PROMPTS", help="What to make, each in quotes.", show_default=False)
-]
+def show_all_options(context: typer.Context, wanted: bool) -> None:
+    """Print the help with every option and its environment variable, and exit."""
+    if not wanted:
+        return
+    options = [one for one in context.command.params if isinstance(one, TyperOption)]
+    before = [(one.hidden, one.show_envvar) for one in options]
+    for one in options:
+        one.hidden, one.show_envvar = False, one.name not in ("help", "help_all")
+    typer.echo(context.get_help())
+    for one, shown in zip(options, before, strict=True):
+        one.hidden, one.show_envvar = shown
+    raise typer.Exit
 
 
 # The options are a table: one a row where it fits.
@@ -198,17 +206,10 @@ class Options(Sampling, OutputOptions):
         "--quiet", "-q", panel=RUN, help="Only warnings and failures on standard error.")] = False
     verbose: Annotated[bool, option(
         "--verbose", "-v", panel=RUN, help="Say more: device, threads, times of the stages.")] = False
+    help_all: Annotated[bool, typer.Option(
+        "--help-all", callback=show_all_options, is_eager=True,
+        help="Show every option, with its variable, and exit.")] = False
 # fmt: on
-
-
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Return (width, height) of `WxH`. Raises UsageError."""
-    if text is None:
-        return None
-    width, x, height = text.lower().partition("x")
-    if not (x and width.isdecimal() and height.isdecimal() and int(width) >= 16 and int(height) >= 16):
-        raise UsageError(f"--size {text}: give WxH in pixels, from 16, for example 768x512")
-    return int(width), int(height)
 
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -220,15 +221,12 @@ def takes_options(command: F) -> F:
     groups: dict[str, Any] = {name: p.annotation for name, p in own.items() if is_dataclass(p.annotation)}
     makes_pictures = Options in groups.values()
     parameters = [p for name, p in own.items() if name not in groups]
-    if makes_pictures:
-        parameters.append(_parameter("help_all", HELP_ALL, False))
     for group in groups.values():
         hints = get_type_hints(group, include_extras=True)
         parameters += [_parameter(f.name, hints[f.name], f.default) for f in fields(group)]
 
     @wraps(command)
     def expanded(**values: Any) -> None:
-        values.pop("help_all", None)
         given = {name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
         command(**values, **given)
 
@@ -263,28 +261,6 @@ def _shown(parameter: inspect.Parameter, common_alone: bool) -> inspect.Paramete
         elif {int, float}.intersection(alternatives):
             information.metavar = information.metavar or "N"
     return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, information])
-
-
-def _help_all(context: typer.Context, wanted: bool) -> None:
-    """Print the help with every option and its environment variable, and exit."""
-    if not wanted:
-        return
-    options = [one for one in context.command.params if isinstance(one, TyperOption)]
-    before = [(one.hidden, one.show_envvar) for one in options]
-    for one in options:
-        one.hidden, one.show_envvar = False, one.name not in ("help", "help_all")
-    typer.echo(context.get_help())
-    for one, shown in zip(options, before, strict=True):
-        one.hidden, one.show_envvar = shown
-    raise typer.Exit
-
-
-HELP_ALL = Annotated[
-    bool,
-    typer.Option(
-        "--help-all", callback=_help_all, is_eager=True, help="Show every option, with its variable, and exit."
-    ),
-]
 
 
 def _place(parameter: inspect.Parameter) -> int:

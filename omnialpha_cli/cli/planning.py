@@ -9,14 +9,13 @@ from pathlib import Path
 from ..hints import Hints, find_hints, leave_out_hints, starting_at
 from ..inputs import Found, Source, find_inputs, read_list
 from ..media.formats import FORMATS, SOURCE
-from ..picture.settings import FileOptions, Settings
+from ..picture.settings import Settings
 from ..plan import Item, plan, plan_prompts, plan_together
 from ..status import NoInputsError, UsageError
 from ..tasks import LAYERS, TASKS, Command, Task, most_layers, of_pictures, with_layers
 from ..weights import store
 from .options import HintOptions, InputOptions, Options
-from .piped import STDIN, Pipe
-from .streams import counted, say_if_slow
+from .streams import PIPED, Pipe, counted, say_if_slow
 from .watch import check_watch
 
 LIST_BYTES = 512 * 2**20  # of a list of names or prompts: some millions
@@ -26,15 +25,14 @@ LIST_BYTES = 512 * 2**20  # of a list of names or prompts: some millions
 class Order:
     """Hold what is to be made: items of one task in the folder `output`, and remarks for the user.
 
-    `names_from` is the file that names or prompts were read from; `again` plans it anew, to go on with what comes.
+    `finding` is how they were found; `again` plans it anew, to go on with what comes.
     """
 
     task: Task
     items: list[Item]
     output: Path
+    finding: InputOptions
     remarks: tuple[str, ...] = ()
-    max_pixels: int = FileOptions.max_pixels
-    names_from: Path | None = None
     pipe: Pipe | None = None
     again: Callable[[], "Order"] | None = None
 
@@ -86,12 +84,14 @@ def plan_pictures(
 
     `given` is the text of a task that needs one, or where its hints are, `bounds` where further mattes are, by option.
     """
-    if list(names) == [STDIN]:
-        pipe = Pipe(options, finding)
+    if list(names) == [PIPED]:
+        pipe = Pipe(options, finding.files_from)
         with pipe.naming():
             piped = replace(options, output=pipe.output)
             order = plan_pictures(task, [str(pipe.picture)], piped, finding, given, steady, bounds)
-            pipe.check(order.items)
+        if any(len(item.outputs) > 1 for item in order.items):
+            one = ", ".join(name for name, row in FORMATS.items() if row.several == "file")
+            raise UsageError(f"- gives one file, and these layers would be several: choose --format {one}")
         return replace(order, pipe=pipe)
     output = output_of(task, options)
     if finding.watch:
@@ -124,8 +124,7 @@ def plan_pictures(
             steady=steady, format=options.format, depth=options.depth, log=log,
         )  # fmt: skip
     again = partial(plan_pictures, task, names, options, finding, given, steady, bounds) if finding.watch else None
-    max_pixels = round(finding.max_pixels * 1e6)
-    return Order(task, items, output, remarks, max_pixels, finding.files_from, again=again)
+    return Order(task, items, output, finding, remarks, again=again)
 
 
 def check_spaces(input_space: str | None, output_space: str | None) -> bool:
@@ -139,7 +138,7 @@ def check_spaces(input_space: str | None, output_space: str | None) -> bool:
     return input_space is not None and find_space(input_space).is_log
 
 
-def plan_words(task: Task, prompts: Sequence[str], options: Options, count: int) -> Order:
+def plan_words(task: Task, prompts: Sequence[str], options: Options, finding: InputOptions, count: int) -> Order:
     """Plan the items for the prompts, each with `count` seeds that follow one another. Raises UsageError."""
     check_spaces(None, options.output_space)
     seeds = range(options.seed, options.seed + count)
@@ -147,20 +146,21 @@ def plan_words(task: Task, prompts: Sequence[str], options: Options, count: int)
         prompts, task, output=output_of(task, options), template=options.name, seeds=seeds,
         format=options.format, depth=options.depth,
     )  # fmt: skip
-    return Order(task, items, output_of(task, options))
+    return Order(task, items, output_of(task, options), finding)
 
 
 def plan_run(prompt: str, names: Sequence[str], options: Options, finding: InputOptions, layers: int) -> Order:
     """Plan the one item of the model itself, with all pictures named, perhaps none. Raises UsageError."""
     if not names and finding.files_from is None:
-        return plan_words(of_pictures(0, layers), [prompt], options, 1)
-    found = _find(names, finding, output := options.output or Path("run"))
+        return plan_words(of_pictures(0, layers), [prompt], options, finding, 1)
+    output = options.output or Path("run")
+    found = _find(names, finding, output)
     task = of_pictures(len(found.sources), layers)
     items = plan_together(
         found.sources, task, output=output, template=options.name, text=prompt, format=options.format,
         depth=options.depth,
     )  # fmt: skip
-    return Order(task, items, output, found.remarks, round(finding.max_pixels * 1e6), finding.files_from)
+    return Order(task, items, output, finding, found.remarks)
 
 
 def check_formats(items: Sequence[Item], settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
 
 from ..picture.settings import LEAST, parse_colour
 from ..status import UsageError
@@ -24,17 +23,6 @@ def colour(text: str) -> str:
         return parse_colour(text)
     except UsageError as error:
         raise typer.BadParameter(str(error)) from error
-
-
-class PictureCommand(TyperCommand):
-    """Take the option `--trim` without its margin, too, for which Typer has no means."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the words of the command line, with the margin that was left out."""
-        pairs = zip(args, [*args, ""][1:], strict=True)
-        return super().parse_args(
-            ctx, ["--trim=0" if word == "--trim" and not next.isdecimal() else word for word, next in pairs]
-        )
 
 
 # fmt: off

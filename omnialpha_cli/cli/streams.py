@@ -1,4 +1,4 @@
-"""Write to the standard streams and a report, and heed signals: a batch goes on whatever becomes of them."""
+"""Read and write the standard streams and a report, and heed signals: a batch goes on whatever becomes of them."""
 
 import errno
 import io
@@ -8,14 +8,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from ..status import ExitStatus, UsageError
+from ..status import ExitStatus, OmniAlphaError, UsageError
+
+if TYPE_CHECKING:
+    from .options import Options
 
 SOON = 0.4  # seconds for which nobody wonders what a program does
 NAMES = "stdin", "stdout", "stderr"
+PIPED = "-"  # names a picture on standard input
+CHUNK = 2**20  # bytes of its result written at a time
+# Options that name, place or list results: with one result on standard output there is nothing for them to do.
+WITHOUT_PIPE = ("output", "name", "preview", "preview_html", "report", "json", "shard", "devices", "ray", "dry_run")
 SIGNALS = {signal.SIGINT: ExitStatus.INTERRUPTED, signal.SIGTERM: ExitStatus.TERMINATED}
 
 
@@ -122,6 +130,49 @@ def say_if_slow(what: str, quiet: bool) -> Iterator[threading.Timer]:
         yield timer
     finally:
         timer.cancel()
+
+
+class Pipe:
+    """Hold a picture that came from standard input, `-`, as a file of that name, and the folder for its result."""
+
+    def __init__(self, options: "Options", files_from: Path | None):
+        """Read standard input to its end. Raises UsageError."""
+        import shutil
+        import tempfile
+
+        for field in fields(options):
+            if field.name in WITHOUT_PIPE and getattr(options, field.name) != field.default:
+                raise UsageError(f"- gives one result on standard output; leave --{field.name.replace('_', '-')} out")
+        if files_from is not None:
+            raise UsageError("- is one picture by itself; leave --files-from out")
+        if sys.stdin.isatty():
+            raise UsageError("- is a picture on standard input: give one with < photo.jpg, or by a pipe")
+        if sys.stdout.isatty():
+            raise UsageError("- gives a picture on standard output: send it to a file with > result.png, or to a pipe")
+        self.folder = tempfile.TemporaryDirectory(prefix="omnialpha-")
+        self.picture = Path(self.folder.name, PIPED)
+        self.output = Path(self.folder.name, "output")
+        with self.picture.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+
+    def shown(self, text: str) -> str:
+        """Call the picture in a message what the user called it."""
+        return text.replace(str(self.picture), PIPED)
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Call the picture so in the errors of the block."""
+        try:
+            yield
+        except OmniAlphaError as error:
+            error.args = tuple(map(self.shown, map(str, error.args)))
+            raise
+
+    def send(self, path: Path) -> None:
+        """Write the result to standard output. Raises OSError."""
+        with path.open("rb") as file:
+            while data := file.read(CHUNK):
+                write(sys.stdout, data)
 
 
 class Stop:

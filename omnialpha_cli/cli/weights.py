@@ -1,13 +1,13 @@
-"""Run `omnialpha weights`."""
+"""Run `omnialpha weights`, and complete names of weights in a shell."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..status import UsageError, WeightsError
+from ..status import OmniAlphaError, UsageError, WeightsError
 from ..weights.lock import LockedWeights
-from .completion import complete_names
 from .streams import counted, say
 
 app = typer.Typer(
@@ -15,6 +15,28 @@ app = typer.Typer(
     help="List, fetch, verify, lock, import and remove weights.",
     epilog="Examples:\n\nomnialpha weights list\n\nomnialpha weights pull omnialpha",
 )
+
+
+def complete_weights(incomplete: str) -> list[str]:
+    """Return names of weights, and folders, that begin so."""
+    parent, slash, start = incomplete.rpartition("/")
+    folders = []
+    with suppress(OSError, ValueError):
+        folders = [f"{parent}{slash}{entry.name}/" for entry in sorted(Path(f"{parent}{slash}").iterdir())
+                   if entry.name.startswith(start) and entry.is_dir() and (start or not entry.name.startswith("."))
+                  ]  # fmt: skip
+    return [*complete_names(incomplete), *folders]
+
+
+def complete_names(incomplete: str) -> list[str]:
+    """Return names of known weights that begin so."""
+    from ..weights import store
+
+    with suppress(OmniAlphaError):
+        names = dict.fromkeys((store.EMBEDDED, *(one.name for one in store.known())))
+        return [name for name in names if name.startswith(incomplete)]
+    return []
+
 
 Names = Annotated[
     list[str] | None,

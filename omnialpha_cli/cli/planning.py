@@ -196,6 +196,8 @@ def check_formats(items: Sequence[Item], settings: Settings) -> None:
 def without_effect(order: Order, settings: Settings) -> Iterator[str]:
     """Say which options change nothing in what is planned, and why."""
     task, bounded = order.task, any(item.beside for item in order.items)
+    if order.finding.nul and order.finding.files_from is None:
+        yield "-0 does nothing without --files-from"
     if settings.negative and (settings.guidance or 0) <= 1:
         yield "--negative-prompt does nothing without guidance: give --guidance above 1"
     if settings.mask_slack is not None and task.hint not in ("mask", "rough-mask"):

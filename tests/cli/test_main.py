@@ -52,6 +52,7 @@ def test_a_command_alone_says_what_it_lacks(omnialpha, tmp_path, monkeypatch, co
         (("decompose", "a.png", "--anyway"), "--anyway does nothing without --text"),
         (("remove", "a.png", "--hint-layer", "roto.A"), "--hint-layer does nothing without a hint, such as --mask"),
         (("remove", "a.png", "--mask", "m.png", "--trim", "3"), "--trim does nothing: what remove makes is opaque"),
+        (("matte", "a.png", "-0"), "-0 does nothing without --files-from"),
         (("matte", "a.png", "--core", "m.png", "--hint-layer", "A", "--trim"), None),
         (("matte", "a.png", "--mask", "m.png", "--hint-layer", "A", "--mask-slack", "3"), None),
         (("decompose", "a.png", "--text", "cat", "--anyway", "--trim"), None),
@@ -62,7 +63,7 @@ def test_options_that_change_nothing_are_told(run, picture, arguments, warning):
     picture(Path("m.png"))
     outcome = run(*arguments, "--dry-run")
     assert outcome.code == 0
-    told = [line for line in outcome.err.splitlines() if line.startswith("warning: --")]
+    told = [line for line in outcome.err.splitlines() if line.startswith("warning: -")]
     assert len(told) == (warning is not None) and all(line.startswith(f"warning: {warning}") for line in told)
 
 

@@ -47,6 +47,7 @@ def info(
             line = {"file": str(file), **values, "untouched": untouched, "command": again}
             typer.echo(ndjson.line("info", line), nl=False)
         else:
+            values = {name: value for name, value in values.items() if value or name != provenance.PLACE}
             rows = {**values, "edited": "no" if untouched else "since it was made", "command": again}
             typer.echo("\n".join((str(file), *(f"  {name}: {value}" for name, value in rows.items()))))
     if not found and not any(file.exists() for file in files):

@@ -72,6 +72,8 @@ def test_info(made, omnialpha, tmp_path):
     assert matte["command"].startswith("omnialpha matte INPUT --seed 0 --steps 1")
     assert layers["task"] == "decompose.auto"
     assert str(tmp_path) not in outcome.out
+    told = omnialpha("info", "out_matte/a.png").out
+    assert "task: matte.auto" in told and "place" not in told  # it was not trimmed
     assert omnialpha("info", "in/a.png").code == 1
     assert omnialpha("info", "gone.png").code == 3
 

@@ -26,6 +26,7 @@ DEFAULT = Path("omnialpha.toml")
 COMMANDS = ("matte", "remove", "decompose", "generate", "complete")
 PREFIX = "OMNIALPHA_"
 OTHER_VARIABLES = {"OMNIALPHA_HOME"}  # of no option
+VALUE_ERROR = "Value error, "  # begins messages of Pydantic's, which Typer asks
 NOT_IN_FILES = {"config", "help", "help_all"}
 
 
@@ -74,7 +75,7 @@ def _defaults(
         try:
             option.process_value(context, default)
         except typer.BadParameter as error:
-            raise UsageError(f"{path}: {name}: {error.message}") from error
+            raise UsageError(f"{path}: {name}: {error.message.removeprefix(VALUE_ERROR)}") from error
         defaults[str(option.name)] = default
     return defaults
 

@@ -12,6 +12,7 @@ from typer.main import get_group
 from .. import __version__
 from ..status import ExitStatus, OmniAlphaError
 from . import compose, doctor, info, pictures, streams, tasks, weights
+from .config import VALUE_ERROR
 from .streams import say
 
 # The workshop's commands by their modules in `lab`: imported when they are asked for, which keeps the start short.
@@ -34,6 +35,14 @@ class Commands(TyperGroup):
         group = get_group(workshop)
         group.name = cmd_name
         return group
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; what Typer puts before the message of a wrong choice is left out."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix(VALUE_ERROR)
+            raise
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of the command line; `--trim` may lack its margin, for which Typer has no means."""

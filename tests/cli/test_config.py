@@ -47,6 +47,7 @@ def test_values_are_those_of_the_command_line(run, picture):
         ("batchsize = 1", "omnialpha.toml: there is no option batchsize; did you mean batch-size?"),
         ("[mate]", "omnialpha.toml: there is no section [mate]; did you mean matte?"),
         ("[remove]\nrefine = 'none'", "omnialpha.toml: [remove] has no option refine"),
+        ("refine = 'best'", "omnialpha: omnialpha.toml: refine: 'best' is not one of 'guided', "),
         ("steps = 0", "omnialpha: omnialpha.toml: steps: "),
         ("steps = [1]", "omnialpha.toml: steps: give text, a number, true or false"),
         ("steps", "omnialpha.toml is not TOML: "),

@@ -94,7 +94,8 @@ def open_report(path: Path) -> BinaryIO:
     try:
         return path.open("wb", buffering=0)
     except OSError as error:
-        raise UsageError(f"--report {path}: {error.strerror}") from error
+        remedy = "make its folder first, or " if isinstance(error, FileNotFoundError) else ""
+        raise UsageError(f"--report {path}: {error.strerror}; {remedy}name another file") from error
 
 
 def printable(text: object) -> str:

@@ -103,7 +103,7 @@ class TestFaults:
             (("--files-from", "gone.txt"), 2, "--files-from gone.txt: No such file"),
             (("photos", "--batch-size", "0"), 2, "--batch-size 0: give auto"),
             (("photos", "--name", "../{stem}"), 2, "outside the output folder"),
-            (("photos", "--report", "no/such/folder"), 2, "--report no/such/folder: No such file"),
+            (("photos", "--report", "no/such/folder"), 2, "--report no/such/folder: No such file or directory; make"),
             (("photos", "--device", "nowhere"), 5, "no device is called nowhere"),
             (("photos", "--device", "cuda:99"), 5, "cuda:99"),
         ],

@@ -41,8 +41,9 @@ def compose(
     ] = Path("compose"),
     overwrite: Annotated[bool, option("--overwrite", panel=OUTPUT, help="Replace pictures that are there.")] = False,
 ) -> None:  # fmt: skip
-    """Put the layers of results, edited or not, together again, blended where they were solved: in linear light for
-    EXR, as encoded for the other formats.
+    """Put the layers of results, edited or not, together again.
+
+    They are blended where they were solved: in linear light for EXR, as encoded for the other formats.
     """
     if tolerance is not None and check is None:
         raise UsageError("--tolerance is for --check SOURCE, which is missing")

@@ -42,11 +42,11 @@ def read_cmyk(path: Path, max_pixels: int) -> NDArray[np.uint8]:
 
 
 def heic_depth(path: Path) -> Depth | None:
-    """Return the depth of a HEIC file, or None where it cannot be read."""
+    """Return the depth of a HEIC file, or None where it cannot be read, or not in the memory that is left."""
     try:
         with decoding(path):
             return "16" if _open_heic(path).info.get("bit_depth", 8) > 8 else "8"
-    except ItemError:
+    except (ItemError, MemoryError):
         return None
 
 

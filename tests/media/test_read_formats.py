@@ -221,6 +221,16 @@ class TestOtherFormats:
         assert depth_of(tmp_path / "a.heic") is None
         assert_refused(tmp_path / "a.heic", "unreadable", "truncated or damaged")
 
+    def test_heic_for_which_memory_is_short_has_no_depth_yet(self, tmp_path, monkeypatch):
+        """Planning goes on; reading it will say so."""
+
+        def full(_):
+            raise MemoryError
+
+        (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(60))
+        monkeypatch.setattr("omnialpha_cli.media.pillow._open_heic", full)
+        assert depth_of(tmp_path / "a.heic") is None
+
     @pytest.mark.parametrize("name", ["a.avif", "a.heic"])
     def test_broken_heif(self, tmp_path, name):
         (tmp_path / name).write_bytes(b"\0\0\0\x18ftyp" + name[2:].encode() + bytes(100))

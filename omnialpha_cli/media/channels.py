@@ -162,10 +162,13 @@ def _named(path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec
             if name in names and not spec.deep:
                 index = (names.index(name),)
                 return [Channels(part, index, False, _sample(spec, index), spec.channelnames[index[0]], bare=False)]
-    layers = list(dict.fromkeys(one.layer or "RGBA" for one in found))
-    others = listed([name for spec in parts for name in spec.channelnames])
-    there = f"it has {listed(layers)}" if layers else f"its channels are {others}"
-    raise ItemError("unsupported", f"{path} has no layer {pick.layer} ({pick.option}): {there}")
+    taken = {(one.part, index) for one in found for index in one.indices}
+    flat = [(part, spec) for part, spec in enumerate(parts) if not spec.deep]
+    alone = [name for part, spec in flat for i, name in enumerate(spec.channelnames) if (part, i) not in taken]
+    there = list(dict.fromkeys([*(one.layer or "RGBA" for one in found), *alone]))
+    if not there:
+        return []
+    raise ItemError("unsupported", f"{path} has no layer {pick.layer} ({pick.option}): it has {listed(there)}")
 
 
 def _of_view(path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec], pick: Pick) -> list[Channels]:

@@ -126,6 +126,13 @@ class TestWhichIsTaken:
         assert (read_image(path, data=True, pick=Pick(layer, option="--hint-layer")).rgb == 0.75).all()
         assert read_image(path, data=True).left_out == ("roto.A",)
 
+    @pytest.mark.parametrize("option", ["--layer", "--hint-layer"])
+    def test_a_wrong_name_is_answered_with_all_that_may_be_chosen(self, exr, option):
+        path = exr([*channels("", "AO", suffixes="RGB"), "Z", "roto.A"])
+        for data in (False, True):
+            with pytest.raises(ItemError, match=rf"no layer nope \({option}\): it has RGBA, AO, Z, roto.A$"):
+                read_image(path, data=data, pick=Pick("nope", option=option))
+
 
 class TestWhatElseThereIs:
     def test_luminance_chroma(self, tmp_path):

@@ -120,7 +120,7 @@ class Files:
     def _picture(self, path: Path, is_hint: bool, is_data: bool, admit: Admit = anybody) -> Image:
         """Read a picture; hints that are data have no colours. Raises ItemError."""
         settings = self.settings
-        pick = Pick(settings.layer, settings.view)
+        pick = Pick(settings.layer, settings.view, keeps=settings.keep_layers)
         if is_hint:
             pick = Pick(settings.hint_layer, settings.view, option="--hint-layer")
         image = read_image(path, self.job.files.max_pixels, data=is_data, overscan=True, pick=pick, admit=admit)

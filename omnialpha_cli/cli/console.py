@@ -88,6 +88,8 @@ class Console:
         label = str(result.item.label)
         for warning in result.warnings:
             kind = warning.replace(label, "")
+            for number, path in enumerate(result.item.inputs[1:]):
+                kind = kind.replace(str(path), f"hint {number}")
             if isinstance(warning, RunNote) and kind in self._warned:
                 continue
             self._warned.add(kind)

@@ -22,6 +22,7 @@ PRINT = ("C", "M", "Y", "K")
 BEAUTY = ("rgba", "beauty", "combined", "composite")  # names of layers, the first that is there
 DEFAULT_VIEWS = ("", "main", "left")  # where a file does not say which is its own
 CRYPTOMATTE = "crypto"  # names of layers begin with it: numbers of objects, not colours
+KEPT_TYPES = ("half", "float")
 MOST_NAMES = 20  # in a message
 
 
@@ -33,6 +34,7 @@ class Pick:
     view: str | None = None
     part: int | None = None
     option: str = "--layer"  # by which it was, or can be, chosen
+    keeps: bool = False  # the other channels of an EXR file too: `rest.py`
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def choose_channels(
     there is. Raises `ItemError` `unsupported`, also where several fit and no rule decides.
     """
     pick = pick or Pick()
-    parts = _parts(reader)
+    is_exr = reader.format_name() == "openexr"
+    # Decoders of other formats may forget faults while they look for parts.
+    parts = [spec for _, spec in parts_of(reader)] if is_exr else [reader.spec()]
     flat = [(part, spec) for part, spec in enumerate(parts) if not spec.deep]
     found = [one for part, spec in flat for one in _pictures(part, spec, len(parts) > 1)]
     if pick.part is not None:
@@ -84,30 +88,31 @@ def choose_channels(
     if not found:
         raise ItemError("unsupported", _refusal(path, parts, pick))
     chosen = _beauty(path, _of_view(path, found, parts, pick), pick)
-    if reader.format_name() == "openexr":
+    if is_exr:
         reader.seek_subimage(chosen.part, 0)
     if chosen.sample not in SAMPLES:
         raise ItemError("unsupported", f"{path} has {chosen.sample} samples: save it as 8 or 16 bits, half or float")
-    others = tuple(
-        name
+    others = [
+        (name, is_exr and pick.keeps and can_be_kept(spec, i, part == chosen.part))
         for part, spec in enumerate(parts)
         for i, name in enumerate(spec.channelnames)
         if part != chosen.part or i not in chosen.indices
-    )
-    notes = [_taken(path, chosen, others, len(parts))] if others else []
-    return chosen, others, notes
+    ]
+    names = tuple(name for name, _ in others)
+    if not others or (data and pick.layer):  # whoever names the channels of a mask knows them
+        return chosen, names, []
+    return chosen, names, [_taken(path, chosen, [name for name, kept in others if not kept], len(parts))]
+
+
+def can_be_kept(spec: oiio.ImageSpec, channel: int, beside: bool) -> bool:
+    """Tell whether a channel of a part can be written again; `beside` the picture, in its part, only half and float."""
+    return not spec.deep and (not beside or str(spec.channelformat(channel)) in KEPT_TYPES)
 
 
 def listed(names: Sequence[str]) -> str:
     """Return names on one line, of very many the first."""
     more = f" and {len(names) - MOST_NAMES} others" if len(names) > MOST_NAMES else ""
     return " ".join(printable(", ".join(names[:MOST_NAMES])).split()) + more
-
-
-def _parts(reader: oiio.ImageInput) -> list[oiio.ImageSpec]:
-    """Return the headers of all parts of an EXR file; of others, whose decoders may forget faults, the one at hand."""
-    is_exr = reader.format_name() == "openexr"
-    return [spec for _, spec in parts_of(reader)] if is_exr else [reader.spec()]
 
 
 def _pictures(part: int, spec: oiio.ImageSpec, several: bool) -> list[Channels]:
@@ -209,9 +214,10 @@ def _last(layer: str) -> str:
     return layer.casefold().rpartition(".")[2]
 
 
-def _taken(path: Path, chosen: Channels, others: Sequence[str], parts: int) -> str:
+def _taken(path: Path, chosen: Channels, lost: Sequence[str], parts: int) -> str:
     where = f" of part {chosen.part + 1} of {parts}" if parts > 1 else ""
-    return RunNote(f"{path}: {chosen.name}{where} is used, its channels {listed(others)} are left out")
+    rest = f", its channels {listed(lost)} are left out" if lost else "; its other channels are kept"
+    return RunNote(f"{path}: {chosen.name}{where} is used{rest}")
 
 
 def _lone(part: int, spec: oiio.ImageSpec) -> Channels | None:

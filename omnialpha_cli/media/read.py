@@ -78,7 +78,7 @@ def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | Non
     header = attributes(spec)
     depth = SAMPLES[channels.sample][0]
     encoding = encoding_of(header, kind, depth)
-    if encoding.icc is not None and not profiles.is_usable(encoding.icc):
+    if encoding.icc is not None and not data and not profiles.is_usable(encoding.icc):
         notes.append(f"{path} has a damaged colour profile: the model sees its colours as sRGB")
     if encoding.primaries is not None and not are_usable(encoding.primaries):
         notes.append(f"{path} has chromaticities that span no colours: those of Rec. 709 are used")

@@ -8,13 +8,13 @@ from typing import Any
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
+from .channels import can_be_kept
 from .image import Image, Metadata
 from .metadata import of_channels
 from .opening import opened, parts_of, read_samples
 from .signatures import recognise
 
 Taken = tuple[Path, int, tuple[int, ...]]  # a file, and the part and channels of its picture
-KEPT_TYPES = ("half", "float")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ def read_rest(path: Path, part: int, channels: tuple[int, ...]) -> Rest:
                 planes = [
                     (spec.channelnames[i], read_samples(reader, number, i, i + 1, str(spec.channelformat(i)))[..., 0])
                     for i in range(spec.nchannels)
-                    if i not in channels and str(spec.channelformat(i)) in KEPT_TYPES
+                    if i not in channels and can_be_kept(spec, i, beside=True)
                 ]
             elif not spec.deep:
                 samples = read_samples(reader, number, 0, spec.nchannels, str(spec.format))

@@ -27,6 +27,7 @@ from .settings import Settings
 from .steering import aligned, carried_from, read_hint, steering_of
 from .view import Exposure, Nonfinite, exposure_of, is_scene, meter, plate_of, to_view, view_of
 
+BOUNDS = ("hold-out", "core")  # names of mattes that bound a matte
 SHARE = 0.97  # of a side that several images share: no canvas is so much larger than was asked for
 
 
@@ -107,7 +108,7 @@ def prepare(
     source, *hints = images
     plate, nonfinite = plate_of(source, target.encoding)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
-    warnings = *warnings, *_lost(source, target, plate)
+    warnings = *warnings, *_lost(source, target, plate), *_of_hints(hints, beside)
     exposure = exposure_of(source, metered, settings.exposure)
     carried = carried_from(beside, source, plate, target.encoding, exposure)
     if "frame" in beside and carried is None:
@@ -214,6 +215,12 @@ def _lost(source: Image, target: Target, plate: Tensor) -> Iterator[str]:
         yield RunNote(f"{source.path}: what is brighter than white is cut off in {target.format}; exr keeps it")
 
 
+def _of_hints(hints: Sequence[Image], beside: Mapping[str, Image]) -> Iterator[str]:
+    """Say what reading hints, and mattes that bound, was noted: once a run, of which many pictures may share them."""
+    for image in (*hints, *(image for name, image in beside.items() if name in BOUNDS)):
+        yield from map(RunNote, image.notes)
+
+
 def _one_valued(image: Image, hint: Tensor, task: Task) -> Iterator[str]:
     """Say where a hint (H, W) is white everywhere, or black, and where its values may be."""
     if task.command == "remove" and (hint >= BACKGROUND).all():
@@ -228,7 +235,7 @@ def _one_valued(image: Image, hint: Tensor, task: Task) -> Iterator[str]:
 
 def _black_bounds(beside: Mapping[str, Image], source: Image) -> Iterator[str]:
     """Say where a matte that bounds is black, and has channels that may be meant; without them it may well be black."""
-    for name in ("hold-out", "core"):
+    for name in BOUNDS:
         if (image := beside.get(name)) and image.left_out and (read_hint(image, source) < BACKGROUND).all():
             others = f"it has other channels, {listed(image.left_out)}: choose with --hint-layer"
             yield f"{image.path} is black, so --{name} changed nothing; {others}"

@@ -122,6 +122,11 @@ class TestLayers:
         places = [spec.channelnames.index(name) for name in self.names[4:]]
         np.testing.assert_array_equal(read(made)[..., places], rest)
 
+    def test_what_rides_along_is_not_told_to_be_left_out(self, run, light):
+        self.source(light)
+        outcome = run("matte", "a.exr", "--keep-layers")
+        assert "a.exr: RGBA is used; its other channels are kept" in outcome.err and "left out" not in outcome.err
+
     def test_it_is_left_out_otherwise(self, run, light):
         self.source(light)
         (made,) = run("matte", "a.exr").lines
@@ -142,3 +147,24 @@ class TestLayers:
         assert "mask.exr is black" in outcome.err and "roto.A: choose with --hint-layer" in outcome.err
         outcome = run(command, "a.png", "--mask", "mask.exr", "--hint-layer", "roto", "-o", "o")
         assert outcome.code == 0 and "black" not in outcome.err
+
+    @pytest.mark.parametrize("option", ["--mask", "--core"])
+    def test_what_is_taken_of_a_hint_is_told_once_unless_it_was_chosen(self, run, picture, option):
+        Path("hints").mkdir()
+        for frame in ("0001", "0002"):
+            picture(Path(f"a.{frame}.png"), size=(48, 32))
+            samples = np.zeros((32, 48, 4), np.float32)
+            samples[8:20, 8:20] = 1
+            write_exr(Path(f"hints/a.{frame}.exr"), (["R", "G", "B", "roto.A"], samples))
+        outcome = run("matte", "a.####.png", option, "hints/a.{frame}.exr")
+        assert outcome.code == 0
+        assert outcome.err.count(".exr: RGB is used, its channels roto.A are left out") == 1
+        outcome = run("matte", "a.####.png", option, "hints/a.{frame}.exr", "--hint-layer", "roto", "-o", "o")
+        assert outcome.code == 0 and "is used" not in outcome.err
+
+    def test_what_is_taken_of_a_clean_plate_is_told(self, run, light):
+        self.source(light)
+        Path("a.exr").rename("plate.exr")
+        write_exr(Path("a.exr"), ("RGB", light))
+        outcome = run("matte", "a.exr", "--background", "plate.exr")
+        assert "plate.exr: RGBA is used, its channels Z, AO.R, AO.G, AO.B are left out" in outcome.err

@@ -176,6 +176,17 @@ class TestKeptLayers:
             np.testing.assert_array_equal(part.channels[name].pixels, samples[..., i])  # bit for bit: it has hashes
         assert part.header["cryptomatte/a1b2c3d/name"] == "CryptoObject"
 
+    def test_what_cannot_be_written_again_is_told(self, tmp_path):
+        parts(tmp_path / "a.exr", ("rgba", "", "RGBA"), ("depth", "", ["Z"]))
+        planes = {name: np.ones(SIZE, np.float16) for name in "RGB"} | {"id": np.ones(SIZE, np.uint32)}
+        OpenEXR.File({"type": OpenEXR.scanlineimage}, planes).write(str(tmp_path / "b.exr"))
+        keeping = Pick(keeps=True)
+        assert read_image(tmp_path / "a.exr", pick=keeping).notes == (
+            f"{tmp_path / 'a.exr'}: rgba of part 1 of 2 is used; its other channels are kept",
+        )
+        (note,) = read_image(tmp_path / "b.exr", pick=keeping).notes
+        assert note.endswith("RGB is used, its channels id are left out")
+
     def test_the_other_parts_follow(self, tmp_path):
         parts(tmp_path / "a.exr", ("albedo", "", channels("albedo")), ("rgba", "", "RGBA"), ("depth", "", ["Z"]))
         made = self.kept(tmp_path / "a.exr", tmp_path)

@@ -340,6 +340,7 @@ class TestProfiles:
         tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4, 3), np.uint8), photometric="rgb", iccprofile=broken)
         image = read_image(tmp_path / "a.tif")
         assert image.encoding.icc == broken and "damaged colour profile" in image.notes[0]
+        assert not read_image(tmp_path / "a.tif", data=True).notes  # a mask has no colours
 
 
 def test_a_float_file_written_by_openimageio_is_read(tmp_path):

@@ -1,11 +1,14 @@
-"""Open only regular files, make what is made anew, and keep it on the disk."""
+"""Open only regular files, tell their content apart, make what is made anew, and keep it on the disk."""
 
 import errno
+import hashlib
 import os
 import secrets
 import stat
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
+from typing import Self
 
 # Names that the system refuses (too long, with a NUL, in a folder that may not be entered) are nothing.
 exists, is_folder, leads_to_file = os.path.exists, os.path.isdir, os.path.isfile
@@ -41,6 +44,27 @@ def _descriptor(path: Path) -> int:
     return descriptor
 
 
+def sha256(path: Path) -> str:
+    """Return the hex digest of a regular file. Raises OSError, for a fifo or a folder too."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Hold what changes when a file is written to: as long as it is equal, the file need not be hashed again."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Return the stamp of a file now. Raises OSError."""
+        now = path.stat()
+        return cls(now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+
+
 def is_file(path: Path) -> bool:
     """Tell whether a regular file itself is there, not a link to one."""
     try:
@@ -58,6 +82,14 @@ def spelled_out(path: Path | str) -> str:
         text = f"{os.getcwd()}/{text}"  # noqa: PTH109
     plain = "/." not in text and "//" not in text and text[-1] != "/"
     return text if plain else os.path.normpath(text)
+
+
+def path_below(path: Path, folder: Path) -> str:
+    """Return a path relative to a folder that it lies below, with forward slashes on every system."""
+    place, start = spelled_out(path), spelled_out(folder).rstrip(os.sep) + os.sep
+    if not place.startswith(start):
+        raise ValueError(f"{path} is not below {folder}")
+    return place[len(start) :].replace(os.sep, "/")
 
 
 def real(path: Path | str) -> str:

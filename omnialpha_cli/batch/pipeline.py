@@ -30,9 +30,9 @@ from ..picture.view import Exposure
 from ..plan import Item
 from ..status import ItemError
 from ..tasks import passes
-from .history import Fingerprint
 from .job import Result, StageTimes, Threads, keep_codecs_single, pixels_ahead, use_torch_threads
-from .log import LostError
+from .journal import LostError
+from .resume import Fingerprint
 from .schedule import Admission, Source
 
 WINDOWS_AHEAD = 3  # of batches

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from ..files import path_below
 from ..plan import Item
 from ..status import UsageError
-from .history import key_of
 
 POLL_SECONDS = 0.1  # between looks at whether the run was stopped, while there is nothing to take
 
@@ -141,7 +141,7 @@ class Shard:
 
     def holds(self, path: Path, output: Path) -> bool:
         """Tell whether the result `path` belongs to this share of the runs into `output`."""
-        key = key_of(path, output).encode("utf-8", "surrogateescape")
+        key = path_below(path, output).encode("utf-8", "surrogateescape")
         return int.from_bytes(hashlib.sha256(key).digest()[:8]) % self.count == self.index
 
     def select(self, items: Sequence[Item], output: Path) -> list[Item]:

@@ -28,11 +28,10 @@ from ..picture.prepare import Prepared
 from ..picture.view import Exposure, is_scene, meter
 from ..plan import Item
 from ..status import ItemError
-from .history import Fingerprint
 from .job import Job, Result, StageTimes, divide
 from .journal import Journal
 from .pipeline import Pictures, Pipeline, Work
-from .resume import fingerprint
+from .resume import Fingerprint, fingerprint
 from .schedule import Source
 
 SCHEMA = "omnialpha.layers/1"  # of layers.json

@@ -7,11 +7,11 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..batch.history import read_history
 from ..batch.job import Job, Result
 from ..batch.journal import Journal
-from ..batch.resume import SHOWN, Choice, choose, offset_of
+from ..batch.resume import SHOWN, Choice, choose, read_history
 from ..batch.schedule import Shard
+from ..media.provenance import offset_of
 from ..media.signatures import recognise
 from ..model.config import LoadOptions, distilled_defaults
 from ..picture.settings import FileOptions, Settings
@@ -83,7 +83,7 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
         )
         console.begin(len(choice.done) if order.again else len(items), bar=not order.again)
         for item, entry in choice.done:
-            offset = offset_of(item) if settings.trim is not None else None
+            offset = offset_of(item.outputs[0]) if settings.trim is not None else None
             result = Result(item, "skipped", offset=offset, measures=entry.measures)
             console.item(result)
             previews.add(result)

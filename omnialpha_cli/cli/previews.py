@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ..batch.history import key_of
 from ..batch.job import count_cores
+from ..files import path_below
 from ..inputs import STATE_FOLDER
 from ..status import ItemError, UsageError
 from .console import Console
@@ -28,7 +28,7 @@ PICTURED = 200  # items with pictures on the page: at about 200 kB each, 40 MB
 def sheet_of(item: "Item", output: Path) -> Path:
     """Return the path of an item's contact sheet: its output's below the folder of previews, with `.jpg` behind it."""
     result = item.outputs[0].parent if item.manifest else item.outputs[0]
-    return output / STATE_FOLDER / FOLDER / f"{key_of(result, output)}.jpg"
+    return output / STATE_FOLDER / FOLDER / f"{path_below(result, output)}.jpg"
 
 
 class Previews:

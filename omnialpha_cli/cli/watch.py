@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..batch.history import Stamp
 from ..batch.resume import Choice
 from ..batch.schedule import Source
-from ..files import is_folder
+from ..files import Stamp, is_folder
 from ..plan import Item
 from ..status import ItemError, UsageError
 from .options import InputOptions, Options

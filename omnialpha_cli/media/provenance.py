@@ -105,6 +105,15 @@ def read(path: Path) -> Record | None:
     return None
 
 
+def offset_of(path: Path) -> tuple[int, int]:
+    """Return where a result lies in its picture, as far as the file says: left, top."""
+    try:
+        left, top, *_ = map(int, (read(path) or {}).get(PLACE, "0 0").split())
+    except (OSError, ValueError):
+        return 0, 0
+    return left, top
+
+
 def is_untouched(path: Path) -> bool:
     """Tell whether a file is, to the byte, as it was made. Raises OSError."""
     with path.open("rb") as file:

@@ -15,9 +15,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from ..files import sha256
 from ..model.config import LORAS, PICKLES
 from ..status import WeightsError
-from .lock import UNKNOWN, LockedFile, LockedWeights, Source, sha256
+from .lock import UNKNOWN, LockedFile, LockedWeights, Source
 
 DOCUMENTS = (".md", ".txt", ".png", ".jpg", ".gitattributes")
 NEEDED_TEXT = ("merges.txt",)  # of a tokenizer

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..files import open_regular
+from ..files import sha256
 from ..status import WeightsError
 
 UNKNOWN = "unknown"
@@ -156,12 +156,6 @@ def verify(folder: Path, locked: LockedWeights, mend: str, hash_file: Callable[[
                 f"weights {locked.name}: {path} is not the file in weights.lock (its sha256 differs); "
                 f"mend it with: {mend}"
             )
-
-
-def sha256(path: Path) -> str:
-    """Return the hex digest of a regular file. Raises OSError, for a fifo or a folder too."""
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _weights(name: str, table: Mapping[str, Any]) -> LockedWeights:

@@ -14,11 +14,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ..files import leads_to_file, open_regular
+from ..files import leads_to_file, open_regular, sha256
 from ..model.config import LORAS, PUBLISHED_CONFIG, base_alone, by_task, is_published, one_target
 from ..status import UsageError, WeightsError
 from ..tasks import Task, passes
-from .lock import LAYOUTS, Hashes, LockedWeights, lock_folder, lock_path, read_lock, sha256, verify, write_lock
+from .lock import LAYOUTS, Hashes, LockedWeights, lock_folder, lock_path, read_lock, verify, write_lock
 
 EMBEDDED = "mini"
 CONFIG_BYTES = 2**24  # of a config.json, at most

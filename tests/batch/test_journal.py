@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from omnialpha_cli.batch.history import Fingerprint, Seal, read_history
-from omnialpha_cli.batch.journal import Journal
-from omnialpha_cli.batch.log import Log, LostError
-from omnialpha_cli.batch.resume import choose, fingerprint
+from omnialpha_cli.batch.journal import Journal, Log, LostError
+from omnialpha_cli.batch.resume import Fingerprint, Seal, choose, fingerprint, read_history
 from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.plan import Item
 from omnialpha_cli.status import ItemError, UsageError

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from omnialpha_cli.batch import pipeline as pipeline_module
 from omnialpha_cli.batch import worker as worker_module
-from omnialpha_cli.batch.history import read_history
 from omnialpha_cli.batch.job import Job, Threads
-from omnialpha_cli.batch.journal import Journal
-from omnialpha_cli.batch.log import LostError
+from omnialpha_cli.batch.journal import Journal, LostError
 from omnialpha_cli.batch.pipeline import Pipeline
+from omnialpha_cli.batch.resume import read_history
 from omnialpha_cli.batch.schedule import Admission, Schedule
 from omnialpha_cli.batch.worker import Files
+from omnialpha_cli.files import sha256
 from omnialpha_cli.inputs import Source
 from omnialpha_cli.media import opening
 from omnialpha_cli.model.config import Defaults
@@ -27,7 +27,6 @@ from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.plan import Item, plan
 from omnialpha_cli.status import ItemError
 from omnialpha_cli.tasks import TASKS
-from omnialpha_cli.weights.lock import sha256
 
 
 class FakeModel:

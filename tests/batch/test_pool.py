@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from omnialpha_cli.batch.history import read_history
 from omnialpha_cli.batch.job import Job, Result
 from omnialpha_cli.batch.pool import Parent, Pool, serve
+from omnialpha_cli.batch.resume import read_history
 from omnialpha_cli.inputs import Source
 from omnialpha_cli.picture.settings import Settings
 from omnialpha_cli.plan import Item, plan

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from omnialpha_cli.batch.history import read_history
+from omnialpha_cli.batch.resume import read_history
 
 pytestmark = pytest.mark.slow
 

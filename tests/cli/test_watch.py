@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from omnialpha_cli.batch.history import Stamp
 from omnialpha_cli.cli import watch
 from omnialpha_cli.cli.console import Console
 from omnialpha_cli.cli.watch import REST_SECONDS, Settled
+from omnialpha_cli.files import Stamp
 
 
 @pytest.fixture

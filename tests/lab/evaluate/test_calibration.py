@@ -8,11 +8,11 @@ import torch
 from PIL import Image as PILImage
 from sure_weights import write_sure_weights
 
+from omnialpha_cli.files import sha256
 from omnialpha_cli.lab.evaluate.confidence import Row, calibrate, calibration_error, fit, keep_rows, read_rows
 from omnialpha_cli.lab.evaluate.material import Scene
 from omnialpha_cli.lab.evaluate.shadow import judge_shadow
 from omnialpha_cli.model.mini.segmenter import Confidence, signs_of
-from omnialpha_cli.weights.lock import sha256
 
 
 def rows(count: int = 400) -> list[Row]:

@@ -42,9 +42,9 @@ def confidence(
     import torch
 
     from ....api import OmniAlpha
+    from ....files import sha256
     from ....media.write import write_png
     from ....weights import store
-    from ....weights.lock import sha256
     from ...train.packs import read_held_out
     from ..confidence import calibrate, diagram, keep_rows, measure, read_rows
     from ..judge import KEPT

@@ -1,10 +1,11 @@
 """Run a command that makes pictures: plan, decide, compute, report. The commands differ only in their task."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 from ..batch.job import Job, Result
@@ -23,9 +24,9 @@ from ..weights.store import Weights
 from .console import Console
 from .options import Options
 from .planning import Order, check_formats, without_effect
-from .previews import Previews, check_page
+from .previews import FOLDER, Previews, check_page
 from .streams import Stop, interrupts, open_report, say_if_slow
-from .watch import Watched
+from .watch import Chooser, Watched
 from .written import PREVIEW, REPORT, Written, check_written, list_of, write_doubtful
 
 MANY = 1000  # items that are expected where nobody knows how many will come
@@ -54,9 +55,14 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
     doubtful = None if options.min_confidence is None else list_of(output, str(shard))
     loading = _loading(options)
     settings = _resolved(settings, task, options, loading, weights)
-    remarks: list[str] = []
+
+    def chooser(told: list[str] | None = None) -> Chooser:
+        history = read_history(output, told)
+        return lambda some: choose(some, history, output, settings, weights.identity, options.overwrite)
+
+    remarks = list(order.remarks)
     with say_if_slow("comparing with what is done already", options.quiet):
-        choice = choose(items, read_history(output, remarks), output, settings, weights.identity, options.overwrite)
+        choice = chooser(remarks)(items)
     job = Job(
         options.model, weights.identity, settings, output, str(shard), len(items), batch_size=batch_size, files=files,
         device="cpu" if options.memory == "cpu" else options.device, loading=loading,
@@ -69,27 +75,32 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
             stack.enter_context(order.pipe.folder)
         if not order.again:
             _refuse_absent(order, items, console)
-        for remark in (*order.remarks, *remarks):
-            console.warn(remark)
-        for remark in without_effect(order, settings):
+        for remark in (*remarks, *without_effect(order, settings)):
             console.warn(remark)
         if weights.caution and not options.lora:
             console.warn(weights.caution)
         if options.dry_run:
             return _foresee(choice, console)
         stop = stack.enter_context(interrupts(lambda: console.warn("stopping; once more to stop at once")))
-        previews = stack.enter_context(
-            Previews(output, options.preview, options.preview_html, settings, files.max_pixels, console, stop)
-        )
+        previews = None
+        if options.preview or options.preview_html or (output / FOLDER).exists():  # sheets of older results go
+            previews = stack.enter_context(
+                Previews(output, options.preview, options.preview_html, settings, files.max_pixels, console, stop)
+            )
+
+        def report_item(result: Result) -> None:
+            console.item(result)
+            if previews:
+                previews.add(result)
+
         console.begin(len(choice.done) if order.again else len(items), bar=not order.again)
         for item, entry in choice.done:
             offset = offset_of(item.outputs[0]) if settings.trim is not None else None
-            result = Result(item, "skipped", offset=offset, measures=entry.measures)
-            console.item(result)
-            previews.add(result)
+            report_item(Result(item, "skipped", offset=offset, measures=entry.measures))
         watched = None
-        if order.again:
-            watched = _watched(order, shard, settings, weights, options, choice, console)
+        if again := order.again:
+            done = [item for item, _ in choice.done]
+            watched = Watched(lambda: shard.select(again().items, output), chooser, done, console.warn)
             choice = replace(choice, todo=())
         if watched or any(not item.error for item in choice.todo):
             console.note(f"weights {weights.name} in {weights.folder}")
@@ -98,13 +109,13 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
         for result in _results(choice, job, options, stop, console, watched):
             console.total += watched is not None
             known |= "confidence" in result.measures
-            console.item(result)
-            previews.add(result)
+            report_item(result)
             if result.error:
                 failed.append(result)
                 if options.fail_fast or len(failed) == options.max_failures:
                     stop.event.set()
-        previews.finish()
+        if previews:
+            previews.finish()
         if order.pipe and not failed and stop.status is None:
             order.pipe.send(order.items[0].outputs[0])
         if watched and stop.status is not None:
@@ -155,22 +166,6 @@ def _results(
             console.note(f"busy: {worker.times}")
 
 
-def _watched(
-    order: Order, shard: Shard, settings: Settings, weights: Weights, options: Options, choice: Choice, console: Console
-) -> Watched:
-    plan_again = order.again
-    assert plan_again is not None
-
-    def plan() -> list[Item]:
-        return shard.select(plan_again().items, order.output)
-
-    def begin() -> Callable[[Item], Choice]:
-        history = read_history(order.output)
-        return lambda item: choose([item], history, order.output, settings, weights.identity, options.overwrite)
-
-    return Watched(plan, begin, [item for item, _ in choice.done], console.warn)
-
-
 def _loading(options: Options) -> LoadOptions:
     """Return how the weights are to be loaded. Raises UsageError for a LoRA that cannot be."""
     loras = [store.parse_adapter(text) for text in options.lora or ()]
@@ -200,20 +195,14 @@ def _foresee(choice: Choice, console: Console) -> ExitStatus:
     for item, _ in choice.done:
         console.planned(Result(item, "skipped"))
     for item in choice.todo:
-        fault = item.error or _fault(item)
+        fault = item.error
+        try:
+            list(map(recognise, item.inputs if fault is None else ()))
+        except ItemError as error:
+            fault = error
         console.planned(Result(item, "failed" if fault else "done", error=fault))
     status = ExitStatus.FAILED if console.counts["failed"] else ExitStatus.OK
     return console.summary(status, dry_run=True)
-
-
-def _fault(item: Item) -> ItemError | None:
-    """Return why an item's files are no pictures, as far as their first bytes tell."""
-    try:
-        for path in item.inputs:
-            recognise(path)
-    except ItemError as error:
-        return error
-    return None
 
 
 def _status(failed: Sequence[Result], items: int, stop: Stop, doubtful: bool) -> ExitStatus:
@@ -254,9 +243,6 @@ def _check_files(order: Order, options: Options, output: Path) -> None:
     """Raise UsageError where an option would write over a file that is read, made, or another's."""
     named = ("--report", options.report, REPORT), ("--preview-html", options.preview_html, PREVIEW)
     files = [Written(option, path, kind) for option, path, kind in named if path is not None]
-    if not files:
-        return
-    read = {path for item in order.items for path in item.inputs}
-    if order.finding.files_from is not None:
-        read.add(order.finding.files_from)
-    check_written(files, read, (path for item in order.items for path in item.files), output)
+    read = (path for item in order.items for path in item.inputs)
+    lists = [order.finding.files_from] if order.finding.files_from else []
+    check_written(files, chain(read, lists), (path for item in order.items for path in item.files), output)

@@ -66,11 +66,6 @@ def choose_layers(task: Task, layers: str, limit: int, options: Options) -> tupl
     return task, False, (remark,) if limit > most else ()
 
 
-def output_of(task: Task, options: Options) -> Path:
-    """Return the output folder: as given, or named after the command."""
-    return options.output or Path(task.command)
-
-
 def plan_pictures(
     task: Task,
     names: Sequence[str],
@@ -93,7 +88,7 @@ def plan_pictures(
             one = ", ".join(name for name, row in FORMATS.items() if row.several == "file")
             raise UsageError(f"- gives one file, and these layers would be several: choose --format {one}")
         return replace(order, pipe=pipe)
-    output = output_of(task, options)
+    output = options.output or Path(task.command)
     if finding.watch:
         check_watch(names, options, finding, steady)
     log = check_spaces(finding.input_space, options.output_space)
@@ -141,12 +136,12 @@ def check_spaces(input_space: str | None, output_space: str | None) -> bool:
 def plan_words(task: Task, prompts: Sequence[str], options: Options, finding: InputOptions, count: int) -> Order:
     """Plan the items for the prompts, each with `count` seeds that follow one another. Raises UsageError."""
     check_spaces(None, options.output_space)
-    seeds = range(options.seed, options.seed + count)
+    output, seeds = options.output or Path(task.command), range(options.seed, options.seed + count)
     items = plan_prompts(
-        prompts, task, output=output_of(task, options), template=options.name, seeds=seeds,
+        prompts, task, output=output, template=options.name, seeds=seeds,
         format=options.format, depth=options.depth,
     )  # fmt: skip
-    return Order(task, items, output_of(task, options), finding)
+    return Order(task, items, output, finding)
 
 
 def plan_run(prompt: str, names: Sequence[str], options: Options, finding: InputOptions, layers: int) -> Order:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..plan import Item
     from ..preview.page import Page, Row
 
-FOLDER = "previews"
+FOLDER = Path(STATE_FOLDER, "previews")  # in the output folder
 MANY = 20  # previews that the user is told to wait for
 PICTURED = 200  # items with pictures on the page: at about 200 kB each, 40 MB
 
@@ -28,7 +28,7 @@ PICTURED = 200  # items with pictures on the page: at about 200 kB each, 40 MB
 def sheet_of(item: "Item", output: Path) -> Path:
     """Return the path of an item's contact sheet: its output's below the folder of previews, with `.jpg` behind it."""
     result = item.outputs[0].parent if item.manifest else item.outputs[0]
-    return output / STATE_FOLDER / FOLDER / f"{path_below(result, output)}.jpg"
+    return output / FOLDER / f"{path_below(result, output)}.jpg"
 
 
 class Previews:
@@ -80,7 +80,7 @@ class Previews:
             more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
             self.console.warn(f"a preview is missing: {self.faults[0]}{more}")
         if self.sheets:
-            self.console.tell(f"previews in {self.output / STATE_FOLDER / FOLDER}")
+            self.console.tell(f"previews in {self.output / FOLDER}")
 
     def _headline(self) -> tuple[str, str]:
         from .. import __version__

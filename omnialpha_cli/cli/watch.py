@@ -19,6 +19,7 @@ POLL_SECONDS = 0.5  # between two looks at the folders
 SHARE = 0.1  # of the time, at most, for looking
 
 Stamps = tuple[Stamp, ...]
+Chooser = Callable[[Sequence[Item]], Choice]  # sorts items by what a history says of them
 
 
 def check_watch(names: Sequence[str], options: Options, finding: InputOptions, steady: bool) -> None:
@@ -49,14 +50,14 @@ class Settled:
 class Watched(Source):
     """Give the items of folders that fill, for any number of threads; `plan` gives all that are there at the moment.
 
-    `begin` reads what was made until now, and gives what sorts an item as a run of it alone would. `tell` is given what
-    stands in the way of planning, once.
+    `begin` reads what was made until now, and gives what sorts items by it. `tell` is given what stands in the way of
+    planning, once.
     """
 
     def __init__(
         self,
         plan: Callable[[], Sequence[Item]],
-        begin: Callable[[], Callable[[Item], Choice]],
+        begin: Callable[[], Chooser],
         done: Sequence[Item],
         tell: Callable[[str], object],
     ):
@@ -99,7 +100,7 @@ class Watched(Source):
         for item in whole:
             try:
                 choose = choose or self._begin()
-                self._ready.extend(choose(item).todo)
+                self._ready.extend(choose([item]).todo)
             except UsageError as refusal:
                 self._ready.append(replace(item, error=ItemError("write", str(refusal))))
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 import secrets
 import stat
+import unicodedata
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -98,6 +99,11 @@ def real(path: Path | str) -> str:
         return os.path.realpath(path)
     except (OSError, ValueError):
         return spelled_out(path)
+
+
+def folded(text: str) -> str:
+    """Return a path in one spelling of its letters: equal where file systems that ignore case know one file."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
 class Resolver:

@@ -9,8 +9,8 @@ from pathlib import Path
 from .files import exists, is_folder, real
 from .inputs import PICTURE_SUFFIXES, Source, below, same
 from .media.sequence import is_pattern, spelt, without_range
+from .names import check_template
 from .status import ItemError, UsageError
-from .template import check_template, is_template
 
 HINT_FIELDS = ("stem", "name", "parent", "frame")
 Hints = Mapping[Path, Path | ItemError]  # by the source's path; an ItemError where there is not exactly one
@@ -33,7 +33,7 @@ def find_hints(place: str, option: str, sources: Sequence[Source]) -> Hints:
         find = _in_folder(path, option)
     elif os.path.lexists(place):
         return {source.path: path for source in sources}
-    elif is_template(place):
+    elif "{" in place:  # a template, well-formed or not
         check_template(place, HINT_FIELDS, option)
         find = _by_name(place, option, lambda source: Path(place.format(**source.fields)))
     elif is_pattern(place):

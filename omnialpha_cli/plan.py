@@ -10,15 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .clashes import checked
 from .files import exists, is_folder
 from .inputs import Source
 from .media.formats import DEPTHS, FORMATS, MANIFEST, Depth, Format, choose_format
 from .media.sequence import Frame, find_frames
 from .media.signatures import check_file, depth_of, is_log
+from .names import check_template, checked, fields_of
 from .status import ItemError, UsageError
 from .tasks import TASKS, Task, with_layers
-from .template import check_template, fields_of
 
 NAME_FIELDS = ("stem", "name", "ext", "parent", "frame", "index")
 PROMPT_FIELDS = ("index", "seed")

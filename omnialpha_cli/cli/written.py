@@ -2,12 +2,12 @@
 
 import os
 import stat
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..files import Resolver, folded, real
 from ..inputs import STATE_FOLDER, absolute
 from ..status import UsageError
 from . import ndjson
@@ -54,16 +54,20 @@ def check_written(
     """
     if not files:
         return
-    inputs, results = _Files(read), _Files(made)
+    places = Resolver()
+    inputs, results = ({folded(places.real(path)): path for path in paths} for paths in (read, made))
     for number, file in enumerate(files):
-        others = _Files(one.path for one in files[:number])
-        if other := inputs.same(file.path):
+        name = folded(real(file.path))
+        parents = [str(parent) for parent in Path(name).parents]
+        around = [results[parent] for parent in parents if parent in results]  # would have to be folders
+        below = [path for other, path in results.items() if other.startswith(name + os.sep) and not file.path.is_dir()]
+        if other := _same(file.path, inputs):
             _refuse(file, f"would overwrite the input {other}")
-        if other := results.same(file.path) or results.around(file.path) or results.below(file.path):
+        if other := _same(file.path, results) or next(iter(around + below), None):
             _refuse(file, f"is in the way of the result {other}")
-        if others.same(file.path):
+        if _same(file.path, {folded(real(one.path)): one.path for one in files[:number]}):
             _refuse(file, "is named twice")
-        if output is not None and _name(output / STATE_FOLDER) in (_name(file.path), *_name(file.path).parents):
+        if output is not None and folded(real(output / STATE_FOLDER)) in (name, *parents):
             _refuse(file, f"is in {output / STATE_FOLDER}, which holds the state of runs")
         if not _may_be_replaced(file):
             _refuse(file, f"exists, and is no {file.kind.name} that this option writes", "delete it, or ")
@@ -90,43 +94,16 @@ def _may_be_replaced(file: Written) -> bool:
     return any(mark in start for mark in file.kind.marks)
 
 
-class _Files:
-    """Hold some files, to be found again by any of their names, whether they exist or not."""
-
-    def __init__(self, paths: Iterable[Path]):
-        self.by_name = {_name(path): path for path in paths}
-        self.by_number: dict[tuple[int, int], Path] | None = None  # device and inode; looked up when first needed
-        self.folders: dict[Path, Path] | None = None  # a folder → what lies in it
-
-    def same(self, path: Path) -> Path | None:
-        """Return the one that `path` is another name of, as far as links go and on systems that ignore case."""
-        if found := self.by_name.get(_name(path)):
-            return found
-        number = _number(path)
-        if number is None:
-            return None
-        if self.by_number is None:
-            numbered = ((_number(one), one) for one in self.by_name.values())
-            self.by_number = {known: one for known, one in numbered if known is not None}
-        return self.by_number.get(number)
-
-    def around(self, path: Path) -> Path | None:
-        """Return one that would have to be a folder for `path` to lie in it."""
-        return next((self.by_name[parent] for parent in _name(path).parents if parent in self.by_name), None)
-
-    def below(self, path: Path) -> Path | None:
-        """Return one that lies in a folder called `path`."""
-        if self.folders is None:
-            self.folders = {parent: one for name, one in self.by_name.items() for parent in name.parents}
-        return None if path.is_dir() else self.folders.get(_name(path))
-
-
-def _name(path: Path) -> Path:
-    """Return the path without links, in one spelling of letters and accents."""
-    return Path(unicodedata.normalize("NFC", os.path.realpath(path)).casefold())
+def _same(path: Path, others: Mapping[str, Path]) -> Path | None:
+    """Return the one of `others`, by their names, that `path` leads to: by links too, where case is ignored too."""
+    if found := others.get(folded(real(path))):
+        return found
+    number = _number(path)
+    return None if number is None else next((one for one in others.values() if _number(one) == number), None)
 
 
 def _number(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of a regular file, which hard links have in common."""
     try:
         status = path.stat()
     except OSError:

@@ -6,10 +6,10 @@ from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .connected import number_parts
 from .image_encoder import Backbone, TopDown, channels_of
 from .unet import max_within
 
@@ -100,6 +100,24 @@ def without_doubtful_parts(undecided: Tensor, reduced: Tensor) -> Tensor:
         doubtful[0] = False  # what is no part
         alpha[torch.from_numpy(doubtful[number]).to(alpha.device)] = 0
     return cleaned
+
+
+def number_parts(mask: NDArray[np.bool_]) -> NDArray[np.int_]:
+    """Number the parts of a `mask` (h, w) from 1 on, in the order of their first pixels; 0 is where it is false.
+
+    Pixels are connected by their sides. Runs of pixels in a row are joined to those that they touch in the next one.
+    """
+    begins = np.diff(mask, axis=1, prepend=False) & mask
+    run = np.cumsum(begins).reshape(mask.shape) * mask  # (h, w), from 1 on
+    touch = mask[:-1] & mask[1:]
+    above, below = run[:-1][touch], run[1:][touch]
+    earlier = np.arange(run.max(initial=0) + 1)  # a run of the same part, or itself
+    while (earlier[above] != earlier[below]).any():
+        one, other = earlier[above], earlier[below]
+        np.minimum.at(earlier, np.maximum(one, other), np.minimum(one, other))
+        earlier = earlier[earlier]
+    number = np.cumsum(earlier == np.arange(len(earlier))) - 1
+    return number[earlier][run]
 
 
 def decided(alpha: Tensor) -> Tensor:

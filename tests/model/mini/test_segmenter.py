@@ -1,10 +1,12 @@
 """What belongs to the subject is decided by a network of its own: solid things are solid, edges stay soft."""
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from tiny_model import tiny_model
 
-from omnialpha_cli.model.mini.segmenter import FAR, NEAR, Segmenter, decided, without_doubtful_parts
+from omnialpha_cli.model.mini.segmenter import FAR, NEAR, Segmenter, decided, number_parts, without_doubtful_parts
 from omnialpha_cli.model.omnialpha import Request
 
 WIDTH = 384  # where distances are in pixels
@@ -116,3 +118,30 @@ def test_it_serves_automatic_mattes_and_nothing_else():
     torch.testing.assert_close(cut_out[3], alpha_of(network, seen[None])[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(cut_out[:3], seen)
     assert torch.equal(named, without.run([words])[0][0])
+
+
+# The connected parts of a mask are those that scipy finds, numbered in the order of their first pixels.
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_parts_are_those_of_scipy(seed):
+    drawn = np.random.default_rng(seed)
+    noise = drawn.random((drawn.integers(1, 60), drawn.integers(1, 70)))
+    mask = ndimage.gaussian_filter(noise, 0.2 * seed) > noise.mean()
+    known, count = ndimage.label(mask)  # by their sides
+    np.testing.assert_array_equal(number_parts(mask), known)
+    assert number_parts(mask).max(initial=0) == count
+
+
+def test_pixels_that_touch_at_a_corner_are_two_parts():
+    np.testing.assert_array_equal(number_parts(np.eye(2, dtype=bool)), [[1, 0], [0, 2]])
+
+
+def test_arms_that_meet_below_are_one_part():
+    fork = np.array([[1, 0, 1], [1, 0, 1], [1, 1, 1]], bool)
+    np.testing.assert_array_equal(number_parts(fork), fork)
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_one_value_everywhere_is_no_part_or_one(value):
+    np.testing.assert_array_equal(number_parts(np.full((3, 4), value)), np.full((3, 4), value))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..config import FromDict
+from .unet import Block
 
 Z_DIM = 16
 
@@ -26,22 +26,8 @@ class LightVAEConfig(FromDict):
     latents_std: tuple[float, ...] = (1.0,) * Z_DIM
 
 
-class ResBlock(nn.Module):
-    """Compute x + conv(silu(conv(silu(x)))), the last convolution starting at zero."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, C, H, W)."""
-        return x + self.conv2(F.silu(self.conv1(F.silu(x))))
-
-
-def _blocks(channels: int, count: int) -> list[nn.Module]:
-    return [ResBlock(channels) for _ in range(count)]
+def _blocks(channels: int, count: int) -> list[Block]:
+    return [Block(channels, normed=False) for _ in range(count)]
 
 
 class LightVAE(nn.Module):

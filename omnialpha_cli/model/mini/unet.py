@@ -1,4 +1,7 @@
-"""Run a small U-Net on pixels, for the embedded weights' effects, refined mattes and inpainting."""
+"""Run a small U-Net on pixels, for the embedded weights' effects, refined mattes and inpainting.
+
+Its blocks are also those of the light VAE.
+"""
 
 from itertools import pairwise
 

@@ -5,7 +5,6 @@ ReLU6), its batch norms folded into the convolutions. The neck carries what the 
 picture back to the finer ones.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,35 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Variant = Literal["lite0", "lite2"]
-Stages = tuple[tuple[int, int, int, int, int], ...]
 
-# (expansion, kernel, stride of the first block, output channels, blocks): EfficientNet-B0's table, as Lite0 keeps it.
-LITE0: Stages = (
-    (1, 3, 1, 16, 1),
-    (6, 3, 2, 24, 2),
-    (6, 5, 2, 40, 2),
-    (6, 3, 2, 80, 3),
-    (6, 5, 1, 112, 3),
-    (6, 5, 2, 192, 4),
-    (6, 3, 1, 320, 1),
-)
-
-
-def _scaled(width: float, depth: float) -> Stages:
-    """Return the table of a larger network: channels × `width` in multiples of 8, inner stages' blocks × `depth`."""
-
-    def channels(count: int) -> int:
-        rounded = max(8, int(count * width + 4) // 8 * 8)
-        return rounded + 8 if rounded < 0.9 * count * width else rounded
-
-    inner = range(1, len(LITE0) - 1)
-    return tuple(
-        (expansion, kernel, stride, channels(out), math.ceil(count * depth) if i in inner else count)
-        for i, (expansion, kernel, stride, out, count) in enumerate(LITE0)
-    )
-
-
-STAGES: dict[Variant, Stages] = {"lite0": LITE0, "lite2": _scaled(1.1, 1.2)}
+# (expansion, kernel, stride of the first block, output channels, blocks): EfficientNet-B0's table, as Lite0 keeps it,
+# and Lite2's, which has 1.1 times the channels, in multiples of 8, and in the inner stages 1.2 times the blocks.
+STAGES: dict[Variant, tuple[tuple[int, int, int, int, int], ...]] = {
+    "lite0": ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3),
+              (6, 5, 2, 192, 4), (6, 3, 1, 320, 1)),
+    "lite2": ((1, 3, 1, 16, 1), (6, 3, 2, 24, 3), (6, 5, 2, 48, 3), (6, 3, 2, 88, 4), (6, 5, 1, 120, 4),
+              (6, 5, 2, 208, 5), (6, 3, 1, 352, 1)),
+}  # fmt: skip
 TAPS = (1, 2, 4, 6)  # the stages that end strides 4, 8, 16 and 32
 NECK = (48, 64, 128, 128)  # channels of the neck at those strides
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .image_encoder import LITE0, Backbone, PointConv
+from .image_encoder import Backbone, PointConv, channels_of
 
 CLASSES = 1000
 HEAD = 1280  # channels before the classes, as published
@@ -26,7 +26,7 @@ class Relevance(nn.Module):
     def __init__(self, word_dim: int):
         super().__init__()
         self.backbone = Backbone()
-        self.head = PointConv(LITE0[-1][3], HEAD)
+        self.head = PointConv(channels_of("lite0")[-1], HEAD)
         self.classes = PointConv(HEAD, CLASSES)
         self.meanings = nn.Linear(CLASSES, word_dim, bias=False)
         self.importance = nn.Linear(word_dim, 1)  # of a word among the others

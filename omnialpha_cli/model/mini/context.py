@@ -46,7 +46,7 @@ class ImageTokens:
 
 
 class MiniContext(nn.Module):
-    """Encode a context: `look` at the images once, `read` any prompt to them; `encode` does both."""
+    """Encode a context: `look` at the images once, `read` any prompt to them."""
 
     def __init__(self, config: MiniContextConfig, tokenizer: Tokenizer):
         super().__init__()
@@ -63,12 +63,11 @@ class MiniContext(nn.Module):
         self.kind = nn.Parameter(torch.zeros(3, config.dim))  # word, near, far
         self.relevance = Relevance(config.word_dim)
 
-    def encode(self, prompts: Sequence[str], images: Sequence[Sequence[Tensor]]) -> Context:
-        """Encode prompts and, for each, its input images: RGBA (4, H, W) in [0, 1], sides multiples of 32."""
-        return self.read(prompts, self.look(images))
-
     def look(self, images: Sequence[Sequence[Tensor]]) -> ImageTokens:
-        """Return image features of every item's inputs. Images of one size share a pass through the encoder."""
+        """Return image features of every item's inputs: RGBA (4, H, W) in [0, 1], sides multiples of 32.
+
+        Images of one size share a pass through the encoder.
+        """
         flat = [over_white(image) for item in images for image in item]
         features: list[Tensor] = [torch.empty(0)] * len(flat)
         for size in {f.shape[-2:] for f in flat}:
@@ -76,18 +75,12 @@ class MiniContext(nn.Module):
             tokens = self.embed_images(torch.stack([flat[i] for i in places]))  # (n, L, dim)
             for place, t in zip(places, tokens, strict=True):
                 features[place] = t
-        nothing = self.kind.new_zeros(0, self.config.dim)
-        places_of: dict[tuple[tuple[int, int], ...], Tensor] = {}  # most items are of the same sizes
-        encoded, cursor = ImageTokens([], []), 0
-        for item in images:
-            own = features[cursor : cursor + len(item)]
-            cursor += len(item)
-            encoded.tokens.append(torch.cat([nothing, *own]))
-            sizes = tuple((image.shape[-2], image.shape[-1]) for image in item)
-            if sizes not in places_of:
-                places_of[sizes] = feature_positions(sizes, self.config.rope_canvas).to(nothing.device)
-            encoded.positions.append(places_of[sizes])
-        return encoded
+        nothing, rest = self.kind.new_zeros(0, self.config.dim), iter(features)
+        sizes = [tuple((image.shape[-2], image.shape[-1]) for image in item) for item in images]
+        return ImageTokens(
+            [torch.cat([nothing, *(next(rest) for _ in item)]) for item in images],
+            [feature_positions(own, self.config.rope_canvas).to(nothing.device) for own in sizes],
+        )
 
     def embed_images(self, rgb: Tensor) -> Tensor:
         """Embed RGB (n, 3, H, W) in [0, 1] as tokens (n, HW/16² + HW/32², dim): stride 16 first, row-major."""

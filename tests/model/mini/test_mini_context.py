@@ -33,12 +33,12 @@ def test_prompts_alone_do_not_run_the_classifier(context, monkeypatch):
         raise AssertionError("the classifier ran")
 
     monkeypatch.setattr(Relevance, "locate", fail)
-    context.encode(["matte this: cat", ""], [[SCENE], [SCENE]])
+    context.read(["matte this: cat", ""], context.look([[SCENE], [SCENE]]))
 
 
 def test_who_shares_the_batch_does_not_matter(context):
-    alone = context.encode(["matte this cat"], [[SCENE]])
-    both = context.encode(["matte", "matte this cat"], [[SCENE.flip(-1)], [SCENE]])
+    alone = context.read(["matte this cat"], context.look([[SCENE]]))
+    both = context.read(["matte", "matte this cat"], context.look([[SCENE.flip(-1)], [SCENE]]))
     torch.testing.assert_close(both.tokens[1, both.mask[1]], alone.tokens[0], atol=1e-5, rtol=1e-5)
 
 

@@ -92,7 +92,7 @@ class QwenContext(nn.Module):
     @torch.no_grad()
     def read(self, prompts: Sequence[str], image_states: Sequence[ImageStates]) -> Context:
         """Return the context of `prompts`, one an item, after the images; padded on the right."""
-        return Context(*pad([self._row(prompt, item) for prompt, item in zip(prompts, image_states, strict=True)]))
+        return Context(*pad([self._read(prompt, item) for prompt, item in zip(prompts, image_states, strict=True)]))
 
     def _look(self, item: Sequence[Tensor]) -> ImageStates:
         from transformers import DynamicCache
@@ -111,27 +111,28 @@ class QwenContext(nn.Module):
         cache = DynamicCache()
         return ImageStates(self._states(embeddings, positions, cache), cache, int(positions.max()) + 1)
 
-    def _row(self, prompt: str, image_states: ImageStates) -> Tensor:
-        if image_states.states is None:
+    def _read(self, prompt: str, item: ImageStates) -> Tensor:
+        """Return the states (L, D) of a prompt and of what stands before it."""
+        if item.states is None:
             return self._read_alone(prompt)
-        return torch.cat((image_states.states[DROPPED:], self._read(prompt, image_states)))
-
-    def _read(self, prompt: str, image_states: ImageStates) -> Tensor:
-        """Return the states (L, D) of a prompt and the rest of the template."""
-        ids = self._ids(prompt + AFTER)
-        states = self._states(self._embed(ids), self._line(image_states.position, ids), image_states.cache)
-        image_states.cache.crop(-ids.shape[1])  # as it was, for the next prompt
-        return states
+        states = self._read_text(prompt + AFTER, item.position, item.cache)
+        item.cache.crop(-len(states))  # as it was, for the next prompt
+        return torch.cat((item.states[DROPPED:], states))
 
     def _read_alone(self, prompt: str) -> Tensor:
         """Return the states (L, D) of a prompt without pictures."""
         if prompt not in self.prompts:
-            ids = self._ids(BEFORE + prompt + AFTER)
-            self.prompts[prompt] = self._states(self._embed(ids), self._line(0, ids))[DROPPED:]
+            self.prompts[prompt] = self._read_text(BEFORE + prompt + AFTER)[DROPPED:]
             if len(self.prompts) > KEPT_PROMPTS:
                 self.prompts.popitem(last=False)
         self.prompts.move_to_end(prompt)
         return self.prompts[prompt].to(next(self.model.parameters()).device)
+
+    def _read_text(self, text: str, start: int = 0, cache: Any = None) -> Tensor:
+        """Return the states (L, D) of plain text, whose positions from `start` on are equal on all three axes."""
+        ids = self._ids(text)
+        positions = torch.arange(start, start + ids.shape[1], device=ids.device).expand(3, 1, -1)
+        return self._states(self._embed(ids), positions, cache)
 
     def _ids(self, text: str) -> Tensor:
         device = next(self.model.parameters()).device
@@ -139,10 +140,6 @@ class QwenContext(nn.Module):
 
     def _embed(self, ids: Tensor) -> Tensor:
         return self.model.language_model.embed_tokens(ids)  # (1, L, D)
-
-    def _line(self, start: int, ids: Tensor) -> Tensor:
-        """Return positions of plain text, (3, 1, L): equal on all three axes."""
-        return torch.arange(start, start + ids.shape[1], device=ids.device).expand(3, 1, -1)
 
     def _states(self, embeddings: Tensor, positions: Tensor, cache: Any = None) -> Tensor:
         """Return the last hidden states (L, D) of embeddings (1, L, D) that come after what `cache` holds."""

@@ -219,14 +219,5 @@ class BlockStream:
 
 
 def plain_tensors(module: nn.Module) -> list[Tensor]:
-    """Return parameters and buffers of a module; of quantised ones the tensors that they are made of."""
-    found: list[Tensor] = []
-    waiting: list[Tensor] = [*module.parameters(), *module.buffers()]
-    while waiting:
-        tensor = waiting.pop()
-        if hasattr(tensor, "__tensor_flatten__"):
-            names, _ = tensor.__tensor_flatten__()
-            waiting += [getattr(tensor, name) for name in names]
-        else:
-            found.append(tensor)
-    return found
+    """Return parameters and buffers of a module."""
+    return [*module.parameters(), *module.buffers()]

@@ -116,7 +116,7 @@ class OmniAlpha:
 
     def batches(self, requests: Sequence[Request], steps: int, scale: float, batch_size: int | None) -> Batches:
         """Yield as `run_batches` does, by context, VAE and transformer; `scale` is that of guidance."""
-        parts = by_layout([request.layout for request in requests], batch_size)
+        parts = by_layout(requests, batch_size)
         batches = [self._views([requests[i] for i in part]) for part in parts]
         staged = self.memory.mode != "resident"
         with present(self.context_encoder, self.device, staged):
@@ -189,10 +189,8 @@ class OmniAlpha:
         """Return every request's context; when `guided`, a second one with the negative prompt."""
         images = [[self._to_device(i) for i in r.inputs] for r in requests]
         encoded = self.context_encoder.look(images)
-        contexts = [self.context_encoder.read([r.prompt for r in requests], encoded)]
-        if guided:
-            contexts.append(self.context_encoder.read([r.negative for r in requests], encoded))
-        return contexts
+        prompts = [[r.prompt for r in requests], *([[r.negative for r in requests]] if guided else [])]
+        return [self.context_encoder.read(some, encoded) for some in prompts]
 
     def drawing(self, words: str, task: str) -> Any:
         """Return a `mini.sketch.Drawing`, what words alone are drawn as; None of weights that draw any words."""

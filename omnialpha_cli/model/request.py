@@ -71,16 +71,13 @@ def over_white(rgba: Tensor) -> Tensor:
     return rgba[:3] * rgba[3:] + (1 - rgba[3:])
 
 
-def by_layout(layouts: Sequence[Layout], batch_size: int | None) -> list[list[int]]:
-    """Return batches of one layout each, as places among `layouts`; of any size without `batch_size`."""
+def by_layout(requests: Sequence[Request], batch_size: int | None) -> list[list[int]]:
+    """Return batches of one layout each, as places among `requests`; of any size without `batch_size`."""
     groups: dict[Layout, list[int]] = {}
-    for i, layout in enumerate(layouts):
-        groups.setdefault(layout, []).append(i)
-    return [
-        group[start : start + (batch_size or len(group))]
-        for group in groups.values()
-        for start in range(0, len(group), batch_size or len(group))
-    ]
+    for i, request in enumerate(requests):
+        groups.setdefault(request.layout, []).append(i)
+    size = batch_size or len(requests)
+    return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
 
 
 def mean_of_mirrored(plain: Sequence[Sequence[Tensor]], mirrored: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:

@@ -48,7 +48,7 @@ class FakeModel:
         batch_size: int | None = None,
     ) -> Iterator[tuple[Sequence[int], list[list[Tensor]]]]:
         self.calls.append(len(requests))
-        for part in by_layout([request.layout for request in requests], batch_size):
+        for part in by_layout(requests, batch_size):
             batch = [requests[i] for i in part]
             self.before(batch)
             self.batches.append(len(batch))

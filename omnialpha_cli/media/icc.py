@@ -34,6 +34,11 @@ def profile_space(icc: bytes | None) -> str | None:
     return icc[16:20].decode("ascii", "replace").strip() if icc and len(icc) >= 128 else None
 
 
+def rgb_profile(icc: bytes | None) -> bytes | None:
+    """Return the profile, if it describes RGB: those of CMYK and grey files do not fit the RGB they are read as."""
+    return icc if profile_space(icc) == "RGB" else None
+
+
 @lru_cache(32)
 def read_matrix_profile(icc: bytes) -> MatrixProfile | None:
     """Return the profile's curves and matrix, or None if it has none (it is a table, not RGB, or damaged)."""
@@ -91,39 +96,14 @@ def power(exponent: float) -> tuple[Function, Function]:
     )
 
 
-def to_srgb_by_littlecms(samples: NDArray[np.uint8], icc: bytes, mode: str) -> NDArray[np.uint8]:
-    """Convert samples (H, W, channels) of a PIL `mode` to sRGB (H, W, 3).
+def by_littlecms(
+    samples: NDArray[np.uint8], source: bytes | None, target: bytes | None = None, mode: str = "RGB"
+) -> NDArray[np.uint8]:
+    """Convert samples (H, W, channels) of a PIL `mode` from one profile to another, RGB one (H, W, 3); None is sRGB.
 
-    The intent is relative colorimetric, with black point compensation. Raises ValueError if the profile cannot be
-    used for that.
+    The intent is relative colorimetric, with black point compensation. Raises ValueError if a profile cannot be used
+    for that.
     """
-    return _littlecms(samples, icc, mode, None)
-
-
-def from_srgb_by_littlecms(samples: NDArray[np.uint8], icc: bytes) -> NDArray[np.uint8]:
-    """Return the reverse, to an RGB profile. Raises ValueError if the profile cannot be used for that."""
-    return _littlecms(samples, None, "RGB", icc)
-
-
-@lru_cache(32)
-def is_usable(icc: bytes) -> bool:
-    """Tell whether colours can be converted by an RGB profile."""
-    if read_matrix_profile(icc) is None:
-        try:
-            to_srgb_by_littlecms(np.zeros((1, 1, 3), np.uint8), icc, "RGB")
-        except ValueError:
-            return False
-    return True
-
-
-def srgb_profile() -> bytes:
-    """Return littlecms's own sRGB profile."""
-    from PIL import ImageCms
-
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def _littlecms(samples: NDArray[np.uint8], source: bytes | None, mode: str, target: bytes | None) -> NDArray[np.uint8]:
     from PIL import Image, ImageCms
 
     srgb = ImageCms.createProfile("sRGB")
@@ -137,6 +117,24 @@ def _littlecms(samples: NDArray[np.uint8], source: bytes | None, mode: str, targ
     picture = Image.frombytes(mode, (width, height), np.ascontiguousarray(samples).tobytes())
     converted: Any = ImageCms.applyTransform(picture, transform)
     return np.asarray(converted)
+
+
+@lru_cache(32)
+def is_usable(icc: bytes) -> bool:
+    """Tell whether colours can be converted by an RGB profile."""
+    if read_matrix_profile(icc) is None:
+        try:
+            by_littlecms(np.zeros((1, 1, 3), np.uint8), icc)
+        except ValueError:
+            return False
+    return True
+
+
+def srgb_profile() -> bytes:
+    """Return littlecms's own sRGB profile."""
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def _tags(icc: bytes) -> dict[str, bytes]:

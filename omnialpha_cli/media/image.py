@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..status import ItemError
 from .colour import SRGB, Encoding
 from .formats import Depth
-from .icc import profile_space
+from .icc import rgb_profile
 from .samples import Floats
 
 AlphaKind = Literal["straight", "premultiplied"]
@@ -166,8 +166,3 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     if swap:
         array = array.swapaxes(0, 1)
     return array[:: -1 if reverse_rows else 1, :: -1 if reverse_columns else 1]
-
-
-def rgb_profile(icc: bytes | None) -> bytes | None:
-    """Return the ICC profile, if it describes RGB: those of CMYK and grey files do not fit the RGB they are read as."""
-    return icc if profile_space(icc) == "RGB" else None

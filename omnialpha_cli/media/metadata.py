@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import OpenImageIO as oiio
 
-from .colour import Encoding, Transfer
+from .colour import PRIMARIES, Encoding, Transfer, primaries_of
 from .formats import Depth
-from .image import Metadata, Typed, rgb_profile
-from .primaries import PRIMARIES, primaries_of
+from .icc import rgb_profile
+from .image import Metadata, Typed
 
 # What describes the file that was read, not the picture; where the colour is told in other ways; places, serial numbers
 # and thumbnails, which are nobody's business.

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 
 from ..status import UsageError
-from .primaries import PRIMARIES, REC709, Chromaticities, times, to_rec709
 from .samples import Floats
 
 STUDIO = "ocio://studio-config-latest"
-# Scene-linear spaces that configurations have, by name or alias, and their primaries: one is where all spaces meet.
-MEETINGS: tuple[tuple[str, Chromaticities], ...] = (
-    ("Linear Rec.709 (sRGB)", REC709),
-    ("lin_rec709_scene", REC709),
-    ("lin_rec709", REC709),
-    ("Utility - Linear - sRGB", REC709),
-    ("Utility - Linear - Rec.709", REC709),
-    ("lin_ap1", PRIMARIES["ap1"]),
-    ("ACES - ACEScg", PRIMARIES["ap1"]),
-    ("ACES2065-1", PRIMARIES["ap0"]),
-    ("aces_interchange", PRIMARIES["ap0"]),
+# Scene-linear spaces that configurations have, by name or alias, and the names of their primaries: one is where all
+# spaces meet.
+MEETINGS = (
+    ("Linear Rec.709 (sRGB)", "rec709"),
+    ("lin_rec709_scene", "rec709"),
+    ("lin_rec709", "rec709"),
+    ("Utility - Linear - sRGB", "rec709"),
+    ("Utility - Linear - Rec.709", "rec709"),
+    ("lin_ap1", "ap1"),
+    ("ACES - ACEScg", "ap1"),
+    ("ACES2065-1", "ap0"),
+    ("aces_interchange", "ap0"),
 )
 NEAR = 5  # names that are shown in place of a wrong one
 
@@ -34,19 +34,8 @@ def check_name(name: str) -> None:
         raise UsageError(f"no colour space is called {name}: {_near(name)}")
 
 
-def space_to_linear(rgb: Floats, space: str) -> Floats:
-    """Convert colours (…, 3) of a space to linear light with the primaries of Rec. 709."""
-    meeting, primaries = _meeting()
-    return times(_convert(rgb, space, meeting), to_rec709(primaries))
-
-
-def linear_to_space(light: Floats, space: str) -> Floats:
-    """Convert linear light (…, 3) with the primaries of Rec. 709 to colours of a space."""
-    meeting, primaries = _meeting()
-    return _convert(times(light, np.linalg.inv(to_rec709(primaries))), meeting, space)
-
-
-def _convert(rgb: Floats, source: str, target: str) -> Floats:
+def convert(rgb: Floats, source: str, target: str) -> Floats:
+    """Convert colours (…, 3) from one space to another. Raises UsageError."""
     import OpenImageIO as oiio
 
     pixels = np.ascontiguousarray(rgb, np.float32).reshape(1, -1, 3) if rgb.ndim != 3 else np.ascontiguousarray(rgb)
@@ -61,8 +50,8 @@ def _convert(rgb: Floats, source: str, target: str) -> Floats:
 
 
 @cache
-def _meeting() -> tuple[str, Chromaticities]:
-    """Return the scene-linear space of the configuration by which colours come and go, and its primaries."""
+def find_meeting() -> tuple[str, str]:
+    """Return the scene-linear space of the configuration where all spaces meet, and the name of its primaries."""
     config = _config()
     for name, primaries in MEETINGS:
         if config.getColorSpaceIndex(name) >= 0 or config.getColorSpaceNameByRole(name):

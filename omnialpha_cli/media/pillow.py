@@ -12,7 +12,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from ..status import ItemError
 from .colour import Encoding
 from .formats import Depth
-from .image import Image, from_array, rgb_profile
+from .icc import rgb_profile
+from .image import Image, from_array
 from .opening import Admit, check_size, decoding
 
 HEIC_MISSING = 'is HEIC: install what reads it, python -m pip install "omnialpha[heic]", or convert it to PNG first'

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from ..status import ItemError, RunNote
 from . import icc as profiles
 from .channels import Pick, choose_channels
-from .colour import LINEAR, SRGB, convert
+from .colour import LINEAR, SRGB, are_usable, convert
 from .image import SAMPLES, Box, Image, Windows, split, upright
 from .metadata import attributes, encoding_of, kept
 from .opening import Admit, anybody, check_size, complaint, damaged, decoding, opened
 from .pillow import read_cmyk, read_heif
-from .primaries import are_usable
 from .samples import Floats, straightened
 from .signatures import check_header, recognise
 from .windows import on_display, trivial
@@ -171,7 +170,7 @@ def _from_inks(path: Path, kind: str, samples: NDArray[Any], profile: Any, max_p
         white = SAMPLES[inks.dtype.name][1]
         inks = (inks.astype(np.float32) * np.float32(255 / white) + np.float32(0.5)).astype(np.uint8)
     try:
-        rgb = profiles.to_srgb_by_littlecms(inks, icc, "CMYK")
+        rgb = profiles.by_littlecms(inks, icc, mode="CMYK")
     except ValueError:
         return samples
     return rgb.astype(samples.dtype) * samples.dtype.type(257 if samples.dtype == np.uint16 else 1)

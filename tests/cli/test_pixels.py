@@ -19,10 +19,9 @@ import tifffile
 from picture_files import by_openimageio, over, write_exr
 from psd_tools import PSDImage
 
-from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding, convert
+from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding, convert
 from omnialpha_cli.media.formats import FORMATS
 from omnialpha_cli.media.image import Typed
-from omnialpha_cli.media.primaries import PRIMARIES
 from omnialpha_cli.media.read import read_image
 
 HEIGHT, WIDTH = 48, 64

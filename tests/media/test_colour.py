@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from omnialpha_cli.media.colour import CURVES, LINEAR, SRGB, Encoding, convert, to_linear
+from omnialpha_cli.media.colour import CURVES, LINEAR, PRIMARIES, SRGB, Encoding, convert, primaries_of, to_linear
 from omnialpha_cli.media.icc import is_usable, profile_space, read_curve, read_grey_curve, read_matrix_profile
-from omnialpha_cli.media.primaries import PRIMARIES, primaries_of
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 SRGB_TABLE = CURVES["srgb"][0](np.linspace(0, 1, 1024, dtype=np.float32))

@@ -9,10 +9,9 @@ import PIL.Image
 import pytest
 import tifffile
 
-from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding
+from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding
 from omnialpha_cli.media.formats import DEPTHS, FORMATS, choose_format
 from omnialpha_cli.media.image import Image
-from omnialpha_cli.media.primaries import PRIMARIES
 from omnialpha_cli.media.signatures import depth_of
 from omnialpha_cli.media.target import encoding_for, target_for
 from omnialpha_cli.media.write import FLAT, LAYERED

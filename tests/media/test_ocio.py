@@ -4,8 +4,7 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding, convert, find_space
-from omnialpha_cli.media.primaries import PRIMARIES
+from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding, convert, find_space
 from omnialpha_cli.status import UsageError
 
 RGB = np.random.default_rng(0).uniform(-0.01, 8, (10, 12, 3)).astype(np.float32)

@@ -10,9 +10,8 @@ import pytest
 import tifffile
 from picture_files import assert_refused, over, write_exr, write_with_oiio
 
-from omnialpha_cli.media.colour import LINEAR, SRGB, convert
+from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, convert
 from omnialpha_cli.media.image import Typed
-from omnialpha_cli.media.primaries import PRIMARIES
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.media.signatures import depth_of
 from omnialpha_cli.media.target import Layer, Target

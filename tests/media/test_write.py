@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from picture_files import by_openimageio, write_exr
 
-from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding
+from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding
 from omnialpha_cli.media.formats import FORMATS
 from omnialpha_cli.media.image import Image, Typed
-from omnialpha_cli.media.primaries import PRIMARIES
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.media.samples import LARGEST_HALF, quantise, to_samples
 from omnialpha_cli.media.target import Target, target_for

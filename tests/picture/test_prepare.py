@@ -10,9 +10,8 @@ import torch
 from media.test_colour import by_littlecms
 from picture_files import write_exr
 
-from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding, convert
+from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding, convert
 from omnialpha_cli.media.image import Image
-from omnialpha_cli.media.primaries import PRIMARIES
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.picture.prepare import prepare

@@ -12,13 +12,12 @@ import numpy as np
 from .media import provenance
 from .media.colour import convert
 from .media.formats import MANIFEST
-from .media.image import Image, from_array
+from .media.image import Image, from_array, on_display
 from .media.layered import placed, read_layers, untrimmed
 from .media.opening import NO_LAYERS, check_size, decoding
 from .media.read import read_image
-from .media.samples import Floats, flatten, premultiplied, to_samples, white_of
+from .media.samples import WHITE, Floats, flatten, premultiplied, to_samples
 from .media.signatures import recognise
-from .media.windows import on_display
 from .status import ItemError
 
 LAYERS_TAG = 37724  # of Photoshop, in TIFF
@@ -125,7 +124,7 @@ def miss(rgba: Floats, source: Image, layer: Image) -> float:
     if rgba.shape[:2] != like.size:
         ours, theirs = (f"{width}×{height}" for height, width in (rgba.shape[:2], like.size))
         raise ItemError("unsupported", f"the layers have {ours} pixels, but their source {source.path} {theirs}")
-    white = white_of(layer.depth)
+    white = WHITE[layer.depth]
     rgb = premultiplied(rgba, layer.depth)[..., :3].astype(np.float32) / white
     wanted = to_samples(like.rgb, layer.depth).astype(np.float32) / white
     with np.errstate(invalid="ignore"):

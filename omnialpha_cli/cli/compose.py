@@ -89,8 +89,8 @@ def _beside(place: Path, result: Path, option: str) -> Path:
 def _composed(result: Path, over: Path | None, shown: bool) -> tuple["Image", str]:
     """Return one picture of the layers, and the format that it is for; on its display window where `shown`."""
     from .. import compose as layers_of
+    from ..media.image import on_display
     from ..media.read import read_image
-    from ..media.windows import on_display
 
     layers, format = layers_of.read_result(result)
     if not layers:

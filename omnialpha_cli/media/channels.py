@@ -12,8 +12,8 @@ from pathlib import Path
 import OpenImageIO as oiio
 
 from ..status import ItemError, RunNote
-from .image import SAMPLES
 from .opening import parts_of, printable
+from .samples import DEPTH_OF
 
 COLOURS: tuple[tuple[str, ...], ...] = (("r", "g", "b"), ("red", "green", "blue"))
 GREYS: tuple[tuple[str, ...], ...] = (("y",),)
@@ -90,7 +90,7 @@ def choose_channels(
     chosen = _beauty(path, _of_view(path, found, parts, pick), pick)
     if is_exr:
         reader.seek_subimage(chosen.part, 0)
-    if chosen.sample not in SAMPLES:
+    if chosen.sample not in DEPTH_OF:
         raise ItemError("unsupported", f"{path} has {chosen.sample} samples: save it as 8 or 16 bits, half or float")
     others = [
         (name, is_exr and pick.keeps and can_be_kept(spec, i, part == chosen.part))

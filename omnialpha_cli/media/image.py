@@ -1,7 +1,7 @@
-"""Record a picture: its pixels as float32, and what its file was."""
+"""Record a picture: its pixels as float32, what its file was, and where its windows lie."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -12,21 +12,9 @@ from ..status import ItemError
 from .colour import SRGB, Encoding
 from .formats import Depth
 from .icc import rgb_profile
-from .samples import Floats
+from .samples import DEPTH_OF, Floats, split
 
 AlphaKind = Literal["straight", "premultiplied"]
-
-# Sample type, as numpy or OpenImageIO calls it → depth, and what white is in that type.
-SAMPLES: dict[str, tuple[Depth, float]] = {
-    "uint8": ("8", 255.0),
-    "uint16": ("16", 65535.0),
-    "float16": ("half", 1.0),
-    "half": ("half", 1.0),
-    "float": ("float", 1.0),
-    "float32": ("float", 1.0),
-    "float64": ("float", 1.0),
-    "double": ("float", 1.0),
-}
 
 # EXIF orientation → (swap rows and columns, then reverse rows, then reverse columns) that makes the picture upright.
 ORIENTATIONS = {
@@ -40,6 +28,7 @@ ORIENTATIONS = {
     8: (True, True, False),
 }
 EXIF_ORIENTATION_TAG = 0x0112
+ASPECT_TOLERANCE = 0.01
 
 
 class Typed(NamedTuple):
@@ -75,10 +64,14 @@ class Box:
         bottom = max(self.y + self.height, other.y + other.height)
         return Box(x, y, right - x, bottom - y)
 
+    def crop(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Return the pixels (H, W, …) of a picture in this box within it."""
+        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
+
 
 @dataclass(frozen=True)
 class Windows:
-    """Hold `data`, where a file has pixels, and `display`, what is shown; both on one plane, y downwards."""
+    """Hold `data`, where an EXR file has pixels, and `display`, what is shown; both on one plane, y downwards."""
 
     data: Box
     display: Box
@@ -132,7 +125,7 @@ def from_array(picture: Any) -> Image:
     array = np.asarray(picture)
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
-    if array.dtype.name not in SAMPLES:
+    if array.dtype.name not in DEPTH_OF:
         raise ItemError(
             "unsupported", f"an array of {array.dtype} is not a picture: give uint8, uint16, floats or booleans"
         )
@@ -141,23 +134,7 @@ def from_array(picture: Any) -> Image:
     array = upright(array.reshape(*array.shape[:2], -1), orientation)  # (H, W, channels)
     has_alpha = array.shape[2] in (2, 4)
     rgb, alpha = split(array, array.shape[2] - 1 if has_alpha else None)
-    return Image(rgb, alpha, SAMPLES[array.dtype.name][0], Encoding(icc=icc))
-
-
-def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Floats | None]:
-    """Split samples (H, W, channels) of a type in `SAMPLES` into colour (H, W, 3) and alpha (H, W) or None, float32.
-
-    One or two channels are grey, with or without alpha. Where alpha is NaN it becomes 0.
-    """
-    white = SAMPLES[samples.dtype.name][1]
-    grey = samples.shape[2] < 3
-    colour = samples[..., :1] if grey else samples[..., :3]
-    rgb = np.empty((*samples.shape[:2], 3), np.float32)
-    np.divide(colour, np.float32(white), out=rgb, casting="unsafe", dtype=np.float32)  # grey goes to all three
-    if alpha_channel is None:
-        return rgb, None
-    alpha = np.divide(samples[..., alpha_channel], np.float32(white), dtype=np.float32, casting="unsafe")
-    return rgb, np.clip(np.nan_to_num(alpha, copy=False), 0, 1)
+    return Image(rgb, alpha, DEPTH_OF[array.dtype.name], Encoding(icc=icc))
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -166,3 +143,66 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     if swap:
         array = array.swapaxes(0, 1)
     return array[:: -1 if reverse_rows else 1, :: -1 if reverse_columns else 1]
+
+
+def trivial(size: tuple[int, int]) -> Windows:
+    """Return the windows of a picture (height, width) that has none of its own: all is data, and all is shown."""
+    box = Box(0, 0, size[1], size[0])
+    return Windows(box, box)
+
+
+def place(pixels: NDArray[Any], box: Box, target: Box) -> NDArray[Any]:
+    """Put pixels (H, W, …), which lie in `box`, on the `target` box: 0 where there are none."""
+    if box == target:
+        return pixels
+    placed = np.zeros((target.height, target.width, *pixels.shape[2:]), pixels.dtype)
+    if box.overlaps(target):
+        top, left = box.y - target.y, box.x - target.x
+        rows, columns = slice(max(0, top), max(0, top + box.height)), slice(max(0, left), max(0, left + box.width))
+        shown = placed[rows, columns]
+        part = pixels[max(0, -top) :, max(0, -left) :]
+        shown[...] = part[: shown.shape[0], : shown.shape[1]]
+    return placed
+
+
+def on_display(image: Image) -> Image:
+    """Crop or pad a picture to its display window; one without windows stays as it is."""
+    if image.windows is None:
+        return image
+    data, display = image.windows.data, image.windows.display
+    alpha = None if image.alpha is None else place(image.alpha, data, display)
+    return replace(image, rgb=place(image.rgb, data, display), alpha=alpha, windows=None)
+
+
+def align(image: Image, source: Image) -> Image:
+    """Bring a hint or a clean plate to the data window of its source, at the resolution that it has.
+
+    Both are laid upon one another by their display windows; a picture without windows is the display window, unless it
+    has the size of the data window. Within its own display window a hint without data is 0, beyond it goes on as it
+    ends there. One whose proportions fit neither window is given back as it is.
+    """
+    own, theirs = image.windows or trivial(image.size), source.windows or trivial(source.size)
+    as_shown = image.size == (theirs.display.height, theirs.display.width)
+    if own == theirs or (image.windows is None and image.size == source.size and not as_shown):
+        return image
+    display, shown = own.display, theirs.display
+    across, down = display.width / shown.width, display.height / shown.height
+    if abs(across - down) > ASPECT_TOLERANCE * across:
+        return image
+    left, top = round((theirs.data.x - shown.x) * across), round((theirs.data.y - shown.y) * down)
+    width, height = max(1, round(theirs.data.width * across)), max(1, round(theirs.data.height * down))
+    target = Box(display.x + left, display.y + top, width, height)
+    known = own.data.union(own.display)
+
+    def brought(pixels: NDArray[Any]) -> NDArray[Any]:
+        return _continued(place(pixels, own.data, known), known, target)
+
+    alpha = None if image.alpha is None else brought(image.alpha)
+    return replace(image, rgb=brought(image.rgb), alpha=alpha, windows=None)
+
+
+def _continued(pixels: NDArray[Any], box: Box, target: Box) -> NDArray[Any]:
+    """Return the pixels (H, W, …) of `box` on the `target` box, which may reach beyond it: there the nearest ones."""
+    rows = np.clip(np.arange(target.y, target.y + target.height) - box.y, 0, box.height - 1)
+    columns = np.clip(np.arange(target.x, target.x + target.width) - box.x, 0, box.width - 1)
+    return pixels[rows][:, columns]

@@ -17,11 +17,10 @@ from ..status import ItemError
 from . import provenance
 from .channels import Pick
 from .colour import Encoding
-from .image import Box, Image, from_array, split
+from .image import Box, Image, from_array, on_display, place, trivial
 from .opening import NO_LAYERS, check_size, decoding, opened, parts_of, read_samples
 from .read import read_image
-from .samples import straightened
-from .windows import on_display, place, trivial
+from .samples import split, straightened
 
 
 def read_layers(path: Path, format: str, *, overscan: bool = False) -> Iterator[Image]:

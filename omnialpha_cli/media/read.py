@@ -12,13 +12,12 @@ from ..status import ItemError, RunNote
 from . import icc as profiles
 from .channels import Pick, choose_channels
 from .colour import LINEAR, SRGB, are_usable, convert
-from .image import SAMPLES, Box, Image, Windows, split, upright
+from .image import Box, Image, Windows, on_display, trivial, upright
 from .metadata import attributes, encoding_of, kept
 from .opening import Admit, anybody, check_size, complaint, damaged, decoding, opened
 from .pillow import read_cmyk, read_heif
-from .samples import Floats, straightened
+from .samples import DEPTH_OF, WHITE, Floats, split, straightened
 from .signatures import check_header, recognise
-from .windows import on_display, trivial
 
 JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 
@@ -75,7 +74,7 @@ def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | Non
         complaint(reader)  # a failed seek leaves its complaint behind
 
     header = attributes(spec)
-    depth = SAMPLES[channels.sample][0]
+    depth = DEPTH_OF[channels.sample]
     encoding = encoding_of(header, kind, depth)
     if encoding.icc is not None and not data and not profiles.is_usable(encoding.icc):
         notes.append(f"{path} has a damaged colour profile: the model sees its colours as sRGB")
@@ -167,7 +166,7 @@ def _from_inks(path: Path, kind: str, samples: NDArray[Any], profile: Any, max_p
     else:
         with opened(path, RawColor=1) as reader:
             inks = _samples(path, reader, 0, (0, 1, 2, 3))
-        white = SAMPLES[inks.dtype.name][1]
+        white = WHITE[DEPTH_OF[inks.dtype.name]]
         inks = (inks.astype(np.float32) * np.float32(255 / white) + np.float32(0.5)).astype(np.uint8)
     try:
         rgb = profiles.by_littlecms(inks, icc, mode="CMYK")

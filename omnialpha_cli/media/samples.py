@@ -1,4 +1,4 @@
-"""Convert floats to the numbers that files hold: rounded once, to nearest."""
+"""Convert between floats and the numbers that files hold, which are rounded once, to nearest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,20 +9,33 @@ from numpy.typing import NDArray
 from .formats import Depth
 
 Floats = NDArray[np.float32]  # pictures in memory
-WHITE: dict[str, tuple[type[np.unsignedinteger[Any]], int]] = {"8": (np.uint8, 255), "16": (np.uint16, 65535)}
-SAMPLES: dict[Depth, type[Any]] = {"8": np.uint8, "16": np.uint16, "half": np.float16, "float": np.float32}
+TYPES: dict[Depth, type[Any]] = {"8": np.uint8, "16": np.uint16, "half": np.float16, "float": np.float32}
+WHITE: dict[Depth, int] = {"8": 255, "16": 65535, "half": 1, "float": 1}  # the number that stands for it
+OPAQUE_FROM: dict[Depth, float] = {  # the least alpha that is held as 1
+    "8": 1 - 0.5 / 255, "16": 1 - 0.5 / 65535, "half": 1 - 2**-12, "float": 1.0,
+}  # fmt: skip
+DEPTH_OF: dict[str, Depth] = {  # by the type of samples, as numpy or OpenImageIO calls it
+    "uint8": "8", "uint16": "16", "float16": "half", "half": "half",
+    "float": "float", "float32": "float", "float64": "float", "double": "float",
+}  # fmt: skip
 ROWS = 64  # at a time, which keeps temporary memory small
 LARGEST_HALF = 65504.0
 
 
-def white_of(depth: Depth) -> int:
-    """Return the number that stands for white at a depth."""
-    return WHITE[depth][1] if depth in WHITE else 1
+def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Floats | None]:
+    """Split samples (H, W, channels) of a type in `DEPTH_OF` into colour (H, W, 3) and alpha (H, W) or None, float32.
 
-
-def opaque_from(depth: Depth) -> float:
-    """Return the least alpha that samples of a depth hold as 1."""
-    return {"half": 1 - 2**-12, "float": 1.0}[depth] if depth not in WHITE else 1 - 0.5 / WHITE[depth][1]
+    One or two channels are grey, with or without alpha. Where alpha is NaN it becomes 0.
+    """
+    white = WHITE[DEPTH_OF[samples.dtype.name]]
+    grey = samples.shape[2] < 3
+    colour = samples[..., :1] if grey else samples[..., :3]
+    rgb = np.empty((*samples.shape[:2], 3), np.float32)
+    np.divide(colour, np.float32(white), out=rgb, casting="unsafe", dtype=np.float32)  # grey goes to all three
+    if alpha_channel is None:
+        return rgb, None
+    alpha = np.divide(samples[..., alpha_channel], np.float32(white), dtype=np.float32, casting="unsafe")
+    return rgb, np.clip(np.nan_to_num(alpha, copy=False), 0, 1)
 
 
 def to_samples(values: Floats, depth: Depth) -> NDArray[Any]:
@@ -36,8 +49,8 @@ def to_samples(values: Floats, depth: Depth) -> NDArray[Any]:
 
 def quantise(values: Floats, depth: Depth) -> NDArray[Any]:
     """Round to nearest to unsigned integers of 8 or 16 bits, clamped to [0, 1]; NaN becomes 0. Same shape."""
-    sample, white = WHITE[depth]
-    result = np.empty(values.shape, sample)
+    white = WHITE[depth]
+    result = np.empty(values.shape, TYPES[depth])
     for top in range(0, len(values), ROWS):
         rows = values[top : top + ROWS] * np.float32(white)
         np.nan_to_num(rows, copy=False, nan=0, posinf=white, neginf=0)
@@ -60,7 +73,7 @@ def premultiplied(rgba: Floats, depth: Depth, light: NDArray[np.bool_] | None = 
 
     In the pixels `light` (H, W) with alpha 0 the colours stay; elsewhere they are 0 there.
     """
-    result = np.empty(rgba.shape, SAMPLES[depth])
+    result = np.empty(rgba.shape, TYPES[depth])
     for top in range(0, len(rgba), ROWS):
         source = rgba[top : top + ROWS]
         alpha = source[..., 3]

@@ -268,13 +268,13 @@ def depth_of(path: Path) -> Depth | None:
         return heic_depth(path)
     if kind is None:
         return None
-    from .image import SAMPLES
     from .opening import opened
+    from .samples import DEPTH_OF
 
     with suppress(ItemError, OSError, KeyError):
         check_header(path, kind)
         with opened(path) as reader:
-            return SAMPLES[str(reader.spec().format)][0]
+            return DEPTH_OF[str(reader.spec().format)]
     return None
 
 

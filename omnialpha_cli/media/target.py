@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import metadata
 from .colour import LINEAR, SRGB, Encoding, convert, find_space
@@ -12,7 +13,6 @@ from .formats import SOURCE, Depth, Format, choose_format
 from .image import Box, Image, Metadata, Windows
 from .rest import Taken
 from .samples import Floats
-from .windows import cropped, object_box
 
 Compression = Literal["none", "fast", "small"]
 
@@ -99,6 +99,17 @@ def ground_of(colour: str | None, encoding: Encoding) -> tuple[float, ...] | Non
 VISIBLE = 0.5 / 255  # least alpha of a pixel that counts when a picture is trimmed
 
 
+def object_box(visible: NDArray[Any], margin: int | None) -> Box:
+    """Return the smallest box around the pixels `visible` (H, W), with a margin; all of it without either."""
+    height, width = visible.shape
+    if margin is None or not visible.any():
+        return Box(0, 0, width, height)
+    rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
+    left, top = max(0, int(columns[0]) - margin), max(0, int(rows[0]) - margin)
+    right, bottom = min(width, int(columns[-1]) + 1 + margin), min(height, int(rows[-1]) + 1 + margin)
+    return Box(left, top, right - left, bottom - top)
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """Hold straight RGBA (H, W, 4) on the canvas that all layers share."""
@@ -113,4 +124,4 @@ class Layer:
     def part(self, margin: int | None) -> tuple[Floats, Box]:
         """Return the pixels of `box`, and the box."""
         box = self.box(margin)
-        return cropped(self.rgba, box), box
+        return box.crop(self.rgba), box

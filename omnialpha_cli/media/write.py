@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from ..files import create_beside, is_free, sync_folder
 from ..status import ItemError
-from .image import Box
+from .image import Box, place, trivial
 from .samples import Floats
-from .target import VISIBLE, Layer, Target
-from .windows import cropped, object_box, place, trivial
+from .target import VISIBLE, Layer, Target, object_box
 
 # Functions of modules in `encoders`, imported when they are used: what writes PSD alone takes a third of a second.
 FLAT = {"png": "png.write", "tiff": "tiff.write", "tiff-pages": "tiff.write", "exr": "exr.write",
@@ -73,7 +72,7 @@ def _write_flat(path: Path, pixels: Floats, target: Target, box: Box, light: NDA
     told = target.provenance
     if told and (box.width, box.height) != (width, height):
         told = {"place": f"{box.x} {box.y} {width} {height}", **told}
-    encode(path, cropped(pixels, box), replace(target, windows=None, provenance=told))
+    encode(path, box.crop(pixels), replace(target, windows=None, provenance=told))
     return box
 
 

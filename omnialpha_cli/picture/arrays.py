@@ -14,7 +14,6 @@ from ..media.image import Image, from_array
 from ..media.opening import decoding
 from ..media.read import note_nonfinite, read_image
 from ..media.samples import quantise
-from ..media.windows import cropped
 from ..media.write import on_ground, visible_box
 from ..status import ItemError
 from .prepare import Prepared
@@ -39,7 +38,7 @@ def to_pixels(layer: Tensor, prepared: Prepared) -> Pixels:
     box = visible_box(rgba, target.trim)
     if target.ground is not None:
         rgba = on_ground(rgba, target.ground, None)
-    pixels: Pixels = cropped(rgba, box)
+    pixels: Pixels = box.crop(rgba)
     depth = "8" if prepared.source is None else prepared.source.depth
     if depth not in ("half", "float"):
         pixels = quantise(pixels, depth)

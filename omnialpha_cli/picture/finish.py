@@ -15,7 +15,7 @@ from ..imaging.matte.known import alpha_in_band
 from ..imaging.matte.layers import finish_layers
 from ..imaging.removal.clean_plate import finish_removal, relight
 from ..imaging.removal.shadow import shadow_alpha, within_range
-from ..media.samples import opaque_from, white_of
+from ..media.samples import OPAQUE_FROM, WHITE
 from ..model.omnialpha import OmniAlpha
 from ..status import ItemError
 from ..tasks import Command
@@ -86,7 +86,7 @@ def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, mod
     cut_out = finish_matte(
         prepared.plate, prepared.alpha, alpha, canvas, trimap, prepared.clean_plate,
         refine=settings.refine, screen=prepared.screen, steering=prepared.steering,
-        opaque_from=opaque_from(prepared.target.depth),
+        opaque_from=OPAQUE_FROM[prepared.target.depth],
     )  # fmt: skip
     if prepared.gains is None:
         return [cut_out]
@@ -139,13 +139,13 @@ def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings,
         prepared.plate, background, foregrounds, prepared.canvas, mattes, trimap,
         refine=settings.refine, screen=prepared.screen, patches=model.defaults.fill,
         steering=prepared.steering if len(foregrounds) == 1 else None,
-        opaque_from=opaque_from(prepared.target.depth),
+        opaque_from=OPAQUE_FROM[prepared.target.depth],
     )  # fmt: skip
     if prepared.gains is None:
         return finished
     behind, front = finished
     alpha = within_range(_shadow_of(prepared, behind[:3], front[3]), behind[:3])
-    if (white := white_of(prepared.target.depth)) > 1:  # as files hold it, so that what follows from it is exact
+    if (white := WHITE[prepared.target.depth]) > 1:  # as files hold it, so that what follows from it is exact
         alpha = (alpha * white).floor() / white
     behind[:3] /= 1 - alpha
     return [behind, _black(alpha), front]

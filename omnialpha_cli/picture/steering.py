@@ -11,8 +11,7 @@ from ..imaging.hint import BACKGROUND, grow_round, hint_values, same_shape, scal
 from ..imaging.matte.finish import Steering
 from ..imaging.matte.motion import SIDES, Carried, as_drawn, carry
 from ..media.colour import Encoding
-from ..media.image import Image
-from ..media.windows import align
+from ..media.image import Image, align
 from ..status import ItemError
 from ..tasks import Task
 from .settings import Settings

@@ -6,10 +6,9 @@ import pytest
 from picture_files import assert_refused
 
 from omnialpha_cli.media.colour import LINEAR
-from omnialpha_cli.media.image import Box, Image, Windows
+from omnialpha_cli.media.image import Box, Image, Windows, align, on_display
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.media.target import target_for
-from omnialpha_cli.media.windows import align, on_display
 from omnialpha_cli.media.write import write_grey, write_picture
 
 CASES = {  # data, display, as in openexr-images/DisplayWindow

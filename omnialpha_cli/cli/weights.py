@@ -1,5 +1,6 @@
 """Run `omnialpha weights`, and complete names of weights in a shell."""
 
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -147,14 +148,14 @@ def import_(
 @app.command(epilog="Examples:\n\nomnialpha weights remove omnialpha\n\nomnialpha weights list")
 def remove(name: Name) -> None:
     """Delete weights that were pulled, or the links of those that were imported; what was recorded of them stays."""
-    from ..weights import importing, store
+    from ..weights import store
 
     one = store.find(name)
     if one.locked is None or not one.locked.sources:
         raise UsageError(f"weights {name} were not pulled or imported, so they are not removed")
     if not one.folder.exists():
         raise WeightsError(f"weights {name} are not here")
-    importing.remove(one.folder)
+    shutil.rmtree(one.folder)  # what its links point to stays
     typer.echo(one.folder)
 
 

@@ -9,7 +9,7 @@ on with the byte that it was at. A file lies under its own name only when it is 
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -27,8 +27,12 @@ INCOMPLETE = ".incomplete"
 
 @dataclass(frozen=True)
 class Announced:
-    """Describe a file as the hub does: `sha256` of large ones, else its git id; `remote` is its path there."""
+    """Describe a file as the hub does: `sha256` of large ones, else its git id; `remote` is its path there.
 
+    `source` is at the commit that it stands at.
+    """
+
+    source: Source
     path: str
     remote: str
     size: int
@@ -37,6 +41,8 @@ class Announced:
 
     def fault(self, path: Path, hash_file: Callable[[Path], str]) -> str | None:
         """Return what is wrong with what was downloaded."""
+        if not path.is_file():
+            return "it is missing"
         if (size := path.stat().st_size) != self.size:
             return f"{size} bytes instead of {self.size}"
         if self.sha256 is not None:
@@ -56,36 +62,31 @@ def pull(
 
     Raises WeightsError: no network or repository, no room, a pickle, a file that is not what it should be.
     """
-    hub = _library()
-    endpoint = os.environ.get("HF_ENDPOINT")
-    listings = [(source, *_listing(hub, source, endpoint)) for source in locked.sources]
-    wanted = [(source, commit, file) for source, commit, files in listings for file in files]
+    wanted = [file for source in locked.sources for file in _listing(source)]
     known = {file.path: file for file in locked.files}
-    if gone := sorted(known.keys() - {file.path for _, _, file in wanted}):
+    if gone := sorted(known.keys() - {file.path for file in wanted}):
         raise WeightsError(f"weights {locked.name}: the hub does not have {', '.join(gone)}")
     _refuse_others(locked, wanted)
-    _check_room(folder, [file for _, _, file in wanted if not _size_is(folder / file.path, file.size)])
+    _check_room(folder, wanted)
     rows = []
-    for source, commit, file in wanted:
-        path = folder / file.path
-        if not (_size_is(path, file.size) and file.fault(path, hash_file) is None):
-            note(f"{source.repository}: {file.remote}, {file.size / 1e6:.1f} MB")
+    for file in wanted:
+        path, repository = folder / file.path, file.source.repository
+        if file.fault(path, hash_file):
+            note(f"{repository}: {file.remote}, {file.size / 1e6:.1f} MB")
             part = file.part(folder)
-            _fetch(hub, source, commit, file, part, endpoint)
+            _fetch(file, part)
             if fault := file.fault(part, hash_file):
                 part.unlink()
-                raise WeightsError(
-                    f"{source.repository}: {file.path} came damaged ({fault}); it was removed, pull again"
-                )
+                raise WeightsError(f"{repository}: {file.path} came damaged ({fault}); it was removed, pull again")
             path.parent.mkdir(parents=True, exist_ok=True)
             part.replace(path)  # in place of a link of an import, or of something else than the hub has
         digest = file.sha256 or hash_file(path)
         if (lock := known.get(file.path)) and lock.known and (lock.size, lock.sha256) != (file.size, digest):
             path.unlink()
             raise WeightsError(f"weights {locked.name}: {file.path} is not the file in weights.lock; it was removed")
-        rows.append(LockedFile(file.path, file.size, digest, source.licence))
+        rows.append(LockedFile(file.path, file.size, digest, file.source.licence))
     shutil.rmtree(folder / INCOMPLETE, ignore_errors=True)
-    sources = tuple(replace(source, revision=commit) for source, commit, _ in listings)
+    sources = tuple(dict.fromkeys(file.source for file in wanted))
     return replace(locked, files=tuple(sorted(rows, key=lambda row: row.path)), sources=sources)
 
 
@@ -99,22 +100,23 @@ def _library() -> Any:
     return huggingface_hub
 
 
-def _listing(hub: Any, source: Source, endpoint: str | None) -> tuple[str, list[Announced]]:
-    """Return the commit that a source stands at, and its files that belong to the weights."""
+def _listing(source: Source) -> list[Announced]:
+    """List the files of a source, at the commit that it stands at, that belong to the weights."""
     revision = None if source.revision == UNKNOWN else source.revision
+    api = _library().HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     try:
-        info = hub.HfApi(endpoint=endpoint).model_info(source.repository, revision=revision, files_metadata=True)
+        info = api.model_info(source.repository, revision=revision, files_metadata=True)
     except Exception as error:
         raise WeightsError(_reason(error, source)) from error
     wanted = {one.rfilename: one for one in info.siblings if _belongs(one.rfilename, source)}
-    files = [
-        Announced(path, remote, one.size or 0, one.lfs.sha256 if one.lfs else None, one.blob_id)
+    if not wanted:
+        raise WeightsError(f"{source.repository} holds none of {', '.join(source.include)}")
+    source = replace(source, revision=info.sha)
+    return [
+        Announced(source, path, remote, one.size or 0, one.lfs.sha256 if one.lfs else None, one.blob_id)
         for remote, one in wanted.items()
         if (path := _local(remote)) == remote or path not in wanted
     ]
-    if not files:
-        raise WeightsError(f"{source.repository} holds none of {', '.join(source.include)}")
-    return info.sha, files
 
 
 def _local(remote: str) -> str:
@@ -130,25 +132,24 @@ def _belongs(path: str, source: Source) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in source.include)
 
 
-def _refuse_others(locked: LockedWeights, wanted: list[tuple[Source, str, Announced]]) -> None:
+def _refuse_others(locked: LockedWeights, wanted: Sequence[Announced]) -> None:
     """Refuse all but safetensors and text, and anything outside the folder."""
-    for source, _, file in wanted:
+    for file in wanted:
+        about = f"weights {locked.name}: {file.source.repository}"
         if file.path.endswith(PICKLES):
-            raise WeightsError(
-                f"weights {locked.name}: {source.repository} holds the pickle {file.path}; only safetensors are fetched"
-            )
+            raise WeightsError(f"{about} holds the pickle {file.path}; only safetensors are fetched")
         if file.path.startswith("/") or ".." in Path(file.path).parts:
-            raise WeightsError(f"weights {locked.name}: {source.repository} names a file outside: {file.path}")
+            raise WeightsError(f"{about} names a file outside: {file.path}")
 
 
-def _size_is(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
-
-
-def _check_room(folder: Path, missing: list[Announced]) -> None:
+def _check_room(folder: Path, wanted: Sequence[Announced]) -> None:
+    """Raise WeightsError where the folder has no room for what is missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    here = sum(part.stat().st_size for file in missing if (part := file.part(folder)).is_file())
-    needed, free = sum(file.size for file in missing) - here, shutil.disk_usage(folder).free
+    needed, free = 0, shutil.disk_usage(folder).free
+    for file in wanted:
+        path, part = folder / file.path, file.part(folder)
+        if not (path.is_file() and path.stat().st_size == file.size):
+            needed += file.size - (part.stat().st_size if part.is_file() else 0)
     if needed > free:
         raise WeightsError(
             f"{needed / 1e9:.1f} GB are to be downloaded, and {folder} has room for {free / 1e9:.1f} GB; "
@@ -156,12 +157,14 @@ def _check_room(folder: Path, missing: list[Announced]) -> None:
         )
 
 
-def _fetch(hub: Any, source: Source, commit: str, file: Announced, part: Path, endpoint: str | None) -> None:
+def _fetch(file: Announced, part: Path) -> None:
     """Download what is missing of `part`. What came before a fault stays."""
+    hub, source = _library(), file.source
     from huggingface_hub.file_download import http_get
 
     part.parent.mkdir(parents=True, exist_ok=True)
-    url = hub.hf_hub_url(source.repository, file.remote, revision=commit, endpoint=endpoint)
+    endpoint = os.environ.get("HF_ENDPOINT")
+    url = hub.hf_hub_url(source.repository, file.remote, revision=source.revision, endpoint=endpoint)
     try:
         with hub.utils.WeakFileLock(part.with_suffix(".lock")), part.open("ab") as there:
             if there.tell() > file.size:
@@ -176,8 +179,8 @@ def _fetch(hub: Any, source: Source, commit: str, file: Announced, part: Path, e
 
 def _reason(error: Exception, source: Source) -> str:
     """Return one line of what the library says."""
-    lines: Iterator[str] = (line.strip() for line in str(error).splitlines())
-    return f"{source.repository}: {next((line for line in lines if line), type(error).__name__)}"
+    lines = (line.strip() for line in str(error).splitlines())
+    return f"{source.repository}: {next(filter(None, lines), type(error).__name__)}"
 
 
 def _git_id(path: Path) -> str:

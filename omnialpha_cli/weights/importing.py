@@ -4,8 +4,7 @@ Taken are folders in the published layout (a snapshot of the hub's cache too), w
 of one part by itself, and single safetensors files as ComfyUI keeps them. The latter two are recognised by their keys.
 """
 
-import shutil
-from collections.abc import Callable
+import fnmatch
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -18,13 +17,13 @@ from .lock import LockedWeights
 PARTS = ("transformer", "text_encoder", "tokenizer", "processor", "scheduler", "rgba_vae", "lora")
 _COMFYUI = "model.diffusion_model."
 
-# A part by a key that only its files have.
-_MARKS: tuple[tuple[str, Callable[[set[str]], bool]], ...] = (
-    ("lora", lambda keys: any(".lora_" in key for key in keys)),
-    ("transformer", lambda keys: "transformer_blocks.0.attn.add_q_proj.weight" in keys),
-    ("text_encoder", lambda keys: any(key.endswith("visual.patch_embed.proj.weight") for key in keys)),
-    ("rgba_vae", lambda keys: "encoder.conv_in.weight" in keys and "decoder.conv_out.weight" in keys),
-)
+# The keys (patterns) that only the files of a part have.
+_MARKS = {
+    "lora": ("*.lora_*",),
+    "transformer": ("transformer_blocks.0.attn.add_q_proj.weight",),
+    "text_encoder": ("*visual.patch_embed.proj.weight",),
+    "rgba_vae": ("encoder.conv_in.weight", "decoder.conv_out.weight"),
+}
 _FILE_NAMES = {"lora": "pytorch_lora_weights", "text_encoder": "model"}
 
 
@@ -41,7 +40,7 @@ def link(source: Path, folder: Path) -> list[str]:
         return [part]
     parts = _parts(source)
     for part, place in parts.items():
-        files = _files(place)
+        files = _files(place)  # before anything is removed
         _clear(folder / part)
         for file in files:
             _link(file, folder / part / file.relative_to(place))
@@ -77,7 +76,7 @@ def recognise(file: Path) -> str:
     keys = {key.removeprefix(_COMFYUI) for key in shapes}
     if any(key.endswith(("scale_weight", "scaled_fp8", "weight_scale")) for key in keys):
         raise UsageError(f"{file} holds scaled 8-bit weights, which are not supported; take the bfloat16 file")
-    part = next((part for part, fits in _MARKS if fits(keys)), None)
+    part = next((part for part, marks in _MARKS.items() if all(fnmatch.filter(keys, mark) for mark in marks)), None)
     if part is None:
         raise UsageError(f"{file} is no part of these weights: its keys are those of another model")
     if part == "rgba_vae" and shapes["encoder.conv_in.weight"][1:2] != [4]:
@@ -108,9 +107,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _clear(folder: Path, keep_others: bool = False) -> None:
     """Remove the links of an earlier import; with `keep_others` those to tensors alone. Real files are not touched."""
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        tensors = path.name.endswith((".safetensors", ".safetensors.index.json"))
-        if keep_others and not tensors:
+    for path in sorted(folder.rglob("*")):
+        if keep_others and not path.name.endswith((".safetensors", ".safetensors.index.json")):
             continue
         if path.is_symlink():
             path.unlink()
@@ -124,8 +122,3 @@ def _link(source: Path, place: Path) -> None:
         place.symlink_to(source.resolve())
     except OSError as error:
         raise WeightsError(f"cannot link {place} to {source}: {error.strerror}") from error
-
-
-def remove(folder: Path) -> None:
-    """Delete a weights folder. What its links point to stays."""
-    shutil.rmtree(folder)

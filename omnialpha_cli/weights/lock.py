@@ -6,8 +6,10 @@ What is not known of a file is "unknown" there; the first pull or import records
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -74,13 +76,10 @@ class LockedWeights:
 
     def completed(self, recorded: "LockedWeights") -> "LockedWeights":
         """Complete this table by what was recorded; what it knows is kept."""
-        files = {file.path: file for file in recorded.files} | {file.path: file for file in self.files if file.known}
-        files = {file.path: file for file in self.files} | files
-        ours = {source.repository: source for source in self.sources}
-        theirs = {source.repository: source for source in recorded.sources}
-        sources = [
-            theirs[name] if source.revision == UNKNOWN and name in theirs else source for name, source in ours.items()
-        ]
+        rows = (*self.files, *recorded.files, *(file for file in self.files if file.known))
+        files = {file.path: file for file in rows}
+        pulled = {source.repository: source for source in recorded.sources}
+        sources = (pulled.get(s.repository, s) if s.revision == UNKNOWN else s for s in self.sources)
         return replace(self, files=tuple(files[path] for path in sorted(files)), sources=tuple(sources))
 
 
@@ -109,10 +108,7 @@ def write_lock(path: Path, locked: Mapping[str, LockedWeights]) -> None:
     """Write all tables, sorted by name."""
     lines = ["# Written by `omnialpha weights lock`. Loading checks size and sha256 of every file."]
     for name, weights in sorted(locked.items()):
-        bare = (
-            name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-        )  # TOML lets such keys do without quotes
-        key = name if bare else _value(name)
+        key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _value(name)  # TOML lets such do without quotes
         lines += ["", f"[{key}]", f"title = {_value(weights.title)}", f"licence = {_value(weights.licence)}"]
         for kind, rows in (("sources", weights.sources), ("files", weights.files)):
             for row in rows:
@@ -129,33 +125,33 @@ def lock_folder(
     if not any((folder / file).is_file() for file in LAYOUTS):
         raise WeightsError(f"{folder} is no weights folder: it has no {' and no '.join(LAYOUTS)}")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _incidental(path.relative_to(folder)))
-    files = (
+    files = tuple(
         LockedFile(path.relative_to(folder).as_posix(), path.stat().st_size, (hash_file or sha256)(path), licence)
         for path in paths
     )
-    return LockedWeights(name, title, licence, tuple(files))
+    return LockedWeights(name, title, licence, files)
 
 
 def verify(folder: Path, locked: LockedWeights, mend: str, hash_file: Callable[[Path], str] | None = None) -> None:
     """Raise WeightsError on the first file that is missing, truncated, altered or not known, with a command."""
     for file in locked.files:
         path = folder / file.path
-        if not path.is_file():
-            raise WeightsError(f"weights {locked.name}: {path} is missing; mend it with: {mend}")
-        if not file.known:
+        if path.is_file() and not file.known:
             raise WeightsError(
                 f"weights {locked.name}: nothing is known of {path} yet; "
                 f"record what is there with: omnialpha weights lock {locked.name}"
             )
-        if (size := path.stat().st_size) != file.size:
-            raise WeightsError(
-                f"weights {locked.name}: {path} has {size} bytes instead of {file.size}; mend it with: {mend}"
-            )
-        if (hash_file or sha256)(path) != file.sha256:
-            raise WeightsError(
-                f"weights {locked.name}: {path} is not the file in weights.lock (its sha256 differs); "
-                f"mend it with: {mend}"
-            )
+        if fault := _fault(path, file, hash_file or sha256):
+            raise WeightsError(f"weights {locked.name}: {path} {fault}; mend it with: {mend}")
+
+
+def _fault(path: Path, file: LockedFile, hash_file: Callable[[Path], str]) -> str | None:
+    """Return what is wrong with a file by its lock."""
+    if not path.is_file():
+        return "is missing"
+    if (size := path.stat().st_size) != file.size:
+        return f"has {size} bytes instead of {file.size}"
+    return None if hash_file(path) == file.sha256 else "is not the file in weights.lock (its sha256 differs)"
 
 
 def _weights(name: str, table: Mapping[str, Any]) -> LockedWeights:
@@ -210,7 +206,10 @@ class Hashes:
         key, known = str(path.resolve()), self._read()
         if known.get(key, {}).get("stamp") != stamp:
             known[key] = {"stamp": stamp, "sha256": sha256(path)}
-            self._write(known)
+            temporary = self.path.with_name(f".{MEMORY}.{os.getpid()}")
+            with suppress(OSError):  # a home that cannot be written to: it is hashed again next time
+                temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
+                temporary.replace(self.path)
         return str(known[key]["sha256"])
 
     def _read(self) -> dict[str, dict[str, Any]]:
@@ -220,11 +219,3 @@ class Hashes:
             return {}
         rows = known.items() if isinstance(known, dict) else ()
         return {key: row for key, row in rows if isinstance(row, dict) and isinstance(row.get("sha256"), str)}
-
-    def _write(self, known: dict[str, dict[str, Any]]) -> None:
-        temporary = self.path.with_name(f".{MEMORY}.{os.getpid()}")
-        try:
-            temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
-            temporary.replace(self.path)
-        except OSError:
-            pass  # a home that cannot be written to: it is hashed again next time

@@ -47,9 +47,8 @@ class Weights:
             raise WeightsError(f"weights {self.name}: {path} is missing; mend it with: {self.mend}") from None
         except (OSError, ValueError, TypeError, RecursionError) as error:
             reason = " ".join(str(error).split())[:120]
-            raise WeightsError(
-                f"weights {self.name}: {path} is damaged ({reason}); mend it with: {self.mend}"
-            ) from error
+            what = f"{path} is damaged ({reason}); mend it with: {self.mend}"
+            raise WeightsError(f"weights {self.name}: {what}") from error
 
     def defaults(self, task: str | None = None) -> dict[str, Any]:
         """Return what the weights work best with, for one task. Raises WeightsError."""
@@ -112,12 +111,11 @@ class Weights:
     def require(self) -> None:
         """Raise WeightsError, with what it takes to get them, if weights that can be pulled are not there."""
         if self.locked and self.locked.sources and not self.present:
-            size = f"{self.locked.size / 1e9:.1f} GB"
             if fault := unreadable_home():
                 raise WeightsError(f"weights {self.name}: {fault}; another place can be given in OMNIALPHA_HOME")
             raise WeightsError(
                 f"weights {self.name} are not here; get them with: {self.mend} "
-                f"({size} to download, and as much disk in {self.folder})"
+                f"({self.locked.size / 1e9:.1f} GB to download, and as much disk in {self.folder})"
             )
 
     def verify(self, anew: bool = False) -> None:
@@ -155,17 +153,14 @@ def home() -> Path:
     """Return the folder of weights other than the embedded ones: $OMNIALPHA_HOME, or the user's cache folder."""
     if given := os.environ.get("OMNIALPHA_HOME"):
         return Path(given)
+    user = Path(os.path.expanduser("~"))  # noqa: PTH111 – that of pathlib fails for a user without a home
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or _user_home() / "AppData" / "Local")
+        base = os.environ.get("LOCALAPPDATA") or user / "AppData" / "Local"
     elif sys.platform == "darwin":
-        base = _user_home() / "Library" / "Caches"
+        base = user / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or _user_home() / ".cache")
-    return base / "omnialpha"
-
-
-def _user_home() -> Path:
-    return Path(os.path.expanduser("~"))  # noqa: PTH111 – that of pathlib fails for a user without a home
+        base = os.environ.get("XDG_CACHE_HOME") or user / ".cache"
+    return Path(base) / "omnialpha"
 
 
 def unreadable_home() -> str | None:

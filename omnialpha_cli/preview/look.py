@@ -35,9 +35,8 @@ class Small:
 
     def on(self, background: Tensor) -> Tensor:
         """Composite over an opaque sRGB background (3, h, w): sRGB (3, h, w)."""
-        return in_encoding(over(self.rgba, in_encoding(background, SRGB, self.encoding)), self.encoding, SRGB).clamp(
-            0, 1
-        )
+        below = in_encoding(background, SRGB, self.encoding)
+        return in_encoding(over(self.rgba, below), self.encoding, SRGB).clamp(0, 1)
 
     def srgb(self) -> Tensor:
         """Return straight sRGB RGBA (4, h, w)."""

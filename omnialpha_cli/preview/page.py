@@ -20,7 +20,6 @@ from .look import Look, Small
 
 SIDE = 960  # pixels of the longer side
 HEAD, FOOT = Path(__file__).with_name("page.html").read_text(encoding="utf-8").split("<!-- ITEMS -->")
-ORDER = {"failed": 0, "done": 1, "skipped": 2}
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,9 @@ class Row:
     confidence: float | None = None
 
     @property
-    def place(self) -> tuple[bool, bool, float, int]:
+    def place(self) -> tuple[bool, bool, float, str]:
         """Return what rows are sorted by: what failed, then the known confidences, doubtful first, then the rest."""
-        unknown = self.confidence is None
-        return self.status != "failed", unknown, self.confidence or 0.0, ORDER[self.status]
+        return self.status != "failed", self.confidence is None, self.confidence or 0.0, self.status
 
 
 class Page:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..imaging.canvas import resized, to_bytes
 from ..imaging.composite import checkerboard
 from ..media.inline import encode_jpeg
-from .look import Look, Small
+from .look import Look
 
 SIDE = 512  # of a cell, at most
 GAP = 8  # between cells, and around them
@@ -22,25 +22,16 @@ MOST_IN_A_ROW = 5
 
 def draw_sheet(look: Look) -> bytes:
     """Return the sheet, as JPEG."""
-    cells = [] if look.before is None else [_on_checkerboard(look.before)]
-    if len(look.layers) > 1:
-        cells += [_on_checkerboard(layer) for _, layer in look.layers]
-        cells.append(_on_checkerboard(look.composite))
-    else:
-        ((_, result),) = look.layers
-        cells.append(_on_checkerboard(result))
-        if not result.is_opaque:
-            cells += [result.on(_flat(colour, result)) for colour in (BLACK, WHITE, GREEN)]
+    results = [picture for _, picture in look.layers]
+    if len(results) > 1:
+        results.append(look.composite)
+    pictures = results if look.before is None else [look.before, *results]
+    cells = [picture.on(checkerboard(*picture.rgba.shape[1:])) for picture in pictures]
+    if len(results) == 1 and not results[0].is_opaque:
+        size = results[0].rgba.shape[1:]
+        flat = (torch.tensor(colour)[:, None, None].expand(3, *size) for colour in (BLACK, WHITE, GREEN))
+        cells += map(results[0].on, flat)
     return encode_jpeg(to_bytes(_arranged([resized(cell, min(SIDE, max(cell.shape[1:]))) for cell in cells])))
-
-
-def _on_checkerboard(picture: Small) -> Tensor:
-    height, width = picture.rgba.shape[1:]
-    return picture.on(checkerboard(height, width))
-
-
-def _flat(colour: tuple[float, float, float], like: Small) -> Tensor:
-    return torch.tensor(colour)[:, None, None].expand(3, *like.rgba.shape[1:])
 
 
 def _arranged(cells: list[Tensor]) -> Tensor:

@@ -146,32 +146,26 @@ class Pool:
 
     def __iter__(self) -> Iterator[Result]:
         """Give results until there are no more. Raises what a worker could not start for, or DeviceError."""
-        hands = self.hands
-        for hand in hands:
+        for hand in self.hands:
             hand.start()
         told_to_stop = False
         try:
-            while any(not hand.ended for hand in hands):
+            while by_channel := {hand.channel: hand for hand in self.hands if not hand.ended}:
                 if self.stop.is_set() and not told_to_stop:
                     told_to_stop = True
-                    for hand in hands:
+                    for hand in self.hands:
                         hand.stop()
-                self._hand_out(hands)
-                by_channel = {hand.channel: hand for hand in hands if not hand.ended}
+                self._hand_out()
                 for channel in wait(list(by_channel), WAKE_SECONDS):
                     yield from self._hear(by_channel[channel])  # type: ignore[index]
-                if (
-                    not self.stop.is_set()
-                    and all(hand.ended for hand in hands)
-                    and (self.suspects or not self.schedule.exhausted)
-                ):
-                    raise DeviceError(f"{len(hands)} workers died {DEATHS} times each; nobody is left to go on")
+            if not self.stop.is_set() and (self.suspects or not self.schedule.exhausted):
+                raise DeviceError(f"{len(self.hands)} workers died {DEATHS} times each; nobody is left to go on")
         finally:
-            for hand in hands:
+            for hand in self.hands:
                 hand.close()
 
-    def _hand_out(self, hands: Sequence[Hand]) -> None:
-        for hand in hands:
+    def _hand_out(self) -> None:
+        for hand in self.hands:
             if not hand.asking or hand.ended or not self.suspected.isdisjoint(hand.held):
                 continue
             if self.stop.is_set():
@@ -181,7 +175,7 @@ class Pool:
                     hand.give(self.suspects.popleft())
             elif item := self.schedule.take_now():
                 hand.give(item)
-            elif self.schedule.exhausted and not any(other.held for other in hands if other is not hand):
+            elif self.schedule.exhausted and not any(other.held for other in self.hands if other is not hand):
                 hand.give(None)  # else what others hold may come back
 
     def _hear(self, hand: Hand) -> Iterator[Result]:

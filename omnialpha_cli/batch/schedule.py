@@ -1,6 +1,7 @@
 """Decide which items this machine makes, and in which order: a steady frame only after the one before it."""
 
 import hashlib
+import math
 import os
 import threading
 from collections import deque
@@ -35,8 +36,7 @@ class Schedule(Source):
         self._after: dict[Path, list[Item]] = {}  # result → the items that wait for it
         self._changed = threading.Condition()
         items = list(items)
-        is_steady = any(item.previous for item in items)
-        to_come = {item.outputs[0] for item in items} if is_steady else set()
+        to_come = {item.outputs[0] for item in items} if any(item.previous for item in items) else set()
         for item in items:
             if item.previous in to_come:
                 self._after.setdefault(item.previous, []).append(item)
@@ -71,10 +71,9 @@ class Schedule(Source):
 class Admission:
     """Let pictures in while their number and their pixels are within bounds; one larger than that goes alone."""
 
-    def __init__(self, items: int, pixels: int):
+    def __init__(self, items: float, pixels: float):
         self.items, self.pixels = items, pixels
         self._inside: dict[Hashable, int] = {}
-        self._lifted = False
         self._changed = threading.Condition()
 
     def enter(self, name: Hashable, pixels: int) -> None:
@@ -93,13 +92,12 @@ class Admission:
     def lift(self) -> None:
         """Hold nobody back any longer."""
         with self._changed:
-            self._lifted = True
+            self.items = self.pixels = math.inf
             self._changed.notify_all()
 
     def _fits(self, pixels: int) -> bool:
-        if self._lifted or not self._inside:
-            return True
-        return len(self._inside) < self.items and sum(self._inside.values()) + pixels <= self.pixels
+        inside = self._inside
+        return not inside or (len(inside) < self.items and sum(inside.values()) + pixels <= self.pixels)
 
 
 @dataclass(frozen=True)

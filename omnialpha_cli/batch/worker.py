@@ -31,7 +31,7 @@ from ..status import ItemError
 from .job import Job, Result, StageTimes, divide
 from .journal import Journal
 from .pipeline import Pictures, Pipeline, Work
-from .resume import Fingerprint, fingerprint
+from .resume import fingerprint
 from .schedule import Source
 
 SCHEMA = "omnialpha.layers/1"  # of layers.json
@@ -171,7 +171,7 @@ class Files:
                 with complete(temporaries[-1], item.manifest):
                     windows = target.windows
                     size = (windows.display.height, windows.display.width) if windows else pictures[0].shape[:2]
-                    _describe(temporaries[-1], item, size, boxes, made_from, record)
+                    _describe(temporaries[-1], item, size, boxes, record)
                     provenance.seal(temporaries[-1])
             self.journal.commit(item, made_from, temporaries, prepared.measures)
         finally:
@@ -197,14 +197,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return [name if count == 1 else f"{name}_{count}" for name, count in zip(names, counts, strict=True)]
 
 
-def _describe(
-    path: Path,
-    item: Item,
-    size: tuple[int, int],
-    boxes: Sequence[Box],
-    made_from: Fingerprint,
-    record: provenance.Record,
-) -> None:
+def _describe(path: Path, item: Item, size: tuple[int, int], boxes: Sequence[Box], record: provenance.Record) -> None:
     """Describe layers on one canvas of `size` (H, W), bottom first, each in its box. Raises OSError."""
     layers = [
         {"name": name, "file": output.name, "offset": [box.x, box.y], "blend": "normal"}
@@ -217,8 +210,8 @@ def _describe(
         "layers": layers,
         "task": item.task.name,
         "source": item.label.name,
-        "seed": made_from.settings["seed"],
-        "weights": made_from.weights,
+        "seed": int(record["seed"]),
+        "weights": record["weights"],
         **provenance.named(record),
     }
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

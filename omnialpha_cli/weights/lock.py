@@ -119,20 +119,19 @@ def write_lock(path: Path, locked: Mapping[str, LockedWeights]) -> None:
 
 
 def lock_folder(
-    folder: Path, name: str, title: str, licence: str, hash_file: Callable[[Path], str] | None = None
+    folder: Path, name: str, title: str, licence: str, hash_file: Callable[[Path], str] = sha256
 ) -> LockedWeights:
     """Return the table for the files that are in a weights folder now. Raises WeightsError for any other folder."""
     if not any((folder / file).is_file() for file in LAYOUTS):
         raise WeightsError(f"{folder} is no weights folder: it has no {' and no '.join(LAYOUTS)}")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _incidental(path.relative_to(folder)))
     files = tuple(
-        LockedFile(path.relative_to(folder).as_posix(), path.stat().st_size, (hash_file or sha256)(path), licence)
-        for path in paths
+        LockedFile(path.relative_to(folder).as_posix(), path.stat().st_size, hash_file(path), licence) for path in paths
     )
     return LockedWeights(name, title, licence, files)
 
 
-def verify(folder: Path, locked: LockedWeights, mend: str, hash_file: Callable[[Path], str] | None = None) -> None:
+def verify(folder: Path, locked: LockedWeights, mend: str, hash_file: Callable[[Path], str] = sha256) -> None:
     """Raise WeightsError on the first file that is missing, truncated, altered or not known, with a command."""
     for file in locked.files:
         path = folder / file.path
@@ -141,7 +140,7 @@ def verify(folder: Path, locked: LockedWeights, mend: str, hash_file: Callable[[
                 f"weights {locked.name}: nothing is known of {path} yet; "
                 f"record what is there with: omnialpha weights lock {locked.name}"
             )
-        if fault := _fault(path, file, hash_file or sha256):
+        if fault := _fault(path, file, hash_file):
             raise WeightsError(f"weights {locked.name}: {path} {fault}; mend it with: {mend}")
 
 

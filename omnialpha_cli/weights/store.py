@@ -50,11 +50,11 @@ class Weights:
             what = f"{path} is damaged ({reason}); mend it with: {self.mend}"
             raise WeightsError(f"weights {self.name}: {what}") from error
 
-    def defaults(self, task: str | None = None) -> dict[str, Any]:
+    def defaults(self, task: str) -> dict[str, Any]:
         """Return what the weights work best with, for one task. Raises WeightsError."""
         values = {"dtype": "float32", **self.config.get("defaults", {})}
         own = values.pop("commands", {})
-        return values | (by_task(own, task) if task else {})
+        return values | by_task(own, task)
 
     @cached_property
     def identity(self) -> str:

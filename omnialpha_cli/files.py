@@ -6,10 +6,14 @@ import os
 import secrets
 import stat
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Self
+
+from .status import ItemError
 
 # Names that the system refuses (too long, with a NUL, in a folder that may not be entered) are nothing.
 exists, is_folder, leads_to_file = os.path.exists, os.path.isdir, os.path.isfile
@@ -157,3 +161,42 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a hidden temporary file beside `path`; what was written to it is flushed to disk, then renamed to `path`.
+
+    After an error nothing is left. File errors become `ItemError`.
+    """
+    with naming(path):
+        temporary = create_beside(path, f".{path.name[:64]}.", ".tmp")
+    try:
+        with complete(temporary, path):
+            yield temporary
+        with naming(path):
+            if not is_free(path):
+                raise OSError(errno.EINVAL, "what is there is not a regular file")
+            temporary.replace(path)
+            sync_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def complete(file: Path, shown: Path) -> Iterator[None]:
+    """Complete what the block writes to `file` on the disk. Errors become an `ItemError` `write` about `shown`."""
+    with naming(shown):
+        yield
+        with file.open("rb+") as written:
+            os.fsync(written.fileno())
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turn file errors of the block into an `ItemError` `write` about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise ItemError("write", f"{path} cannot be written: {error.strerror or error}") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..files import complete, naming
 from ..media import provenance
 from ..media.channels import Pick
 from ..media.colour import find_space
@@ -22,7 +23,7 @@ from ..media.read import read_image
 from ..media.samples import Floats
 from ..media.signatures import read_head
 from ..media.target import Layer, Target
-from ..media.write import complete, naming, write_grey, write_layers, write_picture
+from ..media.write import write_grey, write_layers, write_picture
 from ..picture.load import DTYPES, choose_device, load_model
 from ..picture.prepare import Prepared
 from ..picture.view import Exposure, is_scene, meter

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..files import real
+from ..files import atomic, real
 from ..status import ExitStatus, ItemError, NoInputsError, UsageError
 from .options import INPUTS, OUTPUT, option
 from .streams import say
@@ -130,7 +130,7 @@ def _write(result: Path, over: Path | None, output: Path, overwrite: bool) -> bo
     from ..media.colour import convert
     from ..media.formats import FORMATS
     from ..media.target import target_for
-    from ..media.write import atomic, write_picture
+    from ..media.write import write_picture
 
     image, format = _composed(result, over, shown=False)
     path = output / (_name(result) + FORMATS[format].suffix)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ..batch.job import count_cores
-from ..files import path_below
+from ..files import atomic, path_below
 from ..inputs import STATE_FOLDER
 from ..status import ItemError, UsageError
 from .console import Console
@@ -117,7 +117,6 @@ class Previews:
             return None
         from ..batch.job import use_torch_threads
         from ..media.channels import Pick
-        from ..media.write import atomic
         from ..preview import page as pages
         from ..preview import sheet as sheets
         from ..preview.look import look

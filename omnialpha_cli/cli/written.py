@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..files import Resolver, folded, real
+from ..files import Resolver, atomic, folded, real
 from ..inputs import STATE_FOLDER, absolute
 from ..status import UsageError
 from . import ndjson
@@ -128,8 +128,6 @@ def _is_result(line: bytes, output: Path) -> bool:
 
 def write_doubtful(path: Path, results: "Sequence[Result]") -> None:
     """Write the list, least confident first; without any there is none. Raises ItemError."""
-    from ..media.write import atomic
-
     if not results:
         path.unlink(missing_ok=True)
         return

@@ -1,9 +1,6 @@
-"""Write results: whole files or none, in any of the formats."""
+"""Write results in any of the formats."""
 
-import errno
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -12,8 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import create_beside, is_free, sync_folder
-from ..status import ItemError
+from ..files import atomic
 from .image import Box, place, trivial
 from .samples import Floats
 from .target import VISIBLE, Layer, Target, object_box
@@ -110,42 +106,3 @@ def write_png(path: Path, rgba: Floats, depth: Literal["8", "16"] = "8", softwar
     """
     with atomic(path) as temporary:
         _encoder(FLAT["png"])(temporary, rgba, Target(depth=depth, metadata={"Software": software} if software else {}))
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Give a hidden temporary file beside `path`; what was written to it is flushed to disk, then renamed to `path`.
-
-    After an error nothing is left. File errors become `ItemError`.
-    """
-    with naming(path):
-        temporary = create_beside(path, f".{path.name[:64]}.", ".tmp")
-    try:
-        with complete(temporary, path):
-            yield temporary
-        with naming(path):
-            if not is_free(path):
-                raise OSError(errno.EINVAL, "what is there is not a regular file")
-            temporary.replace(path)
-            sync_folder(path.parent)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def complete(file: Path, shown: Path) -> Iterator[None]:
-    """Complete what the block writes to `file` on the disk. Errors become an `ItemError` `write` about `shown`."""
-    with naming(shown):
-        yield
-        with file.open("rb+") as written:
-            os.fsync(written.fileno())
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Turn file errors of the block into an `ItemError` `write` about `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise ItemError("write", f"{path} cannot be written: {error.strerror or error}") from error

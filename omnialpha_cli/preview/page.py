@@ -13,9 +13,9 @@ from html import escape
 from pathlib import Path
 from typing import Literal, TextIO
 
+from ..files import naming
 from ..imaging.canvas import to_bytes
 from ..media.inline import data_uri, encode_jpeg, encode_webp
-from ..media.write import naming
 from .look import Look, Small
 
 SIDE = 960  # pixels of the longer side

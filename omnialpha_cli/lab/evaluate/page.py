@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from ...files import atomic
 from ...media.inline import data_uri
-from ...media.write import atomic
 
 PAGE = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 

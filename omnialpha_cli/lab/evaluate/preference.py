@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ...files import atomic
 from ...media.image import Image
 from ...media.inline import data_uri, encode_jpeg
 from ...media.read import read_image
-from ...media.write import atomic
 from ...status import ItemError, UsageError
 from .folders import find_files, is_grey, matte_of, srgb
 from .panels import panel

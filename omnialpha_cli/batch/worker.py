@@ -22,8 +22,7 @@ from ..media.opening import Admit, anybody
 from ..media.read import read_image
 from ..media.samples import Floats
 from ..media.signatures import read_head
-from ..media.target import Layer, Target
-from ..media.write import write_grey, write_layers, write_picture
+from ..media.write import Layer, Target, write_grey, write_layers, write_picture
 from ..picture.load import DTYPES, choose_device, load_model
 from ..picture.prepare import Prepared
 from ..picture.view import Exposure, is_scene, meter

@@ -129,8 +129,7 @@ def _write(result: Path, over: Path | None, output: Path, overwrite: bool) -> bo
 
     from ..media.colour import convert
     from ..media.formats import FORMATS
-    from ..media.target import target_for
-    from ..media.write import write_picture
+    from ..media.write import target_for, write_picture
 
     image, format = _composed(result, over, shown=False)
     path = output / (_name(result) + FORMATS[format].suffix)

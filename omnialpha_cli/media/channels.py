@@ -34,7 +34,7 @@ class Pick:
     view: str | None = None
     part: int | None = None
     option: str = "--layer"  # by which it was, or can be, chosen
-    keeps: bool = False  # the other channels of an EXR file too: `rest.py`
+    keeps: bool = False  # the other channels of an EXR file too
 
 
 @dataclass(frozen=True)

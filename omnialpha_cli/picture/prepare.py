@@ -17,8 +17,7 @@ from ..imaging.removal.fill import fill_mask, fill_masked
 from ..media.channels import listed
 from ..media.colour import Encoding
 from ..media.image import Image
-from ..media.rest import taken_of
-from ..media.target import Target, ground_of, target_for
+from ..media.write import Target, ground_of, taken_of, target_for
 from ..model.config import Defaults
 from ..model.request import Request
 from ..status import RunNote
@@ -169,7 +168,7 @@ def _target(task: Task, images: Sequence[Image], settings: Settings) -> Target:
         ground=ground_of(settings.flatten, target.encoding),
         opaque=task.command == "remove" and source is not None and source.alpha is None,
         trim=settings.trim,
-        rest=taken_of(source) if settings.keep_layers and target.format == "exr" else target.rest,
+        rest=taken_of(source) if source is not None and settings.keep_layers and target.format == "exr" else None,
     )
 
 

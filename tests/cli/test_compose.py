@@ -17,8 +17,7 @@ from omnialpha_cli.media.colour import LINEAR
 from omnialpha_cli.media.image import from_array
 from omnialpha_cli.media.layered import untrimmed
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.media.target import Layer, Target
-from omnialpha_cli.media.write import write_layers
+from omnialpha_cli.media.write import Layer, Target, write_layers
 
 SIZE = 6, 8
 FILES = {"ora": "a.ora", "psd": "a.psd", "tiff": "a.tif", "tiff-pages": "a.tif", "exr": "a.exr"}

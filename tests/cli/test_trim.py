@@ -11,8 +11,7 @@ from PIL import Image as PILImage
 from omnialpha_cli.compose import read_result
 from omnialpha_cli.media.image import Box, Windows
 from omnialpha_cli.media.layered import read_layers
-from omnialpha_cli.media.target import Layer, Target
-from omnialpha_cli.media.write import write_grey, write_layers, write_picture
+from omnialpha_cli.media.write import Layer, Target, write_grey, write_layers, write_picture
 
 SIZE = HEIGHT, WIDTH = 40, 60
 OBJECT = Box(20, 10, 12, 8)

@@ -9,8 +9,7 @@ from psd_tools.constants import Compression
 
 from omnialpha_cli.compose import read_result
 from omnialpha_cli.media.layered import READERS, read_layers
-from omnialpha_cli.media.target import Layer, Target
-from omnialpha_cli.media.write import write_layers
+from omnialpha_cli.media.write import Layer, Target, write_layers
 from omnialpha_cli.status import ItemError
 
 CASES = 60

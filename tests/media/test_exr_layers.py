@@ -13,9 +13,7 @@ from omnialpha_cli.media.colour import LINEAR
 from omnialpha_cli.media.image import Typed
 from omnialpha_cli.media.layered import read_layers
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.media.rest import taken_of
-from omnialpha_cli.media.target import Layer, Target
-from omnialpha_cli.media.write import write_layers, write_picture
+from omnialpha_cli.media.write import Layer, Target, taken_of, write_layers, write_picture
 from omnialpha_cli.status import ItemError
 
 SIZE = 6, 8

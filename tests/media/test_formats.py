@@ -13,8 +13,7 @@ from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding
 from omnialpha_cli.media.formats import DEPTHS, FORMATS, choose_format
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.media.signatures import depth_of
-from omnialpha_cli.media.target import encoding_for, target_for
-from omnialpha_cli.media.write import FLAT, LAYERED
+from omnialpha_cli.media.write import FLAT, LAYERED, encoding_for, target_for
 from omnialpha_cli.status import ItemError, UsageError
 
 PIXEL = np.zeros((1, 1, 3), np.float32)

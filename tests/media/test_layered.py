@@ -25,8 +25,7 @@ from psd_tools.psd.layer_and_mask import LayerInfo
 from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding
 from omnialpha_cli.media.formats import FORMATS
 from omnialpha_cli.media.samples import flatten
-from omnialpha_cli.media.target import Layer, Target
-from omnialpha_cli.media.write import LAYERED, write_layers
+from omnialpha_cli.media.write import LAYERED, Layer, Target, write_layers
 
 RANDOM = np.random.default_rng(0)
 SIZE = 12, 17

@@ -7,8 +7,7 @@ import pytest
 from omnialpha_cli.media.colour import LINEAR, SRGB, Encoding
 from omnialpha_cli.media.formats import FORMATS
 from omnialpha_cli.media.layered import READERS, read_layers
-from omnialpha_cli.media.target import Layer, Target
-from omnialpha_cli.media.write import write_layers
+from omnialpha_cli.media.write import Layer, Target, write_layers
 from omnialpha_cli.status import ItemError
 
 NAMES = ("background", "foreground", "foreground_2")

@@ -11,8 +11,7 @@ from PIL import Image as PILImage
 from omnialpha_cli.media import provenance
 from omnialpha_cli.media.formats import FORMATS
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.media.target import Layer, Target
-from omnialpha_cli.media.write import write_grey, write_layers, write_picture
+from omnialpha_cli.media.write import Layer, Target, write_grey, write_layers, write_picture
 
 SETTINGS = {"seed": 7, "steps": 2, "text": "a »red« <cat> & it's", "refine": "none", "grow": 0, "canvas": 64}
 MADE = provenance.record("matte.text", SETTINGS, "ab" * 32, ["01" * 32, "23" * 32], {})

@@ -14,8 +14,7 @@ from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, convert
 from omnialpha_cli.media.image import Typed
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.media.signatures import depth_of
-from omnialpha_cli.media.target import Layer, Target
-from omnialpha_cli.media.write import write_layers
+from omnialpha_cli.media.write import Layer, Target, write_layers
 from omnialpha_cli.status import ItemError
 
 RANDOM = np.random.default_rng(0)

@@ -8,8 +8,7 @@ from picture_files import assert_refused
 from omnialpha_cli.media.colour import LINEAR
 from omnialpha_cli.media.image import Box, Image, Windows, align, on_display
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.media.target import target_for
-from omnialpha_cli.media.write import write_grey, write_picture
+from omnialpha_cli.media.write import target_for, write_grey, write_picture
 
 CASES = {  # data, display, as in openexr-images/DisplayWindow
     "overscan": ((-4, -3, 20, 16), (0, 0, 12, 10)),

@@ -23,8 +23,7 @@ from omnialpha_cli.media.formats import FORMATS
 from omnialpha_cli.media.image import Image, Typed
 from omnialpha_cli.media.read import read_image
 from omnialpha_cli.media.samples import LARGEST_HALF, quantise, to_samples
-from omnialpha_cli.media.target import Target, target_for
-from omnialpha_cli.media.write import write_grey, write_picture, write_png
+from omnialpha_cli.media.write import Target, target_for, write_grey, write_picture, write_png
 from omnialpha_cli.status import ItemError
 
 SHAPES = st.tuples(st.integers(2, 9), st.integers(2, 9), st.just(4))

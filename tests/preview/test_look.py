@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from omnialpha_cli.media.colour import LINEAR
-from omnialpha_cli.media.target import Target
-from omnialpha_cli.media.write import write_picture
+from omnialpha_cli.media.write import Target, write_picture
 from omnialpha_cli.plan import Item
 from omnialpha_cli.preview.look import look
 from omnialpha_cli.status import ItemError

@@ -1,8 +1,8 @@
 """Write OpenEXR: scene-linear light, premultiplied, on the data and display windows of the source."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from .. import provenance
-from ..image import Box, trivial
-from ..metadata import give_back
-from ..opening import opened, spelled
-from ..rest import Rest, read_rest
+from ..channels import can_be_kept
+from ..image import Box, Metadata, trivial
+from ..metadata import give_back, of_channels
+from ..opening import opened, parts_of, read_samples, spelled
 from ..samples import Floats, flatten, premultiplied, to_samples
-from ..target import Layer, Target
+from ..write import Layer, Target, visible_box
 
 # Measured on a 3840×2160 RGBA half photograph: ZIPS 0.6 s and 34 MB, PIZ 0.4 s and 31 MB, none 0.1 s and 66 MB; PIZ
 # does less well without grain, and reads slower in most programs.
@@ -33,6 +33,19 @@ class Group:
     names: list[str]
     samples: NDArray[Any]
     box: Box | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rest:
+    """Hold what an EXR file has beside its picture.
+
+    `planes` are names and samples (H, W), half or float, of the other channels of its part, `parts` headers and
+    samples (H, W, channels) of the others, `metadata` what describes channels.
+    """
+
+    planes: Sequence[tuple[str, NDArray[Any]]] = ()
+    parts: Sequence[tuple[oiio.ImageSpec, NDArray[Any]]] = ()
+    metadata: Metadata = field(default_factory=dict[str, Any])
 
 
 Part = tuple[oiio.ImageSpec, NDArray[Any]]
@@ -57,7 +70,7 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     `layers` has the names in their order. Raises OSError.
     """
     composite = premultiplied(flatten([layer.rgba for layer in layers]), target.depth)
-    boxes = [layer.box(target.trim) for layer in layers]
+    boxes = [visible_box(layer.rgba, target.trim) for layer in layers]
     groups = [Group(list("RGBA"), composite, reduce(Box.union, boxes))]
     for layer, box in zip(layers, boxes, strict=True):
         groups.append(Group([f"{layer.name}.{c}" for c in "RGBA"], premultiplied(layer.rgba, target.depth), box))
@@ -74,7 +87,7 @@ def _write_with_rest(
     path: Path, groups: Sequence[Group], names: Sequence[str], target: Target, order: str | None = None
 ) -> None:
     """Write a part for each group, called by its name; the rest of the source goes along."""
-    rest = Rest() if target.rest is None else read_rest(*target.rest)
+    rest = Rest() if target.rest is None else _read_rest(*target.rest)
     parts = [_part(group, target, rest if i == 0 else Rest()) for i, group in enumerate(groups)]
     if order is not None:
         parts[0][0].attribute("layers", order)
@@ -146,6 +159,29 @@ def _write(path: Path, parts: Sequence[Part]) -> None:
         if fault or not (written and closed and _is_complete(path, specs)):
             fault = " ".join(fault.split())[:100]
             raise OSError(fault or "the file is incomplete; is the disk full?")
+
+
+def _read_rest(path: Path, part: int, channels: tuple[int, ...]) -> Rest:
+    """Read all of a file but those `channels` of that `part`. Raises OSError.
+
+    Deep parts, and whole numbers beside floats in one part, are left out: they cannot be written again.
+    """
+    planes: list[tuple[str, NDArray[Any]]] = []
+    parts: list[tuple[oiio.ImageSpec, NDArray[Any]]] = []
+    metadata: Mapping[str, Any] = {}
+    with opened(path) as reader:
+        for number, spec in parts_of(reader):
+            if number == part:
+                metadata = of_channels(spec)
+                planes = [
+                    (spec.channelnames[i], read_samples(reader, number, i, i + 1, str(spec.channelformat(i)))[..., 0])
+                    for i in range(spec.nchannels)
+                    if i not in channels and can_be_kept(spec, i, beside=True)
+                ]
+            elif not spec.deep:
+                samples = read_samples(reader, number, 0, spec.nchannels, str(spec.format))
+                parts.append((oiio.ImageSpec(spec), samples))
+    return Rest(planes, parts, metadata)
 
 
 def _is_complete(path: Path, specs: list[oiio.ImageSpec]) -> bool:

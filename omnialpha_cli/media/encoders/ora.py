@@ -15,7 +15,7 @@ from .. import provenance
 from ..colour import SRGB, convert
 from ..image import Box
 from ..samples import Floats, flatten, quantise
-from ..target import Layer, Target
+from ..write import Layer, Target
 from . import png
 
 MIMETYPE = b"image/openraster"

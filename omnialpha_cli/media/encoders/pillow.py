@@ -7,7 +7,7 @@ import PIL.Image
 
 from .. import provenance
 from ..samples import Floats, to_samples
-from ..target import Target
+from ..write import Target
 
 QUALITY = 95  # of libjpeg's scale, with colour at full resolution: no blocks or bleeding to be seen
 # libwebp's effort: method 0 to 6, and 0 to 100. It has no uncompressed form.

@@ -20,7 +20,7 @@ from .. import provenance
 from ..colour import SRGB, Encoding
 from ..metadata import cicp_of, give_back
 from ..samples import Floats, to_samples
-from ..target import Target
+from ..write import Target
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # channels → colour type

@@ -10,7 +10,7 @@ from psd_tools.psd.image_resources import ImageResource
 
 from .. import provenance
 from ..samples import flatten, quantise
-from ..target import Layer, Target
+from ..write import Layer, Target
 
 LONGEST_SIDE = 30000
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .. import icc, provenance
 from ..colour import SRGB
 from ..samples import Floats, flatten, premultiplied, to_samples
-from ..target import Layer, Target
+from ..write import Layer, Target
 
 ROWS = 64  # a strip
 PAGE_NAME = 285

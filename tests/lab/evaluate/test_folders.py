@@ -7,8 +7,7 @@ from greys import write_grey
 
 from omnialpha_cli.lab.evaluate.folders import Folders, judge_folders, read_names
 from omnialpha_cli.media.colour import LINEAR, SRGB, convert
-from omnialpha_cli.media.target import Target
-from omnialpha_cli.media.write import write_picture, write_png
+from omnialpha_cli.media.write import Target, write_picture, write_png
 from omnialpha_cli.status import ItemError, UsageError
 
 RNG = np.random.default_rng(0)

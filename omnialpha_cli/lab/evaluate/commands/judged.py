@@ -13,7 +13,7 @@ from ....api import OmniAlpha
 from ....cli.streams import say
 from ....media.image import Image, from_array
 from ....media.read import read_image
-from ....media.target import target_for
+from ....media.write import target_for
 from ....picture.load import choose_device
 from ....status import ItemError, OmniAlphaError, UsageError
 from ..backbones import LPIPS

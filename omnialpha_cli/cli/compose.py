@@ -14,11 +14,8 @@ from .streams import say
 if TYPE_CHECKING:
     from ..media.image import Image
 
-EXAMPLES = """Examples:
-
-omnialpha compose matte/portrait.png --over beach.jpg
-
-omnialpha compose decompose/* --check photos && echo nothing is lost"""
+EXAMPLES = {"compose": ("omnialpha compose matte/portrait.png --over beach.jpg",
+                        "omnialpha compose decompose/* --check photos && echo nothing is lost")}  # fmt: skip
 
 TOLERANCE = {"8": 1 / 255, "16": 1 / 255, "half": 1e-3, "float": 1e-3}
 ROUNDING = 1e-6  # of float32, beside which no tolerance can be kept

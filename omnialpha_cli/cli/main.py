@@ -11,7 +11,7 @@ from typer.main import get_group
 
 from .. import __version__
 from ..status import ExitStatus, OmniAlphaError
-from . import compose, doctor, info, pictures, streams, tasks, weights
+from . import about, compose, pictures, streams, weights
 from .config import VALUE_ERROR
 from .streams import say
 
@@ -61,12 +61,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Examples:\n\nomnialpha matte photos/*.jpg -o mattes\n\nomnialpha doctor",
 )
-for command, examples in pictures.EXAMPLES.items():
-    app.command(epilog="\n\n".join(("Examples:", *examples)))(getattr(pictures, command))
-app.command(epilog=compose.EXAMPLES)(compose.compose)
-app.command(epilog=tasks.EXAMPLES)(tasks.tasks)
-app.command(epilog=info.EXAMPLES)(info.info)
-app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+for module in (pictures, compose, about):
+    for command, examples in module.EXAMPLES.items():
+        app.command(epilog="\n\n".join(("Examples:", *examples)))(getattr(module, command))
 app.add_typer(weights.app, name="weights")
 
 

@@ -1,18 +1,23 @@
-"""Run `omnialpha doctor`."""
+"""Run the commands that tell about the tool and its results: `tasks`, `info` and `doctor`."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from .. import __version__
 from ..memory import free_memory
-from ..status import ExitStatus, OmniAlphaError
+from ..status import ExitStatus, ItemError, NoInputsError, OmniAlphaError
+from ..tasks import TASKS, Task, passes
+from .options import OUTPUT, option
+from .streams import say
 
-EXAMPLES = """Examples:
-
-omnialpha doctor
-
-omnialpha doctor && omnialpha matte photos -o mattes"""
+EXAMPLES = {
+    "tasks": ("omnialpha tasks", "omnialpha tasks --json | grep decompose"),
+    "info": ("omnialpha info matte/portrait.png", "omnialpha info matte/*.png --json | grep seed"),
+    "doctor": ("omnialpha doctor", "omnialpha doctor && omnialpha matte photos -o mattes"),
+}
 
 # Import name → distribution name.
 NEEDED = {"torch": "torch", "numpy": "numpy", "OpenImageIO": "openimageio", "safetensors": "safetensors",
@@ -28,6 +33,74 @@ EXTRAS = {"full": (("transformers", "huggingface_hub"), "the published weights")
           "judge": (("lpips", "torch_fidelity", "transformers"), "eval by networks")}  # fmt: skip
 
 Finding = tuple[str, str, ExitStatus]  # what, how it is, and the exit status if that is a fault
+
+
+def tasks(json: Annotated[bool, option("--json", panel=OUTPUT, help="Print one JSON object a task.")] = False) -> None:
+    """List the tasks: what goes in, what comes out, and which weights do it: trained on it, or in two passes."""
+    import dataclasses
+
+    from ..weights import store
+    from . import ndjson
+
+    weights = [one for one in store.known() if one.present]
+
+    def able(task: Task, count: int) -> list[str]:
+        return [one.name for one in weights if len(passes(task, one.tasks)) == count]
+
+    rows = [(task, able(task, 1), able(task, 2)) for task in TASKS.values()]
+    if json:
+        for task, trained, in_two in rows:
+            about = {**dataclasses.asdict(task), "trained": trained, "two_passes": in_two}
+            typer.echo(ndjson.line("task", about), nl=False)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("task", "in", "out", "done by", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True  # the names are what one copies
+    for task, trained, in_two in rows:
+        inputs = [*task.inputs, *["text"] * task.needs_text, *["any images"] * (task.command == "run")]
+        known = [*trained, *["published"] * task.published, *(f"{name} in two passes" for name in in_two)]
+        table.add_row(task.name, ", ".join(inputs), ", ".join(task.outputs), ", ".join(known) or "–")
+    Console().print(table)
+
+
+def info(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Results: pictures, or a layers.json.")],
+    json: Annotated[bool, option("--json", panel=OUTPUT, help="Print one JSON object a file.")] = False,
+) -> None:
+    """Print what made a file, and the command that makes it again, with INPUT and MASK for what it was given."""
+    from ..media import provenance
+    from ..media.signatures import check_file
+    from . import ndjson
+
+    found = 0
+    for file in files:
+        try:
+            check_file(file)
+            record = provenance.read(file)
+        except (ItemError, OSError) as error:
+            say(f"omnialpha: {error}")
+            continue
+        if record is None:
+            say(f"omnialpha: {file} does not say what made it: another program made it, or saved it since")
+            continue
+        found += 1
+        untouched = provenance.is_untouched(file)
+        values: dict[str, object] = {name: value for name, value in record.items() if name != "digest"}
+        values = {provenance.PLACE: ""} | values | provenance.measures_of(record)
+        again = provenance.command(record)
+        if json:
+            values = dict.fromkeys(provenance.MEASURES) | values
+            line = {"file": str(file), **values, "untouched": untouched, "command": again}
+            typer.echo(ndjson.line("info", line), nl=False)
+        else:
+            values = {name: value for name, value in values.items() if value or name != provenance.PLACE}
+            rows = {**values, "edited": "no" if untouched else "since it was made", "command": again}
+            typer.echo("\n".join((str(file), *(f"  {name}: {value}" for name, value in rows.items()))))
+    if not found and not any(file.exists() for file in files):
+        raise NoInputsError("none of the files exists")
+    raise typer.Exit(ExitStatus.OK if found == len(files) else ExitStatus.FAILED)
 
 
 def doctor() -> None:

@@ -16,7 +16,9 @@ from .arguments import (
     MatteOptions,
     RemoveOptions,
     Sampling,
+    in_python,
     lists_options,
+    naming_keywords,
     parse_arguments,
     parse_settings,
     parse_words,
@@ -82,7 +84,8 @@ class OmniAlpha:
             raise UsageError(f"dtype={dtype!r}: give {', '.join(map(str, DTYPES.values()))} or None")
         if not options.loras and (caution := store.find(str(name_or_folder)).caution):
             warnings.warn(caution, OmniAlphaWarning, stacklevel=2)
-        return cls(load_model(name_or_folder, device, dtype, options), str(name_or_folder))
+        with naming_keywords():
+            return cls(load_model(name_or_folder, device, dtype, options), str(name_or_folder))
 
     def run(
         self, requests: Sequence[Request], steps: int | None = None, guidance: float | None = None
@@ -125,7 +128,6 @@ class OmniAlpha:
 
         `size` is (width, height) in pixels; without it the picture is a square of the canvas's side.
         """
-        self._refuse_unlisted("generate", sampling)
         width, height = size or (None, None)
         task = TASKS["generate.scene" if scene else "generate.foreground"]
         settings = parse_settings(
@@ -137,7 +139,6 @@ class OmniAlpha:
     @lists_options
     def complete(self, image: Picture, prompt: str, *, given: str, want: str, **sampling: Unpack[Sampling]) -> Pixels:
         """Make what is missing to a foreground or background: `given` and `want` as the command takes them."""
-        self._refuse_unlisted("complete", sampling)
         task = TASKS.get(f"complete.{given}-{want}")
         if task is None:
             raise UsageError(f"given {given}, want {want}: there is nothing to complete")
@@ -166,7 +167,7 @@ class OmniAlpha:
             raise UsageError(f"layers={layers!r}: they are of 'decompose', not of {command!r}")
         if is_picture(pictures):
             raise UsageError(f"pictures: that is a single one; give a list of them, or ask `{command}` for it")
-        self._refuse_unlisted(command, options)
+        refuse_unlisted(command, options)
         task, hints, settings = parse_arguments(self.model, self.name, command, options, layers)
         listed = list(pictures)
         for name, hint in hints.items():
@@ -189,31 +190,33 @@ class OmniAlpha:
         running = make_many(self.model, task, reads, settings)
         for layers, made in tqdm(running, total=len(reads), disable=not progress, unit="picture"):
             pixels = layers if command == "decompose" else next(iter(layers), None)
-            yield Outcome(None if made.error else pixels, made.error, made.warnings, **made.measures)
+            error = ItemError(made.error.code, in_python(str(made.error))) if made.error else None
+            yield Outcome(None if error else pixels, error, tuple(map(in_python, made.warnings)), **made.measures)
 
     def _make(
         self, command: str, image: Picture, options: Mapping[str, Any], layers: Layers | None = None
     ) -> list[Pixels]:
         """Return the results of the task that the hint among the options chooses."""
-        self._refuse_unlisted(command, options)
         task, hints, settings = parse_arguments(self.model, self.name, command, options, layers)
         pictures, beside = _read(image, "image", hints)
-        return self._run(task, pictures, settings, beside)
-
-    def _refuse_unlisted(self, command: str, options: Iterable[str]) -> None:
-        names = "matte", "remove", "decompose", "generate", "complete"
-        refuse_unlisted(command, options, {name: getattr(self, name) for name in names})
+        return self._run(task, pictures, settings, beside, above=5)
 
     def _run(
-        self, task: Task, pictures: Sequence[Image], settings: Settings, beside: Mapping[str, Image] | None = None
+        self,
+        task: Task,
+        pictures: Sequence[Image],
+        settings: Settings,
+        beside: Mapping[str, Image] | None = None,
+        above: int = 4,
     ) -> list[Pixels]:
+        """Return the layers of one item; warnings are of the line that is so many calls `above`."""
         way = passes(task, self.model.tasks)
         prepared = prepare(task, pictures, self.model.defaults, settings, way, beside=beside)
         ((_, [(prepared, layers)]),) = infer(self.model, [prepared], settings)
         names = [str(picture.path) for picture in pictures]
         for warning in prepared.warnings:
             about = "" if not names or any(name in warning for name in names) else f"{names[0]}: "
-            warnings.warn(about + warning, OmniAlphaWarning, stacklevel=4)
+            warnings.warn(in_python(about + warning), OmniAlphaWarning, stacklevel=above)
         return [to_pixels(layer, prepared) for layer in finish(prepared, layers, settings, self.model)]
 
 

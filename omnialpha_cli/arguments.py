@@ -1,20 +1,25 @@
 """Say what the Python API takes besides pictures, and make a task and settings of it, as the commands do."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
+from functools import wraps
 from typing import Any, Literal, TypedDict, TypeVar, get_args, get_type_hints
 
 from .model.omnialpha import OmniAlpha
 from .picture.arrays import Picture
 from .picture.settings import Refine, Screen, Settings, parse_colour
-from .status import UsageError
+from .status import OmniAlphaError, UsageError
 from .tasks import LAYERS, TASKS, Task, most_layers, passes, refuse_untrained, with_layers, with_shadow
 
 Layers = int | Literal["auto"]
 AUTO = "layers", "auto"
 BOUNDS = {"hold_out": "hold-out", "core": "core"}  # mattes beside the picture, and what `prepare` calls them
 HINTS = ("text", "trimap", "mask", "rough_mask", "background")
+LOADING = {"--compile": "compile_blocks", "--lora": "loras", "--distilled": "distilled_lora"}
+OPTIONS: dict[str, list[str]] = {}  # of the methods, by their names
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -88,7 +93,7 @@ class RemoveOptions(Options, total=False):
 
 
 def lists_options(method: F) -> F:
-    """Let `help` show every option of a method by its name, type and default, not `**options`."""
+    """Let `help` show every option of a method by its name, type and default, not `**options`; refuse any other."""
     signature = inspect.signature(method)
     *own, options = signature.parameters.values()
     defaults = {field.name: field.default for field in fields(Settings)} | {"untrained": False, "keep_shadow": False}
@@ -97,23 +102,43 @@ def lists_options(method: F) -> F:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=hint)
         for name, hint in get_type_hints(group).items()
     ]
-    method.__signature__ = signature.replace(parameters=[*own, *listed])  # type: ignore[attr-defined]
-    return method
+    OPTIONS[method.__name__] = [one.name for one in (*own, *listed) if one.kind is one.KEYWORD_ONLY]
+
+    @wraps(method)
+    def checked(self: Any, *given: Any, **options: Any) -> Any:
+        refuse_unlisted(method.__name__, [name for name in options if name not in signature.parameters])
+        with naming_keywords():
+            return method(self, *given, **options)
+
+    checked.__signature__ = signature.replace(parameters=[*own, *listed])  # type: ignore[attr-defined]
+    return checked  # type: ignore[return-value]
 
 
-def options_of(method: Callable[..., Any]) -> list[str]:
-    """Return the names of a method's options, as `help` lists them."""
-    return [name for name, one in inspect.signature(method).parameters.items() if one.kind is one.KEYWORD_ONLY]
-
-
-def refuse_unlisted(command: str, options: Iterable[str], methods: Mapping[str, Callable[..., Any]]) -> None:
+def refuse_unlisted(command: str, options: Iterable[str]) -> None:
     """Raise UsageError for an option that the method of a command does not list: it would change nothing."""
     for name in options:
-        takers = [other for other, method in methods.items() if name in options_of(method)]
+        takers = [other for other, known in OPTIONS.items() if name in known]
         if not takers:
-            raise UsageError(f"{name}: no option of {command!r}; it has {', '.join(options_of(methods[command]))}")
+            raise UsageError(f"{name}: no option of {command!r}; it has {', '.join(OPTIONS[command])}")
         if command not in takers:
             raise UsageError(f"{name}: for {' and '.join(map(repr, takers))}, not for {command!r}")
+
+
+def in_python(message: str) -> str:
+    """Call options by their keywords, where they have one, in a message that is the command line's too."""
+    known = {"device", "memory", "quantize"}.union(*OPTIONS.values())
+    keywords = LOADING | {f"--{name.replace('_', '-')}": name for name in known}
+    return re.sub(r"--[a-z][a-z-]*", lambda option: keywords.get(option[0], option[0]), message)
+
+
+@contextmanager
+def naming_keywords() -> Iterator[None]:
+    """Call options by their keywords in the errors of the block."""
+    try:
+        yield
+    except OmniAlphaError as error:
+        error.args = tuple(in_python(str(argument)) for argument in error.args)
+        raise
 
 
 def parse_arguments(

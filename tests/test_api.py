@@ -262,6 +262,31 @@ def test_a_number_type_is_torchs(tiny_weights):
         OmniAlpha.load(tiny_weights, dtype="float32")
 
 
+def test_messages_call_options_by_their_keywords(model, picture, tmp_path):
+    path = picture(tmp_path / "a.png")
+    with pytest.warns(OmniAlphaWarning, match="so despill auto changed nothing"):
+        model.matte(path, despill="auto")
+    (outcome,) = model.many("matte", [path], despill="auto")
+    assert any("so despill auto changed nothing" in warning for warning in outcome.warnings)
+
+
+def test_errors_call_options_by_their_keywords(tiny_weights, monkeypatch):
+    def fail(*_: object):
+        raise DeviceError("too little memory; leave --compile out, or raise --max-pixels")  # which is no keyword
+
+    monkeypatch.setattr("omnialpha_cli.api.load_model", fail)
+    with pytest.raises(DeviceError, match="leave compile_blocks out, or raise --max-pixels"):
+        OmniAlpha.load(tiny_weights)
+
+
+def test_warnings_are_of_the_callers_line(model, picture, tmp_path):
+    path = picture(tmp_path / "a.png")
+    with pytest.warns(OmniAlphaWarning) as told:
+        model.complete(path, "a cat", given="foreground", want="background")
+        model.matte(path, despill="auto")
+    assert {warning.filename for warning in told} == {__file__} and len(told) == 2
+
+
 def test_values_of_an_array_that_are_no_numbers_are_told(model):
     plate = np.full((32, 48, 3), 0.5, np.float32)
     plate[3, 4] = np.nan

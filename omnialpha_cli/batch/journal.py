@@ -28,6 +28,7 @@ from .resume import Entry, Fingerprint, source_of
 
 BLOCK = 2**20
 TRIES = 5  # another process may hold the lock for a moment, to see whether it is free
+AS_IT_IS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))  # no link, without waiting
 WORKER = ".worker-"  # between the names of a shard and of one of its workers
 
 
@@ -221,21 +222,14 @@ class Log:
 
 def is_held(path: Path) -> bool:
     """Tell whether a process has the log open for writing."""
-    if sys.platform == "win32":
-        return False
-    import fcntl
-
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | AS_IT_IS)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        return not _lock(descriptor, shared=True)
     finally:
         os.close(descriptor)
-    return False
 
 
 def _open(path: Path) -> tuple[int, int]:
@@ -243,16 +237,19 @@ def _open(path: Path) -> tuple[int, int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.parent.is_symlink():
         raise OSError(errno.ELOOP, f"{path.parent} is a link; remove it")
-    more = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | more, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | AS_IT_IS, 0o666)
     except OSError as error:
         raise OSError(error.errno, f"{path}: {'it is a link' if path.is_symlink() else error.strerror}") from error
     with ExitStack() as after_fault:
         after_fault.callback(os.close, descriptor)  # and with it the lock
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, f"{path} is not a regular file; remove it")
-        if not _lock(descriptor):
+        for _ in range(TRIES):
+            if _lock(descriptor):
+                break
+            time.sleep(0.01)
+        else:
             raise HeldError(f"another run is writing to {path}")
         if not _is_at(descriptor, path):  # it was removed before it was locked
             return _open(path)
@@ -280,17 +277,17 @@ def _write(descriptor: int, data: bytes) -> int:
     return len(data)
 
 
-def _lock(descriptor: int) -> bool:
-    """Take the file's lock, which ends with the process. Windows refuses a second writer to renamed files itself."""
+def _lock(descriptor: int, shared: bool = False) -> bool:
+    """Take the file's lock, which ends with the process, if it is free.
+
+    Windows refuses a second writer to renamed files itself.
+    """
     if sys.platform == "win32":
         return True
     import fcntl
 
-    for _ in range(TRIES):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(0.01)
-        else:
-            return True
-    return False
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -11,7 +11,6 @@ a batch to fill: it takes what is ready, and while it is busy more becomes ready
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -268,25 +267,24 @@ def in_fitting_parts(
 
     `compute` gives items with results as they are done; `too_large` is told the number for which memory was short.
     """
-    parts = deque([list(window)])
-    while parts:
-        left = parts.popleft()
-        try:
-            for done, results in compute(left):
-                yield done, results
-                left = [item for item in left if not any(item is other for other in done)]
-        except Exception as error:
-            fault = error.with_traceback(None)  # the traceback would keep the failed attempt's tensors alive
-        else:
-            continue
-        if is_out_of_memory(fault):
-            release_cached_memory()
-            too_large(len(left))
-        if len(left) == 1:
-            yield left, fault
-        else:
-            half = len(left) // 2
-            parts.extendleft((left[half:], left[:half]))
+    left = list(window)
+    try:
+        for done, results in compute(left):
+            yield done, results
+            left = [item for item in left if not any(item is other for other in done)]
+    except Exception as error:
+        fault = error.with_traceback(None)  # the traceback would keep the failed attempt's tensors alive
+    else:
+        return
+    if is_out_of_memory(fault):
+        release_cached_memory()
+        too_large(len(left))
+    half = len(left) // 2
+    if half == 0:
+        yield left, fault
+        return
+    for part in (left[:half], left[half:]):
+        yield from in_fitting_parts(compute, part, too_large)
 
 
 def failed(item: Item, error: Exception) -> Result:

@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-from omnialpha_cli.batch import job
-from omnialpha_cli.batch.job import Threads, pixels_ahead
 from omnialpha_cli.batch.pipeline import in_fitting_parts, take_batch
 
 
@@ -30,26 +28,6 @@ def test_what_waits_longest_goes_next():
 
 def test_nothing_is_taken_where_nothing_waits():
     assert take_batch([], 4, str) == []
-
-
-@pytest.mark.parametrize(
-    ("cores", "threads", "free", "megapixels"),
-    [
-        (2, Threads(1, 1, 1, 2), None, 48),  # two photographs of 24 megapixels
-        (2, Threads(1, 1, 1, 2), 100e9, 48),
-        (2, Threads(1, 1, 1, 2), 3.2e9, 25),  # half of what is free, at 64 bytes a pixel
-        (16, Threads(2, 8, 1, 8), 100e9, 256),
-        (16, Threads(2, 8, 1, 8), 16e9, 125),
-        (16, Threads(1, 2, 1, 2), 16e9, 31.25),  # one worker of four
-    ],
-)
-def test_pixels_under_way_grow_with_the_threads_and_fit_into_the_free_memory(
-    monkeypatch, cores, threads, free, megapixels
-):
-    monkeypatch.setattr(job, "count_cores", lambda: cores)
-    monkeypatch.setattr(job, "free_memory", lambda: free)
-    assert pixels_ahead(threads, window=1) == megapixels * 1e6
-    assert pixels_ahead(threads, window=3) <= 3 * megapixels * 1e6
 
 
 def parts_of(batch, fault, fails):

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from tiny_model import tiny_model
 
-from omnialpha_cli.batch.job import Threads, divide, share_cores, use_torch_threads
+from omnialpha_cli.batch import job
+from omnialpha_cli.batch.job import Threads, divide, pixels_ahead, share_cores, use_torch_threads
 from omnialpha_cli.model.omnialpha import OmniAlpha
 
 
@@ -36,6 +37,26 @@ def test_a_mini_computes_pictures_apart_and_the_published_model_one_by_all_cores
     published = OmniAlpha(**{field.name: getattr(mini, field.name) for field in fields(OmniAlpha) if field.init})
     assert divide(mini, 16, 100, batch_size=4) == (1, Threads(2, 8, 1, 8))
     assert divide(published, 16, 100, batch_size=4) == (1, Threads(2, 1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "free", "megapixels"),
+    [
+        (2, Threads(1, 1, 1, 2), None, 48),  # two photographs of 24 megapixels
+        (2, Threads(1, 1, 1, 2), 100e9, 48),
+        (2, Threads(1, 1, 1, 2), 3.2e9, 25),  # half of what is free, at 64 bytes a pixel
+        (16, Threads(2, 8, 1, 8), 100e9, 256),
+        (16, Threads(2, 8, 1, 8), 16e9, 125),
+        (16, Threads(1, 2, 1, 2), 16e9, 31.25),  # one worker of four
+    ],
+)
+def test_pixels_under_way_grow_with_the_threads_and_fit_into_the_free_memory(
+    monkeypatch, cores, threads, free, megapixels
+):
+    monkeypatch.setattr(job, "count_cores", lambda: cores)
+    monkeypatch.setattr(job, "free_memory", lambda: free)
+    assert pixels_ahead(threads, window=1) == megapixels * 1e6
+    assert pixels_ahead(threads, window=3) <= 3 * megapixels * 1e6
 
 
 def test_torch_threads_are_set_for_the_calling_thread_alone():

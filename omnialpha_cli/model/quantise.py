@@ -21,47 +21,39 @@ FP8_FROM = 9  # the major compute capability from which on rows may have scales 
 BYTES = {"int8": 1.0, "int4": 0.5 + 4 / GROUP, "fp8": 1.0}
 
 
-class Int8Linear(nn.Module):
-    """Multiply by weights of whole numbers of 8 bits, times a scale for each output."""
+class EightBitLinear(nn.Module):
+    """Multiply by weights of 8 bits, whole numbers or of another `kind`, times a scale for each output."""
 
     entries: Tensor
     scale: Tensor
 
-    def __init__(self, base: nn.Linear):
+    def __init__(self, base: nn.Linear, kind: torch.dtype = torch.int8):
         super().__init__()
-        entries, scale = in_range(base.weight.detach(), 127)
-        self.register_buffer("entries", entries.round().to(torch.int8))  # (out, in)
-        self.register_buffer("scale", scale[:, 0].to(base.weight))  # (out,)
+        entries, scale = in_range(base.weight.detach(), torch.finfo(kind).max if kind.is_floating_point else 127)
+        self.register_buffer("entries", (entries if kind.is_floating_point else entries.round()).to(kind))  # (out, in)
+        self.register_buffer("scale", scale[:, 0])  # (out,), float32
         self.bias = base.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., in) to (..., out)."""
-        return scaled(F.linear(x, self.entries.to(x)), self.scale, self.bias)
+        product, scale = F.linear(x, self.entries.to(x)), self.scale.to(x)
+        return product * scale if self.bias is None else torch.addcmul(self.bias, product, scale)
 
 
-class Fp8Linear(nn.Module):
+class Fp8Linear(EightBitLinear):
     """Multiply by weights of floats of 8 bits (e4m3), times a scale for each output.
 
     Where the device multiplies in fp8, tokens are in it too, with a scale each.
     """
 
-    entries: Tensor
-    scale: Tensor
-
     def __init__(self, base: nn.Linear):
-        super().__init__()
-        entries, scale = in_range(base.weight.detach(), torch.finfo(FP8).max)
-        self.register_buffer("entries", entries.to(FP8))  # (out, in)
-        self.register_buffer("scale", scale[:, 0].float())  # (out,)
-        self.bias = base.bias
+        super().__init__(base, FP8)
         self.fits = base.in_features % FP8_SIDES == 0 and base.out_features % FP8_SIDES == 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., in) to (..., out)."""
         tokens = x.ndim > 2 and x.dtype == torch.bfloat16  # one row a picture is not worth it
-        if tokens and self.fits and multiplies_fp8(x.device):
-            return self.multiplied(x)
-        return scaled(F.linear(x, self.entries.to(x)), self.scale.to(x), self.bias)
+        return self.multiplied(x) if tokens and self.fits and multiplies_fp8(x.device) else super().forward(x)
 
     def multiplied(self, x: Tensor) -> Tensor:
         """Multiply in fp8: (..., in) bfloat16 to (..., out)."""
@@ -85,11 +77,6 @@ def in_range(rows: Tensor, most: float) -> tuple[Tensor, Tensor]:
     """
     scale = (rows.abs().amax(1, keepdim=True).float() / most).to(rows.dtype).float().clamp(min=1e-12)
     return (rows.float() / scale).clamp(-most, most), scale
-
-
-def scaled(x: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
-    """Return x (..., out) times the scale, and the bias, both (out,)."""
-    return x * scale if bias is None else torch.addcmul(bias, x, scale)
 
 
 class Int4Linear(nn.Module):
@@ -124,8 +111,8 @@ class Int4Linear(nn.Module):
         return F.linear(x, self.weight(), self.bias)
 
 
-LAYERS: dict[str, type[Int8Linear | Fp8Linear | Int4Linear]] = {
-    "int8": Int8Linear, "fp8": Fp8Linear, "int4": Int4Linear,
+LAYERS: dict[str, type[EightBitLinear | Fp8Linear | Int4Linear]] = {
+    "int8": EightBitLinear, "fp8": Fp8Linear, "int4": Int4Linear,
 }  # fmt: skip
 
 

@@ -6,10 +6,10 @@ others. `rounded` makes sigma one of them.
 """
 
 import math
+from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 TIME_CHANNELS = 256
 TIME_SCALE = 1000.0
@@ -28,26 +28,14 @@ def sinusoids(sigma: Tensor) -> Tensor:
     return torch.cat((angles.cos(), angles.sin()), dim=-1)
 
 
-class TimestepEmbedder(nn.Module):
-    """Apply an MLP to the sinusoids."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.linear_1 = nn.Linear(TIME_CHANNELS, dim)
-        self.linear_2 = nn.Linear(dim, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (…, 256) to (…, D)."""
-        return self.linear_2(F.silu(self.linear_1(x)))
-
-
 class TimeEmbedding(nn.Module):
     """Embed sigma as the vector that modulates every block; with `rounding` as in the published pipeline."""
 
     def __init__(self, dim: int, rounding: bool = False):
         super().__init__()
         self.rounding = rounding
-        self.timestep_embedder = TimestepEmbedder(dim)
+        layers = {"linear_1": nn.Linear(TIME_CHANNELS, dim), "silu": nn.SiLU(), "linear_2": nn.Linear(dim, dim)}
+        self.timestep_embedder = nn.Sequential(OrderedDict(layers))
 
     def forward(self, sigma: Tensor, dtype: torch.dtype) -> Tensor:
         """Map (…) to (…, D) in `dtype`."""

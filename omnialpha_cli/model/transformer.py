@@ -5,8 +5,10 @@ joint sequence [context, image]. The image stream holds the tokens of all images
 names are those of the published checkpoint. `prepare` does what does not depend on sigma, `step` the rest.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -22,53 +24,21 @@ __all__ = ["Layout", "Prepared", "Transformer", "TransformerConfig", "pack", "un
 
 def pack(latents: Tensor, patch: int) -> Tensor:
     """Return latents (B, C, H, W) → tokens (B, H/p · W/p, C·p²): row-major patches, channel order (c, dy, dx)."""
-    b, c, h, w = latents.shape
-    x = latents.view(b, c, h // patch, patch, w // patch, patch)
-    return x.permute(0, 2, 4, 1, 3, 5).reshape(b, (h // patch) * (w // patch), c * patch * patch)
+    return F.pixel_unshuffle(latents, patch).flatten(2).mT.contiguous()
 
 
 def unpack(tokens: Tensor, h: int, w: int, patch: int) -> Tensor:
     """Return tokens (B, h·w, C·p²) → latents (B, C, h·p, w·p); h and w in patches."""
-    b, _, channels = tokens.shape
-    c = channels // patch**2
-    x = tokens.view(b, h, w, c, patch, patch).permute(0, 3, 1, 4, 2, 5)
-    return x.reshape(b, c, h * patch, w * patch)
+    return F.pixel_shuffle(tokens.mT.unflatten(2, (h, w)).contiguous(), patch)
 
 
-class RMSNorm(nn.Module):
-    """Normalise by the root mean square over the last dimension, computed in float32."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(dim))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (..., D) to its own shape and dtype."""
-        return F.rms_norm(x, self.weight.shape, self.weight, eps=1e-6)
+RMSNorm = partial(nn.RMSNorm, eps=1e-6)
 
 
-class GELUProjection(nn.Module):
-    """Apply a linear layer, then GELU (tanh)."""
-
-    def __init__(self, dim_in: int, dim_out: int):
-        super().__init__()
-        self.proj = nn.Linear(dim_in, dim_out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (..., D) to (..., D_out)."""
-        return F.gelu(self.proj(x), approximate="tanh")
-
-
-class FeedForward(nn.Module):
-    """Apply an MLP ×4; the published names leave place 1 of `net` to a dropout that has no parameters."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.net = nn.Sequential(GELUProjection(dim, 4 * dim), nn.Identity(), nn.Linear(4 * dim, dim))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, L, D) to (B, L, D)."""
-        return self.net(x)
+def feed_forward(dim: int) -> nn.Sequential:
+    """Return an MLP ×4, (B, L, D) to (B, L, D), by its published names: place 1 of `net` is a dropout's."""
+    enter = nn.Sequential(OrderedDict(proj=nn.Linear(dim, 4 * dim), gelu=nn.GELU("tanh")))
+    return nn.Sequential(OrderedDict(net=nn.Sequential(enter, nn.Identity(), nn.Linear(4 * dim, dim))))
 
 
 class JointAttention(nn.Module):
@@ -100,7 +70,7 @@ class JointAttention(nn.Module):
         q = rotate(q, prepared.cos[:, :, places], prepared.sin[:, :, places])
         return self.to_out[0](self._attend(q, image, context, prepared))
 
-    def _heads(self, x: Tensor, projection: nn.Linear, norm: "RMSNorm | None" = None) -> Tensor:
+    def _heads(self, x: Tensor, projection: nn.Linear, norm: nn.Module | None = None) -> Tensor:
         heads = projection(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, D/heads)
         return heads if norm is None else norm(heads)
 
@@ -131,7 +101,7 @@ def normed(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 
 
-def modulated(x: Tensor, mlp: FeedForward, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
+def modulated(x: Tensor, mlp: nn.Module, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
     """Return x (B, N, D) and, times the gate, what the MLP makes of it under shift and scale, each (B, 1 or N, D)."""
     return torch.addcmul(x, gate, mlp(normed(x, shift, scale)))
 
@@ -143,7 +113,7 @@ class Block(nn.Module):
         super().__init__()
         self.img_mod, self.txt_mod = modulation(dim), modulation(dim)
         self.attn = JointAttention(dim, heads)
-        self.img_mlp, self.txt_mlp = FeedForward(dim), FeedForward(dim)
+        self.img_mlp, self.txt_mlp = feed_forward(dim), feed_forward(dim)
 
     def forward(self, image: Tensor, context: Tensor, time: Tensor, prepared: "Prepared") -> tuple[Tensor, Tensor]:
         """Return image (B, N, D), context (B, L, D), time (B, 1 or 2, D) → image and context after the block."""
@@ -237,24 +207,16 @@ class Transformer(nn.Module):
             positions = context_positions(layout, length).to(device)[None]  # (1, L, 3)
         images = images.expand(positions.shape[0], -1, -1)
         angles = rotary_angles(torch.cat((positions.to(device).float(), images), dim=1), self.config.axes_dims_rope)
-        context = self.txt_norm(context)
         mask = None
         if context_mask is not None and not bool(context_mask.all()):
             rest = context_mask.new_ones((context_mask.shape[0], layout.num_tokens), dtype=torch.bool)
             mask = torch.cat((context_mask.bool(), rest), dim=1)[:, None, None]  # (B, 1, 1, L + N)
-        return Prepared(
-            layout=layout,
-            context=self.txt_in(context),
-            inputs=self.img_in(inputs),
-            cos=angles.cos()[:, None],
-            sin=angles.sin()[:, None],
-            mask=mask,
-        )
+        cos, sin = angles.cos()[:, None], angles.sin()[:, None]
+        return Prepared(layout, self.txt_in(self.txt_norm(context)), self.img_in(inputs), cos, sin, mask)
 
     def step(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> Tensor:
         """Return the output (B, N_targets, out·p²) at target tokens x (B, N_targets, in_channels) and sigma (B,)."""
-        image, _ = self.hidden(x, sigma, prepared)
-        return image
+        return self.hidden(x, sigma, prepared)[0]
 
     def hidden(self, x: Tensor, sigma: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """Return `step`, with the context stream (B, L, D) as the last block reads it, which training may supervise."""

@@ -16,7 +16,7 @@ from .. import sampler
 from ..config import FromDict, TransformerConfig
 from ..positions import Layout, image_positions, rotary_angles, rotate
 from ..timestep import TimeEmbedding
-from ..transformer import FeedForward, OutputNorm, RMSNorm, modulated, modulation, normed
+from ..transformer import OutputNorm, RMSNorm, feed_forward, modulated, modulation, normed
 from .sketch import PLACES, Drawing, Sketch, cut, fitted
 
 # How like the most similar known name something is. As an object what we tried has .65 and more, a bridge .60, a lake
@@ -72,7 +72,7 @@ class DrawingBlock(nn.Module):
         self.img_mod = modulation(dim)
         _silence(self.img_mod[1])  # an untrained block lets everything pass
         self.attn = SelfAttention(dim, heads)
-        self.img_mlp = FeedForward(dim)
+        self.img_mlp = feed_forward(dim)
 
     def forward(self, x: Tensor, time: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Return tokens (B, N, D) after the block, at a time (B, D)."""

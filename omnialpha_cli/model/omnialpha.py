@@ -166,21 +166,16 @@ class OmniAlpha:
         """
         layout = requests[0].layout
         sigmas = sampler.schedule(steps, layout.num_targets, self.schedule)
+        passes = [join(contexts)] if self.memory.mode == "stream" else contexts
+        copies = len(contexts) // len(passes)  # of every token in a pass, one a branch
+        inputs = [torch.cat([z] * copies) for z in inputs]
         anchor = self.anchor(inputs, layout)
-        if self.memory.mode == "stream" and len(contexts) > 1:
-            twice = self.prepare([torch.cat((z, z)) for z in inputs], join(contexts), layout)
-
-            def predictions(x: Tensor, sigma: Tensor) -> Sequence[Tensor]:
-                both = anchor if isinstance(anchor, float) else torch.cat((anchor, anchor))
-                return self.denoise(torch.cat((x, x)), torch.cat((sigma, sigma)), twice, both).chunk(2)
-        else:
-            prepared = [self.prepare(inputs, context, layout) for context in contexts]
-
-            def predictions(x: Tensor, sigma: Tensor) -> Sequence[Tensor]:
-                return [self.denoise(x, sigma, p, anchor) for p in prepared]
+        prepared = [self.prepare(inputs, context, layout) for context in passes]
 
         def velocity(x: Tensor, sigma: float) -> Tensor:
-            conditional, *empty = predictions(x, x.new_full((len(x),), sigma))
+            copied = torch.cat([x] * copies)
+            found = [self.denoise(copied, copied.new_full((len(copied),), sigma), p, anchor) for p in prepared]
+            conditional, *empty = torch.cat(found).chunk(len(contexts))
             return sampler.guide(conditional, empty[0], scale) if empty else conditional
 
         return sampler.euler(velocity, self.noise(requests), sigmas)
@@ -237,8 +232,7 @@ class OmniAlpha:
         channels, patch = self.transformer.config.out_channels, self.transformer.config.patch_size
         items = []
         for request in requests:
-            shapes = [(channels, h // 8, w // 8) for h, w in request.targets]
-            drawn = sampler.draw_noise(shapes, request.seed)
+            drawn = sampler.draw_noise([(channels, h // 8, w // 8) for h, w in request.targets], request.seed)
             items.append(torch.cat([pack(n[None], patch)[0] for n in drawn]))  # (N_targets, C·p²)
         return torch.stack(items).to(self.device)
 
@@ -277,12 +271,11 @@ class OmniAlpha:
 
     def decode(self, x: Tensor, layout: Layout) -> list[list[Tensor]]:
         """Clean target tokens (B, N_targets, C·p²) → for each item its RGBA (4, H, W) in [0, 1], float32 on the CPU."""
-        patch, start, layers = self.transformer.config.patch_size, 0, []
-        for h, w in layout.targets:
-            latents = self._to_device(unpack(x[:, start : start + h * w], h, w, patch))
-            start += h * w
+        layers = []
+        for (h, w), tokens in zip(layout.targets, x.split([h * w for h, w in layout.targets], 1), strict=True):
+            latents = self._to_device(unpack(tokens, h, w, self.transformer.config.patch_size))
             layers.append(((self.vae.decode(latents).float() + 1) / 2).cpu())  # (B, 4, H, W)
-        return [[layer[i] for layer in layers] for i in range(len(x))]
+        return [list(images) for images in zip(*layers, strict=True)]
 
     def _to_device(self, x: Tensor) -> Tensor:
         return x.to(device=self.device, dtype=self.dtype)

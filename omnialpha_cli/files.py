@@ -89,7 +89,7 @@ def spelled_out(path: Path | str) -> str:
     return text if plain else os.path.normpath(text)
 
 
-def path_below(path: Path, folder: Path) -> str:
+def path_below(path: Path | str, folder: Path) -> str:
     """Return a path relative to a folder that it lies below, with forward slashes on every system."""
     place, start = spelled_out(path), spelled_out(folder).rstrip(os.sep) + os.sep
     if not place.startswith(start):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .files import TEMPORARY, Resolver, is_folder, real, spelled_out
+from .files import TEMPORARY, Resolver, is_folder, path_below, real, spelled_out
 from .media.sequence import Frame, as_pattern, find_frames, is_pattern, without_range
 from .media.signatures import FILM_SUFFIXES, frames_of_film
 from .status import UsageError
@@ -53,18 +53,9 @@ class Source:
         }
 
     @property
-    def is_below_root(self) -> bool:
-        """Tell whether the file lies below the root, by its letters alone."""
-        return self.spelled_out.startswith(spelled_out(self.root).rstrip(os.sep) + os.sep)
-
-    @property
     def place(self) -> Path:
-        """Return the folder of the file, relative to the root."""
-        root = spelled_out(self.root).rstrip(os.sep) + os.sep
-        folder = os.path.dirname(self.spelled_out).rstrip(os.sep) + os.sep  # noqa: PTH120
-        if not folder.startswith(root):
-            raise ValueError(f"{self.path} is not below {self.root}")
-        return Path(folder[len(root) :])
+        """Return the folder of the file, relative to the root. Raises ValueError for one that is not below it."""
+        return Path(path_below(self.spelled_out, self.root)).parent
 
 
 @dataclass(frozen=True)
@@ -116,16 +107,14 @@ def find_inputs(
             found += [(file, path, None) for file in _walk(path, output, recursive, remarks, others)]
             if others:
                 remarks.append(f"{name}: {_describe_kinds(others)} are no pictures, and were left out")
-        elif os.path.lexists(name):
-            found.append((path, None, None))
-        elif is_pattern(without_range(name)[0]):
+        elif not os.path.lexists(name) and is_pattern(without_range(name)[0]):
             name, ranges = without_range(name)
             sequence, missing = find_frames(name, frames or ranges)
             found += [(frame.path, None, frame) for frame in sequence]
             if missing or not sequence:
                 none = f"no frame of {name} is there{_advice(name)}"
                 remarks.append(f"{name}: frames {missing} are missing" if missing else none)
-        elif glob.has_magic(name):
+        elif not os.path.lexists(name) and glob.has_magic(name):
             prefix = _fixed_prefix(name)
             matches = [file for file in _expand(name) if not _is_output(file, prefix, output)]
             found += [(file, prefix, None) for file in matches]
@@ -140,6 +129,7 @@ def find_inputs(
     texts = [spelled_out(path) for path, _, _ in found]
     common = root or _common_parent([text for text, (_, known, _) in zip(texts, found, strict=True) if known is None])
     inside = real(output).rstrip(os.sep) + os.sep
+    top = "" if root is None else spelled_out(root).rstrip(os.sep) + os.sep
     around = is_folder(output) and below(output, common)  # else nothing that is listed is in it
     places = Resolver()
     sources: dict[str, Source] = {}
@@ -148,7 +138,7 @@ def find_inputs(
             remarks.append(f"{path} is in the output folder, and was left out")
             continue
         source = Source(path, root or known_root or common, known_root is not None, frame, text)
-        if root is not None and not source.is_below_root:
+        if not text.startswith(top):
             raise UsageError(f"{path} is not below --root {root}; name a folder above all inputs")
         sources.setdefault(text, source)
     return Found(tuple(sources.values()), tuple(remarks))

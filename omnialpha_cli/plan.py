@@ -134,7 +134,7 @@ def plan(
         if template is None and source.frame is None:
             name = source.path.stem
         else:
-            name = _fill(template or _default_template(source, task), {**source.fields, "index": index})
+            name = _fill(template or f"{{stem}}_{task.command}.{{frame}}", {**source.fields, "index": index})
         if template is not None and source.frame and "frame" not in fields_of(template):
             name += f".{source.frame.number}"  # it stays last
         if source.frame:
@@ -230,10 +230,6 @@ def _meter(frame: Frame, known: dict[str, tuple[Path, ...]]) -> tuple[Path, ...]
     if frame.pattern not in known:
         known[frame.pattern] = tuple(first.path for first in find_frames(frame.pattern)[0][:METERED])
     return known[frame.pattern]
-
-
-def _default_template(source: Source, task: Task) -> str:
-    return f"{{stem}}_{task.command}.{{frame}}" if source.frame else "{stem}"
 
 
 def _fill(template: str, fields: Mapping[str, str | int]) -> str:

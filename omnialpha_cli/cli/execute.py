@@ -197,7 +197,8 @@ def _foresee(choice: Choice, console: Console) -> ExitStatus:
     for item in choice.todo:
         fault = item.error
         try:
-            list(map(recognise, item.inputs if fault is None else ()))
+            for path in () if fault else item.inputs:
+                recognise(path)  # by its first bytes
         except ItemError as error:
             fault = error
         console.planned(Result(item, "failed" if fault else "done", error=fault))

@@ -212,6 +212,7 @@ class Options(Sampling, OutputOptions):
 # fmt: on
 
 
+KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
 F = TypeVar("F", bound=Callable[..., None])
 
 
@@ -223,7 +224,11 @@ def takes_options(command: F) -> F:
     parameters = [p for name, p in own.items() if name not in groups]
     for group in groups.values():
         hints = get_type_hints(group, include_extras=True)
-        parameters += [_parameter(f.name, hints[f.name], f.default) for f in fields(group)]
+        for field in fields(group):
+            hint = hints[field.name]  # with an option of its own, or that of a setting
+            hint = hint if get_origin(hint) is Annotated else Annotated[hint, SETTINGS[field.name]]
+            default = inspect.Parameter.empty if field.default is MISSING else field.default
+            parameters.append(inspect.Parameter(field.name, KEYWORD_ONLY, default=default, annotation=hint))
 
     @wraps(command)
     def expanded(**values: Any) -> None:
@@ -235,13 +240,6 @@ def takes_options(command: F) -> F:
     expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     expanded.__annotations__ = {p.name: p.annotation for p in parameters}
     return expanded  # type: ignore[return-value]
-
-
-def _parameter(name: str, hint: Any, default: Any) -> inspect.Parameter:
-    """Return the parameter of a field, whose option is its own or that of a setting."""
-    annotation = hint if get_origin(hint) is Annotated else Annotated[hint, SETTINGS[name]]
-    default = inspect.Parameter.empty if default is MISSING else default
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _shown(parameter: inspect.Parameter, common_alone: bool) -> inspect.Parameter:
@@ -260,7 +258,7 @@ def _shown(parameter: inspect.Parameter, common_alone: bool) -> inspect.Paramete
             information.metavar = ""
         elif {int, float}.intersection(alternatives):
             information.metavar = information.metavar or "N"
-    return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, information])
+    return parameter.replace(kind=KEYWORD_ONLY, annotation=Annotated[kind, information])
 
 
 def _place(parameter: inspect.Parameter) -> int:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from .. import __version__
 from ..batch.job import count_cores
 from ..files import atomic, path_below
 from ..inputs import STATE_FOLDER
@@ -73,7 +74,8 @@ class Previews:
         self._pool.shutdown()
         if self.page:
             try:
-                self.page.finish(*self._headline(), [row for _, row in sorted(self.rows.items())])
+                title = f"{printable(self.output)} – omnialpha {__version__}"
+                self.page.finish(title, self._headline(), [row for _, row in sorted(self.rows.items())])
             except ItemError as error:
                 self.faults.append(str(error))
         if self.faults:
@@ -82,15 +84,13 @@ class Previews:
         if self.sheets:
             self.console.tell(f"previews in {self.output / FOLDER}")
 
-    def _headline(self) -> tuple[str, str]:
-        from .. import __version__
-
+    def _headline(self) -> str:
         assert self.page
         counts = Counter(row.status for row in self.rows.values())
         parts = [f"{counts[status]} {status}" for status in ("failed", "done", "skipped") if counts[status]]
         if self.page.pictures < counts["done"] + counts["skipped"]:
             parts.append(f"with the pictures of {self.page.pictures}")
-        return f"{printable(self.output)} – omnialpha {__version__}", ", ".join(parts)
+        return ", ".join(parts)
 
     def _show(self, number: int, result: "Result") -> None:
         """Draw one result, unless the run was stopped; its number is that of its row on the page."""
@@ -110,8 +110,9 @@ class Previews:
     def _draw(self, item: "Item") -> int | None:
         """Draw what is missing; gives the number of the item's pictures on the page, if there are any."""
         sheet = sheet_of(item, self.output) if self.sheets else None
-        if sheet and _is_newer(sheet, item):
-            sheet = None
+        with suppress(OSError):
+            newest = max(path.stat().st_mtime_ns for path in item.outputs)
+            sheet = None if sheet and sheet.stat().st_mtime_ns >= newest else sheet
         page = self.page if self.page and self.page.pictures < PICTURED else None
         if not sheet and not page:
             return None
@@ -147,13 +148,6 @@ def _open(path: Path) -> "Page":
         return Page(path)
     except ItemError as error:
         raise UsageError(f"--preview-html: {error}") from error
-
-
-def _is_newer(sheet: Path, item: "Item") -> bool:
-    try:
-        return sheet.stat().st_mtime_ns >= max(path.stat().st_mtime_ns for path in item.outputs)
-    except OSError:
-        return False
 
 
 def _row(result: "Result", pictures: int | None) -> "Row":

@@ -21,12 +21,12 @@ app = typer.Typer(
 def complete_weights(incomplete: str) -> list[str]:
     """Return names of weights, and folders, that begin so."""
     parent, slash, start = incomplete.rpartition("/")
-    folders = []
+    found = complete_names(incomplete)
     with suppress(OSError, ValueError):
-        folders = [f"{parent}{slash}{entry.name}/" for entry in sorted(Path(f"{parent}{slash}").iterdir())
-                   if entry.name.startswith(start) and entry.is_dir() and (start or not entry.name.startswith("."))
-                  ]  # fmt: skip
-    return [*complete_names(incomplete), *folders]
+        for entry in sorted(Path(f"{parent}{slash}").iterdir()):
+            if entry.name.startswith(start) and entry.is_dir() and (start or not entry.name.startswith(".")):
+                found.append(f"{parent}{slash}{entry.name}/")
+    return found
 
 
 def complete_names(incomplete: str) -> list[str]:
@@ -113,14 +113,10 @@ def path(name: Name) -> None:
     "omnialpha weights import ComfyUI/models/diffusion_models/qwen_image_edit_2509_bf16.safetensors",
 )
 def import_(
-    places: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="PLACES…", help="Folders in the published layout or of one part of it, or single safetensors files."
-        ),
-    ],
+    places: Annotated[list[Path], typer.Argument(
+        metavar="PLACES…", help="Folders in the published layout or of one part of it, or single safetensors files.")],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="The weights that it belongs to.")] = "omnialpha",
-) -> None:
+) -> None:  # fmt: skip
     """Use weights that are on this machine already, by links, without copying; may be repeated part by part.
 
     Base, VAE and LoRA may lie in three places. Once all parts are there their hashes are recorded, and later loads are
@@ -165,13 +161,11 @@ def remove(name: Name) -> None:
 )
 def lock(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The table of weights.lock to write.")],
-    folder: Annotated[
-        Path | None,
-        typer.Option("--folder", metavar="DIR", help="Folder to lock; by default where weights of that name belong."),
-    ] = None,
+    folder: Annotated[Path | None, typer.Option(
+        "--folder", metavar="DIR", help="Folder to lock; by default where weights of that name belong.")] = None,
     title: Annotated[str | None, typer.Option(help="What they are; by default as it is in weights.lock.")] = None,
     licence: Annotated[str | None, typer.Option(help="SPDX identifier; by default as it is in weights.lock.")] = None,
-) -> None:
+) -> None:  # fmt: skip
     """Write size and sha256 of every file that is there now: later loads are held to them.
 
     Of weights that can be pulled they are recorded in the home folder, of others in weights.lock (for developers).
@@ -184,12 +178,8 @@ def lock(
     known = tables.get(name)
     if known is None and not (title and licence):
         raise UsageError(f"{name} is new in weights.lock: give --title and --licence")
-    table = lock_folder(
-        folder or store.folder_of(name),
-        name,
-        title or (known.title if known else ""),
-        licence or (known.licence if known else ""),
-    )
+    title, licence = title or (known.title if known else ""), licence or (known.licence if known else "")
+    table = lock_folder(folder or store.folder_of(name), name, title, licence)
     if known and known.sources:
         file = store.record(table)
     else:

@@ -1,10 +1,12 @@
-"""Fit pictures to canvases, few sizes and shapes at which the model works in batches, and bring results back.
+"""Change the sizes of pictures: fit them to the canvases at which the model works and back, cut them into tiles.
 
-A picture is stretched a little to the nearest shape; one longer than every shape keeps its proportions and is centred,
-its border pixels repeated outwards.
+A picture is stretched a little to the nearest canvas's shape; one longer than every shape keeps its proportions and is
+centred, its border pixels repeated outwards. What is done at full size goes tile by tile, so that it fits the
+processor's cache and takes bounded memory.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,6 +18,9 @@ from torch import Tensor
 # Long side by short side. Neighbours are near enough that no picture in between is stretched by more than a sixth.
 ASPECTS = (1.0, 4 / 3, 3 / 2, 16 / 9, 2.35, 3.0, 4.0)
 MAX_STRETCH = 1.2  # beyond the longest shape by more than this: letterboxed
+TILE_SIDE = 256  # pixels
+
+Tile = tuple[slice, slice]  # rows and columns
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Canvas:
     box: tuple[int, int, int, int]
 
     def fit(self, image: Tensor) -> Tensor:
-        """Resample the picture (C, H, W) to the canvas (C, h, w); straight RGBA is resampled premultiplied."""
+        """Resample the picture (…, H, W) to the canvas (…, h, w); straight RGBA is resampled premultiplied."""
         top, left, height, width = self.box
         content = resample(image, height, width)
         if (height, width) == self.size:
@@ -40,12 +45,12 @@ class Canvas:
         return F.pad(content[None], (left, right, top, below), mode="replicate")[0]
 
     def crop(self, image: Tensor) -> Tensor:
-        """Return the picture's part of a canvas (C, h, w)."""
+        """Return the picture's part of a canvas (…, h, w)."""
         top, left, height, width = self.box
-        return image[:, top : top + height, left : left + width]
+        return image[..., top : top + height, left : left + width]
 
     def restore(self, image: Tensor) -> Tensor:
-        """Resample the canvas (C, h, w) to the picture's size (C, H, W), without its letterbox: undo `fit`."""
+        """Resample the canvas (…, h, w) to the picture's size (…, H, W), without its letterbox: undo `fit`."""
         return resample(self.crop(image), self.height, self.width)
 
 
@@ -63,40 +68,6 @@ def choose_canvas(height: int, width: int, side: int, multiple: int = 32) -> Can
     return Canvas(height, width, (canvas_long, canvas_short), (0, border, canvas_long, content_short))
 
 
-def within(height: int, width: int, side: int) -> tuple[int, int]:
-    """Return (h, w) in proportion and of no more than `side`² pixels, unchanged where it has no more."""
-    scale = min(1.0, side / (height * width) ** 0.5)
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def resample(image: Tensor, height: int, width: int) -> Tensor:
-    """Resample (C, H, W) to (C, height, width), antialiased; four channels are straight RGBA, weighted by alpha."""
-    if image.shape[1:] == (height, width):
-        return image
-    if image.shape[0] != 4:
-        return F.interpolate(image[None], (height, width), mode="bilinear", antialias=True)[0]
-    colour, alpha = image[:3], image[3:]
-    weighted, plain, small = (resample(one, height, width) for one in (colour * alpha, colour, alpha))
-    seen = torch.where(small > 1e-4, weighted / small.clamp(min=1e-4), plain)  # the rest is not visible
-    return torch.cat([seen, small])
-
-
-def window_mean(image: Tensor, window: int) -> Tensor:
-    """Return the mean (C, h, w) over `window` × `window` pixels; at the border over what exists."""
-    return _mean_along(_mean_along(image, window, 1), window, 2)
-
-
-def _mean_along(image: Tensor, window: int, axis: int) -> Tensor:
-    """Return the mean over a window along an axis; by sums of shifted pictures, which torch is quickest at."""
-    side = image.shape[axis]
-    total, count = image.clone(), torch.ones(side, dtype=image.dtype, device=image.device)
-    for shift in range(1, min(window // 2, side - 1) + 1):
-        for to, of in ((0, shift), (shift, 0)):
-            total.narrow(axis, to, side - shift).add_(image.narrow(axis, of, side - shift))
-            count.narrow(0, to, side - shift).add_(1)
-    return total.div_(count[:, None] if axis == 1 else count)
-
-
 @cache
 def _shape(aspect: float, side: int, multiple: int) -> tuple[int, int]:
     """Return the long and short side nearest to an aspect ratio and to `side`² pixels; proportions count four times."""
@@ -109,14 +80,124 @@ def _shape(aspect: float, side: int, multiple: int) -> tuple[int, int]:
     return min(((long * multiple, short * multiple) for long in steps for short in steps if short <= long), key=cost)
 
 
+def within(height: int, width: int, side: int) -> tuple[int, int]:
+    """Return (h, w) in proportion and of no more than `side`² pixels, unchanged where it has no more."""
+    scale = min(1.0, side / (height * width) ** 0.5)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def resample(image: Tensor, height: int, width: int) -> Tensor:
+    """Resample (C, H, W) or (H, W) to `height` × `width`, antialiased; four channels are straight RGBA, by alpha."""
+    if image.shape[-2:] == (height, width):
+        return image
+    if image.dim() == 2:
+        return resample(image[None], height, width)[0]
+    if image.shape[0] != 4:
+        return F.interpolate(image[None], (height, width), mode="bilinear", antialias=True)[0]
+    colour, alpha = image[:3], image[3:]
+    weighted, plain, small = (resample(one, height, width) for one in (colour * alpha, colour, alpha))
+    seen = torch.where(small > 1e-4, weighted / small.clamp(min=1e-4), plain)  # the rest is not visible
+    return torch.cat([seen, small])
+
+
 def resized(image: Tensor, side: int) -> Tensor:
     """Return a picture (C, H, W) with its longer side made `side` pixels; four channels are straight RGBA."""
     scale = side / max(image.shape[1:])
-    height, width = (max(1, round(n * scale)) for n in image.shape[1:])
-    return resample(image, height, width)
+    return resample(image, *(max(1, round(n * scale)) for n in image.shape[1:]))
+
+
+def opaque(colour: Tensor) -> Tensor:
+    """Return colour (3, H, W) → RGBA (4, H, W), alpha 1."""
+    return torch.cat((colour, torch.ones_like(colour[:1])))
 
 
 def to_bytes(image: Tensor) -> NDArray:
     """Return a picture (C, h, w) in [0, 1], clamped, as (h, w, C) uint8; one channel becomes three."""
     channels = max(3, image.shape[0])
     return image.expand(channels, -1, -1).mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def window_mean(image: Tensor, window: int) -> Tensor:
+    """Return the mean (C, h, w) over `window` × `window` pixels; at the border over what exists.
+
+    It is made of sums of shifted pictures, which torch is quickest at.
+    """
+    for axis in (1, 2):
+        side = image.shape[axis]
+        total, count = image.clone(), torch.ones(side, dtype=image.dtype, device=image.device)
+        for shift in range(1, min(window // 2, side - 1) + 1):
+            for to, of in ((0, shift), (shift, 0)):
+                total.narrow(axis, to, side - shift).add_(image.narrow(axis, of, side - shift))
+                count.narrow(0, to, side - shift).add_(1)
+        image = total.div_(count[:, None] if axis == 1 else count)
+    return image
+
+
+def tiles(height: int, width: int, side: int | None = None) -> Iterator[Tile]:
+    """Return the tiles of a picture of `height` × `width`, row by row, `side` pixels a side (`TILE_SIDE` if None)."""
+    side = side or TILE_SIDE
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            yield slice(top, min(top + side, height)), slice(left, min(left + side, width))
+
+
+def bounds(where: Tensor) -> Tile | None:
+    """Return the smallest box around what is not 0 in `where` (H, W); None where there is nothing."""
+    rows, columns = (where.any(axis).nonzero()[:, 0] for axis in (1, 0))
+    if not len(rows):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def widened(tile: Tile, margins: Sequence[int], size: Sequence[int]) -> Tile:
+    """Return a tile with margins above and below, left and right, as far as a picture of `size` (H, W) reaches."""
+    parts = zip(tile, margins, size, strict=True)
+    rows, columns = (slice(max(part.start - margin, 0), min(part.stop + margin, side)) for part, margin, side in parts)
+    return rows, columns
+
+
+def rgba_like(plate: Tensor) -> Tensor:
+    """Return an empty (4, H, W) for a `plate` (3, H, W), in memory as files want it: a pixel's values together."""
+    return plate.new_empty(*plate.shape[1:], 4).permute(2, 0, 1)
+
+
+def around(image: Tensor, tile: Tile, margin: int) -> Tensor:
+    """Return a tile of `image` (C, H, W) with `margin` pixels around it: (C, k + 2 margin, l + 2 margin).
+
+    Beyond the picture its border is repeated.
+    """
+    (top, bottom), (left, right) = ((part.start - margin, part.stop + margin) for part in tile)
+    height, width = image.shape[1:]
+    part = image[:, max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
+    missing = max(-left, 0), max(right - width, 0), max(-top, 0), max(bottom - height, 0)
+    return F.pad(part[None], missing, mode="replicate")[0]
+
+
+def enlarge(image: Tensor, tile: Tile, size: tuple[int, int]) -> Tensor:
+    """Return one tile (C, k, l) of `image` (C, h, w) enlarged to `size`, bilinearly as `F.interpolate` does.
+
+    Pixel centres are at half-integers; a tile may reach beyond the picture.
+    """
+    (above, below, down), (left, right, across) = _taps(image, tile, size)
+    top, bottom = int(above[0]), int(below[-1]) + 1
+    band = image[:, top:bottom]
+    left, right = (taps.expand(*band.shape[:2], -1) for taps in (left, right))
+    band = torch.lerp(band.gather(2, left), band.gather(2, right), across)  # (C, ·, l)
+    return torch.lerp(band.index_select(1, above - top), band.index_select(1, below - top), down[:, None])
+
+
+def tile_source(image: Tensor, tile: Tile, size: tuple[int, int]) -> Tensor:
+    """Return the part of `image` (C, h, w) from which `enlarge` takes a tile."""
+    (above, below, _), (left, right, _) = _taps(image, tile, size)
+    return image[:, above[0] : below[-1] + 1, left[0] : right[-1] + 1]
+
+
+def _taps(image: Tensor, tile: Tile, size: tuple[int, int]) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Return, for a tile's rows and columns, the two of `image` to interpolate between, and the second's weight."""
+    taps = []
+    for part, source_side, side in zip(tile, image.shape[1:], size, strict=True):
+        centres = torch.arange(part.start, part.stop, device=image.device) + 0.5
+        position = (centres * (source_side / side) - 0.5).clamp(0, source_side - 1)
+        first = position.long()
+        taps.append((first, (first + 1).clamp(max=source_side - 1), position - first))
+    return taps

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .canvas import tiles
 from .hint import LUMINANCE
-from .tiles import tiles
 
 CHANNELS = {"green": 1, "blue": 2}
 

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .canvas import resample
-from .tiles import bounds
+from .canvas import bounds, resample
 
 LARGEST = 0.6  # of the background's height, and of its width
 GROUND = 0.9  # of the height: where it stands
@@ -30,11 +29,6 @@ def checkerboard(height: int, width: int, square: int = 16) -> Tensor:
     """Return a light grey checkerboard (3, height, width) with squares of `square` pixels."""
     rows, columns = torch.arange(height)[:, None] // square, torch.arange(width) // square
     return torch.where((rows + columns) % 2 == 0, 0.8, 0.6).expand(3, height, width)
-
-
-def opaque(colour: Tensor) -> Tensor:
-    """Return colour (3, H, W) → RGBA (4, H, W), alpha 1."""
-    return torch.cat((colour, torch.ones_like(colour[:1])))
 
 
 def place_on_ground(layer: Tensor, height: int, width: int) -> Tensor:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..imaging.canvas import Canvas, resample, within
+from ..imaging.canvas import Canvas, opaque, resample, within
 from ..imaging.colour import compress, likely_colours
-from ..imaging.composite import layered, opaque, over, place_in_middle, place_on_ground
+from ..imaging.composite import layered, over, place_in_middle, place_on_ground
 from ..imaging.matte.difference_key import difference_trimap
 from ..imaging.matte.finish import finish_matte, visible
 from ..imaging.matte.known import alpha_in_band

@@ -12,9 +12,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..imaging.canvas import resample
+from ..imaging.canvas import opaque, resample
 from ..imaging.colour import find_screen
-from ..imaging.composite import opaque, over
+from ..imaging.composite import over
 from ..imaging.hint import grow
 from ..imaging.matte.choose import LIKELY, choose_object
 from ..imaging.removal.fill import MARGIN, fill_mask, fill_masked, paint_over

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..imaging.canvas import Canvas, choose_canvas, resample
-from ..imaging.composite import opaque
+from ..imaging.canvas import Canvas, choose_canvas, opaque, resample
 from ..imaging.hint import BACKGROUND, grow
 from ..imaging.matte.finish import Steering
 from ..imaging.matte.match_plate import match_plate, show_one_view

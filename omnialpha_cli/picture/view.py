@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..imaging.canvas import Canvas
-from ..imaging.composite import opaque
+from ..imaging.canvas import Canvas, opaque
 from ..media.colour import LINEAR, SRGB, Encoding, convert, from_linear, to_linear
 from ..media.image import Image
 from ..media.samples import Floats

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..imaging.canvas import resized
-from ..imaging.composite import layered, opaque, over
+from ..imaging.canvas import opaque, resized
+from ..imaging.composite import layered, over
 from ..media import provenance
 from ..media.channels import Pick
 from ..media.colour import SRGB, Encoding

@@ -8,9 +8,9 @@ import torch
 from scenes import disc, textured
 from tiny_model import tiny_model
 
-from omnialpha_cli.imaging.canvas import within
+from omnialpha_cli.imaging.canvas import opaque, within
 from omnialpha_cli.imaging.colour import likely_colours
-from omnialpha_cli.imaging.composite import opaque, over
+from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.media.samples import quantise, to_samples
 from omnialpha_cli.model.config import Defaults

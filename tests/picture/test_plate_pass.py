@@ -5,7 +5,7 @@ import torch
 from scenes import disc, textured
 from tiny_model import tiny_model
 
-from omnialpha_cli.imaging.composite import opaque
+from omnialpha_cli.imaging.canvas import opaque
 from omnialpha_cli.media.image import Image
 from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.picture.finish import finish

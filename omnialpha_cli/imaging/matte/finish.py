@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..canvas import Canvas
+from ..canvas import Canvas, rgba_like, tiles
 from ..colour import despill
 from ..hint import keep_known
-from ..tiles import rgba_like, tiles
 from .foreground import estimate_foreground, value_range
 from .guided import guided_alpha
 from .laplacian import laplacian_alpha

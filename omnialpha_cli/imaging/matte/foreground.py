@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag, interpolate
 
-from ..tiles import Tile, around, enlarge, tiles
+from ..canvas import Tile, around, enlarge, tiles
 
 REGULARISATION = 1e-5  # ε
 GRADIENT_WEIGHT = 1.0

@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import Canvas, resample, window_mean, within
+from ..canvas import Canvas, enlarge, resample, tile_source, tiles, window_mean, within
 from ..colour import compress, expand, goes_beyond, likely_colours
-from ..tiles import enlarge, source, tiles
 
 WINDOW = 3  # pixels of the canvas
 VARIANCE = 1e-4  # of colour: below it a window counts as flat, and alpha as constant
@@ -53,9 +52,9 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | 
     contrast = CONTRAST / max(shrunk - 1 / shrunk, 1e-3)  # where nothing was lost, there is nothing to mend
     result = torch.empty_like(plate[0], memory_format=torch.contiguous_format)
     for tile in tiles(height, width):
-        if source(lowest, tile, size).min() == 1:
+        if tile_source(lowest, tile, size).min() == 1:
             result[tile] = 1
-        elif source(highest, tile, size).max() == 0:
+        elif tile_source(highest, tile, size).max() == 0:
             result[tile] = 0
         else:
             own = plate[:, *tile].contiguous()  # (3, k, l)

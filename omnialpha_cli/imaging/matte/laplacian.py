@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..canvas import Canvas
+from ..canvas import Canvas, tiles, widened
 from ..colour import compress
-from ..tiles import tiles
 from .foreground import value_range
 from .guided import guided_alpha
 
@@ -39,19 +38,14 @@ def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor
     guide = (drawn_in - darkest) / (brightest - darkest)  # [0, 1]: pymatting inverts its windows by determinants
     result = prior.clone()
     height, width = prior.shape
-    for rows, columns in tiles(height, width, SIDE):
-        if unknown[rows, columns].any():
-            (tall, high), (wide, across) = _grow(rows, height), _grow(columns, width)
-            parts = guide[:, tall, wide].double(), prior[tall, wide].double(), unknown[tall, wide]
+    for tile in tiles(height, width, SIDE):
+        if unknown[tile].any():
+            wide = widened(tile, (MARGIN, MARGIN), prior.shape)
+            parts = guide[:, *wide].double(), prior[wide].double(), unknown[wide]
             solved = _solve(*(part.cpu().numpy() for part in parts))
-            result[rows, columns] = torch.from_numpy(solved[high, across]).to(result)
+            inner = (slice(own.start - all.start, own.stop - all.start) for own, all in zip(tile, wide, strict=True))
+            result[tile] = torch.from_numpy(solved[*inner]).to(result)
     return result
-
-
-def _grow(part: slice, side: int) -> tuple[slice, slice]:
-    """Return a part of `side` pixels with its margin, as far as there are pixels, and where the part lies in that."""
-    grown = slice(max(part.start - MARGIN, 0), min(part.stop + MARGIN, side))
-    return grown, slice(part.start - grown.start, part.stop - grown.start)
 
 
 def _solve(plate: NDArray[np.float64], prior: NDArray[np.float64], unknown: NDArray[np.bool_]) -> NDArray[np.float64]:

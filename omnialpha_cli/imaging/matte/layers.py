@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..canvas import Canvas
+from ..canvas import Canvas, enlarge, rgba_like, tiles
 from ..colour import despill
 from ..composite import over
 from ..removal.clean_plate import match_surroundings
 from ..removal.grain import grain_like
 from ..removal.patches import paint_with_patches
-from ..tiles import enlarge, rgba_like, tiles
 from .finish import Steering, refine_alpha
 from .foreground import estimate_foreground, value_range
 

@@ -4,11 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import Canvas, resample, window_mean
+from ..canvas import Canvas, enlarge, resample, tiles, window_mean
 from ..colour import compress, expand, spread
 from ..hint import BACKGROUND, grow
 from ..matte.foreground import value_range
-from ..tiles import enlarge, tiles
 from . import fill
 from .grain import grain_like
 from .patches import paint_with_patches

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..canvas import bounds, widened
 from ..colour import spread
 from ..hint import BACKGROUND, grow
-from ..tiles import bounds
 
 ROUNDS = 6  # of relaxation at each level
 SMALLEST = 8  # pixels of the short side, below which no level is made
@@ -55,8 +55,7 @@ def _relax(images: Tensor, masks: Tensor) -> Tensor:
     inner = bounds(masks.any(0))
     if inner is None:
         return images
-    # All that is read is in a box with one pixel around the masks.
-    box = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in inner)
+    box = widened(inner, (1, 1), masks.shape[1:])  # all that is read
     rows, columns = (torch.arange(side, device=images.device) for side in masks.shape[1:])
     black = ((rows[:, None] + columns) % 2 == 0)[box]
     part, inside = images[:, :, *box], masks[:, None, *box]

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..canvas import Tile, bounds, widened
 from ..hint import grow
-from ..tiles import Tile, bounds
 
 BLOCK = 16  # pixels a side
 STEP = BLOCK // 2  # from one block to the next that lies half over it
 KERNEL = 1, 8, 28, 56, 70, 56, 28, 8, 1  # of the blur, in each direction; binomial
-REACH = 8 * BLOCK  # pixels around what is painted in which at least grain is looked for
+REACH = 8 * BLOCK  # pixels around what is painted in which grain is looked for, or half of its side
 PART = 4  # side of the parts of a block that are compared, pixels
 EVEN = 0.1  # variance of their energies, as a share of the mean's square, below which a block has nothing but grain
 FEWEST = 0.08  # of all blocks, that have to be even, or it is chance
@@ -35,9 +35,10 @@ def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
     The plate is (3, H, W), grain is for where the `share` (H, W) is not 0; tiles begin at multiples of `STEP`. None
     where the plate has no visible grain. Equal input gives equal grain.
     """
-    box = _around(share)
-    if box is None:
+    inner = bounds(share)
+    if inner is None:
         return None
+    box = widened(inner, [max(REACH, (part.stop - part.start) // 2) for part in inner], share.shape)
     found = _blocks(plate[:, *box], share[box] == 0)
     if found is None:
         return None
@@ -60,16 +61,6 @@ def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
         return whole[:, STEP : STEP + tile[0].stop - tile[0].start, STEP : STEP + tile[1].stop - tile[1].start]
 
     return grain
-
-
-def _around(share: Tensor) -> Tile | None:
-    """Return a box around where `share` (H, W) is not 0, half as large again on each side."""
-    inner = bounds(share)
-    if inner is None:
-        return None
-    margins = (max(REACH, (part.stop - part.start) // 2) for part in inner)
-    rows, columns = (slice(max(0, part.start - n), part.stop + n) for part, n in zip(inner, margins, strict=True))
-    return rows, columns
 
 
 def _blocks(plate: Tensor, known: Tensor) -> tuple[list[Tensor], Tensor] | None:

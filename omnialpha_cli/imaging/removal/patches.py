@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..canvas import bounds, enlarge, widened
 from ..colour import compress, expand
 from ..hint import grow
-from ..tiles import Tile, bounds, enlarge
 from .patch_search import find_offsets
 
 SIDE = 480  # pixels of the longer side on which offsets are looked for, at most
@@ -32,9 +32,11 @@ def paint_with_patches(plate: Tensor, guide: Tensor, mask: Tensor, seed: int = 0
     None where nothing is masked, or too little is known to copy from; what is masked is never copied. Equal seeds
     give equal results.
     """
-    box = _box(mask)
-    if box is None:
+    inner = bounds(mask)
+    if inner is None:
         return None
+    margin = max(AROUND, *(part.stop - part.start for part in inner))
+    box = widened(inner, (margin, margin), mask.shape)
     own, inside = compress(plate[:, *box]), mask[box]  # (3, k, l), (k, l)
     scale = math.ceil(max(inside.shape) / SIDE)
     wide = grow(F.max_pool2d(inside[None].to(own), scale, ceil_mode=True)[0], FRINGE) > 0  # (h, w)
@@ -50,19 +52,6 @@ def paint_with_patches(plate: Tensor, guide: Tensor, mask: Tensor, seed: int = 0
     result = plate.clone()
     result[:, *box] = torch.where(inside, expand(painted.clamp_(low, high)), plate[:, *box])
     return result
-
-
-def _box(mask: Tensor) -> Tile | None:
-    """Return the box around a `mask` (H, W) that is copied from."""
-    inner = bounds(mask)
-    if inner is None:
-        return None
-    margin = max(AROUND, *(part.stop - part.start for part in inner))
-    rows, columns = (
-        slice(max(0, part.start - margin), min(side, part.stop + margin))
-        for part, side in zip(inner, mask.shape, strict=True)
-    )
-    return rows, columns
 
 
 def _repeated(small: Tensor, scale: int, like: Tensor) -> Tensor:
@@ -100,7 +89,7 @@ def join(image: Tensor, mask: Tensor, offsets: Tensor) -> Tensor:
     part = bounds(mask)
     if part is None:
         return torch.zeros_like(image)
-    rows, columns = (slice(max(0, one.start - 1), one.stop + 1) for one in part)
+    rows, columns = widened(part, (1, 1), mask.shape)
     y, x = torch.arange(h, device=image.device)[rows, None], torch.arange(w, device=image.device)[None, columns]
     dy, dx = offsets[:, rows, columns]
     inside = mask[rows, columns]

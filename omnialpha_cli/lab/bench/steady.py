@@ -64,7 +64,7 @@ def _measure(
 ) -> "dict[str, Steadiness]":
     import torch
 
-    from ...imaging.composite import opaque
+    from ...imaging.canvas import opaque
     from ...inputs import find_inputs
     from ...media.read import read_image
     from ...media.write import write_png

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...imaging.composite import opaque
+from ...imaging.canvas import opaque
 from ...imaging.removal.fill import paint_over
 from ...model.config import Defaults, by_task
 from ...tasks import TASKS, Task

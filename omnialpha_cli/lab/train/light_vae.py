@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ...imaging.composite import opaque
+from ...imaging.canvas import opaque
 from ...model.mini.light_vae import Z_DIM, LightVAE, LightVAEConfig
 from .loop import Objective, Schedule
 from .material import Material

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ...imaging.composite import opaque
+from ...imaging.canvas import opaque
 from ...model.vae import AlphaVAE
 from .augment import chance, choice
 from .loop import Objective, Schedule

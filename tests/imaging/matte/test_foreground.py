@@ -72,7 +72,7 @@ def test_tiles_are_seamless(monkeypatch, alpha):
     plate = textured(150, 225, (0.5, 0.4, 0.3), 1) * torch.rand(150, 225)
     sweep_up_to(100, monkeypatch)
     whole = estimate_foreground(plate, alpha)
-    monkeypatch.setattr("omnialpha_cli.imaging.tiles.TILE_SIDE", 23)
+    monkeypatch.setattr("omnialpha_cli.imaging.canvas.TILE_SIDE", 23)
     torch.testing.assert_close(estimate_foreground(plate, alpha), whole, atol=1e-5, rtol=0)
 
 

@@ -60,7 +60,7 @@ def test_tiles_are_seamless(monkeypatch):
     plate, canvas = scene(alpha), choose_canvas(200, 300, 256)
     small = canvas.fit(alpha[None])[0]
     whole = refine_alpha(small, plate, canvas)
-    monkeypatch.setattr("omnialpha_cli.imaging.tiles.TILE_SIDE", 23)
+    monkeypatch.setattr("omnialpha_cli.imaging.canvas.TILE_SIDE", 23)
     torch.testing.assert_close(refine_alpha(small, plate, canvas), whole, atol=1e-5, rtol=0)
 
 

@@ -6,11 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from omnialpha_cli.imaging.canvas import choose_canvas
+from omnialpha_cli.imaging.canvas import choose_canvas, tiles
 from omnialpha_cli.imaging.matte.layers import finish_layers
 from omnialpha_cli.imaging.removal.clean_plate import finish_removal
 from omnialpha_cli.imaging.removal.grain import grain_like
-from omnialpha_cli.imaging.tiles import tiles
 from omnialpha_cli.media.read import read_image
 
 SIZE = 320, 400

@@ -29,15 +29,15 @@ def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
     return abs(one - two) <= ASPECT_TOLERANCE * two
 
 
-def scale_hint(hint: Tensor, height: int, width: int) -> Tensor:
-    """Return a hint (H', W') at the size of its picture: (height, width)."""
-    return resample(hint[None], height, width)[0]
-
-
 def grow(hint: Tensor, pixels: int) -> Tensor:
-    """Return a hint (H, W) whose object is larger by so many `pixels` on every side, corners included."""
+    """Return a hint (…, H, W) whose object is larger by so many `pixels` on every side, corners included.
+
+    Each pixel is the largest around it; a mask of bools stays one.
+    """
     if pixels == 0:
         return hint
+    if hint.dtype == torch.bool:
+        return grow(hint.float(), pixels) > 0
     for window in ((2 * pixels + 1, 1), (1, 2 * pixels + 1)):
         hint = F.max_pool2d(hint[None], window, 1, (window[0] // 2, window[1] // 2))[0]
     return hint
@@ -49,7 +49,7 @@ def grow_round(mask: Tensor, pixels: int) -> Tensor:
     scale = min(1.0, ROUND / max(pixels, 1))
     reach = int(pixels * scale)
     if scale < 1:
-        mask = resample(mask[None].float(), max(1, round(h * scale)), max(1, round(w * scale)))[0] > 0
+        mask = resample(mask.float(), max(1, round(h * scale)), max(1, round(w * scale))) > 0
     size = mask.shape[1]
     count = F.pad(mask.int(), (reach + 1, reach, reach, reach)).cumsum(1)  # of each row, (h + 2 · reach, ·)
     grown = torch.zeros_like(mask)
@@ -62,5 +62,4 @@ def grow_round(mask: Tensor, pixels: int) -> Tensor:
 
 def keep_known(alpha: Tensor, trimap: Tensor) -> Tensor:
     """Make alpha (H, W) exactly 0 and 1 where the `trimap` (H, W) is sure."""
-    alpha = torch.where(trimap < BACKGROUND, torch.zeros_like(alpha), alpha)
-    return torch.where(trimap > OBJECT, torch.ones_like(alpha), alpha)
+    return torch.where(trimap > OBJECT, 1.0, torch.where(trimap < BACKGROUND, 0.0, alpha))

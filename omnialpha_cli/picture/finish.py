@@ -73,9 +73,9 @@ def _refined(
     height, width = plate.shape[1:]
     side = SIDE if trimap is None else SIDE_IN_BAND
     size = within(height, width, max(side, math.isqrt(canvas.size[0] * canvas.size[1])))
-    known = None if trimap is None else resample(trimap[None].to(plate), *size)[0]
+    known = None if trimap is None else resample(trimap.to(plate), *size)
     view = to_view(resample(compress(plate), *size), prepared.target.encoding, prepared.exposure)
-    at_size = resample(canvas.crop(alpha[None]), *size)[0]
+    at_size = resample(canvas.crop(alpha), *size)
     found = model.refined(view, likely_colours(view, at_size), at_size, known)
     return (alpha, canvas) if found is None else (found.to(plate), Canvas(height, width, size, (0, 0, *size)))
 
@@ -110,7 +110,7 @@ def _difference_trimap(prepared: Prepared, matte: Tensor) -> Tensor:
     assert prepared.clean_plate is not None
     encoding, exposure = prepared.target.encoding, prepared.exposure
     plate, clean = (to_view(one, encoding, exposure) for one in (prepared.plate, prepared.clean_plate))
-    return difference_trimap(plate, clean, prepared.canvas.crop(matte[3:])[0])
+    return difference_trimap(plate, clean, prepared.canvas.crop(matte[3]))
 
 
 def _remove(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:

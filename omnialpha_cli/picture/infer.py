@@ -64,7 +64,7 @@ def _with_screen(prepared: Prepared, layers: Sequence[Tensor], settings: Setting
     """Return what was prepared with the screen whose light is to go; with a warning where none is found."""
     if settings.despill != "auto" or prepared.source is None or prepared.task.command not in ("matte", "decompose"):
         return replace(prepared, screen=settings.despill)
-    alpha = prepared.canvas.crop(layers[-1][3:])[0]  # (h, w)
+    alpha = prepared.canvas.crop(layers[-1][3])  # (h, w)
     light = in_encoding(resample(prepared.plate, *alpha.shape), prepared.target.encoding, LINEAR)
     screen = find_screen(light, alpha.to(light))
     none = (f"{prepared.source.path}: no green or blue screen found, so --despill auto changed nothing",)
@@ -162,7 +162,7 @@ def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings)
     # The edge of what is found is no more exact than the canvas: as much more goes as was painted over there.
     canvas = prepared.canvas
     margin = math.ceil(MARGIN * max(canvas.height / canvas.box[2], canvas.width / canvas.box[3]))
-    hint = grow(canvas.restore(first[3:].to(prepared.plate))[0], margin + settings.grow)  # (H, W)
+    hint = grow(canvas.restore(first[3].to(prepared.plate)), margin + settings.grow)  # (H, W)
     return replace(prepared, hint=hint), [made]
 
 
@@ -181,7 +181,7 @@ def _with_gains(model: OmniAlpha, prepared: Prepared, layers: Sequence[Tensor]) 
     if is_layer:
         mask = (layers[-1][3] > 0.5).float()  # (h, w)
     elif prepared.hint is not None:
-        mask = (canvas.fit(prepared.hint[None])[0] >= 0.5).float()
+        mask = (canvas.fit(prepared.hint) >= 0.5).float()
     else:
         return prepared
     painted = paint_over(scene, mask)

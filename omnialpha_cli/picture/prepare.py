@@ -141,10 +141,10 @@ def prepare(
     elif carried is not None and len(task.inputs) > 1:
         hint = carried.alpha
     if hint is not None:
-        on_canvas = canvas.fit(hint[None])  # (1, h, w)
+        on_canvas = canvas.fit(hint)  # (h, w)
         views.append(opaque(on_canvas.expand(3, -1, -1)))
         if defaults.fill and first.command == "remove":
-            inpaint_mask = fill_mask(on_canvas[0])  # (h, w)
+            inpaint_mask = fill_mask(on_canvas)
             views[0] = fill_masked(views[0], inpaint_mask)
     warnings = *warnings, *_black_bounds(beside, source)
     layers = 2 if settings.auto_layers else len(first.outputs)  # to begin with

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..imaging.canvas import resample, within
-from ..imaging.hint import BACKGROUND, grow_round, hint_values, same_shape, scale_hint
+from ..imaging.hint import BACKGROUND, grow_round, hint_values, same_shape
 from ..imaging.matte.finish import Steering
 from ..imaging.matte.motion import SIDES, Carried, as_drawn, carry
 from ..media.colour import Encoding
@@ -84,4 +84,4 @@ def read_hint(hint: Image, source: Image) -> Tensor:
     hint = aligned(hint, source)
     alpha = None if hint.alpha is None else torch.from_numpy(hint.alpha)
     values = hint_values(torch.from_numpy(hint.rgb).nan_to_num().permute(2, 0, 1), alpha)
-    return scale_hint(values, *source.size)
+    return resample(values, *source.size)

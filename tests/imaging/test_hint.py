@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnialpha_cli.imaging.hint import grow, grow_round, hint_values, keep_known, same_shape, scale_hint
+from omnialpha_cli.imaging.canvas import resample
+from omnialpha_cli.imaging.hint import grow, grow_round, hint_values, keep_known, same_shape
 
 
 def test_grey_is_taken_as_it_is():
@@ -35,7 +36,7 @@ def test_shapes_agree_within_one_percent(size, same):
 def test_a_scaled_hint_keeps_its_flat_regions():
     hint = torch.zeros(10, 20)
     hint[:, 10:] = 1
-    scaled = scale_hint(hint, 40, 80)
+    scaled = resample(hint, 40, 80)
     assert (scaled[:, :37] == 0).all() and (scaled[:, 43:] == 1).all()
 
 

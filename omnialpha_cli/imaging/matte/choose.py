@@ -60,14 +60,14 @@ def choose_object(alpha: Tensor, relevance: Tensor) -> Tensor:
 def _objects(alpha: Tensor, bridge: float) -> Tensor | None:
     """Number (h, w) the objects in `alpha` (h, w) that no more than a `bridge` joins, from 1; None without two."""
     reach = round(bridge * alpha.numel() ** 0.5)
-    gone = grow((alpha <= SOLID).float(), reach) > 0
+    gone = grow(alpha <= SOLID, reach)
     parts = torch.from_numpy(connected_parts((~gone).cpu().numpy())).to(alpha.device)
     large = torch.bincount(parts.flatten()) >= SMALLEST * alpha.numel()
     if large[1:].sum() < 2:
         return None
     parts = torch.where(large[parts], parts, 0).float()
     for _ in range(max(alpha.shape)):  # grown back, each up to where another begins
-        grown = torch.where((parts == 0) & (alpha > FAINT), F.max_pool2d(parts[None], 3, 1, 1)[0], parts)
+        grown = torch.where((parts == 0) & (alpha > FAINT), grow(parts, 1), parts)
         if torch.equal(grown, parts):
             break
         parts = grown

@@ -6,7 +6,6 @@ shows through.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import resample, window_mean, within
@@ -35,7 +34,7 @@ def difference_trimap(plate: Tensor, clean: Tensor, matte: Tensor) -> Tensor:
     height, width = plate.shape[1:]
     size = h, w = within(height, width, SIDE)
     shown, behind = resample(plate, *size), resample(clean, *size)  # (3, h, w)
-    likely = resample(matte[None].to(plate), *size)[0]
+    likely = resample(matte.to(plate), *size)
     mean_side = (h * w) ** 0.5
 
     residual = shown - behind
@@ -50,20 +49,20 @@ def difference_trimap(plate: Tensor, clean: Tensor, matte: Tensor) -> Tensor:
     deep = _shrunk(solid, round(SOFT * mean_side))
     inside = edge & (deep | (likely > DECIDED) | (_share(shown, behind, deep) > OPAQUE))
 
-    enclosed = _shrunk(_grown(solid, round(CLOSED * mean_side)), round(CLOSED * mean_side))
+    enclosed = _shrunk(grow(solid, round(CLOSED * mean_side)), round(CLOSED * mean_side))
     slight = _deviations(window_mean(residual, WINDOW), behind) > SAME
     doubtful = ~visible & ~textured & ((likely > 0.5) & enclosed | (likely > DECIDED) & slight)
     outside = _majority(same & ~doubtful) | _majority(changed & dark & (likely < 1 - DECIDED) & ~solid)
     outside = _shrunk(outside, 1) & ~inside
     trimap = 0.5 + 0.5 * inside.to(plate) - 0.5 * outside.to(plate)
-    return resample(trimap[None], height, width)[0]
+    return resample(trimap, height, width)
 
 
 def _deviations(residual: Tensor, behind: Tensor) -> Tensor:
     """Return how many deviations of the grain (h, w) a `residual` (3, h, w) is from 0, more expected at edges."""
     mean = window_mean(residual, 3).abs()
     grain = _grain(mean)[:, None, None]
-    slope = F.max_pool2d(behind[None], 3, 1, 1)[0] + F.max_pool2d(-behind[None], 3, 1, 1)[0]  # (3, h, w)
+    slope = grow(behind, 1) + grow(-behind, 1)  # (3, h, w)
     quiet = (mean < SAME * grain * 2) & (slope > 4 * grain)
     moved = (mean[quiet] / slope[quiet]).median().clamp(0.02, 0.5) * 1.5 if bool(quiet.any()) else 0.1
     return (mean / (grain**2 + (moved * slope) ** 2).sqrt()).amax(0)
@@ -109,10 +108,6 @@ def _majority(mask: Tensor) -> Tensor:
     return window_mean(mask[None].float(), 5)[0] > 0.5
 
 
-def _grown(mask: Tensor, reach: int) -> Tensor:
-    return grow(mask.float(), reach) > 0
-
-
 def _shrunk(mask: Tensor, reach: int) -> Tensor:
     """Return a mask (h, w) without the so many pixels beside its edge; the picture's border is no edge."""
-    return ~_grown(~mask, reach)
+    return ~grow(~mask, reach)

@@ -107,7 +107,7 @@ def _look_through(foreground: Tensor, plate: Tensor, alpha: Tensor, behind: Tens
 
 def _bilinear_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None) -> Tensor:
     """Return it without a look at the plate."""
-    return canvas.restore(alpha[None])[0].clamp(0, 1)
+    return canvas.restore(alpha).clamp(0, 1)
 
 
 METHODS: dict[str, Callable[[Tensor, Tensor, Canvas, Tensor | None], Tensor]] = {

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..canvas import Canvas, enlarge, resample, tile_source, tiles, window_mean, within
 from ..colour import compress, expand, goes_beyond, likely_colours
+from ..hint import grow
 
 WINDOW = 3  # pixels of the canvas
 VARIANCE = 1e-4  # of colour: below it a window counts as flat, and alpha as constant
@@ -39,13 +40,13 @@ def guided_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | 
     drawn_in = compress(plate)  # not for the colour line, which is straight only in the plate's own space
     guide = resample(drawn_in, max(h, tall), max(w, wide))
 
-    rough = resample(_snap(canvas.crop(alpha[None].float())), h, w)  # else texture would be drawn into solid areas
+    rough = resample(_snap(canvas.crop(alpha.float())), h, w)[None]  # else texture would be drawn into solid areas
     precision = torch.float64 if goes_beyond(plate) else torch.float32
     lines = _guided_lines(resample(guide, h, w).to(precision), rough.to(precision)).to(guide)  # (4, h, w)
     reach = 2 * (WINDOW // 2)  # of `lines`, which come from windows of windows
-    lowest, highest = (sign * F.max_pool2d(sign * rough, 2 * reach + 1, 1, reach) for sign in (-1, 1))
+    lowest, highest = (sign * grow(sign * rough, reach) for sign in (-1, 1))
 
-    near = _apply_lines(_whole(lines, guide), guide)
+    near = _apply_lines(F.interpolate(lines[None], guide.shape[1:], mode="bilinear")[0], guide)
     colours = expand(likely_colours(guide, near, SURE))  # (6, ·, ·), of the guide's size
 
     shrunk = (height * width / (h * w)) ** 0.5  # on the way to the canvas
@@ -83,11 +84,6 @@ def _guided_lines(guide: Tensor, alpha: Tensor) -> Tensor:
     slope = (cofactors * covariance).sum(1) / determinant  # (3, h, w)
     offset = mean_alpha - (slope * mean).sum(0, keepdim=True)
     return window_mean(torch.cat([slope, offset]), WINDOW)
-
-
-def _whole(lines: Tensor, like: Tensor) -> Tensor:
-    """Enlarge coefficients (4, h, w) to the size of `like`."""
-    return F.interpolate(lines[None], like.shape[1:], mode="bilinear")[0]
 
 
 def _apply_lines(lines: Tensor, guide: Tensor) -> Tensor:

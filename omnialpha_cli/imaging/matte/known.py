@@ -39,13 +39,13 @@ def alpha_in_band(
     sizes = [size]
     while min(sizes[-1]) >= 2 * COARSEST:
         sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
-    prior = resample(canvas.crop(matte[None].to(plate)), *size)[0]
+    prior = resample(canvas.crop(matte.to(plate)), *size)
     start = prior
     for h, w in reversed(sizes):
-        known = resample(trimap[None].to(plate), h, w)[0]
+        known = resample(trimap.to(plate), h, w)
         sure = (known < BACKGROUND) | (known > OBJECT)
-        start = torch.where(sure, (known > 0.5).to(plate), resample(start[None], h, w)[0])
-        likely, colours = resample(prior[None], h, w)[0], resample(plate, h, w)
+        start = torch.where(sure, (known > 0.5).to(plate), resample(start, h, w))
+        likely, colours = resample(prior, h, w), resample(plate, h, w)
         weights = [torch.full_like(likely, value) for value in (PRIOR, FIRM_PRIOR)[: 1 + ((h, w) == size)]]
         if behind is not None:
             likely, trust = _between(likely, colours, torch.where(sure, known, 0.5), resample(behind, h, w))

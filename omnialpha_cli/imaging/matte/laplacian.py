@@ -31,7 +31,7 @@ def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor
     Runs on the CPU, in double precision; needs `pymatting`.
     """
     prior = guided_alpha(alpha, plate, canvas, behind)
-    coarse = canvas.restore(alpha[None].to(plate))[0]
+    coarse = canvas.restore(alpha.to(plate))
     unknown = ((coarse > KNOWN) & (coarse < 1 - KNOWN)) | ((prior > 0) & (prior < 1))
     drawn_in = compress(plate)
     darkest, brightest = value_range(drawn_in)

@@ -1,7 +1,6 @@
 """Make the clean plate of the model's background on the canvas: the source's own pixels but where something went."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import Canvas, enlarge, resample, tiles, window_mean
@@ -68,8 +67,8 @@ def relight(plate: Tensor, gains: Tensor, canvas: Canvas, mask: Tensor, exponent
 
 def spread_gains(gains: Tensor, canvas: Canvas, mask: Tensor) -> Tensor:
     """Return the logarithms of `gains` (3, h, w), under the `mask` (H, W) and at its border those from around it."""
-    covered = canvas.fit((mask >= BACKGROUND).to(gains)[None])[0] > 0  # (h, w)
-    return spread(gains.log(), 1 - grow(covered.to(gains), PAINTED))
+    covered = canvas.fit((mask >= BACKGROUND).to(gains)) > 0  # (h, w)
+    return spread(gains.log(), (~grow(covered, PAINTED)).to(gains))
 
 
 def shrunk(logarithm: Tensor, least: float) -> Tensor:
@@ -85,8 +84,8 @@ def match_surroundings(plate: Tensor, background: Tensor, share: Tensor, canvas:
     """
     height, width = min(plate.shape[1], canvas.box[2]), min(plate.shape[2], canvas.box[3])
     rendered = resample(compress(canvas.crop(background)), height, width)
-    free = resample((share == 0).to(plate)[None], height, width)[0]
-    known = -F.max_pool2d(-free[None], 3, 1, 1)[0]  # not a pixel of the canvas that has a part in the rest
+    free = resample((share == 0).to(plate), height, width)
+    known = -grow(-free, 1)  # not a pixel of the canvas that has a part in the rest
     offset = spread(resample(compress(plate), height, width) - rendered, (known > 0.999).to(plate))
     return expand(rendered + offset).clamp_(*value_range(plate))
 
@@ -110,8 +109,8 @@ def _effects(plate: Tensor, background: Tensor, canvas: Canvas, mask: Tensor) ->
     """
     rendered = canvas.crop(background)
     h, w = rendered.shape[1:]
-    covered = resample((mask >= BACKGROUND).to(plate)[None], h, w)
-    free = (F.max_pool2d(covered, 2 * MARGIN + 1, 1, MARGIN) == 0).to(plate)  # (1, h, w)
+    covered = resample((mask >= BACKGROUND).to(plate), h, w)
+    free = (grow(covered, MARGIN) == 0).to(plate)[None]  # (1, h, w)
     difference = rendered - resample(plate.clamp(0, 1), h, w)
     difference = (difference - _cast(difference, free[0])) * free
     mean = window_mean(difference, EFFECT) / window_mean(free, EFFECT).clamp(min=1e-3)
@@ -138,5 +137,4 @@ def _cast(difference: Tensor, free: Tensor) -> Tensor:
 def _share(change: Tensor, plate: Tensor) -> Tensor:
     """Turn changes (1, h, w) into how much of each pixel of the plate is to be replaced, (H, W)."""
     share = ((change - UNCHANGED) / (CHANGED - UNCHANGED)).clamp(0, 1)
-    grown = F.max_pool2d(share, 2 * MARGIN + 1, 1, MARGIN)
-    return resample(window_mean(grown, AVERAGED), plate.shape[1], plate.shape[2])[0].clamp(0, 1)
+    return resample(window_mean(grow(share, MARGIN), AVERAGED), plate.shape[1], plate.shape[2])[0].clamp(0, 1)

@@ -65,7 +65,7 @@ def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
 
 def _blocks(plate: Tensor, known: Tensor) -> tuple[list[Tensor], Tensor] | None:
     """Return groups of blocks of grain (n, 3, BLOCK, BLOCK) of a plate's `known` part, and the brightness between."""
-    unknown = grow((~known).to(plate), len(KERNEL) // 2)
+    unknown = grow(~known, len(KERNEL) // 2)
     cut = tuple(side // BLOCK * BLOCK for side in known.shape)
     if 0 in cut:
         return None
@@ -77,7 +77,7 @@ def _blocks(plate: Tensor, known: Tensor) -> tuple[list[Tensor], Tensor] | None:
     residual = blocks(plate - _blurred(plate))
     energy = residual.square().sum(1)  # (n, BLOCK, BLOCK)
     parts = energy.unfold(1, PART, PART).unfold(2, PART, PART).mean((3, 4)).flatten(1)  # (n, ·)
-    usable = (blocks(unknown[None]).amax((1, 2, 3)) == 0) & (parts.amin(1) > 0)  # not one colour
+    usable = ~blocks(unknown[None]).any(3).any(2).any(1) & (parts.amin(1) > 0)  # not one colour
     even = usable & (parts.var(1) < EVEN * parts.mean(1).square())
     if int(even.sum()) < max(2 * FEW, FEWEST * int(usable.sum())):
         return None

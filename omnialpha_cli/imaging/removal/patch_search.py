@@ -86,7 +86,7 @@ class PatchSearch:
     @staticmethod
     def of(image: Tensor, mask: Tensor, generator: torch.Generator) -> "PatchSearch | None":
         """Return the search in an `image` (3, h, w) for what is masked; None where too little is known."""
-        wanted = grow(mask.to(image), RADIUS) > 0
+        wanted = grow(mask, RADIUS)
         usable = ~wanted
         for edge in (usable[:RADIUS], usable[-RADIUS:], usable[:, :RADIUS], usable[:, -RADIUS:]):
             edge.fill_(False)
@@ -195,11 +195,10 @@ class PatchSearch:
 
 def _depth(mask: Tensor) -> Tensor:
     """Return how many pixels deep in the `mask` (h, w) each is, up to `DEEPEST`: (h, w)."""
-    left = mask.float()
-    depth = left.clone()
+    depth = mask.float()
     for _ in range(DEEPEST - 1):
-        left = 1 - grow(1 - left, 1)
-        depth += left
+        mask = ~grow(~mask, 1)
+        depth += mask
     return depth
 
 

@@ -39,7 +39,7 @@ def paint_with_patches(plate: Tensor, guide: Tensor, mask: Tensor, seed: int = 0
     box = widened(inner, (margin, margin), mask.shape)
     own, inside = compress(plate[:, *box]), mask[box]  # (3, k, l), (k, l)
     scale = math.ceil(max(inside.shape) / SIDE)
-    wide = grow(F.max_pool2d(inside[None].to(own), scale, ceil_mode=True)[0], FRINGE) > 0  # (h, w)
+    wide = grow(F.max_pool2d(inside[None].to(own), scale, ceil_mode=True)[0] > 0, FRINGE)  # (h, w)
     belongs = compress(enlarge(guide, box, (mask.shape[0], mask.shape[1])))
     guided = torch.where(_repeated(wide, scale, own), belongs, own)
     small = F.avg_pool2d(guided[None], scale, ceil_mode=True)[0]  # (3, h, w)

@@ -50,9 +50,9 @@ def _beneath(gains: Tensor, canvas: Canvas, covered: Tensor) -> Tensor:
     Weaker there, as the mean of all around is, they would leave a light line between the object and its shadow.
     """
     logarithm = spread_gains(gains, canvas, covered)
-    hidden = grow((canvas.fit((covered >= BACKGROUND).to(gains)[None])[0] > 0).to(gains), PAINTED)
-    beside = F.avg_pool2d(grow(logarithm * (1 - hidden), BENEATH), SOFT, 1, SOFT // 2, count_include_pad=False)
-    return torch.where(hidden > 0, torch.maximum(logarithm, beside), logarithm)
+    hidden = grow(canvas.fit((covered >= BACKGROUND).to(gains)) > 0, PAINTED)
+    beside = F.avg_pool2d(grow(logarithm * ~hidden, BENEATH), SOFT, 1, SOFT // 2, count_include_pad=False)
+    return torch.where(hidden, torch.maximum(logarithm, beside), logarithm)
 
 
 def change_by(scene: Tensor, gains: Tensor, covered: Tensor) -> tuple[float, float]:

@@ -29,8 +29,8 @@ def measure(height: int, width: int, side: int = 256) -> list[Trial]:
     scene = hair_scene(height, width)
     canvas = choose_canvas(height, width, side)
     truth = scene.foreground[3]  # (H, W)
-    matte = canvas.fit(truth[None])[0]  # (h, w): antialiased, so each pixel is the mean of what it covers
-    bilinear = canvas.restore(matte[None])[0]
+    matte = canvas.fit(truth)  # (h, w): antialiased, so each pixel is the mean of what it covers
+    bilinear = canvas.restore(matte)
     unknown = (bilinear > UNKNOWN) & (bilinear < 1 - UNKNOWN)
     trials = []
     for method in sorted(METHODS, key=lambda name: name != "none"):

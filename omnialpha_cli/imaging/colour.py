@@ -74,6 +74,11 @@ def expand(compressed: Tensor) -> Tensor:
     return _apply(torch.expm1, compressed)
 
 
+def value_range(plate: Tensor) -> tuple[float, float]:
+    """Return what colours solved from a plate may be: [0, 1], or as far beyond as the plate itself goes."""
+    return min(0.0, plate.amin().item()), max(1.0, plate.amax().item())  # aminmax would copy what is not contiguous
+
+
 def goes_beyond(values: Tensor) -> bool:
     """Tell whether any of the `values` lies outside [0, 1]."""
     return bool(values.numel()) and not (values.amin() >= 0 and values.amax() <= 1)

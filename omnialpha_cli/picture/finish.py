@@ -9,9 +9,9 @@ from torch import Tensor
 from ..imaging.canvas import Canvas, opaque, resample, within
 from ..imaging.colour import compress, likely_colours
 from ..imaging.composite import layered, over, place_in_middle, place_on_ground
+from ..imaging.matte.closed_form import alpha_in_band
 from ..imaging.matte.difference_key import difference_trimap
 from ..imaging.matte.finish import finish_matte, visible
-from ..imaging.matte.known import alpha_in_band
 from ..imaging.matte.layers import finish_layers
 from ..imaging.removal.clean_plate import finish_removal, relight
 from ..imaging.removal.shadow import shadow_alpha, within_range

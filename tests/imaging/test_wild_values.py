@@ -11,10 +11,9 @@ from torch import Tensor
 from omnialpha_cli.imaging.canvas import choose_canvas, resample, resized
 from omnialpha_cli.imaging.colour import compress, despill, expand, find_screen, likely_colours
 from omnialpha_cli.imaging.composite import layered, over, place_in_middle, place_on_ground
-from omnialpha_cli.imaging.matte.closed_form import solve_alpha
+from omnialpha_cli.imaging.matte.closed_form import EPSILON, PRIOR, alpha_in_band, solve_alpha
 from omnialpha_cli.imaging.matte.finish import finish_matte, refine_alpha
 from omnialpha_cli.imaging.matte.foreground import estimate_foreground
-from omnialpha_cli.imaging.matte.known import EPSILON, PRIOR, alpha_in_band
 from omnialpha_cli.imaging.matte.layers import finish_layers
 from omnialpha_cli.imaging.removal.clean_plate import finish_removal, relight
 from omnialpha_cli.imaging.removal.fill import paint_over

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ..canvas import Canvas, rgba_like, tiles
-from ..colour import despill
+from ..colour import despill, value_range
 from ..hint import keep_known
-from .foreground import estimate_foreground, value_range
+from .foreground import estimate_foreground
 from .guided import guided_alpha
 from .laplacian import laplacian_alpha
 from .motion import Carried

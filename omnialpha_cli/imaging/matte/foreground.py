@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag, interpolate
 
 from ..canvas import Tile, around, enlarge, tiles
+from ..colour import value_range
 
 REGULARISATION = 1e-5  # ε
 GRADIENT_WEIGHT = 1.0
@@ -52,11 +53,6 @@ def estimate_foreground(plate: Tensor, alpha: Tensor, out: Tensor | None = None)
     small_plate, small_alpha = (interpolate(x[None], size, mode="nearest-exact")[0] for x in (plate, alpha[None]))
     _enlarge(_solve(small_plate, small_alpha, limits), plate, alpha, limits, foreground)
     return foreground
-
-
-def value_range(plate: Tensor) -> tuple[float, float]:
-    """Return what colours solved from a plate may be: [0, 1], or as far beyond as the plate itself goes."""
-    return min(0.0, plate.amin().item()), max(1.0, plate.amax().item())  # aminmax would copy what is not contiguous
 
 
 def _solve(plate: Tensor, alpha: Tensor, limits: tuple[float, float]) -> Tensor:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..canvas import Canvas, tiles, widened
-from ..colour import compress
-from .foreground import value_range
+from ..colour import compress, value_range
 from .guided import guided_alpha
 
 SIDE = 512  # of a tile, in pixels

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from ..canvas import Canvas, enlarge, rgba_like, tiles
-from ..colour import despill
+from ..colour import despill, value_range
 from ..composite import over
 from ..removal.clean_plate import match_surroundings
 from ..removal.grain import grain_like
 from ..removal.patches import paint_with_patches
 from .finish import Steering, refine_alpha
-from .foreground import estimate_foreground, value_range
+from .foreground import estimate_foreground
 
 
 def finish_layers(

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 
 from ..canvas import Canvas, enlarge, resample, tiles, window_mean
-from ..colour import compress, expand, spread
+from ..colour import compress, expand, spread, value_range
 from ..hint import BACKGROUND, grow
-from ..matte.foreground import value_range
 from . import fill
 from .grain import grain_like
 from .patches import paint_with_patches

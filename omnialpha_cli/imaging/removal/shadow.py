@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..canvas import Canvas
+from ..colour import value_range
 from ..hint import BACKGROUND, grow
-from ..matte.foreground import value_range
 from .clean_plate import PAINTED, shrunk, spread_gains
 
 LEAST = 0.05  # logarithm of a gain up to which nothing is in the layer

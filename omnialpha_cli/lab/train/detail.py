@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ...imaging.canvas import Canvas, resample
 from ...imaging.colour import likely_colours
-from ...imaging.matte.known import alpha_in_band
+from ...imaging.matte.closed_form import alpha_in_band
 from ...model.mini.detail import open_places
 from ...model.omnialpha import OmniAlpha, Request
 from . import checkpoint

@@ -5,10 +5,17 @@ import pytest
 import torch
 
 from omnialpha_cli.imaging.canvas import choose_canvas
-from omnialpha_cli.imaging.matte import known as known_band
-from omnialpha_cli.imaging.matte.closed_form import laplacian_rows
+from omnialpha_cli.imaging.matte import closed_form
+from omnialpha_cli.imaging.matte.closed_form import (
+    APART,
+    EPSILON,
+    FIRM,
+    FIRM_PRIOR,
+    PRIOR,
+    alpha_in_band,
+    laplacian_rows,
+)
 from omnialpha_cli.imaging.matte.finish import refine_alpha
-from omnialpha_cli.imaging.matte.known import APART, EPSILON, FIRM, FIRM_PRIOR, PRIOR, alpha_in_band
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
 
@@ -34,7 +41,7 @@ def test_rows_are_those_of_pymatting():
 def test_the_solution_is_of_the_whole_system_mixed_with_a_firmer_one_where_they_are_apart(half_at, mixed, monkeypatch):
     from pymatting import cf_laplacian
 
-    monkeypatch.setattr(known_band, "APART", half_at)
+    monkeypatch.setattr(closed_form, "APART", half_at)
     scene = hair_scene(60, 80)
     alpha = scene.foreground[3]
     trimap = wide_trimap(alpha, 4)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,8 +12,7 @@ from ..imaging.colour import compress, likely_colours
 from ..imaging.composite import layered, over, place_in_middle, place_on_ground
 from ..imaging.matte.closed_form import alpha_in_band
 from ..imaging.matte.difference_key import difference_trimap
-from ..imaging.matte.finish import finish_matte, visible
-from ..imaging.matte.layers import finish_layers
+from ..imaging.matte.finish import Steering, finish_layers, finish_matte, visible
 from ..imaging.removal.clean_plate import finish_removal, relight
 from ..imaging.removal.shadow import shadow_alpha, within_range
 from ..media.samples import OPAQUE_FROM, WHITE
@@ -81,12 +81,13 @@ def _refined(
 
 
 def _matte(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
-    trimap = _trimap(prepared) if prepared.clean_plate is None else _difference_trimap(prepared, layers[0])  # (H, W)
-    alpha, canvas = _refined(prepared, layers[0], trimap, settings, model)
+    steering = prepared.steering
+    if prepared.clean_plate is not None:
+        steering = replace(steering, trimap=_difference_trimap(prepared, layers[0]))
+    alpha, canvas = _refined(prepared, layers[0], steering.trimap, settings, model)
     cut_out = finish_matte(
-        prepared.plate, prepared.alpha, alpha, canvas, trimap, prepared.clean_plate,
-        refine=settings.refine, screen=prepared.screen, steering=prepared.steering,
-        opaque_from=OPAQUE_FROM[prepared.target.depth],
+        prepared.plate, prepared.alpha, alpha, canvas, prepared.clean_plate, steering=steering,
+        refine=settings.refine, screen=prepared.screen, opaque_from=OPAQUE_FROM[prepared.target.depth],
     )  # fmt: skip
     if prepared.gains is None:
         return [cut_out]
@@ -133,13 +134,11 @@ def _exponent(prepared: Prepared) -> float:
 
 def _decompose(prepared: Prepared, layers: Sequence[Tensor], settings: Settings, model: OmniAlpha) -> list[Tensor]:
     background, *foregrounds = layers
-    trimap = _trimap(prepared) if len(foregrounds) == 1 else None  # of several objects it does not tell which
-    mattes = [_refined(prepared, layer, trimap, settings, model) for layer in foregrounds]
+    steering = prepared.steering if len(foregrounds) == 1 else Steering()  # of several it does not tell which
+    mattes = [_refined(prepared, layer, steering.trimap, settings, model) for layer in foregrounds]
     finished = finish_layers(
-        prepared.plate, background, foregrounds, prepared.canvas, mattes, trimap,
-        refine=settings.refine, screen=prepared.screen, patches=model.defaults.fill,
-        steering=prepared.steering if len(foregrounds) == 1 else None,
-        opaque_from=OPAQUE_FROM[prepared.target.depth],
+        prepared.plate, background, foregrounds, prepared.canvas, mattes, steering=steering, refine=settings.refine,
+        screen=prepared.screen, patches=model.defaults.fill, opaque_from=OPAQUE_FROM[prepared.target.depth],
     )  # fmt: skip
     if prepared.gains is None:
         return finished
@@ -194,7 +193,3 @@ FINISHES: dict[Command, Callable[[Prepared, Sequence[Tensor], Settings, OmniAlph
     "complete": _complete,
     "run": _as_painted,
 }
-
-
-def _trimap(prepared: Prepared) -> Tensor | None:
-    return prepared.hint if prepared.task.hint == "trimap" else None

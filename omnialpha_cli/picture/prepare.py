@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from ..imaging.canvas import Canvas, choose_canvas, opaque, resample
-from ..imaging.hint import BACKGROUND, grow
+from ..imaging.hint import grow
 from ..imaging.matte.finish import Steering
 from ..imaging.matte.match_plate import match_plate, show_one_view
 from ..imaging.removal.fill import fill_mask, fill_masked
-from ..media.channels import listed
 from ..media.colour import Encoding
 from ..media.image import Image
 from ..media.write import Target, ground_of, taken_of, target_for
@@ -22,7 +21,7 @@ from ..model.request import Request
 from ..status import RunNote
 from ..tasks import TASKS, Task
 from .settings import Settings
-from .steering import aligned, carried_from, read_hint, steering_of
+from .steering import aligned, blank_bounds, blank_hint, carried_from, read_hint, steering_of
 from .view import Exposure, Nonfinite, exposure_of, is_scene, meter, plate_of, to_view, view_of
 
 BOUNDS = ("hold-out", "core")  # names of mattes that bound a matte
@@ -108,20 +107,15 @@ def prepare(
     alpha, warnings = own_alpha(source, task)
     warnings = *warnings, *_lost(source, target, plate), *_of_hints(hints, beside)
     exposure = exposure_of(source, metered, settings.exposure)
-    carried = carried_from(beside, source, plate, target.encoding, exposure)
+    carried = carried_from(beside, source, plate, target.encoding, exposure) if "frame" in beside else None
     if "frame" in beside and carried is None:
         warnings = *warnings, f"{source.path}: little of the frame before is in it, so its matte starts afresh"
         if not hints and len(task.inputs) > 1:
             bounds = {name: image for name, image in beside.items() if not name.endswith("frame")}
             fresh = prepare(TASKS["matte.auto"], images, all_defaults, settings, (), metered, bounds)
             return replace(fresh, warnings=warnings)
-    own: dict[str, Any] = {
-        "source": source,
-        "plate": plate,
-        "alpha": alpha,
-        "nonfinite": nonfinite,
-        "exposure": exposure,
-    }
+    own: dict[str, Any] = {"source": source, "plate": plate, "alpha": alpha, "nonfinite": nonfinite}
+    own["exposure"] = exposure
     if not first.inputs:  # what is missing is made from words alone
         square = first.outputs == ("foreground",)  # it will stand somewhere else
         canvas = _drawn_canvas(*source.size, settings.canvas or defaults.canvas, defaults.multiple, square=square)
@@ -137,7 +131,7 @@ def prepare(
             views.append(view_of(hints[0], clean_plate, target.encoding, exposure, None, task, canvas))
     elif hints:
         hint = grow(read_hint(hints[0], source), settings.grow)
-        warnings = *warnings, *_one_valued(hints[0], hint, task)
+        warnings = *warnings, *blank_hint(hints[0], hint, task)
     elif carried is not None and len(task.inputs) > 1:
         hint = carried.alpha
     if hint is not None:
@@ -146,13 +140,16 @@ def prepare(
         if defaults.fill and first.command == "remove":
             inpaint_mask = fill_mask(on_canvas)
             views[0] = fill_masked(views[0], inpaint_mask)
-    warnings = *warnings, *_black_bounds(beside, source)
+    steering = Steering()
+    if task.command != "remove" and (beside or hint is not None):  # the mask of a removal is what is painted over
+        steering = steering_of(task, source, hint, beside, carried, settings)
+    warnings = *warnings, *(blank_bounds(beside, source) if beside else ())
     layers = 2 if settings.auto_layers else len(first.outputs)  # to begin with
     request = Request(prompt, tuple(views), (canvas.size,) * layers, settings.seed, inpaint_mask, first.name)
     choose = settings.text if second and task.needs_text and not first.needs_text else None
     return Prepared(
         task, request, canvas, target, hint=hint, clean_plate=clean_plate, warnings=warnings, second=second,
-        choose=choose, steering=steering_of(task, source, hint, beside, carried, settings), **own,
+        choose=choose, steering=steering, **own,
     )  # fmt: skip
 
 
@@ -211,32 +208,6 @@ def _lost(source: Image, target: Target, plate: Tensor) -> Iterator[str]:
         yield RunNote(f"{source.path}: {target.format} has no data window, so its display window alone is written")
     if target.depth in ("8", "16") and is_scene(source) and (plate > 1).any():
         yield RunNote(f"{source.path}: what is brighter than white is cut off in {target.format}; exr keeps it")
-
-
-def _of_hints(hints: Sequence[Image], beside: Mapping[str, Image]) -> Iterator[str]:
-    """Say what reading hints, and mattes that bound, was noted: once a run, of which many pictures may share them."""
-    for image in (*hints, *(image for name, image in beside.items() if name in BOUNDS)):
-        yield from map(RunNote, image.notes)
-
-
-def _one_valued(image: Image, hint: Tensor, task: Task) -> Iterator[str]:
-    """Say where a hint (H, W) is white everywhere, or black, and where its values may be."""
-    if task.command == "remove" and (hint >= BACKGROUND).all():
-        yield f"{image.path} is nowhere black: all was removed. White is the object"
-    if (hint < BACKGROUND).all():
-        result = "removed" if task.command == "remove" else "found"
-        others = (
-            f"; it has other channels, {listed(image.left_out)}: choose with --hint-layer" if image.left_out else ""
-        )
-        yield f"{image.path} is black: nothing was {result}. White is the object{others}"
-
-
-def _black_bounds(beside: Mapping[str, Image], source: Image) -> Iterator[str]:
-    """Say where a matte that bounds is black, and has channels that may be meant; without them it may well be black."""
-    for name in BOUNDS:
-        if (image := beside.get(name)) and image.left_out and (read_hint(image, source) < BACKGROUND).all():
-            others = f"it has other channels, {listed(image.left_out)}: choose with --hint-layer"
-            yield f"{image.path} is black, so --{name} changed nothing; {others}"
 
 
 def _clean_plate(

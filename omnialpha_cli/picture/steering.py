@@ -1,6 +1,6 @@
 """Read what steers the matte of a picture: its hint, the mattes that bound it, and the matte of the frame before."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -10,6 +10,7 @@ from ..imaging.canvas import resample, within
 from ..imaging.hint import BACKGROUND, grow_round, hint_values, same_shape
 from ..imaging.matte.finish import Steering
 from ..imaging.matte.motion import SIDES, Carried, as_drawn, carry
+from ..media.channels import listed
 from ..media.colour import Encoding
 from ..media.image import Image, align
 from ..status import ItemError
@@ -29,8 +30,6 @@ def steering_of(
 
     The hint may be `carried` from the frame before. Raises ItemError `hint` for a matte of another shape.
     """
-    if task.command == "remove":
-        return Steering()  # its mask is what is painted over
     values = {name: read_hint(beside[name], source) for name in ("core", "hold-out") if name in beside}
     most = 1 - values["hold-out"] if "hold-out" in values else None
     slack = settings.mask_slack
@@ -44,7 +43,7 @@ def steering_of(
         known = (replace(carried, trust=SHARE * carried.trust),)
     if settings.steady and task.hint == "mask" and hint is not None:
         known = *known, as_drawn(hint)
-    return Steering(values.get("core"), most, known)
+    return Steering(hint if task.hint == "trimap" else None, values.get("core"), most, known)
 
 
 def carried_from(
@@ -85,3 +84,24 @@ def read_hint(hint: Image, source: Image) -> Tensor:
     alpha = None if hint.alpha is None else torch.from_numpy(hint.alpha)
     values = hint_values(torch.from_numpy(hint.rgb).nan_to_num().permute(2, 0, 1), alpha)
     return resample(values, *source.size)
+
+
+def blank_hint(image: Image, hint: Tensor, task: Task) -> Iterator[str]:
+    """Say where a hint (H, W) is white everywhere, or black, and where its values may be."""
+    if task.command == "remove" and (hint >= BACKGROUND).all():
+        yield f"{image.path} is nowhere black: all was removed. White is the object"
+    if (hint < BACKGROUND).all():
+        result = "removed" if task.command == "remove" else "found"
+        others = f"; {_left_out(image)}" if image.left_out else ""
+        yield f"{image.path} is black: nothing was {result}. White is the object{others}"
+
+
+def blank_bounds(beside: Mapping[str, Image], source: Image) -> Iterator[str]:
+    """Say where a matte that bounds is black, and has channels that may be meant; without them it may well be black."""
+    for name in ("hold-out", "core"):
+        if (image := beside.get(name)) and image.left_out and (read_hint(image, source) < BACKGROUND).all():
+            yield f"{image.path} is black, so --{name} changed nothing; {_left_out(image)}"
+
+
+def _left_out(image: Image) -> str:
+    return f"it has other channels, {listed(image.left_out)}: choose with --hint-layer"

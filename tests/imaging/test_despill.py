@@ -7,9 +7,8 @@ from scenes import hair, textured
 from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.colour import despill, find_screen
 from omnialpha_cli.imaging.composite import over
-from omnialpha_cli.imaging.matte.finish import finish_matte
+from omnialpha_cli.imaging.matte.finish import finish_layers, finish_matte
 from omnialpha_cli.imaging.matte.foreground import estimate_foreground
-from omnialpha_cli.imaging.matte.layers import finish_layers
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 from omnialpha_cli.media.colour import LINEAR, SRGB
 from omnialpha_cli.picture.view import in_encoding

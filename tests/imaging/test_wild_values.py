@@ -12,9 +12,8 @@ from omnialpha_cli.imaging.canvas import choose_canvas, resample, resized
 from omnialpha_cli.imaging.colour import compress, despill, expand, find_screen, likely_colours
 from omnialpha_cli.imaging.composite import layered, over, place_in_middle, place_on_ground
 from omnialpha_cli.imaging.matte.closed_form import EPSILON, PRIOR, alpha_in_band, solve_alpha
-from omnialpha_cli.imaging.matte.finish import finish_matte, refine_alpha
+from omnialpha_cli.imaging.matte.finish import Steering, finish_layers, finish_matte, refine_alpha
 from omnialpha_cli.imaging.matte.foreground import estimate_foreground
-from omnialpha_cli.imaging.matte.layers import finish_layers
 from omnialpha_cli.imaging.removal.clean_plate import finish_removal, relight
 from omnialpha_cli.imaging.removal.fill import paint_over
 from omnialpha_cli.imaging.removal.grain import grain_like
@@ -77,7 +76,7 @@ ALPHAS: dict[str, Callable[[Scene], Tensor]] = {
     "guided": lambda s: refine_alpha(s.matte[3], s.plate, s.canvas, "guided"),
     "guided, a clean plate": lambda s: refine_alpha(s.matte[3], s.plate, s.canvas, "guided", s.behind),
     "laplacian": lambda s: refine_alpha(s.matte[3], s.plate, s.canvas, "laplacian"),
-    "trimap": lambda s: refine_alpha(s.matte[3], s.plate, s.canvas, trimap=s.trimap),
+    "trimap": lambda s: refine_alpha(s.matte[3], s.plate, s.canvas, steering=Steering(s.trimap)),
     "in the band": lambda s: alpha_in_band(s.matte[3], s.plate, s.canvas, s.trimap)[0],
     "closed form": lambda s: solve_alpha(
         compress(s.plate),
@@ -102,9 +101,11 @@ COLOURS: dict[str, Callable[[Scene], Tensor]] = {
 }
 LAYERS: dict[str, Callable[[Scene], list[Tensor]]] = {
     "matte": lambda s: [finish_matte(s.plate, s.alpha, s.matte[3], s.canvas, screen="green")],
-    "matte, a clean plate": lambda s: [finish_matte(s.plate, None, s.matte[3], s.canvas, s.trimap, s.behind)],
+    "matte, a clean plate": lambda s: [
+        finish_matte(s.plate, None, s.matte[3], s.canvas, s.behind, steering=Steering(s.trimap))
+    ],
     "decompose": lambda s: finish_layers(
-        s.plate, s.painted, [s.matte], s.canvas, [(s.matte[3], s.canvas)], s.trimap, screen="green"
+        s.plate, s.painted, [s.matte], s.canvas, [(s.matte[3], s.canvas)], steering=Steering(s.trimap), screen="green"
     ),
     "several objects": lambda s: finish_layers(
         s.plate,

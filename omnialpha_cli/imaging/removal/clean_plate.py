@@ -1,9 +1,11 @@
 """Make the clean plate of the model's background on the canvas: the source's own pixels but where something went."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from ..canvas import Canvas, enlarge, resample, tiles, window_mean
+from ..canvas import Canvas, Tile, enlarge, resample, tiles, window_mean
 from ..colour import compress, expand, spread, value_range
 from ..hint import BACKGROUND, grow
 from . import fill
@@ -39,19 +41,35 @@ def finish_removal(
         share = torch.where(mask < BACKGROUND, _effects(plate, background, canvas, mask), _masked(mask))
     else:
         share = _masked(mask)
-    clean = match_surroundings(plate, background, share, canvas)
-    size, limits = (plate.shape[1], plate.shape[2]), value_range(plate)
-    copied = paint_with_patches(plate, clean, share > 0) if patches else None
-    grain = grain_like(plate, share, clean) if copied is None else None
+    paint = paint_behind(plate, background, share, canvas, patches)
     result = plate.clone()
-    for tile in tiles(*size):
+    for tile in tiles(*share.shape):
         part, own = share[tile], result[:, *tile]  # (k, l), (3, k, l)
         if part.any():
-            painted = enlarge(clean, tile, size) if copied is None else copied[:, *tile]
-            if grain is not None:
-                painted = (painted + grain(tile)).clamp(*limits)
-            own.copy_(torch.where(part == 0, own, torch.lerp(own, painted, part)))
+            own.copy_(torch.where(part == 0, own, torch.lerp(own, paint(tile, part > 0), part)))
     return result
+
+
+def paint_behind(
+    plate: Tensor, background: Tensor, share: Tensor, canvas: Canvas, patches: bool
+) -> Callable[[Tile, Tensor], Tensor]:
+    """Return a function that paints a tile (3, k, l) of what is where `share` (H, W) of a `plate` (3, H, W) is not 0.
+
+    That is the model's `background` (3, h, w) in the plate's colours, with grain where a mask (k, l) wants it; or with
+    `patches` what is copied from the plate by it.
+    """
+    clean = match_surroundings(plate, background, share, canvas)
+    size, limits = (share.shape[0], share.shape[1]), value_range(plate)
+    copied = paint_with_patches(plate, clean, share > 0) if patches else None
+    if copied is not None:
+        return lambda tile, grainy: copied[:, *tile]
+    grain = grain_like(plate, share, clean)
+
+    def paint(tile: Tile, grainy: Tensor) -> Tensor:
+        painted = enlarge(clean, tile, size)
+        return painted if grain is None or not grainy.any() else (painted + grain(tile) * grainy).clamp(*limits)
+
+    return paint
 
 
 def relight(plate: Tensor, gains: Tensor, canvas: Canvas, mask: Tensor, exponent: float = 1.0) -> Tensor:

@@ -15,7 +15,7 @@ from omnialpha_cli.imaging.matte.closed_form import (
     alpha_in_band,
     laplacian_rows,
 )
-from omnialpha_cli.imaging.matte.finish import refine_alpha
+from omnialpha_cli.imaging.matte.finish import Steering, refine_alpha
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
 
@@ -80,7 +80,7 @@ def test_a_poor_matte_and_a_wide_trimap_give_fine_hair(size):
     trimap = wide_trimap(alpha, 6)
     band = (trimap > 0) & (trimap < 1)
     plain = refine_alpha(blurred, scene.plate, canvas)
-    guided = refine_alpha(*in_band(blurred, scene.plate, canvas, trimap), trimap=trimap)
+    guided = refine_alpha(*in_band(blurred, scene.plate, canvas, trimap), steering=Steering(trimap))
     error, before = (((a - alpha) ** 2)[band].mean() for a in (guided, plain))
     assert error < 0.5 * before
     assert torch.equal(guided[~band], trimap[~band])

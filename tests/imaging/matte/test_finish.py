@@ -74,7 +74,7 @@ def test_a_clean_plate_brings_alpha_and_colours_nearer_to_the_truth():
     matte = canvas.fit(scene.foreground)
     errors = []
     for behind in (None, scene.background):
-        result = finish_matte(scene.plate, None, matte[3], canvas, None, behind)
+        result = finish_matte(scene.plate, None, matte[3], canvas, behind)
         solid = result[3] == 1
         assert torch.equal(result[:3, solid], scene.plate[:, solid])
         grey = torch.full_like(scene.plate, 0.5)

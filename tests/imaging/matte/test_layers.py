@@ -8,7 +8,7 @@ from scenes import hair, textured
 
 from omnialpha_cli.imaging.canvas import choose_canvas
 from omnialpha_cli.imaging.composite import over
-from omnialpha_cli.imaging.matte.layers import finish_layers, solve
+from omnialpha_cli.imaging.matte.finish import Steering, finish_layers, solve
 
 
 @pytest.fixture
@@ -22,7 +22,8 @@ def scene():
 def finished(plate, layers, canvas, trimap=None):
     """Finish layers with the mattes that the model gave."""
     background, *foregrounds = layers
-    return finish_layers(plate, background, foregrounds, canvas, [(front[3], canvas) for front in foregrounds], trimap)
+    mattes = [(front[3], canvas) for front in foregrounds]
+    return finish_layers(plate, background, foregrounds, canvas, mattes, steering=Steering(trimap))
 
 
 def opaque(colour):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from omnialpha_cli.imaging.canvas import choose_canvas, tiles
-from omnialpha_cli.imaging.matte.layers import finish_layers
+from omnialpha_cli.imaging.matte.finish import Steering, finish_layers
 from omnialpha_cli.imaging.removal.clean_plate import finish_removal
 from omnialpha_cli.imaging.removal.grain import grain_like
 from omnialpha_cli.media.read import read_image
@@ -103,7 +103,8 @@ def test_so_has_what_is_hidden_in_a_decomposition():
     canvas = choose_canvas(*SIZE, 128)
     layers = torch.full((2, 4, *canvas.size), 0.4)
     layers[0, 3], layers[1, 3] = 1, canvas.fit(share[None])[0]
-    behind, front = finish_layers(plate, layers[0], layers[1:], canvas, [(layers[1, 3], canvas)], share)
+    mattes = [(layers[1, 3], canvas)]
+    behind, front = finish_layers(plate, layers[0], layers[1:], canvas, mattes, steering=Steering(share))
     assert behind[:3, 110:210, 130:270].std() == pytest.approx(0.02, rel=0.2)
     assert front[:3, 110:210, 130:270].std() < 1e-3
     assert torch.equal(behind[:3, share == 0], plate[:, share == 0])

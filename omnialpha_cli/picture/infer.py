@@ -16,7 +16,6 @@ from ..imaging.canvas import opaque, resample
 from ..imaging.colour import find_screen
 from ..imaging.composite import over
 from ..imaging.hint import grow
-from ..imaging.matte.choose import LIKELY, choose_object
 from ..imaging.removal.fill import MARGIN, fill_mask, fill_masked, paint_over
 from ..imaging.removal.shadow import change_by
 from ..media.colour import LINEAR
@@ -24,6 +23,7 @@ from ..model.omnialpha import OmniAlpha
 from ..model.request import Layers, Request
 from ..status import ItemError
 from ..tasks import TASKS
+from .choose import LIKELY, choose_object
 from .prepare import Prepared
 from .settings import Settings
 from .view import in_encoding

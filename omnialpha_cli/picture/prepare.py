@@ -21,10 +21,9 @@ from ..model.request import Request
 from ..status import RunNote
 from ..tasks import TASKS, Task
 from .settings import Settings
-from .steering import aligned, blank_bounds, blank_hint, carried_from, read_hint, steering_of
+from .steering import BOUNDS, aligned, blank_bounds, blank_hint, carried_from, read_hint, steering_of
 from .view import Exposure, Nonfinite, exposure_of, is_scene, meter, plate_of, to_view, view_of
 
-BOUNDS = ("hold-out", "core")  # names of mattes that bound a matte
 SHARE = 0.97  # of a side that several images share: no canvas is so much larger than was asked for
 
 
@@ -105,7 +104,9 @@ def prepare(
     source, *hints = images
     plate, nonfinite = plate_of(source, target.encoding)  # (3, H, W)
     alpha, warnings = own_alpha(source, task)
-    warnings = *warnings, *_lost(source, target, plate), *_of_hints(hints, beside)
+    warnings = *warnings, *_lost(source, target, plate)
+    read = (*hints, *(image for name, image in beside.items() if name in BOUNDS))
+    warnings = *warnings, *(RunNote(note) for image in read for note in image.notes)  # which many pictures may share
     exposure = exposure_of(source, metered, settings.exposure)
     carried = carried_from(beside, source, plate, target.encoding, exposure) if "frame" in beside else None
     if "frame" in beside and carried is None:

@@ -18,6 +18,7 @@ from ..tasks import Task
 from .settings import Settings
 from .view import Exposure, plate_of, to_view
 
+BOUNDS = ("hold-out", "core")  # names of mattes that bound a matte
 SLACK = 0.02  # of the width: how far out of a mask there may be something
 SHARE = 0.8  # of a frame's matte that comes from the frame before, where it has a hint of its own, or needs none
 
@@ -30,7 +31,7 @@ def steering_of(
 
     The hint may be `carried` from the frame before. Raises ItemError `hint` for a matte of another shape.
     """
-    values = {name: read_hint(beside[name], source) for name in ("core", "hold-out") if name in beside}
+    values = {name: read_hint(beside[name], source) for name in BOUNDS if name in beside}
     most = 1 - values["hold-out"] if "hold-out" in values else None
     slack = settings.mask_slack
     if slack is None and (task.hint == "mask" or (task.hint == "rough-mask" and carried is not None)):
@@ -98,7 +99,7 @@ def blank_hint(image: Image, hint: Tensor, task: Task) -> Iterator[str]:
 
 def blank_bounds(beside: Mapping[str, Image], source: Image) -> Iterator[str]:
     """Say where a matte that bounds is black, and has channels that may be meant; without them it may well be black."""
-    for name in ("hold-out", "core"):
+    for name in BOUNDS:
         if (image := beside.get(name)) and image.left_out and (read_hint(image, source) < BACKGROUND).all():
             yield f"{image.path} is black, so --{name} changed nothing; {_left_out(image)}"
 

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from ...imaging import hint
-from ...imaging.matte.choose import Mask
 from ...imaging.removal.fill import fill_masked
 
 Array = NDArray[Any]
+Mask = NDArray[np.bool_]
 Fill = Callable[[Array, Mask], Array]  # scene (H, W, 3) uint8 and hole (H, W) → the same with the hole filled
 
 RING = 5  # pixels around the hole whose mean fills it

@@ -10,9 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...imaging.matte.choose import Mask
 from . import metrics
-from .baselines import grow
+from .baselines import Mask, grow
 from .panels import Panel, difference, panel
 
 Array = NDArray[Any]

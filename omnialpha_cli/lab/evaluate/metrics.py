@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from ...imaging.hint import BACKGROUND, OBJECT
-from ...imaging.matte.choose import Mask, connected_parts
+from ...model.mini.segmenter import number_parts
 from ..ssim import RADIUS, gaussian, ssim_map
-from .baselines import grow
+from .baselines import Mask, grow
 
 Array = NDArray[Any]
 
@@ -220,7 +220,7 @@ def _correlate(x: Array, down: Array, across: Array) -> Array:
 
 def largest_component(mask: Mask) -> Mask:
     """Return the largest part of a mask (H, W) whose pixels are joined by their sides; nothing of an empty one."""
-    parts = connected_parts(mask)
+    parts = number_parts(mask)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     return (parts == sizes.argmax()) & mask

@@ -110,6 +110,7 @@ def number_parts(mask: NDArray[np.bool_]) -> NDArray[np.int_]:
     begins = np.diff(mask, axis=1, prepend=False) & mask
     run = np.cumsum(begins).reshape(mask.shape) * mask  # (h, w), from 1 on
     touch = mask[:-1] & mask[1:]
+    touch &= np.diff(touch, axis=1, prepend=False)  # once for two runs
     above, below = run[:-1][touch], run[1:][touch]
     earlier = np.arange(run.max(initial=0) + 1)  # a run of the same part, or itself
     while (earlier[above] != earlier[below]).any():

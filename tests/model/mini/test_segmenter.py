@@ -145,3 +145,12 @@ def test_arms_that_meet_below_are_one_part():
 @pytest.mark.parametrize("value", [False, True])
 def test_one_value_everywhere_is_no_part_or_one(value):
     np.testing.assert_array_equal(number_parts(np.full((3, 4), value)), np.full((3, 4), value))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.62, 1.0])
+def test_parts_of_noise_are_those_of_scipy(share):
+    mask = np.random.default_rng(3).random((41, 57)) < share
+    found, (known, count) = number_parts(mask), ndimage.label(mask)
+    assert found.max() == count
+    pairs = set(zip(found.ravel().tolist(), known.ravel().tolist(), strict=True))
+    assert len(pairs) == count + (not mask.all())  # one number here for each there, and 0 outside

@@ -5,13 +5,12 @@ little by itself (a head is joined to its body by a neck), so the wider it is, t
 what it joins.
 """
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ..hint import grow
+from ..imaging.hint import grow
+from ..model.mini.segmenter import number_parts
 
 SOLID = 0.5  # alpha from which on a pixel is of an object
 FAINT = 0.02  # alpha from which on it may belong to the object beside it
@@ -61,7 +60,7 @@ def _objects(alpha: Tensor, bridge: float) -> Tensor | None:
     """Number (h, w) the objects in `alpha` (h, w) that no more than a `bridge` joins, from 1; None without two."""
     reach = round(bridge * alpha.numel() ** 0.5)
     gone = grow(alpha <= SOLID, reach)
-    parts = torch.from_numpy(connected_parts((~gone).cpu().numpy())).to(alpha.device)
+    parts = torch.from_numpy(number_parts((~gone).cpu().numpy())).to(alpha.device)
     large = torch.bincount(parts.flatten()) >= SMALLEST * alpha.numel()
     if large[1:].sum() < 2:
         return None
@@ -72,40 +71,3 @@ def _objects(alpha: Tensor, bridge: float) -> Tensor | None:
             break
         parts = grown
     return parts.long()
-
-
-Mask = NDArray[np.bool_]
-
-
-def connected_parts(mask: Mask) -> NDArray[np.int32]:
-    """Number the parts (H, W) of a mask (H, W) whose pixels are joined by their sides, from 1; 0 is outside of it.
-
-    Each row is cut into runs, and runs that touch in neighbouring rows are joined.
-    """
-    width = mask.shape[1] + 2  # an empty column on each side, so that no run goes over from row to row
-    flat = np.pad(mask, ((0, 0), (1, 1))).ravel().astype(np.int8)
-    steps = np.diff(flat)
-    starts, ends = np.flatnonzero(steps == 1) + 1, np.flatnonzero(steps == -1) + 1  # [start, end) in `flat`
-    if not len(starts):
-        return np.zeros(mask.shape, np.int32)
-    first = np.searchsorted(ends, starts + width, "right")  # of the runs in the next row that lie below each
-    touching = np.maximum(np.searchsorted(starts, ends + width, "left") - first, 0)
-    above = np.repeat(np.arange(len(starts)), touching)
-    below = np.arange(len(above)) + np.repeat(first - np.cumsum(touching) + touching, touching)
-    number = np.unique(_join(len(starts), above, below), return_inverse=True)[1] + 1
-    filled = np.zeros(len(flat), np.int32)
-    filled[starts], filled[ends] = number, -number
-    return np.cumsum(filled, dtype=np.int32).reshape(len(mask), width)[:, 1:-1]
-
-
-def _join(count: int, one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Label `count` things so that those joined by the pairs (one, other) share a label."""
-    label = np.arange(count)
-    while True:
-        a, b = label[one], label[other]
-        apart = a != b
-        if not apart.any():
-            return label
-        np.minimum.at(label, np.maximum(a, b)[apart], np.minimum(a, b)[apart])
-        while not np.array_equal(shorter := label[label], label):
-            label = shorter

@@ -3,18 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 
-from omnialpha_cli.imaging.matte.choose import choose_object, connected_parts
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.62, 1.0])
-def test_parts_are_those_that_scipy_finds(share):
-    mask = np.random.default_rng(3).random((41, 57)) < share
-    found, (known, count) = connected_parts(mask), ndimage.label(mask)
-    assert found.max() == count
-    pairs = set(zip(found.ravel().tolist(), known.ravel().tolist(), strict=True))
-    assert len(pairs) == count + (not mask.all())  # one number here for each there, and 0 outside
+from omnialpha_cli.picture.choose import choose_object
 
 
 def two_objects() -> torch.Tensor:

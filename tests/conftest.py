@@ -36,6 +36,13 @@ settings.load_profile("repeatable")
 MakePicture = Callable[..., Path]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs weights in the published layout is slow: importing diffusers and transformers takes seconds."""
+    for item in items:
+        if "published" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def picture() -> MakePicture:
     """Writes a picture of random smooth colours; the suffix chooses the format, `mode` the channels."""

@@ -136,6 +136,7 @@ def test_python_blocks_are_python():
         ast.parse(block)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not any(one.name == store.EMBEDDED for one in store.known()), reason="no embedded weights")
 def test_python_blocks_run(monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -18,6 +18,7 @@ def photos(picture, tmp_path):
     return [picture(tmp_path / f"{i}.png", size=size, seed=i) for i, size in enumerate(sizes)]
 
 
+@pytest.mark.slow
 def test_results_are_in_order_and_those_of_the_method(model, photos):
     pictures = [photos[0], np.asarray(PILImage.open(photos[1])), photos[2].read_bytes(), *photos[3:]]
     outcomes = list(model.many("matte", pictures, seed=3))

@@ -103,6 +103,7 @@ def test_every_item_is_written_at_its_full_size(run, tmp_path):
         assert pixels(tmp_path / "out" / f"{i}.png").shape == (height, width, 4)
 
 
+@pytest.mark.slow
 def test_each_result_belongs_to_its_own_input(run, tmp_path):
     run(FakeModel(), count=8, batch_size=3)
     for i in range(8):
@@ -297,6 +298,7 @@ def test_leaving_early_ends_all_threads_too(tmp_path, picture):
     assert threading.active_count() == before
 
 
+@pytest.mark.slow
 def test_what_is_under_way_is_bounded(run, monkeypatch):
     class Counting(Admission):
         most = 0

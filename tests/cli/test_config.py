@@ -20,6 +20,7 @@ def seed(run, picture):
     return of
 
 
+@pytest.mark.slow
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(seed, monkeypatch):
     assert seed("seed = 1") == 1
     assert seed("seed = 1\n[matte]\nseed = 2") == 2

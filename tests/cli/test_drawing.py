@@ -14,6 +14,7 @@ def run(omnialpha, tmp_path, monkeypatch, picture):
     return lambda *arguments: omnialpha(*arguments, "--steps", "1", "--device", "cpu")
 
 
+@pytest.mark.slow
 def test_what_is_drawn_instead_is_a_warning_and_in_the_record(run):
     outcome = run("generate", "an antelope", "a red apple", "a grinning cat", "--json")
     assert outcome.code == 0
@@ -30,6 +31,7 @@ def test_a_word_that_is_like_nothing_known_fails_its_item_alone(run, tmp_path):
         assert f"these weights know nothing that is like {words!r}, and cannot draw it; give other words" in outcome.err
 
 
+@pytest.mark.slow
 def test_a_scene_tells_of_its_background_and_its_object(run):
     outcome = run("generate", "a red apple in a desert", "--scene", "--size", "96x64")
     assert outcome.code == 0 and "'a red apple in a desert': background drawn as 'wide red desert'" in outcome.err

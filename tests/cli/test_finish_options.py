@@ -20,6 +20,7 @@ def test_refine_reaches_the_matte(run, photo, method):
     assert (pixels(run, "matte", photo, "one") != pixels(run, "matte", photo, "two", "--refine", method)).any()
 
 
+@pytest.mark.slow
 def test_despill_takes_green_out_of_the_matte_alone_where_there_is_a_screen(run, photo):
     plain, green = pixels(run, "matte", photo, "one"), pixels(run, "matte", photo, "two", "--despill", "green")
     assert (green[..., 1] <= green[..., [0, 2]].max(-1)).all()

@@ -114,6 +114,7 @@ class TestPlaces:
 
 
 class TestCleanPlates:
+    @pytest.mark.slow
     def test_one_serves_a_sequence_and_a_folder_has_one_for_each(self, run, picture):
         for frame in range(3):
             picture(Path(f"s/shot.{frame:04}.png"), seed=frame)
@@ -216,6 +217,7 @@ class TestValues:
             run("matte", "a.jpg", "--background", f"{name}.png", "-o", name)
         assert (pixels("1/a.png") != pixels("2/a.png")).any()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("option", ["--text", "--trimap", "--mask", "--rough-mask"])
     def test_what_is_said_reaches_the_model(self, run, picture, option):
         picture(Path("a.jpg"))

@@ -88,6 +88,7 @@ def test_version(omnialpha):
     assert omnialpha("--version").out == f"omnialpha {__version__}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["matte", "--help"], ["generate", "--help"], ["tasks"], ["weights", "list"]]
 )
@@ -105,6 +106,7 @@ def test_importing_the_package_does_not_import_torch():
     assert run_python("import sys, omnialpha_cli; print('torch' in sys.modules)").stdout == "False\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hint", ["--mask", "--trimap"])
 def test_a_dry_run_does_not_import_torch(tmp_path, picture, tiny_weights, hint):
     photo, mask = str(picture(tmp_path / "a.jpg")), str(picture(tmp_path / "m.png"))

@@ -1,5 +1,6 @@
 """--memory, --quantize and --compile on the command line."""
 
+import pytest
 import torch
 
 
@@ -18,6 +19,7 @@ def test_memory_changes_no_pixels_and_so_makes_nothing_again(run, picture, tmp_p
     assert '"skipped"' in run("matte", "a.png", "-o", "out", "--memory", "cpu", "--json").out
 
 
+@pytest.mark.slow
 def test_a_folder_that_makes_several_windows_is_made_as_without_them(run, picture, tmp_path):
     for i in range(11):
         picture(tmp_path / "in" / f"{i}.png", (96, 64) if i % 3 else (64, 96), seed=i)

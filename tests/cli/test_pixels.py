@@ -153,6 +153,7 @@ class TestColour:
         expected = np.clip(convert(rgb, LINEAR, SRGB), 0, 1)
         np.testing.assert_allclose(by_openimageio(made)[..., :3] / 65535, expected, atol=1 / 65535)
 
+    @pytest.mark.slow
     def test_png_to_exr_is_linear_light_and_back_the_same(self, keep):
         samples = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
         PIL.Image.fromarray(samples).save("a.png")
@@ -165,6 +166,7 @@ class TestColour:
         made, _ = keep("b.exr", "--format", "png", "--depth", "8")
         np.testing.assert_array_equal(by_openimageio(made)[..., :3], samples)
 
+    @pytest.mark.slow
     def test_alpha_is_never_encoded(self, run):
         PIL.Image.fromarray((smooth() * 255).astype(np.uint8)).save("a.png")
         alphas = []
@@ -264,6 +266,7 @@ class TestLayers:
         assert difference.max() <= 1.01 * STEP[depth] * max(1, expected.max())
         assert 0 < layers[1][..., 3].mean() < 1
 
+    @pytest.mark.slow
     def test_one_file_a_result_and_a_manifest_for_folders_only(self, run, photo):
         for format, row in FORMATS.items():
             if not row.transparent:
@@ -440,6 +443,7 @@ class TestRefusals:
 
 
 class TestCleanPlate:
+    @pytest.mark.slow
     def test_it_is_a_picture_with_colours_of_its_own(self, run):
         """A clean plate in another profile is the same clean plate; read as plain numbers it would be another."""
         with_object, without = smooth(0.2, 0.8), smooth(0.2, 0.8)

@@ -74,6 +74,7 @@ def test_guidance_at_or_below_one_is_none(ask, asked, guidance, contexts):
     assert [count for _, count in asked] == [contexts]
 
 
+@pytest.mark.slow
 def test_a_negative_prompt_is_what_guidance_leads_away_from(ask, picture, tmp_path):
     picture(tmp_path / "a.png", (64, 64))
 

@@ -126,6 +126,7 @@ class TestHintsOfSequences:
 
 
 class TestShards:
+    @pytest.mark.slow
     def test_the_shares_together_are_the_whole(self, run, picture):
         for i in range(7):
             picture(Path(f"p/{i}.png"), seed=i)
@@ -193,6 +194,7 @@ class TestSteady:
             ("matte.auto", ["s/shot.1005.png", "matte/shot_matte.1004.png", "s/shot.1004.png"]),
         ]
 
+    @pytest.mark.slow
     def test_it_goes_on_where_it_stopped_and_a_changed_frame_makes_all_later_ones_again(self, run, shot, picture):
         assert "4 done" in run("matte", "s/shot.####.png", "--steady").err
         before = {path: path.read_bytes() for path in Path("matte").glob("*.png")}

@@ -46,6 +46,7 @@ class TestMatte:
         PILImage.new("RGB", (96, 64), (128, 128, 128)).save("plate.png")
         assert run_compose(run, "out/a.png", "plate.png")[30, 70, 0] == pytest.approx(128 / GAIN, abs=4)
 
+    @pytest.mark.slow
     def test_gives_the_shadow_a_layer_where_formats_have_some(self, run):
         run("matte", "in", "--keep-shadow", "-o", "out")
         whole = np.asarray(PILImage.open("out/a.png")) / 255

@@ -41,6 +41,7 @@ def alpha(path: str) -> np.ndarray:
 
 
 class TestMaskOfOneFrame:
+    @pytest.mark.slow
     def test_it_starts_there_and_goes_on_both_ways(self, run, shot):
         told = items(run("matte", "s/shot.####.png", "--mask", "m/roto.1003.png", "--steady", "--json"))
         assert told[0]["inputs"][0] == "s/shot.1003.png"  # both ways go side by side from there
@@ -52,12 +53,14 @@ class TestMaskOfOneFrame:
                                                      "matte/shot_matte.1003.png", "s/shot.1003.png"]),
         }  # fmt: skip
 
+    @pytest.mark.slow
     def test_it_is_said(self, run, shot):
         assert (
             "m/roto.1003.png is of one frame"
             in run("matte", "s/shot.####.png", "--mask", "m/roto.1003.png", "--steady").err
         )
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["m/roto.png", "m/roto.2000.png", "m/roto_v1003.png"])
     def test_any_other_mask_serves_every_frame(self, run, shot, name):
         Path("m/roto.1003.png").rename(name)
@@ -68,12 +71,14 @@ class TestMaskOfOneFrame:
         told = items(run("matte", "s/shot.####.png", "--mask", "m/roto.1003.png", "--json"))
         assert all(item["inputs"][1] == "m/roto.1003.png" for item in told)
 
+    @pytest.mark.slow
     def test_after_a_cut_the_matte_starts_afresh(self, run, shot, picture):
         write("s/shot.1004.png", np.indices((64, 96)).sum(0)[..., None].repeat(3, 2) // 8 % 2)
         outcome = run("matte", "s/shot.####.png", "--mask", "m/roto.1003.png", "--steady")
         assert "s/shot.1004.png: little of the frame before is in it, so its matte starts afresh" in outcome.err
         assert outcome.code == 0
 
+    @pytest.mark.slow
     def test_it_goes_on_where_it_stopped(self, run, shot):
         command = ("matte", "s/shot.####.png", "--mask", "m/roto.1003.png", "--steady")
         assert "4 done" in run(*command).err
@@ -102,6 +107,7 @@ class TestMaskOfOneFrame:
         assert sorted(map(len, shares)) == [0, 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--mask", "--trimap", "--rough-mask", "--background"])
 def test_a_sequence_of_hints_gives_each_frame_its_own(run, shot, option):
     for frame in FRAMES:

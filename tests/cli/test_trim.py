@@ -85,6 +85,7 @@ def test_layers_keep_their_place(tmp_path, format, parts):
     assert smaller is (format != "exr" or parts)  # groups of channels share a data window: the background's
 
 
+@pytest.mark.slow
 def test_the_command_tells_the_offset_in_its_records(run, omnialpha, picture):
     mask = np.zeros((64, 96), np.uint8)
     mask[20:30, 40:60] = 255

@@ -65,6 +65,7 @@ def test_pull_brings_the_parts_and_records_what_was_not_known(omnialpha, hub, ho
     assert sum(method == "GET" and "/resolve/" in path for method, path, _ in hub.requests) == len(weights.locked.files)
 
 
+@pytest.mark.slow
 def test_pulled_weights_make_pictures(omnialpha, hub, picture, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     picture(tmp_path / "a.png")

@@ -141,6 +141,7 @@ class TestPermitted:
         assert run("decompose", "photos", "-o", "out", "--report", "out/0/report").code == 0
 
 
+@pytest.mark.slow
 def test_pages_and_sheets_of_eval(omnialpha, picture, tmp_path):
     for folder in ("made", "true"):
         picture(tmp_path / folder / "a.png")

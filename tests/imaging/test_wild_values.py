@@ -142,6 +142,7 @@ def test_colours(name: str, plate: Tensor, seed: int):
     check([COLOURS[name](Scene(plate, seed))], [])
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @pytest.mark.parametrize("name", LAYERS)
 @given(plate=plates(), seed=st.integers(0, 2**16))
@@ -150,6 +151,7 @@ def test_layers(name: str, plate: Tensor, seed: int):
     check(results, [result[3] for result in results])
 
 
+@pytest.mark.slow
 @given(st.lists(LEVELS, min_size=1))
 def test_what_was_drawn_in_comes_back(values: list[float]):
     colour = torch.tensor(values, dtype=torch.float64)

@@ -14,6 +14,8 @@ from omnialpha_cli.model.published.qwen import published_name
 from omnialpha_cli.model.transformer import Transformer
 from omnialpha_cli.model.vae import AlphaVAE
 
+pytestmark = pytest.mark.slow  # importing diffusers takes seconds
+
 INDEX = json.loads((Path(__file__).parents[1] / "data" / "transformer_index.json").read_text())
 
 

@@ -11,6 +11,8 @@ from omnialpha_cli.model import lora
 from omnialpha_cli.model.positions import Layout
 from omnialpha_cli.model.transformer import Transformer, TransformerConfig
 
+pytestmark = pytest.mark.slow  # importing diffusers takes seconds
+
 CONFIG = {
     "patch_size": 2,
     "in_channels": 16,

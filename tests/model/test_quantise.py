@@ -111,6 +111,7 @@ class TestEightBits:
             monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device, card=card: card)
             assert quantise.multiplies_fp8(torch.device("cuda")) == can
 
+    @pytest.mark.slow
     def test_it_compiles_in_one_piece(self, monkeypatch):
         monkeypatch.setattr(quantise, "multiplies_fp8", lambda device: True)
         small, x = quantise.Fp8Linear(layer(dtype=torch.bfloat16)).requires_grad_(False), torch.randn(2, 5, 256)

@@ -35,6 +35,7 @@ def reference(steps: int, mu: float, **changes):
     return scheduler
 
 
+@pytest.mark.slow  # importing diffusers takes seconds
 @pytest.mark.parametrize("steps", [2, 4, 20, 50])
 @pytest.mark.parametrize("tokens", [64, 256, 4096, 8192, 20000])
 @pytest.mark.parametrize("terminal", [0.02, None])
@@ -72,6 +73,7 @@ def test_a_schedule_of_another_kind_is_refused(change):
         Schedule.from_dict(PUBLISHED | change)
 
 
+@pytest.mark.slow  # importing diffusers takes seconds
 def test_each_euler_step_is_the_schedulers():
     scheduler = reference(4, Schedule().mu(1024))
     generator = torch.Generator().manual_seed(0)

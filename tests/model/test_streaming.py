@@ -84,6 +84,7 @@ def test_plain_tensors_are_all_parameters_and_buffers():
     assert len(plain_tensors(module)) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 def test_a_streamed_model_gives_what_a_resident_one_gives(published, guidance):
     requests = [

@@ -20,6 +20,7 @@ def test_in_32_bits_it_rounds_nothing():
     assert torch.allclose(rounded(SIGMAS, torch.float32), SIGMAS, rtol=1e-6, atol=0)
 
 
+@pytest.mark.slow  # importing diffusers takes seconds
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @torch.no_grad()
 def test_the_embedding_equals_the_published_one_of_the_timestep_in_that_dtype(dtype):

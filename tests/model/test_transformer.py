@@ -6,6 +6,8 @@ import torch
 from omnialpha_cli.model.positions import Layout
 from omnialpha_cli.model.transformer import Transformer, TransformerConfig, pack, unpack
 
+pytestmark = pytest.mark.slow  # importing diffusers takes seconds
+
 PUBLISHED = {
     "_class_name": "QwenImageTransformer2DModel",
     "patch_size": 2,

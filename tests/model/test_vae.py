@@ -7,6 +7,8 @@ from torch import Tensor
 from omnialpha_cli.model.config import VAEConfig
 from omnialpha_cli.model.vae import AlphaVAE
 
+pytestmark = pytest.mark.slow  # importing diffusers takes seconds
+
 CONFIGS = {
     "small": {"base_dim": 8, "z_dim": 4, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2},
     "shallow": {"base_dim": 16, "z_dim": 4, "dim_mult": [1, 2], "num_res_blocks": 1, "temperal_downsample": [True]},

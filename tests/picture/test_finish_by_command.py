@@ -21,7 +21,10 @@ from omnialpha_cli.status import ItemError
 from omnialpha_cli.tasks import TASKS, passes
 
 DEFAULTS = Defaults(steps=1, guidance=1.0, canvas=128, multiple=32)
-SIZES = [(1, 1), (3, 3), (7, 4000), (4000, 7), (16, 16), (31, 97)]
+SIZES = [
+    (1, 1), (3, 3), (16, 16), (31, 97),
+    pytest.param((7, 4000), marks=pytest.mark.slow), pytest.param((4000, 7), marks=pytest.mark.slow),
+]  # fmt: skip
 MODEL = tiny_model()  # without specialists
 
 
@@ -304,6 +307,7 @@ class Watched:
         return torch.ones_like(alpha)
 
 
+@pytest.mark.slow
 def test_a_network_refines_at_no_more_than_its_own_size():
     trimap = torch.ones(600, 900)
     trimap[:100], trimap[100:150] = 0, 0.5
@@ -314,6 +318,7 @@ def test_a_network_refines_at_no_more_than_its_own_size():
     assert not alpha[:100].any() and (alpha[110:] == 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "side"), [((90, 120), 128), ((600, 900), 640)])
 def test_a_refining_network_loses_nothing_of_a_small_picture_or_a_large_canvas(size, side):
     work, model = prepared("matte.auto", torch.rand(3, *size), canvas=side), Watched()

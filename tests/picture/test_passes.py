@@ -131,6 +131,7 @@ def test_a_removal_takes_the_found_object_alone(photo):
     assert (np.abs(result[20:44, 20:44, :3].astype(int) - 100) < 30).all()
 
 
+@pytest.mark.slow
 def test_the_edge_of_what_is_found_goes_too(photo):
     """By as much as was painted over on the canvas, in pixels of the photograph."""
     large = photo.repeat(4, 0).repeat(4, 1)

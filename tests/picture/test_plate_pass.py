@@ -45,6 +45,7 @@ def test_the_object_is_matted_as_without_a_plate():
     assert len(work.request.inputs) == 1 and work.request.prompt == TASKS["matte.auto"].prompt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     "clean",

@@ -26,6 +26,7 @@ def wide_trimap(alpha: torch.Tensor, radius: int) -> torch.Tensor:
     return (1 + shrunk((alpha > 0.95).float()) - shrunk((alpha < 0.05).float())) / 2
 
 
+@pytest.mark.slow  # pymatting compiles
 def test_rows_are_those_of_pymatting():
     from pymatting import cf_laplacian
 
@@ -37,6 +38,7 @@ def test_rows_are_those_of_pymatting():
     assert np.abs(rows - whole[unknown.flatten().numpy()]).max() < 1e-9
 
 
+@pytest.mark.slow  # pymatting compiles
 @pytest.mark.parametrize(("half_at", "mixed"), [(1e-3, 0.39), (APART, 0.0)])
 def test_the_solution_is_of_the_whole_system_mixed_with_a_firmer_one_where_they_are_apart(half_at, mixed, monkeypatch):
     from pymatting import cf_laplacian
@@ -86,6 +88,7 @@ def test_a_poor_matte_and_a_wide_trimap_give_fine_hair(size):
     assert torch.equal(guided[~band], trimap[~band])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (2, 40), (9, 1200)])
 def test_pictures_of_any_shape(size):
     plate = torch.rand(3, *size)

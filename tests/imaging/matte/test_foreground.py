@@ -15,6 +15,7 @@ from omnialpha_cli.lab.evaluate.scenes import hair_scene
 DATA = Path(__file__).parents[2] / "data"
 
 
+@pytest.mark.slow  # pymatting compiles
 @pytest.mark.parametrize("alpha", [disc(150, 225, 12.0), hair(150, 225)], ids=["disc", "hair"])
 def test_equal_to_the_reference(alpha):
     """The mean absolute difference over soft pixels, weighted as it shows in a composite, is within 2e-3."""

@@ -95,6 +95,7 @@ def test_three_layers_make_up_the_plate_and_come_near_the_truth(scene):
 unit = st.floats(0, 1, width=32)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(unit, unit, unit, unit)
 def test_solved_colours_mix_to_the_plate_and_stay_in_range(plate, alpha, foreground, background):

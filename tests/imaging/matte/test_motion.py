@@ -27,6 +27,7 @@ def test_a_matte_goes_with_its_object(down, right, light):
     assert moved < still / 4 and carried.trust[true[::1, ::1] > 0.9].mean() > 0.9
 
 
+@pytest.mark.slow
 def test_far_from_where_it_started_the_matte_of_the_start_is_found_again():
     before, alpha = frame(hair(HEIGHT, WIDTH, 20), 0, 0)
     last, _ = frame(alpha, -20, 34)

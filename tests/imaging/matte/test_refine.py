@@ -9,6 +9,9 @@ from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.imaging.matte.finish import refine_alpha
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
+# pymatting compiles when it is imported.
+METHODS = ["guided", pytest.param("laplacian", marks=pytest.mark.slow), "none"]
+
 
 def scene(alpha: torch.Tensor) -> torch.Tensor:
     height, width = alpha.shape
@@ -41,7 +44,7 @@ def test_solid_regions_stay_solid_on_a_strongly_textured_plate():
     assert (refined[:, 231:] == 1).all()
 
 
-@pytest.mark.parametrize("method", ["guided", "laplacian", "none"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("size", [(270, 480), (700, 300), (90, 1200)])
 def test_nothing_shifts(size, method):
     """The refined disc has its true area and its true centre."""
@@ -64,7 +67,7 @@ def test_tiles_are_seamless(monkeypatch):
     torch.testing.assert_close(refine_alpha(small, plate, canvas), whole, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("method", ["guided", "laplacian", "none"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (7, 400), (400, 7), (31, 33)])
 def test_unusual_sizes(size, method):
     canvas, plate = choose_canvas(*size, 64), torch.rand(3, *size)
@@ -75,6 +78,7 @@ def test_unusual_sizes(size, method):
     assert 0 <= soft.min() <= soft.max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(360, 540), (300, 420)])
 def test_a_blurred_matte_of_hair_is_mended_further_by_the_laplacian(size):
     """What models give is softer than the truth reduced: there the slow way pays."""
@@ -88,6 +92,7 @@ def test_a_blurred_matte_of_hair_is_mended_further_by_the_laplacian(size):
     assert errors[0] < errors[1] < errors[2]
 
 
+@pytest.mark.slow
 def test_tiles_of_the_laplacian_leave_no_seam(monkeypatch):
     scene = hair_scene(200, 300)
     canvas = choose_canvas(200, 300, 256)

@@ -74,6 +74,7 @@ def shadowed(background: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return background * (1 - dark), dark
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cast", [0.0, 0.1])
 def test_with_effects_a_shadow_goes_though_the_models_colours_are_off(scene, cast):
     background, alpha, _, canvas = scene

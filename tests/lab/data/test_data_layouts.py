@@ -143,6 +143,7 @@ def test_ober_in_folders(tmp_path):
     assert load_pair(found.entries[1]).effect is not None
 
 
+@pytest.mark.slow
 def test_ober_in_tables(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet as parquet

@@ -165,6 +165,7 @@ def clip_folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow  # importing transformers takes seconds
 class TestClip:
     @pytest.fixture
     def clip(self, clip_folder):

@@ -85,6 +85,7 @@ def test_the_page_shows_the_worst_by_iou_and_by_haze_and_all(tmp_path):
     assert every.count("<td>p") == 30
 
 
+@pytest.mark.slow
 def test_several_packs_are_judged_by_source(run, tmp_path):
     places = []
     for source in ("animals", "chairs"):

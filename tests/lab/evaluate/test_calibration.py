@@ -62,6 +62,7 @@ def test_weights_that_were_calibrated_by_other_signs_have_no_confidence():
     assert Confidence.from_dict({"bias": 0, "expected": 1, "border": 0}) is None
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_it_fits_and_draws_it(omnialpha, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     weights = write_sure_weights(tmp_path / "sure", calibrated=False)

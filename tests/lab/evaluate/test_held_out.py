@@ -73,6 +73,7 @@ def test_who_does_not_listen_to_words_is_right_half_the_time_at_most():
     assert np.mean(right) == 0.5
 
 
+@pytest.mark.slow
 def test_a_real_model_is_judged_at_every_task(tiny_weights, distance):
     model = OmniAlpha.load(tiny_weights, "cpu")
     runs = [

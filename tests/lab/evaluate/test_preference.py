@@ -126,6 +126,7 @@ def test_results_named_otherwise_are_matched_by_a_list(folders):
     assert {t.name for t in trials(*folders, None, None, 0, names)} == set(NAMES)
 
 
+@pytest.mark.slow
 def test_a_matte_alone_is_shown_as_the_cut_out_that_it_makes(folders, tmp_path):
     """Nobody could be blind to which tool it is otherwise."""
     alpha = np.zeros((4, 6), np.float32)

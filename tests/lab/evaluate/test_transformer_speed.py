@@ -53,6 +53,7 @@ def test_rates_follow_from_the_operations_counted(clock):
     assert 2 * block < operations < 4 * block
 
 
+@pytest.mark.slow
 def test_all_of_attention_is_counted_and_the_last_block_as_far_as_it_computes():
     """By hand, of one block: with few tokens all else would hide it."""
     layout, d, context = Layout([(4, 4)], [(4, 4)]), 64, 6
@@ -63,6 +64,7 @@ def test_all_of_attention_is_counted_and_the_last_block_as_far_as_it_computes():
     assert count_operations(CONFIG, 1, layout, context, 2) < 2 * (more - less)
 
 
+@pytest.mark.slow
 def test_quantised_weights_take_less_and_are_counted_the_same(monkeypatch):
     monkeypatch.setitem(transformer_speed.PEAK_SIDE, "cpu", 64)
     for streamed in (False, True):
@@ -71,6 +73,7 @@ def test_quantised_weights_take_less_and_are_counted_the_same(monkeypatch):
         assert speed.teraflops * speed.measured * 1e12 == pytest.approx(operations)
 
 
+@pytest.mark.slow
 def test_really_measured_it_is_positive_and_streams_and_compiles(monkeypatch):
     monkeypatch.setitem(transformer_speed.PEAK_SIDE, "cpu", 64)
     compiled = []

@@ -26,6 +26,7 @@ def test_an_untrained_one_changes_nothing_of_any_shape(size):
     assert torch.equal(look(network, alpha), alpha)
 
 
+@pytest.mark.slow
 def test_with_a_trimap_it_decides_all_that_is_unknown(lighter):
     alpha, trimap = torch.full((40, 60), 0.5), torch.full((40, 60), 0.5)
     trimap[:10] = 1

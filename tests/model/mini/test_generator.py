@@ -99,6 +99,7 @@ def test_it_knows_where_a_token_is():
     assert float((drawn[0, 0] - drawn[0, 3]).abs().max()) > 1e-3
 
 
+@pytest.mark.slow
 def test_written_and_read_it_draws_the_same(tmp_path):
     model = with_generator()
     sizes = write_weights(model, "tiny", tmp_path)
@@ -148,6 +149,7 @@ def test_of_a_backgrounds_sketch_the_middle_is_seen():
     assert torch.equal(cut(whole, 0.5), whole) and cut(whole, 2.0).shape[2:] == (2, 1)
 
 
+@pytest.mark.slow
 def test_objects_and_backgrounds_are_drawn_in_one_call_and_read_back(tmp_path):
     model = with_generator(BOTH)
     thing, place = replace(DRAWN, prompt=f"{BEFORE} a red cat"), replace(DRAWN, prompt=f"{BEHIND} red matte")

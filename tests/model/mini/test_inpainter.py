@@ -1,5 +1,6 @@
 """What is behind a hole, by a network of its own beside the transformer."""
 
+import pytest
 import torch
 from tiny_model import tiny_model
 
@@ -31,6 +32,7 @@ def test_outside_of_the_mask_nothing_changes():
     assert (found - one.inputs[0][:3])[:, one.inpaint_mask].abs().mean() > 0.01
 
 
+@pytest.mark.slow
 def test_requests_with_a_mask_are_its_own_and_all_come_back_in_order():
     model, without = tiny_model(), tiny_model()
     model.specialists["inpainter"] = inpainter()

@@ -20,6 +20,8 @@ from omnialpha_cli.model.published.qwen_images import ImageSettings, patches
 from omnialpha_cli.model.sampler import schedule
 from omnialpha_cli.tasks import TASKS
 
+pytestmark = pytest.mark.slow  # importing diffusers and transformers takes seconds
+
 STEPS = 4
 
 

@@ -7,6 +7,8 @@ from published_weights import text_encoder, tokenizer, write_published
 from omnialpha_cli.model.published.qwen import AFTER, BEFORE, DROPPED, PICTURE, PLACE, QwenContext, published_name
 from omnialpha_cli.model.published.qwen_images import patches
 
+pytestmark = pytest.mark.slow  # importing diffusers and transformers takes seconds
+
 
 def picture(h, w, seed):
     return torch.rand(4, h, w, generator=torch.Generator().manual_seed(seed))

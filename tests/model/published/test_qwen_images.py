@@ -14,6 +14,8 @@ from omnialpha_cli.model.published.qwen_images import (
     token_size,
 )
 
+pytestmark = pytest.mark.slow  # importing diffusers and transformers takes seconds
+
 SETTINGS = ImageSettings()
 
 

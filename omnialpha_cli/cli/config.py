@@ -23,7 +23,6 @@ from ..status import UsageError
 from .streams import say
 
 DEFAULT = Path("omnialpha.toml")
-COMMANDS = ("matte", "remove", "decompose", "generate", "complete")
 PREFIX = "OMNIALPHA_"
 OTHER_VARIABLES = {"OMNIALPHA_HOME"}  # of no option
 VALUE_ERROR = "Value error, "  # begins messages of Pydantic's, which Typer asks
@@ -44,7 +43,7 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
         raise UsageError(f"{path} is not TOML: {error}") from error
     sections = {name: value for name, value in content.items() if isinstance(value, dict)}
     shared = {name: value for name, value in content.items() if name not in sections}
-    options = {name: _options(command) for name, command in _commands(context)}
+    options = {name: _options(command) for name, command in _commands(context).items()}
     every = {name for known in options.values() for name in known}
     for name in sections:
         _check_name(name, options, f"{path}: there is no section [{name}]")
@@ -85,7 +84,7 @@ def _check_variables(context: typer.Context) -> None:
     given = {name for name in os.environ if name.startswith(PREFIX)} - OTHER_VARIABLES
     if not given:
         return
-    known = OTHER_VARIABLES | {name for _, command in _commands(context) for name in _variables(command)}
+    known = OTHER_VARIABLES.union(*map(_variables, _commands(context).values()))
     if given - known:
         known |= set(_variables(context.find_root().command))  # the workshop's too, which take a while to import
     for name in sorted(given - known):
@@ -105,13 +104,10 @@ def _variables(command: Any) -> Iterator[str]:
                 yield from _variables(below)
 
 
-def _commands(context: typer.Context) -> Iterator[tuple[str, Any]]:
-    root = context.find_root()
-    assert isinstance(root.command, TyperGroup)
-    for name in COMMANDS:
-        command = root.command.get_command(root, name)
-        assert command is not None
-        yield name, command
+def _commands(context: typer.Context) -> dict[str, Any]:
+    """Return the commands that take a file of options, by their names."""
+    root: Any = context.find_root().command
+    return {name: one for name, one in root.commands.items() if any(option.name == "config" for option in one.params)}
 
 
 def _options(command: Any) -> dict[str, TyperOption]:

@@ -45,7 +45,8 @@ def execute(order: Order, options: Options, settings: Settings) -> ExitStatus:
     _refuse_several_places(options)
     if options.preview_html:
         check_page(options.preview_html)
-    _check_files(order, options, output)
+    if options.report or options.preview_html:
+        _check_files(order, options, output)
     if not options.untrained:
         carried = any(item.lacks_mask and not item.error for item in order.items)
         for needed in (task, STEADY_TASK, FRESH_TASK) if carried else (task,):

@@ -42,6 +42,12 @@ def test_values_are_those_of_the_command_line(run, picture):
     assert run("remove", "a.png", "--name", "b").lines == ["out/b.png"]
 
 
+def test_the_model_itself_takes_them_too(run):
+    Path("omnialpha.toml").write_text("seed = 1\n[run]\nseed = 2")
+    outcome = run("run", "--prompt", "a cat", "--dry-run")
+    assert (outcome.code, outcome.lines) == (0, ["run/0000_2.png"])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

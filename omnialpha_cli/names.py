@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .files import TEMPORARY, Resolver, folded, real, spelled_out
+from .files import TEMPORARY, Resolver, exists, folded, is_folder, real, spelled_out
 from .inputs import STATE_FOLDER, absolute
 from .status import UsageError
 
@@ -39,9 +39,11 @@ def check_template(template: str, known: Collection[str], option: str) -> None:
 def checked(items: "list[Item]", output: Path, template: str | None) -> "list[Item]":
     """Return the items. Raises UsageError where one of their outputs is refused.
 
-    That is outside of the output folder, of the name of an input, or, on file systems that ignore case too, of
-    another item's.
+    That is outside of the output folder, which may be new, of the name of an input, or, on file systems that ignore
+    case too, of another item's.
     """
+    if exists(output) and not is_folder(output):
+        raise UsageError(f"the output {output} is a file; give a folder with -o")
     places = Resolver()
     inputs = {places.place(path): path for item in items for path in item.inputs}
     linked: dict[str, Path] | None = None  # inputs by where links lead, which matters where something is already

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .files import exists, is_folder
+from .files import exists
 from .inputs import Source
 from .media.formats import DEPTHS, FORMATS, MANIFEST, Depth, Format, choose_format
 from .media.sequence import Frame, find_frames
@@ -115,7 +115,6 @@ def plan(
     Raises UsageError on a clash, on a path that leaves the output folder, or on a format that cannot hold the
     depth.
     """
-    _check_output(output)
     if template is not None:
         check_template(template, NAME_FIELDS, "--name")
     items = []
@@ -208,7 +207,6 @@ def plan_prompts(
     depth: Depth | None = None,
 ) -> list[Item]:
     """Plan an item for every prompt and seed, named by `template`, or `{index:04}_{seed}`; errors as of `plan`."""
-    _check_output(output)
     template = "{index:04}_{seed}" if template is None else template
     check_template(template, PROMPT_FIELDS, "--name")
     row = choose_format(format, "8", depth)
@@ -278,8 +276,3 @@ def _unusable(path: Path) -> ItemError | None:
     except ItemError as error:
         return error
     return None
-
-
-def _check_output(output: Path) -> None:
-    if exists(output) and not is_folder(output):
-        raise UsageError(f"the output {output} is a file; give a folder with -o")

@@ -13,7 +13,7 @@ from documented import FIELDS, TEXT
 
 from omnialpha_cli import OmniAlpha
 from omnialpha_cli.cli.main import app
-from omnialpha_cli.cli.ndjson import SCHEMA
+from omnialpha_cli.cli.streams import SCHEMA
 from omnialpha_cli.lab.data.layouts import LAYOUTS
 from omnialpha_cli.lab.data.shards import FIELDS as DATA_FIELDS
 from omnialpha_cli.lab.data.shards import FILES

@@ -11,7 +11,7 @@ from ..memory import free_memory
 from ..status import ExitStatus, ItemError, NoInputsError, OmniAlphaError
 from ..tasks import TASKS, Task, passes
 from .options import OUTPUT, option
-from .streams import say
+from .streams import record_line, say
 
 EXAMPLES = {
     "tasks": ("omnialpha tasks", "omnialpha tasks --json | grep decompose"),
@@ -40,7 +40,6 @@ def tasks(json: Annotated[bool, option("--json", panel=OUTPUT, help="Print one J
     import dataclasses
 
     from ..weights import store
-    from . import ndjson
 
     weights = [one for one in store.known() if one.present]
 
@@ -51,7 +50,7 @@ def tasks(json: Annotated[bool, option("--json", panel=OUTPUT, help="Print one J
     if json:
         for task, trained, in_two in rows:
             about = {**dataclasses.asdict(task), "trained": trained, "two_passes": in_two}
-            typer.echo(ndjson.line("task", about), nl=False)
+            typer.echo(record_line("task", about), nl=False)
         return
     from rich.console import Console
     from rich.table import Table
@@ -72,7 +71,6 @@ def info(
     """Print what made a file, and the command that makes it again, with INPUT and MASK for what it was given."""
     from ..media import provenance
     from ..media.signatures import check_file
-    from . import ndjson
 
     found = 0
     for file in files:
@@ -93,7 +91,7 @@ def info(
         if json:
             values = dict.fromkeys(provenance.MEASURES) | values
             line = {"file": str(file), **values, "untouched": untouched, "command": again}
-            typer.echo(ndjson.line("info", line), nl=False)
+            typer.echo(record_line("info", line), nl=False)
         else:
             values = {name: value for name, value in values.items() if value or name != provenance.PLACE}
             rows = {**values, "edited": "no" if untouched else "since it was made", "command": again}

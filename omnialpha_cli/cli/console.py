@@ -4,12 +4,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from ..media.provenance import MEASURES
 from ..status import ExitStatus, RunNote
-from . import ndjson, streams
-from .streams import Pipe, printable, say
+from . import streams
+from .streams import Pipe, printable, record_line, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -79,7 +80,7 @@ class Console:
         """Report one result."""
         self._waiting.cancel()
         self.counts[result.status] += 1
-        self._record("item", ndjson.item_record, result, self.options.seed)
+        self._record("item", _item_record, result, self.options.seed)
         if result.status != "failed":
             self._paths(result)
         if result.measures.get("confidence", 1.0) < (self.options.min_confidence or 0.0):
@@ -107,7 +108,7 @@ class Console:
     def planned(self, result: "Result") -> None:
         """Report what a dry run foresees for one item."""
         self.counts["planned" if result.status == "done" else result.status] += 1
-        self._record("plan", ndjson.plan_record, result)
+        self._record("plan", _plan_record, result)
         if result.error:
             self._message(f"would fail: {result.error}")
             return
@@ -121,9 +122,9 @@ class Console:
         """Record items of which no input exists; what is wrong is said once, for all of them."""
         for result in results:
             self.counts[result.status] += 1
-            self._record("item", ndjson.item_record, result, self.options.seed)
+            self._record("item", _item_record, result, self.options.seed)
         counts = {**self.counts, "unfinished": 0, "doubtful": 0}
-        self._record("summary", ndjson.summary_record, counts, 0.0, ExitStatus.NO_INPUTS)
+        self._record("summary", _summary_record, counts, 0.0, ExitStatus.NO_INPUTS)
 
     def summary(self, status: ExitStatus, dry_run: bool = False) -> ExitStatus:
         """Write the last record and the last line; returns the exit status, which lost records change."""
@@ -133,7 +134,7 @@ class Console:
         seconds = time.monotonic() - self.start
         unfinished = max(0, self.total - sum(self.counts.values()))
         counts = {**self.counts, "unfinished": unfinished, "doubtful": len(self.doubtful)}
-        self._record("summary", ndjson.summary_record, counts, seconds, status)
+        self._record("summary", _summary_record, counts, seconds, status)
         if not self.options.quiet:
             words = {"skipped": "done already", "failed": "would fail"} if dry_run else {}
             always = "planned" if dry_run else "done"
@@ -161,7 +162,7 @@ class Console:
     def _record(self, event: str, describe: Callable[..., dict[str, Any]], *what: object) -> None:
         if not (self.report or self.options.json):
             return
-        line = ndjson.line(event, describe(*what)).encode()
+        line = record_line(event, describe(*what)).encode()
         if self.report:
             self._write("the report", line)
         if self.options.json:
@@ -180,6 +181,40 @@ class Console:
             self._lost[name] = ""
         except OSError as error:
             self._lost[name] = error.strerror or str(error)
+
+
+def _item_record(result: "Result", seed: int) -> dict[str, Any]:
+    """Return the record of one item; `seed` is the run's own."""
+    return {
+        "status": result.status,
+        **_files(result),
+        "seed": seed if result.item.seed is None else result.item.seed,
+        "seconds": round(result.seconds, 3),
+        "warnings": list(result.warnings),
+        "offset": result.offset,
+        "error": _error(result),
+        **{name: result.measures.get(name) for name in MEASURES},
+    }
+
+
+def _plan_record(result: "Result") -> dict[str, Any]:
+    """Return the record of one planned item: of a result that a dry run foresees."""
+    action = {"done": "make", "skipped": "skip", "failed": "fail"}[result.status]
+    return {"action": action, **_files(result), "error": _error(result)}
+
+
+def _summary_record(counts: Mapping[str, int], seconds: float, status: ExitStatus) -> dict[str, Any]:
+    return {**counts, "seconds": round(seconds, 3), "exit": int(status)}
+
+
+def _files(result: "Result") -> dict[str, Any]:
+    item = result.item
+    inputs, outputs = (list(map(str, paths)) for paths in (item.inputs, item.outputs))
+    return {"task": item.task.name, "inputs": inputs, "text": item.text, "outputs": outputs}
+
+
+def _error(result: "Result") -> dict[str, str] | None:
+    return None if result.error is None else {"code": result.error.code, "message": str(result.error)}
 
 
 def _progress_bar() -> "Progress":

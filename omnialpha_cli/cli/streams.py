@@ -2,22 +2,24 @@
 
 import errno
 import io
+import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from ..status import ExitStatus, OmniAlphaError, UsageError
 
 if TYPE_CHECKING:
     from .options import Options
 
+SCHEMA = "omnialpha/1"  # of records
 SOON = 0.4  # seconds for which nobody wonders what a program does
 NAMES = "stdin", "stdout", "stderr"
 PIPED = "-"  # names a picture on standard input
@@ -96,6 +98,14 @@ def open_report(path: Path) -> BinaryIO:
     except OSError as error:
         remedy = "make its folder first, or " if isinstance(error, FileNotFoundError) else ""
         raise UsageError(f"--report {path}: {error.strerror}; {remedy}name another file") from error
+
+
+def record_line(event: str, record: Mapping[str, Any]) -> str:
+    """Return one line of NDJSON, with its end: one JSON object with `schema` and `event`; docs/records.md has the rest.
+
+    Paths that are not UTF-8 have lone surrogates (`\\udcff`).
+    """
+    return json.dumps({"schema": SCHEMA, "event": event, **record}) + "\n"
 
 
 def printable(text: object) -> str:

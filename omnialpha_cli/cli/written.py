@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..files import Resolver, atomic, folded, real
 from ..inputs import STATE_FOLDER, absolute
 from ..status import UsageError
-from . import ndjson
+from .streams import record_line
 
 if TYPE_CHECKING:
     from ..batch.job import Result
@@ -27,7 +27,7 @@ class Kind:
 
 
 EVENTS = "item", "plan", "summary"  # of the first record
-REPORT = Kind("report", tuple(map(ndjson.mark, EVENTS)))
+REPORT = Kind("report", tuple(record_line(event, {}).removesuffix("}\n").encode() for event in EVENTS))
 PREVIEW = Kind("page", (b'<meta name="generator" content="omnialpha preview">',))
 SCORES = Kind("page", (b'<meta name="generator" content="omnialpha eval">',))
 TRIALS = Kind("page", (b'<meta name="generator" content="omnialpha eval preference">',))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ...cli import ndjson
+from ...cli.streams import record_line
 from ..table import print_table
 from .shared import Json, parse_size
 
@@ -28,7 +28,7 @@ def finish(
     trials = measure(height, width, canvas)
     if json:
         for trial in trials:
-            typer.echo(ndjson.line("bench.finish", {"width": width, "height": height, **asdict(trial)}), nl=False)
+            typer.echo(record_line("bench.finish", {"width": width, "height": height, **asdict(trial)}), nl=False)
         return
     print_table(
         f"Error of alpha in the unknown band: hair, {width}×{height}, from a canvas of {canvas}² "

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ...cli import ndjson
-from ...cli.streams import counted, say
+from ...cli.streams import counted, record_line, say
 from ...status import ExitStatus, ItemError
 from ..table import print_table
 from .pictures import Count, Files, Size, write_pictures
@@ -86,9 +85,9 @@ def matte(
 def _report(record: dict[str, Any], races: list[Race], worker: str, rounds: int, json: bool) -> None:
     count, width, height = (record[name] for name in ("count", "width", "height"))
     if json:
-        typer.echo(ndjson.line("bench.matte", record), nl=False)
+        typer.echo(record_line("bench.matte", record), nl=False)
         for one in races:
-            typer.echo(ndjson.line("bench.matte.against", {"count": count, **asdict(one)}), nl=False)
+            typer.echo(record_line("bench.matte.against", {"count": count, **asdict(one)}), nl=False)
         return
     print_table(
         f"{counted(count, 'picture')} {width}×{height} on {worker}; medians of {rounds}",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ...cli import ndjson
+from ...cli.streams import record_line
 from ...status import UsageError
 from ..table import print_table
 from .shared import Device, Json, seconds
@@ -106,7 +106,7 @@ def model(
         timings = [compare(pair, rounds) for pair in _pairs_with_diffusers()]
     if json:
         for timing in timings:
-            typer.echo(ndjson.line("bench.model", asdict(timing)), nl=False)
+            typer.echo(record_line("bench.model", asdict(timing)), nl=False)
         return
     print_table(
         f"omnialpha and {against.value} on {chosen}, {torch.get_num_threads()} threads, medians of {rounds}",

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import typer
 
-from ...cli import ndjson
-from ...cli.streams import counted
+from ...cli.streams import counted, record_line
 from ..table import print_table
 from .pictures import Count, Files, Size, write_pictures
 from .shared import Device, Json, Model, parse_size, peak_memory
@@ -58,7 +57,7 @@ def pipeline(
         "seconds": seconds, "stages": stages, "over_slowest": seconds / slowest, "peak_memory": memory,
     }  # fmt: skip
     if json:
-        typer.echo(ndjson.line("bench.pipeline", record), nl=False)
+        typer.echo(record_line("bench.pipeline", record), nl=False)
         return
     rows = [("an image, in all", seconds / count), *((f"busy: {name}", busy / count) for name, busy in stages.items())]
     print_table(

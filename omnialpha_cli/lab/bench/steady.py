@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...cli import ndjson
+from ...cli.streams import record_line
 from ...status import UsageError
 from ..table import print_table
 from .shared import Device, Json, Model
@@ -50,7 +50,7 @@ def steady(
     if json:
         for way, figures in found.items():
             said = {"steady": way != WAYS[0], "first_mask": way == WAYS[2], **asdict(figures)}
-            typer.echo(ndjson.line("bench.steady", said), nl=False)
+            typer.echo(record_line("bench.steady", said), nl=False)
         return
     print_table(
         f"{frames} frames with {model}",

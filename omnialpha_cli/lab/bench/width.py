@@ -6,7 +6,7 @@ from typing import Literal
 
 import typer
 
-from ...cli import ndjson
+from ...cli.streams import record_line
 
 PATCH = 16  # pixels a side
 PICTURE_TOKEN = 28  # pixels a side of a token of the context encoder
@@ -54,7 +54,7 @@ def width(
     if json:
         record = {**asdict(speed), "device": str(chosen), "dtype": name, "quantize": quantize, "canvas": canvas,
                   "steps": steps}  # fmt: skip
-        typer.echo(ndjson.line("bench.model.full", record), nl=False)
+        typer.echo(record_line("bench.model.full", record), nl=False)
         return
     depth = TransformerConfig().num_layers
     given = {f"weights in {quantize}": quantize != "none", "streamed": streamed, "compiled": compiled}

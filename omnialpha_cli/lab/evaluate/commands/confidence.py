@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ....cli import ndjson
-from ....cli.console import say
 from ....cli.options import INPUTS, MODEL, OUTPUT, option
+from ....cli.streams import record_line, say
 from ....status import ExitStatus
 
 
@@ -72,7 +71,7 @@ def confidence(
     told = {"model": model, "count": len(measured), **block, "kept": float(kept.mean()), "ece": found.ece,
             "floor": found.floor, "worst_tenth": found.worst_tenth}  # fmt: skip
     if json_:
-        typer.echo(ndjson.line("eval.confidence", told), nl=False)
+        typer.echo(record_line("eval.confidence", told), nl=False)
     else:
         typer.echo(f"{len(measured)} pictures, {kept.mean():.1%} kept; {block}")
         typer.echo(f"expected calibration error {found.ece:.4f}, of exact chances {found.floor:.4f}")

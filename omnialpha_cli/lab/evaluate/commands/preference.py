@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ....cli import ndjson
 from ....cli.options import INPUTS, OUTPUT, option
-from ....cli.streams import counted, say
+from ....cli.streams import counted, record_line, say
 from ....cli.written import TRIALS, Written, check_written
 from ....status import ExitStatus, ItemError, UsageError
 from .options import Names
@@ -71,7 +70,7 @@ def _summarise(path: Path, json: bool) -> None:
 
     found = read_choices(path)
     if json:
-        typer.echo(ndjson.line("eval.preference", asdict(found)), nl=False)
+        typer.echo(record_line("eval.preference", asdict(found)), nl=False)
         return
     count = found.wins_a + found.wins_b + found.ties
     typer.echo(f"A {found.a}: {found.wins_a}; B {found.b}: {found.wins_b}; neither: {found.ties}")

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ....cli import ndjson
-from ....cli.console import say
 from ....cli.options import INPUTS, MODEL, OUTPUT, option
+from ....cli.streams import record_line, say
 from ....status import ExitStatus, UsageError
 from .options import HintKind
 
@@ -49,7 +48,7 @@ def shadow(
         "without": sum(others) / max(1, len(others)),
     }
     if json:
-        typer.echo(ndjson.line("eval.shadow", told), nl=False)
+        typer.echo(record_line("eval.shadow", told), nl=False)
     else:
         typer.echo(f"{len(cast)} shadows: {told['within']:.1%} of their darkening is in the layers, and "
                    f"{told['elsewhere']:.1%} as much elsewhere; {told['without']:.4f} without one")  # fmt: skip

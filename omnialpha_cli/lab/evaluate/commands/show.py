@@ -11,8 +11,7 @@ from typing import Any
 
 import typer
 
-from ....cli import ndjson
-from ....cli.streams import counted, say
+from ....cli.streams import counted, record_line, say
 from ....cli.written import SCORES, Written, check_written
 from ....cli.written import WORST as WORST_SHEET
 from ....media.inline import encode_jpeg
@@ -55,10 +54,10 @@ def show(
             failed += 1
             say(f"failed: {one}")
             if options.json:
-                typer.echo(ndjson.line(f"eval.{task}.failed", {"code": one.code, "message": str(one)}), nl=False)
+                typer.echo(record_line(f"eval.{task}.failed", {"code": one.code, "message": str(one)}), nl=False)
             continue
         if options.json:
-            typer.echo(ndjson.line(f"eval.{task}.item", _record(one)), nl=False)
+            typer.echo(record_line(f"eval.{task}.item", _record(one)), nl=False)
         else:
             say(f"{number} {one.name}")
         if options.worst:
@@ -86,7 +85,7 @@ def show(
             record["sources"] = {name: _plain(each) for name, each in sources.items() if name != ALL}
         if sets is not None:
             record |= {"set": totals, "truth": sets.counts[1]}
-        typer.echo(ndjson.line(f"eval.{task}", record), nl=False)
+        typer.echo(record_line(f"eval.{task}", record), nl=False)
     else:
         for number, table in enumerate(tables):
             print_table(title if number == 0 else "by source", table.head, table.rows)

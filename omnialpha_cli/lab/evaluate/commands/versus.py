@@ -13,8 +13,7 @@ import PIL.Image
 import typer
 from numpy.typing import NDArray
 
-from ....cli import ndjson
-from ....cli.streams import counted, say
+from ....cli.streams import counted, record_line, say
 from ....cli.written import SCORES, Written, check_written
 from ....media.inline import encode_jpeg
 from ....status import ExitStatus, ItemError
@@ -57,11 +56,11 @@ def report(
     if options.json:
         for name in shared:
             record = {"name": name, "a": dict(a.judged[name].scores), "b": dict(b.judged[name].scores)}
-            typer.echo(ndjson.line("eval.compare.item", record), nl=False)
+            typer.echo(record_line("eval.compare.item", record), nl=False)
         scores = {metric: asdict(one) for metric, one in comparisons.items()}
         summary = {"task": task, "a": names[0], "b": names[1], "count": len(shared), "height": height, "width": width,
                    "scores": scores}  # fmt: skip
-        typer.echo(ndjson.line("eval.compare", summary), nl=False)
+        typer.echo(record_line("eval.compare", summary), nl=False)
     title = f"{task}: A {names[0]}, B {names[1]}; {counted(len(shared), 'picture')} of {width}×{height} on average"
     table = _table(comparisons)
     if not options.json:

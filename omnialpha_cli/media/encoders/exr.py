@@ -1,8 +1,8 @@
 """Write OpenEXR: scene-linear light, premultiplied, on the data and display windows of the source."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,17 @@ COMPOSITE = "composite"  # the part's name
 ASIDE = "source."  # prefix of a channel of the source whose name a result's has
 
 
+Part = tuple[oiio.ImageSpec, NDArray[Any]]
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Hold channels of one part, and their samples (H, W, channels), of which those in the `box` are written."""
+    """Hold the channels of a part of that name, and their samples (H, W, channels); those in the `box` are written."""
 
-    names: list[str]
+    name: str
+    channels: list[str]
     samples: NDArray[Any]
-    box: Box | None = None
+    box: Box
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,23 +48,18 @@ class Rest:
     """
 
     planes: Sequence[tuple[str, NDArray[Any]]] = ()
-    parts: Sequence[tuple[oiio.ImageSpec, NDArray[Any]]] = ()
+    parts: Sequence[Part] = ()
     metadata: Metadata = field(default_factory=dict[str, Any])
 
 
-Part = tuple[oiio.ImageSpec, NDArray[Any]]
-
-
-def write(
-    path: Path, pixels: Floats, target: Target, light: NDArray[np.bool_] | None = None, box: Box | None = None
-) -> None:
-    """Write grey (H, W, 1), RGB (H, W, 3) or straight RGBA (H, W, 4), premultiplied here, or a `box`. Raises OSError.
+def write(path: Path, pixels: Floats, target: Target, light: NDArray[np.bool_] | None, box: Box) -> None:
+    """Write a `box` of grey (H, W, 1), RGB (H, W, 3) or straight RGBA (H, W, 4), premultiplied here. Raises OSError.
 
     Light without coverage, in the pixels `light` (H, W), stays as it is where alpha is 0.
     """
-    names = ["Y"] if pixels.shape[2] == 1 else list("RGB" if pixels.shape[2] == 3 else "RGBA")
+    names = {1: ["Y"], 3: list("RGB"), 4: list("RGBA")}[pixels.shape[2]]
     samples = premultiplied(pixels, target.depth, light) if len(names) == 4 else to_samples(pixels, target.depth)
-    _write_with_rest(path, [Group(names, samples, box)], [COMPOSITE], target)
+    _write_with_rest(path, [Group(COMPOSITE, names, samples, box)], target)
 
 
 def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
@@ -71,31 +70,27 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     """
     composite = premultiplied(flatten([layer.rgba for layer in layers]), target.depth)
     boxes = [visible_box(layer.rgba, target.trim) for layer in layers]
-    groups = [Group(list("RGBA"), composite, reduce(Box.union, boxes))]
+    groups = [Group(COMPOSITE, list("RGBA"), composite, reduce(Box.union, boxes))]
     for layer, box in zip(layers, boxes, strict=True):
-        groups.append(Group([f"{layer.name}.{c}" for c in "RGBA"], premultiplied(layer.rgba, target.depth), box))
-    order = ", ".join(layer.name for layer in layers)
-    names = [COMPOSITE, *(layer.name for layer in layers)]
+        channels = [f"{layer.name}.{c}" for c in "RGBA"]
+        groups.append(Group(layer.name, channels, premultiplied(layer.rgba, target.depth), box))
     if not target.parts:
-        channels = [name for group in groups for name in group.names]
-        samples = np.concatenate([group.samples for group in groups], -1)
-        groups, names = [Group(channels, samples, groups[0].box)], names[:1]
-    _write_with_rest(path, groups, names, target, order)
+        channels = [name for group in groups for name in group.channels]
+        groups = [Group(COMPOSITE, channels, np.concatenate([group.samples for group in groups], -1), groups[0].box)]
+    _write_with_rest(path, groups, target, ", ".join(layer.name for layer in layers))
 
 
-def _write_with_rest(
-    path: Path, groups: Sequence[Group], names: Sequence[str], target: Target, order: str | None = None
-) -> None:
+def _write_with_rest(path: Path, groups: Sequence[Group], target: Target, order: str = "") -> None:
     """Write a part for each group, called by its name; the rest of the source goes along."""
     rest = Rest() if target.rest is None else _read_rest(*target.rest)
-    parts = [_part(group, target, rest if i == 0 else Rest()) for i, group in enumerate(groups)]
-    if order is not None:
+    parts = [_part(group, target, Rest() if i else rest) for i, group in enumerate(groups)]
+    if order:
         parts[0][0].attribute("layers", order)
     for attribute, value in provenance.named(target.provenance).items():
         parts[0][0].attribute(attribute, value)
     if len(parts) + len(rest.parts) > 1:
-        used = list(names)
-        for (spec, _), name in zip(parts, names, strict=True):
+        used = [group.name for group in groups]
+        for (spec, _), name in zip(parts, used, strict=True):
             spec.attribute("oiio:subimagename", name)
         for spec, samples in rest.parts:
             name = spec.get_string_attribute("oiio:subimagename")
@@ -109,31 +104,24 @@ def _write_with_rest(
 
 def _part(group: Group, target: Target, rest: Rest) -> Part:
     """Return the header of a part and its samples, those of the rest's channels behind its own."""
-    samples, names = group.samples, group.names
+    samples, names = group.samples, group.channels
     types = [oiio.TypeDesc(target.depth)] * len(names)
     if rest.planes:
         planes = [samples.astype(np.float32), *(plane[..., None].astype(np.float32) for _, plane in rest.planes)]
         samples = np.concatenate(planes, -1)
         types += [oiio.TypeDesc("half" if plane.dtype == np.float16 else "float") for _, plane in rest.planes]
-        own = set(names)
-        names = names + [ASIDE + name if name in own else name for name, _ in rest.planes]
-    windows = target.windows or trivial(samples.shape[:2])
-    if group.box is not None:
-        samples = group.box.crop(samples)
-        corner = windows.data
-        windows = replace(windows, data=replace(group.box, x=corner.x + group.box.x, y=corner.y + group.box.y))
-    height, width, channels = samples.shape
-    spec = oiio.ImageSpec(width, height, channels, target.depth)
+        names = names + [ASIDE + name if name in names else name for name, _ in rest.planes]
+    windows, box = target.windows or trivial(samples.shape[:2]), group.box
+    samples = box.crop(samples)
+    spec = oiio.ImageSpec(box.width, box.height, len(names), target.depth)
     if rest.planes:
         spec.channelformats = tuple(types)
     spec.channelnames = tuple(names)
     spec.alpha_channel = names.index("A") if "A" in names else -1
     give_back(spec, {**target.metadata, **rest.metadata})
-    data, display = windows.data, windows.display
-    spec.x, spec.y = data.x, data.y
-    spec.full_x, spec.full_y, spec.full_width, spec.full_height = (
-        display.x, display.y, display.width, display.height,
-    )  # fmt: skip
+    spec.x, spec.y = windows.data.x + box.x, windows.data.y + box.y
+    spec.full_x, spec.full_y = windows.display.x, windows.display.y
+    spec.full_width, spec.full_height = windows.display.width, windows.display.height
     spec.attribute("compression", COMPRESSIONS[target.compression])
     if target.encoding.primaries is not None and len(names) > 1:
         spec.attribute("chromaticities", oiio.TypeDesc("float[8]"), target.encoding.primaries)
@@ -167,17 +155,16 @@ def _read_rest(path: Path, part: int, channels: tuple[int, ...]) -> Rest:
     Deep parts, and whole numbers beside floats in one part, are left out: they cannot be written again.
     """
     planes: list[tuple[str, NDArray[Any]]] = []
-    parts: list[tuple[oiio.ImageSpec, NDArray[Any]]] = []
-    metadata: Mapping[str, Any] = {}
+    parts: list[Part] = []
+    metadata: Metadata = {}
     with opened(path) as reader:
         for number, spec in parts_of(reader):
             if number == part:
                 metadata = of_channels(spec)
-                planes = [
-                    (spec.channelnames[i], read_samples(reader, number, i, i + 1, str(spec.channelformat(i)))[..., 0])
-                    for i in range(spec.nchannels)
-                    if i not in channels and can_be_kept(spec, i, beside=True)
-                ]
+                for i, name in enumerate(spec.channelnames):
+                    if i not in channels and can_be_kept(spec, i, beside=True):
+                        samples = read_samples(reader, number, i, i + 1, str(spec.channelformat(i)))
+                        planes.append((name, samples[..., 0]))
             elif not spec.deep:
                 samples = read_samples(reader, number, 0, spec.nchannels, str(spec.format))
                 parts.append((oiio.ImageSpec(spec), samples))
@@ -188,10 +175,9 @@ def _is_complete(path: Path, specs: list[oiio.ImageSpec]) -> bool:
     """Tell whether the last row of every part is there: on a full disk every call of the writer may report success."""
     with suppress(OSError), opened(path) as opened_file:
         reader: Any = opened_file
-        rows = (
-            reader.read_scanlines(i, 0, end - 1, end, 0, 0, spec.nchannels, spec.format)
-            for i, spec in enumerate(specs)
-            if (end := spec.y + spec.height) is not None
-        )
-        return all(row is not None for row in rows) and not reader.geterror()
+        for part, spec in enumerate(specs):
+            end = spec.y + spec.height
+            if reader.read_scanlines(part, 0, end - 1, end, 0, 0, spec.nchannels, spec.format) is None:
+                return False
+        return not reader.geterror()
     return False

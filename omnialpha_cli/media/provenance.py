@@ -7,7 +7,6 @@ and `layers.json` as members. There is no time, folder or user in it: the same p
 import hashlib
 import json
 import mmap
-import re
 import shlex
 import struct
 import zlib
@@ -75,16 +74,11 @@ def seal(path: Path) -> None:
     """Put the digest of a file in its place, where it has one. Raises OSError."""
     with path.open("rb+") as file, mmap.mmap(file.fileno(), 0) as data:
         place = data.rfind(MARK + ZEROS)
-        if place < 0:
+        if place < 0 or (_is_png(data) and data[place - len(PNG_DIGEST) : place] != PNG_DIGEST):
             return
         start = place + len(MARK)
-        is_png = data[: len(PNG_SIGNATURE)] == PNG_SIGNATURE
-        begin = place - len(PNG_DIGEST)
-        if is_png and data[begin:place] != PNG_DIGEST:
-            return
-        data[start : start + 64] = _digest(data, start, is_png).encode()
-        if is_png:
-            data[start + 64 : start + 68] = struct.pack(">I", zlib.crc32(data[begin : start + 64]))
+        digest = _digest(data, start)
+        data[start : start + len(digest)] = digest
 
 
 def read(path: Path) -> Record | None:
@@ -121,23 +115,30 @@ def is_untouched(path: Path) -> bool:
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             place = data.rfind(MARK)
-            start = place + len(MARK)
-            is_png = data[: len(PNG_SIGNATURE)] == PNG_SIGNATURE
-            begin = place - len(PNG_DIGEST)
-            if is_png and data[start + 64 : start + 68] != struct.pack(">I", zlib.crc32(data[begin : start + 64])):
+            if place < 0:
                 return False
-            return place >= 0 and data[start : start + 64] == _digest(data, start, is_png).encode()
+            start = place + len(MARK)
+            digest = _digest(data, start)
+            return data[start : start + len(digest)] == digest
 
 
-def _digest(data: mmap.mmap, start: int, is_png: bool) -> str:
-    """Return the sha256 of the file with zeros for its digest at `start`, and for that one's checksum in PNG."""
-    end = start + 64 + 4 * is_png
+def _is_png(data: mmap.mmap) -> bool:
+    return data[: len(PNG_SIGNATURE)] == PNG_SIGNATURE
+
+
+def _digest(data: mmap.mmap, start: int) -> bytes:
+    """Return what belongs at `start`: the sha256 of the file with zeros there, and in PNG the checksum after it."""
+    end = start + len(ZEROS) + 4 * _is_png(data)
     whole = hashlib.sha256()
     with memoryview(data) as view:
         whole.update(view[:start])
         whole.update(bytes(end - start))
         whole.update(view[end:])
-    return whole.hexdigest()
+    digest = whole.hexdigest().encode()
+    if not _is_png(data):
+        return digest
+    chunk = data[start - len(MARK) - len(PNG_DIGEST) : start] + digest
+    return digest + struct.pack(">I", zlib.crc32(chunk))
 
 
 def _fields(path: Path, head: bytes) -> Mapping[str, Any]:
@@ -219,4 +220,4 @@ OPTIONS = ("seed", "steps", "guidance", "canvas", "dtype", "format", "depth", "p
 
 
 def _quoted(text: object) -> str:
-    return "'" + re.sub(r"'", "'\\''", str(text or "")) + "'"
+    return "'" + str(text or "").replace("'", "'\\''") + "'"

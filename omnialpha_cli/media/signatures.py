@@ -19,6 +19,12 @@ READ = ("JPEG", "PNG", "WebP", "TIFF", "OpenEXR", "BMP", "TGA", "DPX", "Cineon",
         "HEIC")  # fmt: skip
 HEAD = 64  # bytes that are looked at
 
+FILM = "a film"
+FILMS = (  # Matroska, AVI, MXF, MPEG, Flash, Ogg, ASF, R3D, QuickTime
+    (0, b"\x1a\x45\xdf\xa3"), (8, b"AVI "), (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01"), (0, b"\0\0\x01\xba"),
+    (0, b"FLV"), (0, b"OggS"), (0, b"0&\xb2u"), (4, b"RED1"), (4, b"RED2"),
+    (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), (4, b"skip"), (4, b"pnot"),
+)  # fmt: skip
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "JPEG"),
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -41,13 +47,8 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (4, b"JXL ", "JPEG XL"),
     (4, b"jP  ", "JPEG 2000"),
     (0, b"%PDF", "PDF"),
+    *((start, signature, FILM) for start, signature in FILMS),
 )
-FILM = "a film"
-FILMS: tuple[tuple[int, bytes], ...] = (  # Matroska, AVI, MXF, MPEG, Flash, Ogg, ASF, R3D, QuickTime
-    (0, b"\x1a\x45\xdf\xa3"), (8, b"AVI "), (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01"), (0, b"\0\0\x01\xba"),
-    (0, b"FLV"), (0, b"OggS"), (0, b"0&\xb2u"), (4, b"RED1"), (4, b"RED2"),
-    (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), (4, b"skip"), (4, b"pnot"),
-)  # fmt: skip
 FILM_SUFFIXES = (".mov", ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".ts", ".mts", ".r3d",
                  ".braw")  # fmt: skip
 BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC",
@@ -121,13 +122,11 @@ def _refused(path: Path, error: OSError | ValueError) -> ItemError:
 def kind_of(head: bytes, path: Path) -> str | None:
     """Return the name of the format of a file, by its first bytes, or None."""
     for start, signature, name in SIGNATURES:
-        if head[start : start + len(signature)] == signature:
+        if head.startswith(signature, start):
             return name
     if head[4:8] == b"ftyp":
         brands = [head[8:12], *(head[i : i + 4] for i in range(16, min(head[3], len(head)), 4))]
         return next((BRANDS[brand] for brand in brands if brand in BRANDS), FILM)
-    if any(head[start : start + len(signature)] == signature for start, signature in FILMS):
-        return FILM
     if len(head) > 18 and head[1] < 2 and head[2] in TGA_KINDS and path.suffix.lower() in TGA_SUFFIXES:
         return "TGA"
     return None

@@ -57,6 +57,8 @@ def read_matrix_profile(icc: bytes) -> MatrixProfile | None:
 @lru_cache(32)
 def read_grey_curve(icc: bytes) -> Function | None:
     """Return the curve from samples to linear light of a greyscale profile that has one."""
+    if profile_space(icc) != "GRAY":
+        return None
     try:
         return read_curve(_tags(icc)["kTRC"])[0]
     except UNUSABLE:

@@ -23,14 +23,22 @@ BOX_SEARCH = 65536  # bytes from the start
 
 def read_heif(path: Path, kind: str, max_pixels: int, admit: Admit) -> Image:
     """Read the first picture of an AVIF or HEIC file. Raises `ItemError`: `unreadable`, `unsupported`, `too-large`."""
-    if kind == "HEIC":
-        return _read_heic(path, max_pixels, admit)
-    with decoding(path), AvifImageFile(path) as picture:
-        check_size(path, picture.width, picture.height, max_pixels, admit)
-        several = getattr(picture, "n_frames", 1) > 1
-        image = from_array(picture)
+    with decoding(path):
+        if kind == "HEIC":
+            file = _open_heic(path)
+            width, height = file.size
+            check_size(path, width, height, max_pixels, admit)
+            image = replace(
+                from_array(np.asarray(file)), encoding=Encoding(icc=rgb_profile(file.info.get("icc_profile")))
+            )
+            several, is_cut = len(file) > 1, False
+        else:
+            with AvifImageFile(path) as picture:
+                check_size(path, picture.width, picture.height, max_pixels, admit)
+                image = from_array(picture)
+                several, is_cut = getattr(picture, "n_frames", 1) > 1, _has_high_bitdepth(path)
     notes = [f"{path} holds several pictures: the first one is used"] if several else []
-    if _has_high_bitdepth(path):
+    if is_cut:
         notes.append(f"{path} has more than 8 bits a channel, of which the 8 highest are read")
     return replace(image, path=path, notes=tuple(notes))
 
@@ -49,17 +57,6 @@ def heic_depth(path: Path) -> Depth | None:
             return "16" if _open_heic(path).info.get("bit_depth", 8) > 8 else "8"
     except (ItemError, MemoryError):
         return None
-
-
-def _read_heic(path: Path, max_pixels: int, admit: Admit) -> Image:
-    with decoding(path):
-        file = _open_heic(path)
-        width, height = file.size
-        check_size(path, width, height, max_pixels, admit)
-        samples = np.asarray(file)
-        several = (f"{path} holds several pictures: the first one is used",) if len(file) > 1 else ()
-        icc = rgb_profile(file.info.get("icc_profile"))
-    return replace(from_array(samples), encoding=Encoding(icc=icc), path=path, notes=several)
 
 
 def _open_heic(path: Path) -> Any:

@@ -74,6 +74,7 @@ def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | Non
         complaint(reader)  # a failed seek leaves its complaint behind
 
     header = attributes(spec)
+    icc = bytes(header.get("ICCProfile", b""))
     depth = DEPTH_OF[channels.sample]
     encoding = encoding_of(header, kind, depth)
     if encoding.icc is not None and not data and not profiles.is_usable(encoding.icc):
@@ -85,13 +86,13 @@ def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | Non
         notes.append(f"{path} holds several pictures: the first one is used")
     windows = _windows(path, spec, data) if kind == "OpenEXR" else None
     if "CMYK" in (header.get("tiff:ColorSpace"), header.get("jpeg:ColorSpace")):
-        samples = _from_inks(path, kind, samples, header.get("ICCProfile"), max_pixels)
+        samples = _from_inks(path, kind, samples, icc, max_pixels)
     orientation = spec.get_int_attribute("Orientation", 1)
     rgb, alpha = split(upright(samples, orientation), -1 if channels.has_alpha else None)
     if kind == "GIF" and alpha is not None and alpha.all():
         alpha = None  # every GIF is given one
-    if not channels.has_colour and not data:
-        rgb = _from_grey(rgb, header.get("ICCProfile"))
+    if not channels.has_colour and not data and (curve := profiles.read_grey_curve(icc)):
+        rgb = convert(curve(rgb), LINEAR, SRGB)
     premultiplied = alpha is not None and not spec.get_int_attribute("oiio:UnassociatedAlpha")
     if alpha is not None and premultiplied:
         rgb = straightened(rgb, alpha)
@@ -124,15 +125,11 @@ def _windows(path: Path, spec: oiio.ImageSpec, data: bool) -> Windows | None:
 
 def note_nonfinite(name: Path | str, rgb: Floats, depth: str) -> list[str]:
     """Return what the user of a picture (H, W, 3) called `name` should know of its values, if anything."""
-    if depth in ("half", "float") and (count := count_nonfinite(rgb)):
-        return [f"{name} has {count} pixels that are not numbers or infinite: the model is shown others"]
-    return []
-
-
-def count_nonfinite(rgb: Floats) -> int:
-    """Return pixels (H, W, 3) with a NaN or an infinity."""
+    if depth not in ("half", "float"):
+        return []
     with np.errstate(over="ignore", invalid="ignore"):  # the sum is quick, and counts for nothing where it overflows
-        return int(np.count_nonzero(~np.isfinite(rgb.sum(-1)) & ~np.isfinite(rgb).all(-1)))
+        count = np.count_nonzero(~np.isfinite(rgb.sum(-1)) & ~np.isfinite(rgb).all(-1))
+    return [f"{name} has {count} pixels that are not numbers or infinite: the model is shown others"] if count else []
 
 
 def _samples(path: Path, reader: oiio.ImageInput, part: int, indices: tuple[int, ...]) -> NDArray[Any]:
@@ -147,19 +144,9 @@ def _samples(path: Path, reader: oiio.ImageInput, part: int, indices: tuple[int,
     return samples[..., [index - first for index in indices]]
 
 
-def _from_grey(rgb: Floats, profile: Any) -> Floats:
-    """Return grey (H, W, 3) as sRGB, by the profile of a greyscale file; as it is without one."""
-    icc = None if profile is None else bytes(profile)
-    if icc is None or profiles.profile_space(icc) != "GRAY":
-        return rgb
-    curve = profiles.read_grey_curve(icc)
-    return rgb if curve is None else convert(curve(rgb), LINEAR, SRGB)
-
-
-def _from_inks(path: Path, kind: str, samples: NDArray[Any], profile: Any, max_pixels: int) -> NDArray[Any]:
+def _from_inks(path: Path, kind: str, samples: NDArray[Any], icc: bytes, max_pixels: int) -> NDArray[Any]:
     """Return a CMYK file as sRGB (H, W, 3), by its own profile, at 8 bits; without one as OpenImageIO sees it."""
-    icc = None if profile is None else bytes(profile)
-    if icc is None or profiles.profile_space(icc) != "CMYK":
+    if profiles.profile_space(icc) != "CMYK":
         return samples
     if kind == "JPEG":
         inks = read_cmyk(path, max_pixels)

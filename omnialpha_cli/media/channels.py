@@ -15,8 +15,8 @@ from ..status import ItemError, RunNote
 from .opening import parts_of, printable
 from .samples import DEPTH_OF
 
-COLOURS: tuple[tuple[str, ...], ...] = (("r", "g", "b"), ("red", "green", "blue"))
-GREYS: tuple[tuple[str, ...], ...] = (("y",),)
+COLOURS: tuple[tuple[str, ...], ...] = (("r", "g", "b"), ("red", "green", "blue"), ("y",))
+CHROMA = {"ry", "by"}  # beside which y is no grey
 ALPHAS = ("a", "alpha")
 PRINT = ("C", "M", "Y", "K")
 BEAUTY = ("rgba", "beauty", "combined", "composite")  # names of layers, the first that is there
@@ -78,11 +78,10 @@ def choose_channels(
     # Decoders of other formats may forget faults while they look for parts.
     parts = [spec for _, spec in parts_of(reader)] if is_exr else [reader.spec()]
     flat = [(part, spec) for part, spec in enumerate(parts) if not spec.deep]
-    found = [one for part, spec in flat for one in _pictures(part, spec, len(parts) > 1)]
-    if pick.part is not None:
-        found = [one for one in found if one.part == pick.part]
+    found = [one for part, spec in flat for one in _pictures(part, spec, len(parts) > 1)
+             if pick.part in (None, part)]  # fmt: skip
     if pick.layer is not None:
-        found = _named(path, found, parts, pick)
+        found = _named(path, found, flat, pick)
     elif data and not found:
         found = [one for part, spec in flat if (one := _lone(part, spec))]
     if not found:
@@ -133,9 +132,7 @@ def _pictures(part: int, spec: oiio.ImageSpec, several: bool) -> list[Channels]:
         if words and words[-1] in views:
             view = words.pop()
         colours = next((wanted for wanted in COLOURS if set(wanted) <= channels.keys()), None)
-        if colours is None and not {"ry", "by"} & channels.keys():
-            colours = next((wanted for wanted in GREYS if set(wanted) <= channels.keys()), None)
-        if colours is not None:
+        if colours and not (colours == ("y",) and CHROMA & channels.keys()):
             alpha = [name for name in ALPHAS if name in channels][:1]
             indices = tuple(channels[name] for name in (*colours, *alpha))
             layer = ".".join(words) or part_name
@@ -148,7 +145,9 @@ def _without_view(name: str, view: str) -> str:
     return re.sub(rf"[._-]?{re.escape(view)}$", "", name) if view else name
 
 
-def _named(path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec], pick: Pick) -> list[Channels]:
+def _named(
+    path: Path, found: Sequence[Channels], parts: Sequence[tuple[int, oiio.ImageSpec]], pick: Pick
+) -> list[Channels]:
     """Return the pictures of the layer that the user names: exactly, ignoring case, or by its last word or channel."""
     wanted = (pick.layer or "").casefold()
     tests: tuple[Callable[[Channels], bool], ...] = (
@@ -160,16 +159,15 @@ def _named(path: Path, found: Sequence[Channels], parts: Sequence[oiio.ImageSpec
     for test in tests:
         if matching := [one for one in found if test(one)]:
             return matching
-    for part, spec in enumerate(parts):
+    for part, spec in parts:
         names = [name.casefold() for name in spec.channelnames]
         alone = [name for name in names if name.rpartition(".")[0] == wanted]  # such as roto.A
         for name in (wanted, *(alone if len(alone) == 1 else ())):
-            if name in names and not spec.deep:
+            if name in names:
                 index = (names.index(name),)
                 return [Channels(part, index, False, _sample(spec, index), spec.channelnames[index[0]], bare=False)]
     taken = {(one.part, index) for one in found for index in one.indices}
-    flat = [(part, spec) for part, spec in enumerate(parts) if not spec.deep]
-    alone = [name for part, spec in flat for i, name in enumerate(spec.channelnames) if (part, i) not in taken]
+    alone = [name for part, spec in parts for i, name in enumerate(spec.channelnames) if (part, i) not in taken]
     there = list(dict.fromkeys([*(one.layer or "RGBA" for one in found), *alone]))
     if not there:
         return []

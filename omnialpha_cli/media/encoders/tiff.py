@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from .. import icc, provenance
 from ..colour import SRGB
+from ..image import Metadata
 from ..samples import Floats, flatten, premultiplied, to_samples
 from ..write import Layer, Target
 
 ROWS = 64  # a strip
 PAGE_NAME = 285
 XMP = 700
-TEXT_TAGS = {"Artist": 315, "Copyright": 33432, "DocumentName": 269, "HostComputer": 316, "Make": 271, "Model": 272}
+TEXT_TAGS = {"Artist": 315, "Copyright": 33432, "DocumentName": 269, "HostComputer": 316, "ImageDescription": 270,
+             "Make": 271, "Model": 272}  # fmt: skip
 RESOLUTION_UNITS = {"in": 2, "inch": 2, "cm": 3, "none": 1}
 LAYERS_KEYS = {"8": psdtags.PsdKey.LAYER, "16": psdtags.PsdKey.LAYER_16, "float": psdtags.PsdKey.LAYER_32}
 TOO_LONG = 2**32 - 2**26  # bytes, from where a file has to be a BigTIFF
@@ -98,6 +100,7 @@ def _write(file: tifffile.TiffWriter, pixels: Floats, target: Target, tags: Sequ
     samples = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
     packed = target.compression != "none"
     differences = packed and samples.dtype.kind == "u"
+    date = target.metadata.get("DateTime")
     file.write(
         _strips(samples, target, differences),
         shape=samples.shape[:2] if grey else samples.shape,
@@ -110,8 +113,9 @@ def _write(file: tifffile.TiffWriter, pixels: Floats, target: Target, tags: Sequ
         iccprofile=None if grey else _profile(target),
         metadata=None,
         software=False,
-        extratags=[*tags, *_text_tags(target), *_xmp(target)],
-        **_described(target),
+        datetime=date if isinstance(date, str) and len(date) == 19 else None,
+        extratags=[*tags, *_tags(target)],
+        **_resolution(target.metadata),
     )
 
 
@@ -135,35 +139,21 @@ def _profile(target: Target) -> bytes | None:
     return target.encoding.icc
 
 
-def _text_tags(target: Target) -> list[tuple[int, str, int, bytes, bool]]:
-    found = ((TEXT_TAGS[name], value) for name, value in target.metadata.items() if name in TEXT_TAGS)
-    return [(tag, "s", 0, _text(value), True) for tag, value in found if isinstance(value, str)]
+def _tags(target: Target) -> Iterator[tuple[int, str, int, bytes, bool]]:
+    """Give text fields, which are ASCII by the specification, UTF-8 by what programs write and read; then XMP."""
+    for name, tag in TEXT_TAGS.items():
+        if isinstance(text := target.metadata.get(name), str):
+            yield tag, "s", 0, text.replace("\0", " ").encode("utf-8", "replace"), True
+    if target.provenance:
+        packet = provenance.xmp(target.provenance)
+        yield XMP, "B", len(packet), packet, True
 
 
-def _xmp(target: Target) -> list[tuple[int, int, int, bytes, bool]]:
-    packet = provenance.xmp(target.provenance) if target.provenance else b""
-    return [(XMP, 1, len(packet), packet, True)] if packet else []
-
-
-def _described(target: Target) -> dict[str, Any]:
-    tags: dict[str, Any] = {}
-    metadata = target.metadata
-    description, date = metadata.get("ImageDescription"), metadata.get("DateTime")
-    if isinstance(description, str):
-        tags["description"] = _text(description)
-    if isinstance(date, str) and len(date) == 19:
-        tags["datetime"] = date
-    across, down = metadata.get("XResolution"), metadata.get("YResolution")
-    aspect = metadata.get("PixelAspectRatio")
+def _resolution(metadata: Metadata) -> dict[str, Any]:
+    across, down, aspect = (metadata.get(name) for name in ("XResolution", "YResolution", "PixelAspectRatio"))
     if isinstance(across, float | int) and isinstance(down, float | int) and across > 0 and down > 0:
-        tags["resolution"] = (float(across), float(down))
-        tags["resolutionunit"] = RESOLUTION_UNITS.get(str(metadata.get("ResolutionUnit")), 1)
-    elif isinstance(aspect, float | int) and aspect > 0 and aspect != 1:
-        tags["resolution"] = (1.0, float(aspect))  # wide pixels are fewer across
-        tags["resolutionunit"] = 1
-    return tags
-
-
-def _text(text: str) -> bytes:
-    """Return what text fields hold: ASCII by the specification, UTF-8 by what programs write and read."""
-    return text.replace("\0", " ").encode("utf-8", "replace")
+        unit = RESOLUTION_UNITS.get(str(metadata.get("ResolutionUnit")), 1)
+        return {"resolution": (float(across), float(down)), "resolutionunit": unit}
+    if isinstance(aspect, float | int) and aspect > 0 and aspect != 1:
+        return {"resolution": (1.0, float(aspect)), "resolutionunit": 1}  # wide pixels are fewer across
+    return {}

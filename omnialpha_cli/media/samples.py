@@ -39,16 +39,14 @@ def split(samples: NDArray[Any], alpha_channel: int | None) -> tuple[Floats, Flo
 
 
 def to_samples(values: Floats, depth: Depth) -> NDArray[Any]:
-    """Convert to uint8, uint16, float16 or float32. Floats keep NaN and infinities; half is clamped to its range."""
+    """Convert to uint8 or uint16, rounded to nearest and clamped to [0, 1], NaN being 0; or to float16 or float32.
+
+    Floats keep NaN and infinities; half is clamped to its range. Same shape.
+    """
     if depth == "float":
         return np.asarray(values, np.float32)
     if depth == "half":
         return _to_half(values)
-    return quantise(values, depth)
-
-
-def quantise(values: Floats, depth: Depth) -> NDArray[Any]:
-    """Round to nearest to unsigned integers of 8 or 16 bits, clamped to [0, 1]; NaN becomes 0. Same shape."""
     white = WHITE[depth]
     result = np.empty(values.shape, TYPES[depth])
     for top in range(0, len(values), ROWS):

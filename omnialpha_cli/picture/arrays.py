@@ -13,7 +13,7 @@ from torch import Tensor
 from ..media.image import Image, from_array
 from ..media.opening import decoding
 from ..media.read import note_nonfinite, read_image
-from ..media.samples import quantise
+from ..media.samples import to_samples
 from ..media.write import on_ground, visible_box
 from ..status import ItemError
 from .prepare import Prepared
@@ -41,7 +41,7 @@ def to_pixels(layer: Tensor, prepared: Prepared) -> Pixels:
     pixels: Pixels = box.crop(rgba)
     depth = "8" if prepared.source is None else prepared.source.depth
     if depth not in ("half", "float"):
-        pixels = quantise(pixels, depth)
+        pixels = to_samples(pixels, depth)
     if target.trim is None:
         return pixels
     trimmed = pixels.view(Trimmed)

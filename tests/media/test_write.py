@@ -22,7 +22,7 @@ from omnialpha_cli.media.colour import LINEAR, PRIMARIES, SRGB, Encoding
 from omnialpha_cli.media.formats import FORMATS
 from omnialpha_cli.media.image import Image, Typed
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.media.samples import LARGEST_HALF, quantise, to_samples
+from omnialpha_cli.media.samples import LARGEST_HALF, to_samples
 from omnialpha_cli.media.write import Target, target_for, write_grey, write_picture, write_png
 from omnialpha_cli.status import ItemError
 
@@ -123,7 +123,7 @@ def test_grey_is_one_channel_of_data(tmp_path, name):
 
 def test_quantising_rounds_to_nearest_and_clamps():
     values = np.array([-1, 0, 0.4999 / 255, 0.5001 / 255, 1, 2, np.nan, np.inf, -np.inf], np.float32)
-    np.testing.assert_array_equal(quantise(values, "8"), [0, 0, 0, 1, 255, 255, 0, 255, 0])
+    np.testing.assert_array_equal(to_samples(values, "8"), [0, 0, 0, 1, 255, 255, 0, 255, 0])
 
 
 def test_half_keeps_infinities_and_clamps_what_it_cannot_reach():

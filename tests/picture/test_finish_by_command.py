@@ -12,7 +12,7 @@ from omnialpha_cli.imaging.canvas import opaque, within
 from omnialpha_cli.imaging.colour import likely_colours
 from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.media.image import Image
-from omnialpha_cli.media.samples import quantise, to_samples
+from omnialpha_cli.media.samples import to_samples
 from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.picture.finish import SIDE_IN_BAND, finish
 from omnialpha_cli.picture.prepare import Prepared, prepare
@@ -128,7 +128,7 @@ def test_unchanged_pixels_are_the_sources_own(name, depth):
         assert unchanged.float().mean() > 0.2
         assert torch.equal(result[:3, unchanged], plate[:, unchanged])
         if depth != "float":
-            written, source = (quantise(image[:3].contiguous().numpy(), depth) for image in (result, plate))
+            written, source = (to_samples(image[:3].contiguous().numpy(), depth) for image in (result, plate))
             assert np.array_equal(written[:, unchanged.numpy()], source[:, unchanged.numpy()])
 
 

@@ -14,7 +14,7 @@ import PIL.Image
 from .. import provenance
 from ..colour import SRGB, convert
 from ..image import Box
-from ..samples import Floats, flatten, quantise
+from ..samples import Floats, flatten, to_samples
 from ..write import Layer, Target
 from . import png
 
@@ -64,7 +64,7 @@ def _thumbnail(composite: Floats, target: Target) -> bytes:
     step = max(1, max(composite.shape[:2]) // (2 * THUMBNAIL))
     small = composite[::step, ::step]
     colour = convert(np.ascontiguousarray(small[..., :3]), target.encoding, SRGB)
-    picture = PIL.Image.fromarray(quantise(np.concatenate((colour, small[..., 3:]), -1), "8"))
+    picture = PIL.Image.fromarray(to_samples(np.concatenate((colour, small[..., 3:]), -1), "8"))
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     file = io.BytesIO()
     picture.save(file, format="PNG")

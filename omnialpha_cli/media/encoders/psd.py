@@ -9,7 +9,7 @@ from psd_tools.constants import Resource
 from psd_tools.psd.image_resources import ImageResource
 
 from .. import provenance
-from ..samples import flatten, quantise
+from ..samples import flatten, to_samples
 from ..write import Layer, Target
 
 LONGEST_SIDE = 30000
@@ -19,11 +19,11 @@ def write_layers(path: Path, layers: Sequence[Layer], target: Target) -> None:
     """Write the layers, bottom first, and their composite. Raises OSError."""
     if max(layers[0].rgba.shape[:2]) > LONGEST_SIDE:
         raise OSError(f"PSD holds at most {LONGEST_SIDE} pixels a side; choose another --format")
-    composite = quantise(flatten([layer.rgba for layer in layers]), "8")
+    composite = to_samples(flatten([layer.rgba for layer in layers]), "8")
     document = PSDImage.frompil(PIL.Image.fromarray(composite))
     for layer in layers:
         pixels, box = layer.part(target.trim)
-        picture = PIL.Image.fromarray(quantise(pixels, "8"))
+        picture = PIL.Image.fromarray(to_samples(pixels, "8"))
         document.create_pixel_layer(picture, name=layer.name, top=box.y, left=box.x)
     if target.encoding.icc is not None:
         resource = ImageResource(key=Resource.ICC_PROFILE.value, data=target.encoding.icc)

@@ -133,10 +133,11 @@ def is_usable(icc: bytes) -> bool:
 
 
 def srgb_profile() -> bytes:
-    """Return littlecms's own sRGB profile."""
+    """Return littlecms's own sRGB profile, always with the same date (ICC.1:2022, header, bytes 24 to 35)."""
     from PIL import ImageCms
 
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
 
 
 def _tags(icc: bytes) -> dict[str, bytes]:

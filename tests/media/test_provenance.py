@@ -1,12 +1,15 @@
 """What made a file is in the file, in every format, and a file knows whether it is as it was made."""
 
+import io
 import json
+import struct
 from zipfile import ZipFile
 
 import numpy as np
 import OpenImageIO as oiio
 import pytest
 from PIL import Image as PILImage
+from PIL import ImageCms
 
 from omnialpha_cli.media import provenance
 from omnialpha_cli.media.formats import FORMATS
@@ -115,6 +118,13 @@ def test_the_same_pixels_are_the_same_file(tmp_path, name):
     for path in paths:
         write_picture(path, rgba, target)
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_tiff_file_of_floats_has_a_profile_without_the_time_of_writing(tmp_path):
+    write_picture(tmp_path / "a.tif", np.ones((4, 4, 4), np.float32), Target("tiff", "float"))
+    profile = read_image(tmp_path / "a.tif").encoding.icc
+    assert struct.unpack(">6H", profile[24:36]) == (2000, 1, 1, 0, 0, 0)
+    assert ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.profile_description == "sRGB built-in"
 
 
 def test_an_exr_file_does_not_hold_the_time_of_writing(tmp_path):

@@ -8,6 +8,7 @@ a 2-D network. `AlphaVAE.from_published` takes those slices; parameter names are
 on the way in and is 1 on the way out, so that fine-tuning starts from the RGB model.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Self
@@ -87,12 +88,11 @@ class MidBlock(nn.Module):
         return self.resnets[1](self.attentions[0](self.resnets[0](x)))
 
 
-class Resample(nn.Module):
+class Resample(nn.Sequential):
     """Halve or double the resolution; the convolution is `resample.1`, as published."""
 
     def __init__(self, *layers: nn.Module):
-        super().__init__()
-        self.resample = nn.Sequential(*layers)
+        super().__init__(OrderedDict(resample=nn.Sequential(*layers)))
 
     @classmethod
     def down(cls, channels: int) -> Self:
@@ -104,72 +104,42 @@ class Resample(nn.Module):
         """Map (B, C, H, W) to (B, C/2, 2H, 2W)."""
         return cls(nn.Upsample(scale_factor=2, mode="nearest-exact"), nn.Conv2d(channels, channels // 2, 3, padding=1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) as `down` or `up` does."""
-        return self.resample(x)
+
+def encoder(config: VAEConfig) -> nn.Sequential:
+    """Return (B, input_channels, H, W) → the posterior (B, 2·z_dim, H/8, W/8), for four levels.
+
+    Residual blocks with a halving between two levels, then the middle.
+    """
+    widths = [config.base_dim * m for m in (1, *config.dim_mult)]
+    conv_in = nn.Conv2d(config.input_channels, widths[0], 3, padding=1)
+    blocks: list[nn.Module] = []
+    for level, (c_in, c_out) in enumerate(pairwise(widths), 1):
+        blocks += _residuals(c_in, c_out, config.num_res_blocks)
+        blocks += [Resample.down(c_out)] if level < len(config.dim_mult) else []
+    middle = {"down_blocks": nn.Sequential(*blocks), "mid_block": MidBlock(widths[-1])}
+    return _network(conv_in, middle, widths[-1], 2 * config.z_dim)
 
 
-class Encoder(nn.Module):
-    """Encode a picture to the posterior: residual blocks with a halving between two levels, then the middle."""
+def decoder(config: VAEConfig) -> nn.Sequential:
+    """Return (B, z_dim, h, w) → (B, input_channels, 8h, 8w), for four levels.
 
-    def __init__(self, config: VAEConfig):
-        super().__init__()
-        widths = [config.base_dim * m for m in (1, *config.dim_mult)]
-        self.conv_in = nn.Conv2d(config.input_channels, widths[0], 3, padding=1)
-        self.down_blocks = nn.ModuleList()
-        for level, (c_in, c_out) in enumerate(pairwise(widths)):
-            self.down_blocks.extend(_residuals(c_in, c_out, config.num_res_blocks))
-            if level < len(config.dim_mult) - 1:
-                self.down_blocks.append(Resample.down(c_out))
-        self.mid_block = MidBlock(widths[-1])
-        self.norm_out = RMSNorm(widths[-1])
-        self.conv_out = nn.Conv2d(widths[-1], 2 * config.z_dim, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, input_channels, H, W) to (B, 2·z_dim, H/8, W/8) for four levels."""
-        x = self.conv_in(x)
-        for block in self.down_blocks:
-            x = block(x)
-        return self.conv_out(self.norm_out(self.mid_block(x)))
+    The middle, then residual blocks with a doubling, which halves the channels, between two levels.
+    """
+    widths = [config.base_dim * m for m in (config.dim_mult[-1], *reversed(config.dim_mult))]
+    conv_in, mid_block = nn.Conv2d(config.z_dim, widths[0], 3, padding=1), MidBlock(widths[0])
+    blocks = []
+    for level, (c_in, c_out) in enumerate(pairwise(widths), 1):
+        resnets = _residuals(c_in if level == 1 else c_in // 2, c_out, config.num_res_blocks + 1)
+        upsamplers = [Resample.up(c_out)] if level < len(config.dim_mult) else []
+        parts = {"resnets": nn.Sequential(*resnets), "upsamplers": nn.Sequential(*upsamplers)}
+        blocks.append(nn.Sequential(OrderedDict(parts)))
+    middle = {"mid_block": mid_block, "up_blocks": nn.Sequential(*blocks)}
+    return _network(conv_in, middle, widths[-1], config.input_channels)
 
 
-class UpBlock(nn.Module):
-    """Apply residual blocks, then, but for the last level, `upsamplers.0`, which halves the channels."""
-
-    def __init__(self, c_in: int, c_out: int, num_res_blocks: int, upsample: bool):
-        super().__init__()
-        self.resnets = nn.ModuleList(_residuals(c_in, c_out, num_res_blocks))
-        self.upsamplers = nn.ModuleList([Resample.up(c_out)] if upsample else [])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C_in, h, w) to (B, C_out/2, 2h, 2w), or (B, C_out, h, w) at the last level."""
-        for block in (*self.resnets, *self.upsamplers):
-            x = block(x)
-        return x
-
-
-class Decoder(nn.Module):
-    """Decode latents to a picture: the middle, then residual blocks with a doubling between two levels."""
-
-    def __init__(self, config: VAEConfig):
-        super().__init__()
-        widths = [config.base_dim * m for m in (config.dim_mult[-1], *reversed(config.dim_mult))]
-        self.conv_in = nn.Conv2d(config.z_dim, widths[0], 3, padding=1)
-        self.mid_block = MidBlock(widths[0])
-        self.up_blocks = nn.ModuleList()
-        for level, (c_in, c_out) in enumerate(pairwise(widths)):
-            c_in = c_in // 2 if level > 0 else c_in  # the upsampler before has halved them
-            last = level == len(config.dim_mult) - 1
-            self.up_blocks.append(UpBlock(c_in, c_out, config.num_res_blocks + 1, upsample=not last))
-        self.norm_out = RMSNorm(widths[-1])
-        self.conv_out = nn.Conv2d(widths[-1], config.input_channels, 3, padding=1)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Map (B, z_dim, h, w) to (B, input_channels, 8h, 8w) for four levels."""
-        x = self.mid_block(self.conv_in(z))
-        for block in self.up_blocks:
-            x = block(x)
-        return self.conv_out(self.norm_out(x))
+def _network(conv_in: nn.Conv2d, middle: Mapping[str, nn.Module], width: int, c_out: int) -> nn.Sequential:
+    ends = {"norm_out": RMSNorm(width), "conv_out": nn.Conv2d(width, c_out, 3, padding=1)}
+    return nn.Sequential(OrderedDict(conv_in=conv_in, **middle, **ends))
 
 
 class AlphaVAE(nn.Module):
@@ -178,10 +148,10 @@ class AlphaVAE(nn.Module):
     def __init__(self, config: VAEConfig):
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config)
+        self.encoder = encoder(config)
         self.quant_conv = nn.Conv2d(2 * config.z_dim, 2 * config.z_dim, 1)
         self.post_quant_conv = nn.Conv2d(config.z_dim, config.z_dim, 1)
-        self.decoder = Decoder(config)
+        self.decoder = decoder(config)
 
     @property
     def downsampling(self) -> int:

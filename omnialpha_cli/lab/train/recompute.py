@@ -14,7 +14,7 @@ BLOCK_LISTS = ("transformer_blocks", "down_blocks", "up_blocks")
 def recompute_blocks(model: nn.Module) -> None:
     """Make every block of a model recompute, in place; its parameters keep their names."""
     for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and name.rpartition(".")[2] in BLOCK_LISTS:
+        if isinstance(module, nn.ModuleList | nn.Sequential) and name.rpartition(".")[2] in BLOCK_LISTS:
             for block in module:
                 if not isinstance(block.forward, partial):  # else it does already
                     block.forward = partial(_recomputed, block.forward)

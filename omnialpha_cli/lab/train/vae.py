@@ -98,7 +98,7 @@ def objective(
             terms["kl_reference"] = weights.kl_reference * to_reference(vae, reference, rgba)
         if weights.adversarial and batch.step >= weights.adversarial_from:
             fooled = generator_loss(trained.discriminator, made)
-            adaptive = adaptive_weight(terms["error"], fooled, vae.decoder.conv_out.weight)
+            adaptive = adaptive_weight(terms["error"], fooled, vae.decoder.get_parameter("conv_out.weight"))
             terms["generator"] = weights.adversarial * adaptive * fooled
             terms["discriminator"] = discriminator_loss(trained.discriminator, rgba, made)
         return torch.stack(list(terms.values())).sum(), {name: float(value.detach()) for name, value in terms.items()}

@@ -9,7 +9,6 @@ diffusers, peft and ComfyUI put before the layer, or with a layer as the kohya t
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +28,19 @@ _PREFIXES = ("", "transformer.", "diffusion_model.", "model.diffusion_model.", "
 _KOHYA = "lora_unet_"
 
 
-@dataclass(frozen=True)
-class Factors:
-    """Hold the adapter of one linear layer: `down` (rank, in), `up` (out, rank) with alpha/rank and strength in it."""
-
-    down: Tensor
-    up: Tensor
-
-
 class AdaptedLinear(nn.Module):
     """Add adapters to a linear layer; several are one, their ranks laid end to end."""
 
-    def __init__(self, base: nn.Linear, factors: Factors):
+    def __init__(self, base: nn.Linear):
         super().__init__()
         self.base = base
-        self.down = _parameter(factors.down, base)
-        self.up = _parameter(factors.up, base)
+        self.down = nn.Parameter(base.weight.new_zeros(0, base.in_features), requires_grad=False)
+        self.up = nn.Parameter(base.weight.new_zeros(base.out_features, 0), requires_grad=False)
 
-    def add(self, factors: Factors) -> None:
-        """Put one more adapter beside those that are there."""
-        self.down = _parameter(torch.cat([self.down, factors.down.to(self.down)]), self.base)
-        self.up = _parameter(torch.cat([self.up, factors.up.to(self.up)], dim=1), self.base)
+    def add(self, down: Tensor, up: Tensor) -> None:
+        """Put one more adapter beside those that are there: `down` (rank, in), `up` (out, rank)."""
+        self.down.data = torch.cat([self.down, down.to(self.down)])
+        self.up.data = torch.cat([self.up, up.to(self.up)], dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., in) to (..., out)."""
@@ -105,9 +96,9 @@ def merge(model: nn.Module, state: State, strength: float = 1.0) -> None:
     Raises ValueError, before anything is changed, naming every key that fits no linear layer of `model`.
     """
     layers = _linears(model)
-    for name, factors in _match(layers, state, strength).items():
+    for name, (down, up) in _match(layers, state, strength).items():
         weight = _base(layers[name]).weight
-        delta = factors.up.to(weight.device) @ factors.down.to(weight.device)  # (out, in)
+        delta = up.to(weight.device) @ down.to(weight.device)  # (out, in)
         weight.data = (weight.data.float() + delta).to(weight.dtype)
 
 
@@ -121,20 +112,20 @@ def attach(model: nn.Module, adapters: Iterable[tuple[State, float]]) -> None:
     for matched in [_match(layers, state, strength) for state, strength in adapters]:
         for name, factors in matched.items():
             layer = layers[name]
-            if isinstance(layer, AdaptedLinear):
-                layer.add(factors)
-            else:
-                layers[name] = AdaptedLinear(layer, factors)
-                parent, _, child = name.rpartition(".")
-                setattr(model.get_submodule(parent), child, layers[name])
+            if not isinstance(layer, AdaptedLinear):
+                layers[name] = layer = AdaptedLinear(layer)
+                model.set_submodule(name, layer)
+            layer.add(*factors)
 
 
 def _linears(model: nn.Module) -> dict[str, nn.Linear | AdaptedLinear]:
     return {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear | AdaptedLinear)}
 
 
-def _match(layers: Mapping[str, nn.Linear | AdaptedLinear], state: State, strength: float) -> dict[str, Factors]:
-    """Return the factors by the name of the layer in the model, in float32."""
+def _match(
+    layers: Mapping[str, nn.Linear | AdaptedLinear], state: State, strength: float
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return factors by the name of the layer in the model, float32: (rank, in), (out, rank) with all scales in it."""
     parts: dict[str, dict[str, Tensor]] = {}
     faults = []
     kohya = {_KOHYA + name.replace(".", "_"): name for name in layers}
@@ -167,7 +158,7 @@ def _match(layers: Mapping[str, nn.Linear | AdaptedLinear], state: State, streng
         if alpha.numel() != 1:
             faults.append(f"{layer} has an alpha of {alpha.numel()} numbers")
             continue
-        matched[layer] = Factors(down, up * (strength * float(alpha) / rank))
+        matched[layer] = down, up * (strength * float(alpha) / rank)
     if faults:
         raise ValueError(f"the adapter does not fit: {'; '.join(faults)}")
     return matched
@@ -175,7 +166,3 @@ def _match(layers: Mapping[str, nn.Linear | AdaptedLinear], state: State, streng
 
 def _base(layer: nn.Linear | AdaptedLinear) -> nn.Linear:
     return layer.base if isinstance(layer, AdaptedLinear) else layer
-
-
-def _parameter(tensor: Tensor, base: nn.Linear) -> nn.Parameter:
-    return nn.Parameter(tensor.to(base.weight), requires_grad=False)

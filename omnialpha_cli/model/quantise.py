@@ -128,7 +128,6 @@ def quantise_blocks(blocks: nn.ModuleList, kind: Quantize, device: torch.device,
         block.to(device)
         for name, layer in list(block.named_modules()):
             if isinstance(layer, nn.Linear) and (kind != "int4" or layer.in_features % GROUP == 0):
-                parent, _, child = name.rpartition(".")
-                setattr(block.get_submodule(parent), child, LAYERS[kind](layer))
+                block.set_submodule(name, LAYERS[kind](layer))
         if not leave:
             block.to(home)

@@ -5,6 +5,7 @@ joint sequence [context, image]. The image stream holds the tokens of all images
 names are those of the published checkpoint. `prepare` does what does not depend on sigma, `step` the rest.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from torch.nn import functional as F
 
 from .config import TransformerConfig
 from .positions import Layout, context_positions, image_positions, rotary_angles, rotate
-from .timestep import TimeEmbedding
 
 __all__ = ["Layout", "Prepared", "Transformer", "TransformerConfig", "pack", "unpack"]
+
+TIME_CHANNELS = 256
+TIME_SCALE = 1000.0
 
 
 def pack(latents: Tensor, patch: int) -> Tensor:
@@ -30,6 +33,38 @@ def pack(latents: Tensor, patch: int) -> Tensor:
 def unpack(tokens: Tensor, h: int, w: int, patch: int) -> Tensor:
     """Return tokens (B, h·w, C·p²) → latents (B, C, h·p, w·p); h and w in patches."""
     return F.pixel_shuffle(tokens.mT.unflatten(2, (h, w)).contiguous(), patch)
+
+
+def rounded(sigma: Tensor, dtype: torch.dtype) -> Tensor:
+    """Round sigma (…) as the published pipeline does: the timestep to `dtype`, then a thousandth of it again.
+
+    It holds the timestep in the dtype of the latents, and training did too. In bfloat16 that leaves some 1900 values of
+    sigma, and the fast sinusoids of neighbouring values are radians apart: weights trained so know no others.
+    """
+    return ((sigma * TIME_SCALE).to(dtype) / TIME_SCALE).to(sigma.dtype)
+
+
+def sinusoids(sigma: Tensor) -> Tensor:
+    """Map sigma (…) to (…, 256) in float32: cosines first, then sines, of 1000·sigma at 128 frequencies."""
+    half = TIME_CHANNELS // 2
+    frequencies = torch.exp(-math.log(10000.0) * torch.arange(half, dtype=torch.float32, device=sigma.device) / half)
+    angles = sigma.float()[..., None] * TIME_SCALE * frequencies  # (…, 128)
+    return torch.cat((angles.cos(), angles.sin()), dim=-1)
+
+
+class TimeEmbedding(nn.Module):
+    """Embed sigma as the vector that modulates every block; with `rounding` as in the published pipeline."""
+
+    def __init__(self, dim: int, rounding: bool = False):
+        super().__init__()
+        self.rounding = rounding
+        layers = {"linear_1": nn.Linear(TIME_CHANNELS, dim), "silu": nn.SiLU(), "linear_2": nn.Linear(dim, dim)}
+        self.timestep_embedder = nn.Sequential(OrderedDict(layers))
+
+    def forward(self, sigma: Tensor, dtype: torch.dtype) -> Tensor:
+        """Map (…) to (…, D) in `dtype`."""
+        sigma = rounded(sigma, dtype) if self.rounding else sigma
+        return self.timestep_embedder(sinusoids(sigma).to(dtype))
 
 
 RMSNorm = partial(nn.RMSNorm, eps=1e-6)

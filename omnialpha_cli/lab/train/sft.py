@@ -15,8 +15,7 @@ from torch.nn import functional as F
 from ...model.mini.context import PATCH, MiniContext
 from ...model.omnialpha import OmniAlpha, Request
 from ...model.parts import Context
-from ...model.timestep import rounded
-from ...model.transformer import Transformer, pack
+from ...model.transformer import Transformer, pack, rounded
 from .examples import Example, as_bytes, as_floats, canvas_side, draw_example, draw_task, shape
 from .image_encoder import EPSILON, CanvasOf
 from .loop import Objective, Schedule

@@ -15,8 +15,7 @@ from torch.nn import functional as F
 from .. import sampler
 from ..config import FromDict, TransformerConfig
 from ..positions import Layout, image_positions, rotary_angles, rotate
-from ..timestep import TimeEmbedding
-from ..transformer import OutputNorm, RMSNorm, feed_forward, modulated, modulation, normed
+from ..transformer import OutputNorm, RMSNorm, TimeEmbedding, feed_forward, modulated, modulation, normed
 from .sketch import PLACES, Drawing, Sketch, cut, fitted
 
 # How like the most similar known name something is. As an object what we tried has .65 and more, a bridge .60, a lake

@@ -47,7 +47,8 @@ def infer(
     for places, results in model.run_batches(requests, settings.steps, settings.guidance, batch_size):
         made = [(_with_confidence(pictures[i], layers), layers) for i, layers in zip(places, results, strict=True)]
         made = add_layers(model, second_pass(model, made, settings), settings)
-        made = find_effects(model, made, settings)
+        if settings.effects:
+            made = [(_with_gains(model, prepared, layers), layers) for prepared, layers in made]
         yield places, [(_with_screen(prepared, layers, settings), layers) for prepared, layers in made]
 
 
@@ -166,17 +167,11 @@ def _joined(prepared: Prepared, first: Tensor, made: Tensor, settings: Settings)
     return replace(prepared, hint=hint), [made]
 
 
-def find_effects(model: OmniAlpha, made: Sequence[Made], settings: Settings) -> list[Made]:
-    """Return requests with the gains that take an object's effects out of its surroundings, if that is asked for.
+def _with_gains(model: OmniAlpha, prepared: Prepared, layers: Sequence[Tensor]) -> Prepared:
+    """Return what was prepared with the gains that take an object's effects out of its surroundings.
 
     Raises ItemError `unsupported` where a layer of them is asked for, and the weights find none.
     """
-    if not settings.effects:
-        return list(made)
-    return [(_with_gains(model, prepared, layers), layers) for prepared, layers in made]
-
-
-def _with_gains(model: OmniAlpha, prepared: Prepared, layers: Sequence[Tensor]) -> Prepared:
     canvas, scene, is_layer = prepared.canvas, prepared.request.inputs[0], prepared.task.command != "remove"
     if is_layer:
         mask = (layers[-1][3] > 0.5).float()  # (h, w)

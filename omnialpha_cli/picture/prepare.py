@@ -73,14 +73,9 @@ class Prepared:
 
 
 def prepare(
-    task: Task,
-    images: Sequence[Image],
-    defaults: Defaults,
-    settings: Settings,
-    way: Sequence[Task] = (),
-    metered: Exposure | None = None,
-    beside: Mapping[str, Image] | None = None,
-) -> Prepared:
+    task: Task, images: Sequence[Image], defaults: Defaults, settings: Settings, way: Sequence[Task] = (),
+    metered: Exposure | None = None, beside: Mapping[str, Image] | None = None,
+) -> Prepared:  # fmt: skip
     """Fit the pictures of a task's inputs into the model's canvas; `way` are the passes that do the task.
 
     `metered` is the exposure of the sequence, by default the picture's own. `beside` are, by name, the mattes that

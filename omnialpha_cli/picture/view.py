@@ -95,22 +95,6 @@ class Nonfinite:
         result[:3, self.rows[passed], self.columns[passed]] = self.colours[:, passed]
 
 
-def split_nonfinite(rgb: Floats, source: Image) -> tuple[Floats, Nonfinite | None]:
-    """Return the plate (H, W, 3) with finite colours: NaN becomes 0, an infinity its largest or smallest value."""
-    if source.depth not in ("half", "float"):
-        return rgb, None
-    finite = np.isfinite(rgb)
-    if finite.all():
-        return rgb, None
-    rows, columns = np.nonzero(~finite.all(-1))  # (n,) each
-    there = rgb[finite]
-    low, high = (float(there.min()), float(there.max())) if there.size else (0.0, 1.0)
-    nonfinite = Nonfinite(
-        torch.from_numpy(rows), torch.from_numpy(columns), torch.from_numpy(rgb[rows, columns].T.copy())
-    )
-    return np.nan_to_num(rgb, nan=0.0, posinf=high, neginf=low), nonfinite
-
-
 def exposure_of(source: Image, metered: Exposure | None, stops: float) -> Exposure | None:
     """Return the exposure at which the model sees a picture; None where it sees it as a display does."""
     if not is_scene(source):
@@ -119,28 +103,39 @@ def exposure_of(source: Image, metered: Exposure | None, stops: float) -> Exposu
 
 
 def plate_of(image: Image, encoding: Encoding) -> tuple[Tensor, Nonfinite | None]:
-    """Return a picture's finite colours (3, H, W) in an encoding, and what they stand for where it has others."""
-    rgb, nonfinite = split_nonfinite(convert(image.rgb, image.encoding, encoding), image)
+    """Return a picture's finite colours (3, H, W) in an encoding, and what they stand for where it has others.
+
+    NaN becomes 0, an infinity the largest or smallest value.
+    """
+    rgb, nonfinite = convert(image.rgb, image.encoding, encoding), None
+    finite = np.isfinite(rgb) if image.depth in ("half", "float") else np.True_
+    if not finite.all():
+        rows, columns = np.nonzero(~finite.all(-1))  # (n,) each
+        there = rgb[finite]
+        low, high = (float(there.min()), float(there.max())) if there.size else (0.0, 1.0)
+        parts = rows, columns, rgb[rows, columns].T.copy()
+        nonfinite = Nonfinite(*(torch.from_numpy(part) for part in parts))
+        rgb = np.nan_to_num(rgb, nan=0.0, posinf=high, neginf=low)
     return torch.from_numpy(rgb).permute(2, 0, 1), nonfinite
 
 
 def view_of(
-    source: Image,
-    plate: Tensor,
-    encoding: Encoding,
-    exposure: Exposure | None,
-    alpha: Tensor | None,
-    task: Task,
+    source: Image, plate: Tensor, encoding: Encoding, exposure: Exposure | None, alpha: Tensor | None, task: Task,
     canvas: Canvas,
-) -> Tensor:
-    """Return the model's view of a picture, sRGB (4, h, w) on the canvas: a scene over white where it is transparent.
+) -> Tensor:  # fmt: skip
+    """Return the model's view of a picture, sRGB (4, h, w) on the canvas: a foreground with its alpha.
 
-    A scene's light is exposed, its highlights compressed; what is made for a display is cut off at its white.
+    A scene is over white where it is transparent. Its light is exposed, its highlights compressed; what is made for a
+    display is cut off at its white.
     """
-    if exposure is not None or source.depth in ("half", "float"):  # before highlights spread when it is made smaller
-        return _fitted(to_view(plate, encoding, exposure), alpha, task, canvas)
-    view = _fitted(plate, alpha, task, canvas)
-    return in_encoding(view, encoding, SRGB).clamp_(0, 1)
+    spreads = exposure is not None or source.depth in ("half", "float")  # a highlight, when it is made smaller
+    colour = to_view(plate, encoding, exposure) if spreads else plate
+    if alpha is not None and task.inputs[0] in ("foreground", "image"):
+        view = canvas.fit(torch.cat((colour, alpha[None])))
+    else:
+        over_white = colour if alpha is None else torch.lerp(torch.ones_like(colour), colour, alpha)
+        view = opaque(canvas.fit(over_white))
+    return view if spreads else in_encoding(view, encoding, SRGB).clamp_(0, 1)
 
 
 def to_view(plate: Tensor, encoding: Encoding, exposure: Exposure | None) -> Tensor:
@@ -166,12 +161,3 @@ def _changed(rgba: Tensor, change: Callable[[Floats], Floats]) -> Tensor:
     """Return RGBA, or colours alone, (C, h, w), the colours (h, w, 3) changed."""
     colours = torch.from_numpy(change(rgba[:3].permute(1, 2, 0).contiguous().numpy())).permute(2, 0, 1).to(rgba)
     return colours if len(rgba) == 3 else torch.cat((colours, rgba[3:]))
-
-
-def _fitted(colour: Tensor, alpha: Tensor | None, task: Task, canvas: Canvas) -> Tensor:
-    """Return straight RGBA (4, h, w) of colour (3, H, W): a foreground with its alpha, a scene over white."""
-    if alpha is not None and task.inputs[0] in ("foreground", "image"):
-        return canvas.fit(torch.cat((colour, alpha[None])))
-    if alpha is not None:
-        colour = torch.lerp(torch.ones_like(colour), colour, alpha)
-    return opaque(canvas.fit(colour))

@@ -123,15 +123,13 @@ class Shard:
         names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_MAX", "SLURM_ARRAY_TASK_STEP")
         try:
             own, first, last, step = (int(os.environ[name]) for name in names)
-            index, rest = divmod(own - first, step)
-            if rest or own > last or own < first:
-                raise ValueError
+            tasks = range(first, last + 1, step)
+            return cls(tasks.index(own), len(tasks))
         except KeyError as error:
             raise UsageError(f"--shard slurm: {error.args[0]} is not set; is this a task of a job array?") from None
-        except (ValueError, ZeroDivisionError):
+        except ValueError:
             raise UsageError(f"--shard slurm: {', '.join(names)} do not make up an array of the form MIN-MAX:STEP "
                              "with this task in it") from None  # fmt: skip
-        return cls(index, (last - first) // step + 1)
 
     def __str__(self) -> str:
         """Return the name of its journal."""

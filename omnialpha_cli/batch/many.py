@@ -25,22 +25,19 @@ class _InOrder(Source):
     """Give out items no further ahead than a number of them of what was taken: memory does not grow with the rest."""
 
     def __init__(self, items: Iterator[Item], ahead: int):
-        self._items, self._room, self._lock = items, threading.Semaphore(ahead), threading.Lock()
+        self.room = threading.Semaphore(ahead)
+        self._items, self._lock = items, threading.Lock()
 
     def take(self, stop: threading.Event) -> Item | None:
         """Return the next item, as soon as there is room for it."""
-        while not self._room.acquire(timeout=POLL_SECONDS):
+        while not self.room.acquire(timeout=POLL_SECONDS):
             if stop.is_set():
                 return None
         with self._lock:
             item = None if stop.is_set() else next(self._items, None)
         if item is None:
-            self._room.release()  # for the other threads, which end too
+            self.room.release()  # for the other threads, which end too
         return item
-
-    def taken(self) -> None:
-        """Make room for one more."""
-        self._room.release()
 
 
 def _index(item: Item) -> int:
@@ -73,4 +70,4 @@ def make_many(
         while following in waiting:
             yield made.pop(following, []), waiting.pop(following)
             following += 1
-            source.taken()
+            source.room.release()

@@ -20,11 +20,9 @@ from ..media.colour import find_space
 from ..media.image import Box, Image
 from ..media.opening import Admit, anybody
 from ..media.read import read_image
-from ..media.samples import Floats
 from ..media.signatures import read_head
-from ..media.write import Layer, Target, write_grey, write_layers, write_picture
+from ..media.write import Layer, write_grey, write_layers, write_picture
 from ..picture.load import DTYPES, choose_device, load_model
-from ..picture.prepare import Prepared
 from ..picture.view import Exposure, is_scene, meter
 from ..plan import Item
 from ..status import ItemError
@@ -159,14 +157,17 @@ class Files:
             for path in item.files:
                 with naming(path):
                     temporaries.append(self.journal.temporary(path))
-            for temporary, path in zip(temporaries, item.outputs, strict=False):
-                with complete(temporary, path):
+            for i, path in enumerate(item.outputs):
+                with complete(temporaries[i], path):
                     if len(item.outputs) < len(layers):
-                        names = _distinct(item.task.layers)
-                        write_layers(temporary, [Layer(*layer) for layer in zip(names, pictures, strict=True)], target)
+                        named = zip(_distinct(item.task.layers), pictures, strict=True)
+                        write_layers(temporaries[i], [Layer(*layer) for layer in named], target)
+                    elif self.settings.alpha_only:
+                        boxes.append(write_grey(temporaries[i], pictures[i][..., 3], target))
                     else:
-                        boxes.append(self._write_picture(temporary, pictures[len(boxes)], prepared, target))
-                    provenance.seal(temporary)
+                        light = None if prepared.light is None else prepared.light.numpy()
+                        boxes.append(write_picture(temporaries[i], pictures[i], target, light))
+                    provenance.seal(temporaries[i])
             if item.manifest:
                 with complete(temporaries[-1], item.manifest):
                     windows = target.windows
@@ -183,12 +184,6 @@ class Files:
                 if provenance.is_untouched(path):
                     path.unlink()
         return item, (boxes[0].x, boxes[0].y) if len(boxes) == 1 and self.settings.trim is not None else None
-
-    def _write_picture(self, path: Path, rgba: Floats, prepared: Prepared, target: Target) -> Box:
-        if self.settings.alpha_only:
-            return write_grey(path, rgba[..., 3], target)
-        light = prepared.light
-        return write_picture(path, rgba, target, None if light is None else light.numpy())
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

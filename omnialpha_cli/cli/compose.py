@@ -1,6 +1,5 @@
 """Run `omnialpha compose`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ from .streams import say
 
 if TYPE_CHECKING:
     from ..media.image import Image
+    from ..media.samples import Floats
 
 EXAMPLES = {"compose": ("omnialpha compose matte/portrait.png --over beach.jpg",
                         "omnialpha compose decompose/* --check photos && echo nothing is lost")}  # fmt: skip
@@ -83,8 +83,11 @@ def _beside(place: Path, result: Path, option: str) -> Path:
     return found[0]
 
 
-def _composed(result: Path, over: Path | None, shown: bool) -> tuple["Image", str]:
-    """Return one picture of the layers, and the format that it is for; on its display window where `shown`."""
+def _composed(result: Path, over: Path | None, shown: bool) -> tuple["Floats", "Image", str]:
+    """Return one picture of the layers (H, W, 4), their lowest, and the format that it is for.
+
+    It is on its display window where it is `shown` or over a plate.
+    """
     from .. import compose as layers_of
     from ..media.image import on_display
     from ..media.read import read_image
@@ -101,20 +104,16 @@ def _composed(result: Path, over: Path | None, shown: bool) -> tuple["Image", st
         rgba = layers_of.compose(layers, plate)
     except ItemError as error:
         raise ItemError(error.code, f"{result}: {error}") from error
-    return replace(layers[0], rgb=rgba[..., :3], alpha=rgba[..., 3]), format
+    return rgba, layers[0], format
 
 
 def _check(result: Path, over: Path | None, check: Path, tolerance: float | None) -> bool:
-    import numpy as np
-
     from ..compose import miss
     from ..media.read import read_image
 
-    image, _ = _composed(result, over, shown=True)
-    assert image.alpha is not None
-    rgba = np.concatenate((image.rgb, image.alpha[..., None]), -1)
-    most = miss(rgba, read_image(_beside(check, result, "--check")), image)
-    allowed = TOLERANCE[image.depth] if tolerance is None else tolerance
+    rgba, layer, _ = _composed(result, over, shown=True)
+    most = miss(rgba, read_image(_beside(check, result, "--check")), layer)
+    allowed = TOLERANCE[layer.depth] if tolerance is None else tolerance
     good = most <= allowed + ROUNDING
     typer.echo(f"{result}: misses its source by {most:.6f} ({most * 255:.2f} of 255), "
                f"{'within' if good else 'beyond'} {allowed:.6f}")  # fmt: skip
@@ -128,7 +127,7 @@ def _write(result: Path, over: Path | None, output: Path, overwrite: bool) -> bo
     from ..media.formats import FORMATS
     from ..media.write import target_for, write_picture
 
-    image, format = _composed(result, over, shown=False)
+    rgba, layer, format = _composed(result, over, shown=False)
     path = output / (_name(result) + FORMATS[format].suffix)
     folder = result if result.is_dir() else result.parent
     if real(path) == real(result) or ((folder / "layers.json").exists() and real(output) == real(folder)):
@@ -137,10 +136,11 @@ def _write(result: Path, over: Path | None, output: Path, overwrite: bool) -> bo
         raise ItemError("write", f"{path} is the plate; choose another folder by -o")
     if path.exists() and not overwrite:
         raise ItemError("write", f"{path} exists; --overwrite replaces it")
-    assert image.alpha is not None
-    target = target_for(format, image, None)
-    rgb = image.rgb if target.encoding == image.encoding else convert(image.rgb, image.encoding, target.encoding)
+    target = target_for(format, layer, None)
+    if target.encoding != layer.encoding:
+        rgb = convert(rgba[..., :3], layer.encoding, target.encoding)
+        rgba = np.concatenate((rgb, rgba[..., 3:]), -1)
     with atomic(path) as temporary:
-        write_picture(temporary, np.concatenate((rgb, image.alpha[..., None]), -1), target)
+        write_picture(temporary, rgba, target)
     typer.echo(str(path))
     return True

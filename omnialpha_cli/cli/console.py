@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from ..media.provenance import MEASURES
@@ -123,8 +123,7 @@ class Console:
         for result in results:
             self.counts[result.status] += 1
             self._record("item", _item_record, result, self.options.seed)
-        counts = {**self.counts, "unfinished": 0, "doubtful": 0}
-        self._record("summary", _summary_record, counts, 0.0, ExitStatus.NO_INPUTS)
+        self._record_end(0.0, ExitStatus.NO_INPUTS)
 
     def summary(self, status: ExitStatus, dry_run: bool = False) -> ExitStatus:
         """Write the last record and the last line; returns the exit status, which lost records change."""
@@ -132,9 +131,7 @@ class Console:
             self._bar.stop()
             self._bar = None
         seconds = time.monotonic() - self.start
-        unfinished = max(0, self.total - sum(self.counts.values()))
-        counts = {**self.counts, "unfinished": unfinished, "doubtful": len(self.doubtful)}
-        self._record("summary", _summary_record, counts, seconds, status)
+        counts = self._record_end(seconds, status)
         if not self.options.quiet:
             words = {"skipped": "done already", "failed": "would fail"} if dry_run else {}
             always = "planned" if dry_run else "done"
@@ -144,6 +141,13 @@ class Console:
             say(f"omnialpha: not all could be written to {', '.join(faults)}")
             return status or ExitStatus.FAILED
         return status
+
+    def _record_end(self, seconds: float, status: ExitStatus) -> dict[str, int]:
+        """Write the last record; return how many items were done, failed, and so on."""
+        unfinished = max(0, self.total - sum(self.counts.values()))
+        counts = {**self.counts, "unfinished": unfinished, "doubtful": len(self.doubtful)}
+        self._record("summary", dict, {**counts, "seconds": round(seconds, 3), "exit": int(status)})
+        return counts
 
     def _message(self, text: str) -> None:
         text = self.pipe.shown(text) if self.pipe else text
@@ -201,10 +205,6 @@ def _plan_record(result: "Result") -> dict[str, Any]:
     """Return the record of one planned item: of a result that a dry run foresees."""
     action = {"done": "make", "skipped": "skip", "failed": "fail"}[result.status]
     return {"action": action, **_files(result), "error": _error(result)}
-
-
-def _summary_record(counts: Mapping[str, int], seconds: float, status: ExitStatus) -> dict[str, Any]:
-    return {**counts, "seconds": round(seconds, 3), "exit": int(status)}
 
 
 def _files(result: "Result") -> dict[str, Any]:

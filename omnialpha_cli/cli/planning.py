@@ -182,10 +182,9 @@ def check_formats(items: Sequence[Item], settings: Settings) -> None:
                              f"or give {others}")  # fmt: skip
     if settings.premultiplied and all(row.alpha == "straight" for row in rows):
         raise UsageError("--premultiplied is for --format tiff; exr always is, and other formats never are")
-    if settings.exr_parts and all(row.name != "exr" for row in rows):
-        raise UsageError("--exr-parts is for --format exr")
-    if settings.keep_layers and all(row.name != "exr" for row in rows):
-        raise UsageError("--keep-layers is for --format exr")
+    for option, is_given in {"--exr-parts": settings.exr_parts, "--keep-layers": settings.keep_layers}.items():
+        if is_given and all(row.name != "exr" for row in rows):
+            raise UsageError(f"{option} is for --format exr")
 
 
 def without_effect(order: Order, settings: Settings) -> Iterator[str]:

@@ -32,19 +32,13 @@ def check_watch(names: Sequence[str], options: Options, finding: InputOptions, s
         raise UsageError("--watch needs a folder, into which the pictures come")
 
 
-class Settled:
-    """Tell which files were left alone for a while, by their stamps."""
-
-    def __init__(self) -> None:
-        self._since: dict[Path, tuple[Stamps, float]] = {}
-
-    def has(self, result: Path, stamps: Stamps, now: float) -> bool:
-        """Tell whether the files of a result have had these stamps for long enough; `now` is in seconds."""
-        known, since = self._since.get(result, (None, now))
-        if known != stamps:
-            self._since[result] = stamps, now
-            since = now
-        return now - since >= REST_SECONDS
+def is_settled(since: dict[Path, tuple[Stamps, float]], result: Path, stamps: Stamps, now: float) -> bool:
+    """Tell whether the files of a result have had these stamps, kept in `since`, for long; `now` is in seconds."""
+    known, start = since.get(result, (None, now))
+    if known != stamps:
+        since[result] = stamps, now
+        start = now
+    return now - start >= REST_SECONDS
 
 
 class Watched(Source):
@@ -62,7 +56,8 @@ class Watched(Source):
         tell: Callable[[str], object],
     ):
         self._plan, self._begin, self._tell = plan, begin, tell
-        self._settled, self._reported = Settled(), ""
+        self._reported = ""
+        self._since: dict[Path, tuple[Stamps, float]] = {}
         self._looking = threading.Lock()
         self._ready: deque[Item] = deque()
         self._known = {item.outputs[0]: _stamps(item) for item in done}  # result → inputs that need no more work
@@ -92,7 +87,7 @@ class Watched(Source):
                 continue  # it may be on its way
             stamps = _stamps(item)
             known = self._known.get(item.outputs[0]) == stamps
-            if known or not stamps or not self._settled.has(item.outputs[0], stamps, now):
+            if known or not stamps or not is_settled(self._since, item.outputs[0], stamps, now):
                 continue
             self._known[item.outputs[0]] = stamps
             whole.append(item)

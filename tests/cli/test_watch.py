@@ -9,7 +9,7 @@ import pytest
 
 from omnialpha_cli.cli import watch
 from omnialpha_cli.cli.console import Console
-from omnialpha_cli.cli.watch import REST_SECONDS, Settled
+from omnialpha_cli.cli.watch import REST_SECONDS, is_settled
 from omnialpha_cli.files import Stamp
 
 
@@ -109,11 +109,11 @@ def test_a_picture_waits_for_its_mask(watching, picture):
 
 
 def test_a_file_is_whole_when_size_and_stamp_rest_for_two_seconds():
-    rest, result, early, late = Settled(), Path("a.png"), (Stamp(1, 1, 1),), (Stamp(2, 2, 2),)
+    since, result, early, late = {}, Path("a.png"), (Stamp(1, 1, 1),), (Stamp(2, 2, 2),)
     assert REST_SECONDS == 2
     looks = ((early, 0), (early, 1.5), (late, 2.5), (late, 4))
-    assert not any(rest.has(result, stamps, now) for stamps, now in looks)
-    assert rest.has(result, late, 4.5)
+    assert not any(is_settled(since, result, stamps, now) for stamps, now in looks)
+    assert is_settled(since, result, late, 4.5)
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,8 @@ def plan(
         place = source.spelled_out.rpartition(os.sep)[0], source.root
         if place not in folders:
             folders[place] = output / source.place
-        own = replace(task, shadow=False) if task.shadow and is_merged(task, row) else task
+        is_merged = task.command == "matte" and row.several == "folder"  # its shadow and the object are one picture
+        own = replace(task, shadow=False) if task.shadow and is_merged else task
         outputs, manifest = _files(folders[place], name, own, row)
         meter = _meter(source.frame, meters) if source.frame else ()
         items.append(Item(own, inputs, outputs, error, text, None, manifest, None, row.name, meter, names))
@@ -216,11 +217,6 @@ def plan_prompts(
             outputs, manifest = _files(output, _fill(template, {"index": index, "seed": seed}), task, row)
             items.append(Item(task, (), outputs, None, prompt, seed, manifest, format=row.name))
     return checked(items, output, template)
-
-
-def is_merged(task: Task, row: Format) -> bool:
-    """Tell whether a matte's shadow and the object are one picture: where a format has no layers."""
-    return task.command == "matte" and row.several == "folder"
 
 
 def _meter(frame: Frame, known: dict[str, tuple[Path, ...]]) -> tuple[Path, ...]:

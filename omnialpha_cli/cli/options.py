@@ -120,11 +120,6 @@ class Bounds:
         "--core", panel=INPUTS, metavar="PLACE",
         help="Mattes of what is inside: all of it is in the result. A place as for --trimap.")] = None
 
-    def places(self) -> dict[str, str]:
-        """Return where mattes are, by the names of their options; only those that were given."""
-        given = {"hold-out": self.hold_out, "core": self.core}
-        return {name: place for name, place in given.items() if place is not None}
-
 
 @dataclass(frozen=True)
 class Options(Sampling, OutputOptions):

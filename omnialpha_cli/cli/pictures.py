@@ -89,7 +89,7 @@ def matte(
         raise UsageError(f"{other} is for the object alone; leave --keep-shadow out")
     if keep_shadow and options.flatten is None:
         task = with_shadow(task)
-    order = plan_pictures(task, inputs or [], options, finding, given, steady, bounds.places())
+    order = plan_pictures(task, inputs or [], options, finding, given, steady, bounds)
     more = {"anyway": hints.anyway, "alpha_only": alpha_only, "steady": steady, "effects": keep_shadow}
     _make(order, options, Settings.of(options, finding, finishing, **more))
 

@@ -14,7 +14,7 @@ from ..plan import Item, plan, plan_prompts, plan_together
 from ..status import NoInputsError, UsageError
 from ..tasks import LAYERS, TASKS, Command, Task, most_layers, of_pictures, with_layers
 from ..weights import store
-from .options import HintOptions, InputOptions, Options
+from .options import Bounds, HintOptions, InputOptions, Options
 from .streams import PIPED, Pipe, counted, say_if_slow
 from .watch import check_watch
 
@@ -73,11 +73,11 @@ def plan_pictures(
     finding: InputOptions,
     given: str,
     steady: bool = False,
-    bounds: Mapping[str, str] | None = None,
+    bounds: Bounds | None = None,
 ) -> Order:
     """Plan the items for the pictures named. Raises UsageError, or NoInputsError if there is no picture.
 
-    `given` is the text of a task that needs one, or where its hints are, `bounds` where further mattes are, by option.
+    `given` is the text of a task that needs one, or where its hints are.
     """
     if list(names) == [PIPED]:
         pipe = Pipe(options, finding.files_from)
@@ -94,7 +94,8 @@ def plan_pictures(
     log = check_spaces(finding.input_space, options.output_space)
     sources: tuple[Source, ...] = ()
     remarks: tuple[str, ...] = ()
-    places = {task.hint: given, **(bounds or {})} if len(task.inputs) > 1 else dict(bounds or {})
+    places: dict[str, str] = {task.hint: given} if len(task.inputs) > 1 else {}
+    places |= {name.replace("_", "-"): place for name, place in vars(bounds or Bounds()).items() if place is not None}
     mattes: dict[str, Hints] = {}
     try:
         with say_if_slow("looking for pictures", options.quiet or finding.watch):

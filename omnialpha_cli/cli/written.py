@@ -114,16 +114,12 @@ def _number(path: Path) -> tuple[int, int] | None:
 def list_of(output: Path, shard: str) -> Path:
     """Return where the list of a run is: each share of several has its own. Raises UsageError for a file of others."""
     path = output / ("doubtful.txt" if shard == "0-of-1" else f"doubtful-{shard}.txt")
-    if path.exists() and not (
-        path.is_file() and all(_is_result(line, output) for line in path.read_bytes().splitlines())
-    ):
+    named = path.read_bytes().splitlines() if path.is_file() else []
+    # A list names results in the output folder, however the folder was spelt when it was written.
+    is_list = all(absolute(Path(os.fsdecode(line))).is_relative_to(absolute(output)) for line in named)
+    if path.exists() and not (path.is_file() and is_list):
         raise UsageError(f"{path} exists, and is no list of --min-confidence; move it, or choose another folder")
     return path
-
-
-def _is_result(line: bytes, output: Path) -> bool:
-    """Tell whether a line names something in the output folder, however the folder was spelt when it was written."""
-    return absolute(Path(os.fsdecode(line))).is_relative_to(absolute(output))
 
 
 def write_doubtful(path: Path, results: "Sequence[Result]") -> None:

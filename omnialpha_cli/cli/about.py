@@ -1,6 +1,8 @@
 """Run the commands that tell about the tool and its results: `tasks`, `info` and `doctor`."""
 
-from collections.abc import Iterator
+import json
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +20,11 @@ EXAMPLES = {
     "info": ("omnialpha info matte/portrait.png", "omnialpha info matte/*.png --json | grep seed"),
     "doctor": ("omnialpha doctor", "omnialpha doctor && omnialpha matte photos -o mattes"),
 }
+
+# Settings that are options of the commands by their own names.
+OPTIONS = ("seed", "steps", "guidance", "canvas", "dtype", "format", "depth", "premultiplied", "exr_parts", "refine",
+           "despill", "mask_slack", "effects", "grow", "flatten", "trim", "alpha_only", "steady",
+           "quantize")  # fmt: skip
 
 # Import name → distribution name.
 NEEDED = {"torch": "torch", "numpy": "numpy", "OpenImageIO": "openimageio", "safetensors": "safetensors",
@@ -87,7 +94,7 @@ def info(
         untouched = provenance.is_untouched(file)
         values: dict[str, object] = {name: value for name, value in record.items() if name != "digest"}
         values = {provenance.PLACE: ""} | values | provenance.measures_of(record)
-        again = provenance.command(record)
+        again = command_of(record)
         if json:
             values = dict.fromkeys(provenance.MEASURES) | values
             line = {"file": str(file), **values, "untouched": untouched, "command": again}
@@ -99,6 +106,43 @@ def info(
     if not found and not any(file.exists() for file in files):
         raise NoInputsError("none of the files exists")
     raise typer.Exit(ExitStatus.OK if found == len(files) else ExitStatus.FAILED)
+
+
+def command_of(record: Mapping[str, str]) -> str:
+    """Return the command that makes the file again, with INPUT and the hint's kind for what it was given."""
+    settings = json.loads(record["settings"])
+    task, _, layers = record["task"].partition("/")
+    name, _, kind = task.partition(".")
+    words = ["omnialpha", name]
+    if name == "generate":
+        words += [_quoted(settings.get("text")), *(["--scene"] if kind == "scene" else [])]
+    else:
+        words.append("INPUT")
+    if name == "complete":
+        given, _, want = kind.partition("-")
+        words += ["--given", given, "--want", want, "--prompt", _quoted(settings.get("text"))]
+    elif kind == "text":
+        words += ["--text", _quoted(settings.get("text"))]
+    elif kind in ("trimap", "mask", "rough-mask", "background"):
+        words += [f"--{kind}", kind.upper().replace("-", "_")]
+    if settings.get("auto_layers"):
+        words += ["--layers", "auto", "--max-layers", layers]
+    elif layers:
+        words += ["--layers", layers]
+    if settings.get("width") and settings.get("height"):
+        words += ["--size", f"{settings['width']}x{settings['height']}"]
+    for setting in OPTIONS:
+        value = settings.get(setting)
+        if value is True:
+            keeps = setting == "effects" and name == "matte"
+            words.append("--keep-shadow" if keeps else "--" + setting.replace("_", "-"))
+        elif value not in (None, False, 0, "guided") or (setting in ("seed", "trim") and value is not None):
+            words += ["--" + setting.replace("_", "-"), shlex.quote(str(value))]
+    return " ".join(words)
+
+
+def _quoted(text: object) -> str:
+    return "'" + str(text or "").replace("'", "'\\''") + "'"
 
 
 def doctor() -> None:

@@ -7,7 +7,6 @@ and `layers.json` as members. There is no time, folder or user in it: the same p
 import hashlib
 import json
 import mmap
-import shlex
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -179,45 +178,3 @@ def _png_texts(path: Path) -> Iterator[tuple[str, str]]:
             keyword, _, rest = file.read(size).partition(b"\0")
             file.seek(4, 1)
             yield keyword.decode("latin-1"), rest[4:].decode("utf-8", "replace")
-
-
-def command(values: Record) -> str:
-    """Return the command that makes the file again, with INPUT and the hint's kind for what it was given."""
-    settings = json.loads(values["settings"])
-    task, _, layers = values["task"].partition("/")
-    name, _, kind = task.partition(".")
-    words = ["omnialpha", name]
-    if name == "generate":
-        words += [_quoted(settings.get("text")), *(["--scene"] if kind == "scene" else [])]
-    else:
-        words.append("INPUT")
-    if name == "complete":
-        given, _, want = kind.partition("-")
-        words += ["--given", given, "--want", want, "--prompt", _quoted(settings.get("text"))]
-    elif kind == "text":
-        words += ["--text", _quoted(settings.get("text"))]
-    elif kind in ("trimap", "mask", "rough-mask", "background"):
-        words += [f"--{kind}", kind.upper().replace("-", "_")]
-    if settings.get("auto_layers"):
-        words += ["--layers", "auto", "--max-layers", layers]
-    elif layers:
-        words += ["--layers", layers]
-    if settings.get("width") and settings.get("height"):
-        words += ["--size", f"{settings['width']}x{settings['height']}"]
-    for option in OPTIONS:
-        value = settings.get(option)
-        if value is True:
-            keeps = option == "effects" and name == "matte"
-            words.append("--keep-shadow" if keeps else "--" + option.replace("_", "-"))
-        elif value not in (None, False, 0, "guided") or (option in ("seed", "trim") and value is not None):
-            words += ["--" + option.replace("_", "-"), shlex.quote(str(value))]
-    return " ".join(words)
-
-
-OPTIONS = ("seed", "steps", "guidance", "canvas", "dtype", "format", "depth", "premultiplied", "exr_parts", "refine",
-           "despill", "mask_slack", "effects", "grow", "flatten", "trim", "alpha_only", "steady",
-           "quantize")  # fmt: skip
-
-
-def _quoted(text: object) -> str:
-    return "'" + str(text or "").replace("'", "'\\''") + "'"

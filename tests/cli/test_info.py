@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image as PILImage
 
+from omnialpha_cli.cli.about import command_of
+from omnialpha_cli.media import provenance
+
 
 @pytest.fixture
 def made(run, picture, tmp_path):
@@ -88,3 +91,18 @@ def test_the_same_bytes_whatever_the_batch_or_the_workers(run, picture, tmp_path
         contents.append([path.read_bytes() for path in sorted((tmp_path / f"o{i}").glob("*.exr"))])
     assert len(contents[0]) == 4
     assert contents[0] == contents[1] == contents[2]
+
+
+def test_the_command_that_makes_it_again():
+    settings = {"seed": 7, "steps": 2, "text": "a »red« <cat> & it's", "refine": "none", "grow": 0, "canvas": 64}
+    made = provenance.record("matte.text", settings, "ab" * 32, ["01" * 32, "23" * 32], {})
+    assert command_of(made) == (
+        "omnialpha matte INPUT --text 'a »red« <cat> & it'\\''s' --seed 7 --steps 2 --canvas 64 --refine none"
+    )
+    settings = {"seed": 0, "text": "a cat", "width": 64, "height": 32, "guidance": 1.5}
+    assert command_of(provenance.record("generate.scene", settings, "w", [], {})) == (
+        "omnialpha generate 'a cat' --scene --size 64x32 --seed 0 --guidance 1.5"
+    )
+    assert "complete INPUT --given background --want scene --prompt 'a cat'" in command_of(
+        provenance.record("complete.background-scene", settings, "w", ["x"], {})
+    )

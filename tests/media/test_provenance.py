@@ -97,19 +97,6 @@ def test_a_result_that_becomes_an_input_does_not_hand_it_on(tmp_path):
     assert not [name for name in read_image(tmp_path / "a.png").metadata if name.startswith("omnialpha")]
 
 
-def test_the_command_that_makes_it_again():
-    assert provenance.command(MADE) == (
-        "omnialpha matte INPUT --text 'a »red« <cat> & it'\\''s' --seed 7 --steps 2 --canvas 64 --refine none"
-    )
-    settings = {"seed": 0, "text": "a cat", "width": 64, "height": 32, "guidance": 1.5}
-    assert provenance.command(provenance.record("generate.scene", settings, "w", [], {})) == (
-        "omnialpha generate 'a cat' --scene --size 64x32 --seed 0 --guidance 1.5"
-    )
-    assert "complete INPUT --given background --want scene --prompt 'a cat'" in provenance.command(
-        provenance.record("complete.background-scene", settings, "w", ["x"], {})
-    )
-
-
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_same_pixels_are_the_same_file(tmp_path, name):
     target = Target(name, DEPTHS.get(name, "8"), provenance=MADE)

@@ -21,12 +21,13 @@ DROPPED = {"compression", "planarconfig", "Orientation", "name", "view", "type",
            "chromaticities", "layers"}  # fmt: skip
 OF_CHANNELS = ("multiView", "cryptomatte/")  # begin the names of what describes channels that a result need not have
 NUMBERS = {"ICCProfile": "uint8[", "chromaticities": "float["}  # what their types begin with
+PLAIN = ("string", "int", "float")  # types of values that need no `Typed`
 PRIVATE = ("serial", "ownername", "documentid")
 
 
 def kept(spec: oiio.ImageSpec) -> Metadata:
     """Return the attributes of a picture that was read which its output gets back."""
-    return {a.name: _value(a) for a in spec.extra_attribs if a.name.isprintable() and _is_kept(a.name)}
+    return {a.name: _value(a) for a in spec.extra_attribs if _is_kept(a.name)}
 
 
 def of_channels(spec: oiio.ImageSpec) -> Metadata:
@@ -50,10 +51,9 @@ def attributes(spec: oiio.ImageSpec) -> Mapping[str, Any]:
 
 
 def _is_kept(name: str) -> bool:
-    folded = name.lower()
-    return not (
-        name in DROPPED or name.startswith((*DROPPED_PREFIXES, *OF_CHANNELS)) or any(word in folded for word in PRIVATE)
-    )
+    if not name.isprintable() or name in DROPPED or name.startswith((*DROPPED_PREFIXES, *OF_CHANNELS)):
+        return False
+    return not any(word in name.lower() for word in PRIVATE)
 
 
 def _value(attribute: Any) -> str | int | float | Typed:
@@ -71,9 +71,6 @@ def _text(value: str) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return data.decode("latin-1")
-
-
-PLAIN = ("string", "int", "float")
 
 
 # OpenImageIO's names of colour spaces begin with the transfer and name the primaries: `pq_p3d65_display`.
@@ -101,14 +98,13 @@ def encoding_of(attributes: Mapping[str, Any], kind: str, depth: Depth) -> Encod
     cicp = tuple(attributes.get("CICP", ()))
     if len(cicp) == 4 and cicp[0] in CICP_PRIMARIES and cicp[1] in CICP_TRANSFERS:
         return Encoding(CICP_TRANSFERS[cicp[1]], primaries_of(PRIMARIES[CICP_PRIMARIES[cicp[0]]]))
-    if attributes.get("dpx:Transfer") in DPX_TRANSFERS:
-        return Encoding(DPX_TRANSFERS[attributes["dpx:Transfer"]])
+    if transfer := DPX_TRANSFERS.get(attributes.get("dpx:Transfer", "")):
+        return Encoding(transfer)
     words = str(attributes.get("oiio:ColorSpace", "")).lower().split("_")
     if gamma := attributes.get("oiio:Gamma"):
         return Encoding("linear" if gamma == 1 else float(gamma))
-    fallback: Transfer = "linear" if depth in ("half", "float") else "srgb"
-    primaries = next((PRIMARIES[word] for word in words if word in PRIMARIES), PRIMARIES["rec709"])
-    return Encoding(TRANSFERS.get(words[0], fallback), primaries_of(primaries))
+    primaries = next((primaries_of(PRIMARIES[word]) for word in words if word in PRIMARIES), None)
+    return Encoding(TRANSFERS.get(words[0], "linear" if depth in ("half", "float") else "srgb"), primaries)
 
 
 def cicp_of(encoding: Encoding) -> tuple[int, int, int, int] | None:

@@ -23,12 +23,14 @@ ALWAYS_FREE = 2**29  # a picture that needs less is tried, whatever the system s
 
 
 @contextmanager
-def opened(path: Path, **options: int) -> Iterator[oiio.ImageInput]:
-    """Open an existing file in the block, alpha unassociated where it is; options are OIIO's. Raises OSError."""
+def opened(path: Path, raw: bool = False) -> Iterator[oiio.ImageInput]:
+    """Open an existing file in the block, alpha unassociated where it is, colours as in the file if `raw`.
+
+    Raises OSError.
+    """
     wanted = oiio.ImageSpec()
     wanted.attribute("oiio:UnassociatedAlpha", 1)
-    for option, value in options.items():
-        wanted.attribute(f"oiio:{option}", value)
+    wanted.attribute("oiio:RawColor", int(raw))
     with spelled(path) as name:
         reader = oiio.ImageInput.open(name, wanted)
         fault = "" if reader else complaint()

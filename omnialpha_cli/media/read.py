@@ -1,5 +1,6 @@
 """Read a picture file: every fault is one `ItemError` that names the file and what to do."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,9 @@ def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | Non
     with opened(path) as reader:
         channels, left_out, notes = choose_channels(path, reader, pick, data)
         spec = reader.spec()
-        check_size(path, spec.full_width, spec.full_height, max_pixels, admit)
-        check_size(path, spec.width, spec.height, max_pixels, admit)
+        sizes = (spec.full_width, spec.full_height), (spec.width, spec.height)
+        for width, height in sorted(sizes, key=math.prod, reverse=True):  # it is let in by the larger window
+            check_size(path, width, height, max_pixels, admit)
         samples = _samples(path, reader, channels.part, channels.indices)  # (H, W, channels)
         is_film = bool(spec.get_int_attribute("oiio:Movie"))
         several = kind not in ("OpenEXR", "PSD") and (is_film or reader.seek_subimage(1, 0))
@@ -151,7 +153,7 @@ def _from_inks(path: Path, kind: str, samples: NDArray[Any], icc: bytes, max_pix
     if kind == "JPEG":
         inks = read_cmyk(path, max_pixels)
     else:
-        with opened(path, RawColor=1) as reader:
+        with opened(path, raw=True) as reader:
             inks = _samples(path, reader, 0, (0, 1, 2, 3))
         white = WHITE[DEPTH_OF[inks.dtype.name]]
         inks = (inks.astype(np.float32) * np.float32(255 / white) + np.float32(0.5)).astype(np.uint8)

@@ -2,7 +2,9 @@
 
 import resource
 
+import numpy as np
 import pytest
+from picture_files import write_exr
 from PIL import Image as PILImage
 
 from omnialpha_cli import memory
@@ -35,6 +37,14 @@ def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):
     monkeypatch.setattr("omnialpha_cli.media.read._samples", full)
     with pytest.raises(MemoryError):
         read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("sides", [(8, 6), (40, 30)])
+def test_a_picture_is_let_in_by_the_larger_of_its_windows(tmp_path, sides):
+    path = write_exr(tmp_path / "a.exr", ("RGB", np.ones((12, 16, 3), np.float32)), windows=(0, 0, *sides))
+    let_in = []
+    read_image(path, admit=let_in.append)
+    assert let_in[0] == max(12 * 16, sides[0] * sides[1])
 
 
 class TestFreeMemory:

@@ -128,7 +128,7 @@ def in_python(message: str) -> str:
     """Call options by their keywords, where they have one, in a message that is the command line's too."""
     known = {"device", "memory", "quantize"}.union(*OPTIONS.values())
     keywords = LOADING | {f"--{name.replace('_', '-')}": name for name in known}
-    return re.sub(r"--[a-z][a-z-]*", lambda option: keywords.get(option[0], option[0]), message)
+    return re.sub(r"(?<!\S)--[a-z][a-z-]*", lambda option: keywords.get(option[0], option[0]), message)
 
 
 @contextmanager

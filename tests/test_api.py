@@ -272,10 +272,10 @@ def test_messages_call_options_by_their_keywords(model, picture, tmp_path):
 
 def test_errors_call_options_by_their_keywords(tiny_weights, monkeypatch):
     def fail(*_: object):
-        raise DeviceError("too little memory; leave --compile out, or raise --max-pixels")  # which is no keyword
+        raise DeviceError("a--seed.png: leave --compile out, or raise --max-pixels")  # which is no keyword
 
     monkeypatch.setattr("omnialpha_cli.api.load_model", fail)
-    with pytest.raises(DeviceError, match="leave compile_blocks out, or raise --max-pixels"):
+    with pytest.raises(DeviceError, match=r"^a--seed\.png: leave compile_blocks out, or raise --max-pixels"):
         OmniAlpha.load(tiny_weights)
 
 

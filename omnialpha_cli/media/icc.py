@@ -151,18 +151,14 @@ def _tags(icc: bytes) -> dict[str, bytes]:
 
 def _parametric(kind: int, p: list[float]) -> tuple[Function, Function]:
     """Return Y = (aX + b)^g + e from X = d on, cX + f below; the kinds leave out some (ICC.1:2022, table 68)."""
-    g = p[0]
     if kind == 0:
-        return power(g)
-    a, b = p[1], p[2]
-    c = d = e = f = 0.0
+        return power(p[0])
+    g, a, b, *more = p
     if kind in (1, 2):
-        d = -b / a
-        e = f = p[3] if kind == 2 else 0.0
+        c, d = 0.0, -b / a
+        e = f = more[0] if more else 0.0
     else:
-        c, d = p[3], p[4]
-        if kind == 4:
-            e, f = p[5], p[6]
+        c, d, e, f = (*more, 0.0, 0.0)[:4]
     limit = max(a * d + b, 0) ** g + e
 
     def decode(x: Floats) -> Floats:

@@ -52,10 +52,8 @@ class Box:
 
     def overlaps(self, other: "Box") -> bool:
         """Tell whether a pixel lies in both."""
-        return (
-            max(self.x, other.x) < min(self.x + self.width, other.x + other.width)
-            and max(self.y, other.y) < min(self.y + self.height, other.y + other.height)
-        )  # fmt: skip
+        across = max(self.x, other.x) < min(self.x + self.width, other.x + other.width)
+        return across and max(self.y, other.y) < min(self.y + self.height, other.y + other.height)
 
     def union(self, other: "Box") -> "Box":
         """Return the smallest box around both."""

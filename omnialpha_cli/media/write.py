@@ -14,6 +14,7 @@ from .colour import LINEAR, SRGB, Encoding, convert, find_space
 from .formats import SOURCE, Depth, Format, choose_format
 from .image import Box, Image, Metadata, Windows, place, trivial
 from .metadata import cicp_of
+from .provenance import PLACE
 from .samples import Floats
 from .signatures import recognise
 
@@ -210,7 +211,7 @@ def _write_flat(path: Path, pixels: Floats, target: Target, box: Box, light: NDA
     height, width = pixels.shape[:2]
     told = target.provenance
     if told and (box.width, box.height) != (width, height):
-        told = {"place": f"{box.x} {box.y} {width} {height}", **told}
+        told = {PLACE: f"{box.x} {box.y} {width} {height}", **told}
     encode(path, box.crop(pixels), replace(target, windows=None, provenance=told))
     return box
 

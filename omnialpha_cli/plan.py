@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .files import exists
+from .hints import Hints
 from .inputs import Source
 from .media.formats import DEPTHS, FORMATS, MANIFEST, Depth, Format, choose_format
 from .media.sequence import Frame, find_frames
@@ -96,9 +97,8 @@ def plan(
     *,
     output: Path,
     template: str | None = None,
-    hints: Mapping[Path, Path | ItemError] | None = None,
+    hints: Mapping[str, Hints] | None = None,
     text: str | None = None,
-    bounds: Mapping[str, Mapping[Path, Path | ItemError]] | None = None,
     steady: bool = False,
     format: str | None = None,
     depth: Depth | None = None,
@@ -107,7 +107,7 @@ def plan(
     """Give every source its output paths.
 
     `template` names a result, by default `{stem}` and, for frames of a sequence, `{stem}_{command}.{frame}`.
-    `hints` by the source's path are the second inputs of tasks that have one, and `bounds` by name further mattes.
+    `hints` by option are the second inputs of tasks that have one, called by the task's hint, and further mattes.
     With `steady` every frame of a sequence is given the result of the one before; where only one of them has a
     hint, they go on from there in both directions. `log` tells that all sources are in a log space, whatever their
     headers say. Without a `format` the depth chooses: the source's, or `depth`, which stands for it.
@@ -119,13 +119,13 @@ def plan(
         check_template(template, NAME_FIELDS, "--name")
     items = []
     meters: dict[str, tuple[Path, ...]] = {}  # sequence → its first frames
-    names = tuple(bounds or ())
-    beside = [found for found in (hints, *(bounds or {}).values()) if found is not None]
+    hints = hints or {}
+    beside = tuple(name for name in hints if name != task.hint)
     folders: dict[tuple[str, Path], Path] = {}  # an input's folder and root → the result's
     for index, source in enumerate(sources):
         row, error = _look(source.path, format, depth, log)
         inputs: tuple[Path, ...] = (source.path,)
-        for given in (found.get(source.path) for found in beside):
+        for given in (found.get(source.path) for found in hints.values()):
             if isinstance(given, Path):
                 inputs = *inputs, given
                 error = error or _unusable(given)
@@ -145,7 +145,7 @@ def plan(
         own = replace(task, shadow=False) if task.shadow and is_merged else task
         outputs, manifest = _files(folders[place], name, own, row)
         meter = _meter(source.frame, meters) if source.frame else ()
-        items.append(Item(own, inputs, outputs, error, text, None, manifest, None, row.name, meter, names))
+        items.append(Item(own, inputs, outputs, error, text, None, manifest, None, row.name, meter, beside))
     if steady:
         patterns = [source.frame.pattern if source.frame else "" for source in sources]
         items = [item for chain in _sequences(items, patterns) for item in chain]

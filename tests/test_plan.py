@@ -278,7 +278,7 @@ class TestWhatIsNoRegularFile:
         os.mkfifo("m.png")
         sources = find_inputs(["a.png"], output=Path("out")).sources
         hints = find_hints("m.png", "--mask", sources)
-        (item,) = plan(sources, TASKS["matte.mask"], output=Path("out"), hints=hints)
+        (item,) = plan(sources, TASKS["matte.mask"], output=Path("out"), hints={"mask": hints})
         assert "m.png is not a regular file" in str(item.error)
 
 

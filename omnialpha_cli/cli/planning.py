@@ -96,28 +96,26 @@ def plan_pictures(
     remarks: tuple[str, ...] = ()
     places: dict[str, str] = {task.hint: given} if len(task.inputs) > 1 else {}
     places |= {name.replace("_", "-"): place for name, place in vars(bounds or Bounds()).items() if place is not None}
-    mattes: dict[str, Hints] = {}
+    hints: dict[str, Hints] = {}
     try:
         with say_if_slow("looking for pictures", options.quiet or finding.watch):
             found = _find(names, finding, output)
         remarks = found.remarks
-        sources, mattes = _hints(places, found)
+        sources, hints = _hints(places, found)
     except NoInputsError:
         if not finding.watch:
             raise
-    hints = mattes.pop(task.hint, None)
-    text = given if task.needs_text else None
     if steady and not any(source.frame for source in sources):
         raise UsageError("--steady needs a sequence among the inputs, named by a pattern such as shot.####.exr")
-    if steady and hints and task.hint_is_data and (starts := starting_at(given, sources)):
+    if steady and task.hint_is_data and (starts := starting_at(given, sources)):
         patterns = {source.frame.pattern for source in sources if source.frame and source.path in starts}
         others = {one.path for one in sources if one.frame and one.frame.pattern in patterns} - starts
-        hints = {path: hint for path, hint in hints.items() if path not in others}
+        hints[task.hint] = {path: hint for path, hint in hints[task.hint].items() if path not in others}
         remarks = *remarks, f"{given} is of one frame; the others go on from there"
     with say_if_slow(f"planning {counted(len(sources), 'picture')}", options.quiet):
         items = plan(
-            sources, task, output=output, template=options.name, hints=hints, text=text, bounds=mattes,
-            steady=steady, format=options.format, depth=options.depth, log=log,
+            sources, task, output=output, template=options.name, hints=hints, steady=steady,
+            text=given if task.needs_text else None, format=options.format, depth=options.depth, log=log,
         )  # fmt: skip
     again = partial(plan_pictures, task, names, options, finding, given, steady, bounds) if finding.watch else None
     return Order(task, items, output, finding, remarks, again=again)

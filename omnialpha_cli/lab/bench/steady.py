@@ -96,7 +96,8 @@ def _measure(
     for way in WAYS if first_mask else WAYS[:2]:
         output, is_steady, has_mask = folder / way, way != WAYS[0], way == WAYS[2]
         sources = find_inputs([str(folder / "shot.####.png")], output=output).sources
-        task, hints = TASKS["matte.mask" if has_mask else "matte.auto"], {sources[0].path: mask} if has_mask else None
+        task = TASKS["matte.mask" if has_mask else "matte.auto"]
+        hints = {"mask": {sources[0].path: mask}} if has_mask else {}
         items = plan(sources, task, output=output, hints=hints, steady=is_steady)
         make_all(load_worker(model, device, output, len(items), task.name, is_steady), items, output)
         found = [read_image(item.outputs[0]).alpha for item in items]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -110,13 +110,13 @@ def prepare(
             bounds = {name: image for name, image in beside.items() if not name.endswith("frame")}
             fresh = prepare(TASKS["matte.auto"], images, all_defaults, settings, (), metered, bounds)
             return replace(fresh, warnings=warnings)
-    own: dict[str, Any] = {"source": source, "plate": plate, "alpha": alpha, "nonfinite": nonfinite}
-    own["exposure"] = exposure
+    own = partial(Prepared, task, target=target, source=source, plate=plate, alpha=alpha, nonfinite=nonfinite,
+                  exposure=exposure)  # fmt: skip
     if not first.inputs:  # what is missing is made from words alone
         square = first.outputs == ("foreground",)  # it will stand somewhere else
         canvas = _drawn_canvas(*source.size, settings.canvas or defaults.canvas, defaults.multiple, square=square)
         request = Request(prompt, (), (canvas.size,), settings.seed, task=first.name)
-        return Prepared(task, request, canvas, target, warnings=warnings, **own)
+        return own(request=request, canvas=canvas, warnings=warnings)
     canvas = choose_canvas(*source.size, _limited(source, defaults, settings), defaults.multiple)
     views = [view_of(source, plate, target.encoding, exposure, alpha, task, canvas)]  # (4, h, w) each
     hint, clean_plate, inpaint_mask = None, None, None
@@ -143,9 +143,9 @@ def prepare(
     layers = 2 if settings.auto_layers else len(first.outputs)  # to begin with
     request = Request(prompt, tuple(views), (canvas.size,) * layers, settings.seed, inpaint_mask, first.name)
     choose = settings.text if second and task.needs_text and not first.needs_text else None
-    return Prepared(
-        task, request, canvas, target, hint=hint, clean_plate=clean_plate, warnings=warnings, second=second,
-        choose=choose, steering=steering, **own,
+    return own(
+        request=request, canvas=canvas, hint=hint, clean_plate=clean_plate, warnings=warnings, second=second,
+        choose=choose, steering=steering,
     )  # fmt: skip
 
 

@@ -62,9 +62,8 @@ def alpha_in_band(
             weights = [weight + PLATE * trust for weight in weights]
         start, *firm = solve_alpha(colours, start, likely, ~sure, prior_weights=weights, epsilon=EPSILON)
     apart = (firm[0] - start)[~sure].abs().mean() if bool((~sure).any()) else start.new_zeros(())
-    return torch.lerp(start, firm[0], FIRM * apart**2 / (apart**2 + APART**2)), Canvas(
-        height, width, size, (0, 0, *size)
-    )
+    mixed = torch.lerp(start, firm[0], FIRM * apart**2 / (apart**2 + APART**2))
+    return mixed, Canvas(height, width, size, (0, 0, *size))
 
 
 def _between(matte: Tensor, plate: Tensor, known: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:

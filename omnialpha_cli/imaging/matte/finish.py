@@ -150,22 +150,15 @@ def solve(
     front, behind = torch.where(alpha == 1, plate, foreground), torch.where(alpha == 0, plate, background)
     rows, columns = ((alpha > 0) & (alpha < 1)).nonzero(as_tuple=True)  # (n,): the others are settled
     own, f, b = (layer[:, rows, columns] for layer in (plate, foreground, background))  # (3, n) each
-    front[:, rows, columns], behind[:, rows, columns] = _project(alpha[rows, columns], own, f, b, limits)
-    return front, behind
-
-
-def _project(
-    alpha: Tensor, plate: Tensor, foreground: Tensor, background: Tensor, limits: tuple[float, float]
-) -> tuple[Tensor, Tensor]:
-    """Project F and B (3, n) for `alpha` (n,) between 0 and 1."""
     low, high = limits
-    rest = 1 - alpha
-    missing = (plate - alpha * foreground - rest * background) / (alpha * alpha + rest * rest)
-    front = foreground + alpha * missing
+    share = alpha[rows, columns]
+    rest = 1 - share
+    missing = (own - share * f - rest * b) / (share * share + rest * rest)
     # B = (I − αF) / (1 − α) stays within the limits for F between these two.
-    least, most = (plate - rest * high) / alpha, (plate - rest * low) / alpha
-    front = torch.maximum(torch.minimum(front, most), least).clamp(low, high)
-    return front, ((plate - alpha * front) / rest).clamp(low, high)
+    least, most = (own - rest * high) / share, (own - rest * low) / share
+    f = torch.maximum(torch.minimum(f + share * missing, most), least).clamp(low, high)
+    front[:, rows, columns], behind[:, rows, columns] = f, ((own - share * f) / rest).clamp(low, high)
+    return front, behind
 
 
 def _bilinear_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None) -> Tensor:

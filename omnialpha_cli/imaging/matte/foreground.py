@@ -102,15 +102,9 @@ def _equations(plate: Tensor, alpha: Tensor, number: Tensor, rows: Tensor, colum
     """
     height, width = alpha.shape
     own = rows * width + columns
-    neighbours = torch.stack(
-        [
-            rows * width + (columns - 1).clamp(min=0),
-            rows * width + (columns + 1).clamp(max=width - 1),
-            (rows - 1).clamp(min=0) * width + columns,
-            (rows + 1).clamp(max=height - 1) * width + columns,
-        ],
-        dim=1,
-    )
+    left, right = rows * width + (columns - 1).clamp(min=0), rows * width + (columns + 1).clamp(max=width - 1)
+    above, below = (rows - 1).clamp(min=0) * width + columns, (rows + 1).clamp(max=height - 1) * width + columns
+    neighbours = torch.stack([left, right, above, below], dim=1)
     flat = alpha.reshape(-1)
     front = flat[own]  # (m,)
     weights = REGULARISATION + GRADIENT_WEIGHT * (front[:, None] - flat[neighbours]).abs()

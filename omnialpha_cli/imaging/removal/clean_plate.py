@@ -77,15 +77,19 @@ def relight(plate: Tensor, gains: Tensor, canvas: Canvas, mask: Tensor, exponent
 
     Under the `mask` (H, W), and at its border, they are spread from around it. Where they are about 1 nothing changes.
     """
-    logarithm = shrunk(spread_gains(gains, canvas, mask) * exponent, LEAST * exponent)
+    logarithm, _ = spread_gains(gains, canvas, mask)
+    logarithm = shrunk(logarithm * exponent, LEAST * exponent)
     full = canvas.restore(logarithm).to(plate)  # (3, H, W)
     return plate * torch.where(full.abs() < 1e-3, torch.zeros_like(full), full).exp_()
 
 
-def spread_gains(gains: Tensor, canvas: Canvas, mask: Tensor) -> Tensor:
-    """Return the logarithms of `gains` (3, h, w), under the `mask` (H, W) and at its border those from around it."""
-    covered = canvas.fit((mask >= BACKGROUND).to(gains)) > 0  # (h, w)
-    return spread(gains.log(), (~grow(covered, PAINTED)).to(gains))
+def spread_gains(gains: Tensor, canvas: Canvas, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logarithms of `gains` (3, h, w), and where (h, w), as bools, they are those from around it.
+
+    That is under the `mask` (H, W), and at its border.
+    """
+    hidden = grow(canvas.fit((mask >= BACKGROUND).to(gains)) > 0, PAINTED)
+    return spread(gains.log(), (~hidden).to(gains)), hidden
 
 
 def shrunk(logarithm: Tensor, least: float) -> Tensor:

@@ -26,10 +26,8 @@ RANGE = 1.5  # times its darkest block, how bright a group of even blocks may be
 DARK = 0.05  # brightness up to which noise is about the same
 FEW = 8  # blocks taken of a group, at least
 
-Grain = Callable[[Tile], Tensor]
 
-
-def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Grain | None:
+def grain_like(plate: Tensor, share: Tensor, painted: Tensor) -> Callable[[Tile], Tensor] | None:
     """Return a function that gives the grain to add to tiles (3, k, l) of what is `painted` (3, h, w) into a `plate`.
 
     The plate is (3, H, W), grain is for where the `share` (H, W) is not 0; tiles begin at multiples of `STEP`. None

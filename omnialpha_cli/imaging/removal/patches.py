@@ -41,7 +41,8 @@ def paint_with_patches(plate: Tensor, guide: Tensor, mask: Tensor, seed: int = 0
     scale = math.ceil(max(inside.shape) / SIDE)
     wide = grow(F.max_pool2d(inside[None].to(own), scale, ceil_mode=True)[0] > 0, FRINGE)  # (h, w)
     belongs = compress(enlarge(guide, box, (mask.shape[0], mask.shape[1])))
-    guided = torch.where(_repeated(wide, scale, own), belongs, own)
+    enlarged = wide.repeat_interleave(scale, 0).repeat_interleave(scale, 1)[: own.shape[1], : own.shape[2]]
+    guided = torch.where(enlarged, belongs, own)
     small = F.avg_pool2d(guided[None], scale, ceil_mode=True)[0]  # (3, h, w)
     offsets = find_offsets(small, wide, torch.Generator().manual_seed(seed))
     if offsets is None:
@@ -52,12 +53,6 @@ def paint_with_patches(plate: Tensor, guide: Tensor, mask: Tensor, seed: int = 0
     result = plate.clone()
     result[:, *box] = torch.where(inside, expand(painted.clamp_(low, high)), plate[:, *box])
     return result
-
-
-def _repeated(small: Tensor, scale: int, like: Tensor) -> Tensor:
-    """Enlarge a mask (h, w) by a whole number, to the size of an image (3, k, l)."""
-    large = small.repeat_interleave(scale, 0).repeat_interleave(scale, 1)
-    return large[: like.shape[1], : like.shape[2]]
 
 
 def _copied(own: Tensor, inside: Tensor, offsets: Tensor, light: Tensor, scale: int) -> Tensor:

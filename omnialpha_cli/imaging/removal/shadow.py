@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..canvas import Canvas
 from ..colour import value_range
-from ..hint import BACKGROUND, grow
-from .clean_plate import PAINTED, shrunk, spread_gains
+from ..hint import grow
+from .clean_plate import shrunk, spread_gains
 
 LEAST = 0.05  # logarithm of a gain up to which nothing is in the layer
 # Logarithms of gains, within so many pixels of the canvas, at which a change begins to be taken for the object's, and
@@ -49,8 +49,7 @@ def _beneath(gains: Tensor, canvas: Canvas, covered: Tensor) -> Tensor:
 
     Weaker there, as the mean of all around is, they would leave a light line between the object and its shadow.
     """
-    logarithm = spread_gains(gains, canvas, covered)
-    hidden = grow(canvas.fit((covered >= BACKGROUND).to(gains)) > 0, PAINTED)
+    logarithm, hidden = spread_gains(gains, canvas, covered)
     beside = F.avg_pool2d(grow(logarithm * ~hidden, BENEATH), SOFT, 1, SOFT // 2, count_include_pad=False)
     return torch.where(hidden, torch.maximum(logarithm, beside), logarithm)
 

@@ -133,6 +133,20 @@ def window_mean(image: Tensor, window: int) -> Tensor:
     return image
 
 
+def grow(hint: Tensor, pixels: int) -> Tensor:
+    """Return a hint (…, H, W) whose object is larger by so many `pixels` on every side, corners included.
+
+    Each value is the largest around it; a mask of bools stays one.
+    """
+    if pixels == 0:
+        return hint
+    if hint.dtype == torch.bool:
+        return grow(hint.float(), pixels) > 0
+    for window in ((2 * pixels + 1, 1), (1, 2 * pixels + 1)):
+        hint = F.max_pool2d(hint[None], window, 1, (window[0] // 2, window[1] // 2))[0]
+    return hint
+
+
 def tiles(height: int, width: int, side: int | None = None) -> Iterator[Tile]:
     """Return the tiles of a picture of `height` × `width`, row by row, `side` pixels a side (`TILE_SIDE` if None)."""
     side = side or TILE_SIDE

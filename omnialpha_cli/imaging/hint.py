@@ -29,20 +29,6 @@ def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
     return abs(one - two) <= ASPECT_TOLERANCE * two
 
 
-def grow(hint: Tensor, pixels: int) -> Tensor:
-    """Return a hint (…, H, W) whose object is larger by so many `pixels` on every side, corners included.
-
-    Each pixel is the largest around it; a mask of bools stays one.
-    """
-    if pixels == 0:
-        return hint
-    if hint.dtype == torch.bool:
-        return grow(hint.float(), pixels) > 0
-    for window in ((2 * pixels + 1, 1), (1, 2 * pixels + 1)):
-        hint = F.max_pool2d(hint[None], window, 1, (window[0] // 2, window[1] // 2))[0]
-    return hint
-
-
 def grow_round(mask: Tensor, pixels: int) -> Tensor:
     """Return a mask (H, W) of bools grown by `pixels`, in a circle around each that is set; to a sixteenth of many."""
     h, w = mask.shape

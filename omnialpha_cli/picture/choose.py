@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..imaging.hint import grow
+from ..imaging.canvas import grow
 from ..model.mini.segmenter import number_parts
 
 SOLID = 0.5  # alpha from which on a pixel is of an object

@@ -12,10 +12,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..imaging.canvas import opaque, resample
+from ..imaging.canvas import grow, opaque, resample
 from ..imaging.colour import find_screen
 from ..imaging.composite import over
-from ..imaging.hint import grow
 from ..imaging.removal.fill import MARGIN, fill_mask, fill_masked, paint_over
 from ..imaging.removal.shadow import change_by
 from ..media.colour import LINEAR

@@ -8,8 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..imaging.canvas import Canvas, choose_canvas, opaque, resample
-from ..imaging.hint import grow
+from ..imaging.canvas import Canvas, choose_canvas, grow, opaque, resample
 from ..imaging.matte.finish import Steering
 from ..imaging.matte.match_plate import match_plate, show_one_view
 from ..imaging.removal.fill import fill_mask, fill_masked

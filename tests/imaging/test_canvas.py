@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnialpha_cli.imaging.canvas import choose_canvas, resample
+from omnialpha_cli.imaging.canvas import choose_canvas, grow, resample
 
 SIZES = [
     (1080, 1920),
@@ -103,3 +103,13 @@ def test_transparent_colours_do_not_bleed():
     visible = small[3] > 0.01
     torch.testing.assert_close(small[:3, visible], torch.tensor([0.0, 1, 0])[:, None].expand(3, int(visible.sum())))
     torch.testing.assert_close(small[:3, ~visible][0], torch.ones(int((~visible).sum())))
+
+
+@given(st.integers(0, 5), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_a_grown_hint_is_the_largest_value_around(pixels, seed):
+    hint = torch.rand(9, 13, generator=torch.Generator().manual_seed(seed))
+    grown = grow(hint, pixels)
+    for y, x in ((0, 0), (4, 6), (8, 12), (3, 11)):
+        around = hint[max(0, y - pixels) : y + pixels + 1, max(0, x - pixels) : x + pixels + 1]
+        assert grown[y, x] == around.max()

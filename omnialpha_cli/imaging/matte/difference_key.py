@@ -8,9 +8,8 @@ shows through.
 import torch
 from torch import Tensor
 
-from ..canvas import resample, window_mean, within
+from ..canvas import grow, resample, window_mean, within
 from ..colour import spread
-from ..hint import grow
 
 SIDE = 768  # of the square that has the area at which the two are compared, pixels
 GRAIN = 0.5 / 255  # that is always there

@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import Canvas, enlarge, resample, tile_source, tiles, window_mean, within
+from ..canvas import Canvas, enlarge, grow, resample, tile_source, tiles, window_mean, within
 from ..colour import compress, expand, goes_beyond, likely_colours
-from ..hint import grow
 
 WINDOW = 3  # pixels of the canvas
 VARIANCE = 1e-4  # of colour: below it a window counts as flat, and alpha as constant

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..canvas import Canvas, Tile, enlarge, resample, tiles, window_mean
+from ..canvas import Canvas, Tile, enlarge, grow, resample, tiles, window_mean
 from ..colour import compress, expand, spread, value_range
-from ..hint import BACKGROUND, grow
+from ..hint import BACKGROUND
 from . import fill
 from .grain import grain_like
 from .patches import paint_with_patches

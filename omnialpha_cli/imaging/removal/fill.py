@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import bounds, widened
+from ..canvas import bounds, grow, widened
 from ..colour import spread
-from ..hint import BACKGROUND, grow
+from ..hint import BACKGROUND
 
 ROUNDS = 6  # of relaxation at each level
 SMALLEST = 8  # pixels of the short side, below which no level is made

@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import Tile, bounds, widened
-from ..hint import grow
+from ..canvas import Tile, bounds, grow, widened
 
 BLOCK = 16  # pixels a side
 STEP = BLOCK // 2  # from one block to the next that lies half over it

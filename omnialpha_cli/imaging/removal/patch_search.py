@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..hint import grow
+from ..canvas import grow
 
 RADIUS = 3  # of a patch, pixels
 WIDTH = 2 * RADIUS + 1

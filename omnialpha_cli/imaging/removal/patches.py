@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import bounds, enlarge, widened
+from ..canvas import bounds, enlarge, grow, widened
 from ..colour import compress, expand
-from ..hint import grow
 from .patch_search import find_offsets
 
 SIDE = 480  # pixels of the longer side on which offsets are looked for, at most

@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import Canvas
+from ..canvas import Canvas, grow
 from ..colour import value_range
-from ..hint import grow
 from .clean_plate import shrunk, spread_gains
 
 LEAST = 0.05  # logarithm of a gain up to which nothing is in the layer

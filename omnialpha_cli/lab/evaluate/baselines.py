@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...imaging import hint
+from ...imaging import canvas
 from ...imaging.removal.fill import fill_masked
 
 Array = NDArray[Any]
@@ -21,7 +21,7 @@ TELEA_RADIUS = 5  # pixels
 
 def grow(mask: Mask, radius: int) -> Mask:
     """Return a mask widened by `radius` pixels in every direction, squarely."""
-    return hint.grow(torch.from_numpy(mask).float(), radius).numpy() > 0
+    return canvas.grow(torch.from_numpy(mask), radius).numpy()
 
 
 def border_mean(scene: Array, mask: Mask) -> Array:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...imaging.hint import grow
+from ...imaging.canvas import grow
 from .augment import blur, chance, choice, uniform
 
 

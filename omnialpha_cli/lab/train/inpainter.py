@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...imaging.hint import BACKGROUND, grow
+from ...imaging.canvas import grow
+from ...imaging.hint import BACKGROUND
 from ...imaging.removal.fill import fill_masked_batch
 from ...model.mini.inpainter import MULTIPLE
 from ...status import UsageError

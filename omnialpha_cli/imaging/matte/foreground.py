@@ -7,7 +7,8 @@ the soft ones and their neighbours are swept. Where too many are soft, or the pi
 at a smaller size; from there colours are interpolated and the soft ones solved twice more, all at once, tile by tile.
 
 With F̄ and B̄ the weighted means of the neighbours, p the sum of their weights and r = I − αF̄ − (1 − α)B̄, the minimum
-at one pixel is F = F̄ + αr / (α² + (1 − α)² + p), B = B̄ + (1 − α)r / (α² + (1 − α)² + p).
+at one pixel is F = F̄ + αr / (α² + (1 − α)² + p), B = B̄ + (1 − α)r / (α² + (1 − α)² + p). At last nearly opaque
+pixels are solved with themselves for neighbours and p = 0, so that F and B mix to I.
 """
 
 import math
@@ -28,6 +29,7 @@ DENSE_SIDE = 64  # levels up to this side are swept everywhere
 SWEPT_PIXELS = 2**20  # soft pixels that are swept at most
 SWEPT_AREA = 9_000_000  # pixels of the finest level that is swept, soft or not: 4096 × 2160 fit
 SWEPT_SIDE = 1024  # levels up to this side are swept however many are soft
+SETTLED = (0.9, 0.98)  # alpha from which colours begin to be moved to where they mix to the plate, and are wholly
 
 # A sweep visits every WAVES-th anti-diagonal at once: nearly the row-by-row order of the reference, as far as two
 # sweeps can tell, yet in few large steps. Small levels forget the order.
@@ -49,7 +51,9 @@ def estimate_foreground(plate: Tensor, alpha: Tensor, out: Tensor | None = None)
     scale = min(1.0, max(share**0.5, SWEPT_SIDE / max(height, width)))
     size = max(1, round(height * scale)), max(1, round(width * scale))
     if scale == 1:
-        return foreground.copy_(_solve(plate, alpha[None], limits)[:3])
+        solved = _solve(plate, alpha[None], limits)
+        _settle(solved, plate, alpha, limits)
+        return foreground.copy_(solved[:3])
     small_plate, small_alpha = (interpolate(x[None], size, mode="nearest-exact")[0] for x in (plate, alpha[None]))
     _enlarge(_solve(small_plate, small_alpha, limits), plate, alpha, limits, foreground)
     return foreground
@@ -114,6 +118,20 @@ def _equations(plate: Tensor, alpha: Tensor, number: Tensor, rows: Tensor, colum
     return number[own], number[neighbours], weights / pull, mix, gain, plate[:, rows, columns].T.contiguous()
 
 
+def _settle(layers: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, float]) -> None:
+    """Move nearly opaque colours of `layers` (6, h, w) to the nearest that mix to the `plate` (3, h, w), in place.
+
+    Sweeps end before they do, which shows where next to nothing of the background is in the plate. More transparent
+    ones stay: they would take all of its noise.
+    """
+    rows, columns = ((alpha > SETTLED[0]) & (alpha < 1)).nonzero(as_tuple=True)
+    front = alpha[rows, columns]  # (n,)
+    mix = torch.stack([front, 1 - front])[:, None]  # (2, 1, n)
+    share = ((front - SETTLED[0]) / (SETTLED[1] - SETTLED[0])).clamp(max=1)
+    found, own = layers[:, rows, columns].unflatten(0, (2, 3)), plate[:, rows, columns]
+    layers[:, rows, columns] = _solve_once(found, own, mix, share * mix / mix.square().sum(0), limits).flatten(0, 1)
+
+
 def _enlarge(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[float, float], foreground: Tensor) -> None:
     """Write the `foreground` (3, H, W): the colours `solved` (6, h, w) enlarged, the soft ones solved twice more."""
     size = alpha.shape[0], alpha.shape[1]
@@ -147,7 +165,9 @@ def _solve_tile(solved: Tensor, plate: Tensor, alpha: Tensor, limits: tuple[floa
     mean.addcmul_(right[inner, inner], first[:, :, inner, 2:])
     mean /= pull[inner, inner]
     image, mix, gain = (part[..., inner, inner] for part in (image, mix, gain))
-    return _solve_once(mean, image, mix, gain, limits).flatten(0, 1)
+    twice = _solve_once(mean, image, mix, gain, limits).flatten(0, 1)
+    _settle(twice, image, alpha[tile], limits)
+    return twice
 
 
 def _solve_once(mean: Tensor, image: Tensor, mix: Tensor, gain: Tensor, limits: tuple[float, float]) -> Tensor:

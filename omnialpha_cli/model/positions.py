@@ -64,8 +64,7 @@ def image_positions(layout: Layout, rope_canvas: int | None = None) -> Tensor:
     for z, (h, w) in enumerate(layout.images):
         y = (torch.arange(h, dtype=torch.float32) - (h - h // 2)) * scale
         x = (torch.arange(w, dtype=torch.float32) - (w - w // 2)) * scale
-        grid = torch.stack(torch.meshgrid(torch.tensor([float(z)]), y, x, indexing="ij"), dim=-1)  # (1, h, w, 3)
-        grids.append(grid.reshape(h * w, 3))
+        grids.append(torch.cartesian_prod(torch.tensor([float(z)]), y, x))  # (h · w, 3)
     return torch.cat(grids)
 
 

@@ -130,8 +130,7 @@ def feature_positions(sizes: tuple[tuple[int, int], ...], rope_canvas: int) -> T
             # Centres, on the grid on which patch i stands at i − (h − h // 2).
             y = (torch.arange(h // stride) * stride + (stride - 1) / 2 - (h - h // 2)) * scale
             x = (torch.arange(w // stride) * stride + (stride - 1) / 2 - (w - w // 2)) * scale
-            grid = torch.stack(torch.meshgrid(torch.tensor([-1.0 - k]), y, x, indexing="ij"), dim=-1)
-            rows.append(grid.reshape(-1, 3))
+            rows.append(torch.cartesian_prod(torch.tensor([-1.0 - k]), y, x))
     return torch.cat(rows)
 
 

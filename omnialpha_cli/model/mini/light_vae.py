@@ -54,8 +54,7 @@ class LightVAE(nn.Module):
     def encode(self, rgba: Tensor) -> Tensor:
         """Encode RGBA (B, 4, H, W) in [−1, 1], H and W multiples of 8, to normalised latents (B, 16, H/8, W/8)."""
         z = self.encoder(rgba)
-        mean = z.new_tensor(self.config.latents_mean).view(1, Z_DIM, 1, 1)
-        std = z.new_tensor(self.config.latents_std).view(1, Z_DIM, 1, 1)
+        mean, std = (z.new_tensor(v)[:, None, None] for v in (self.config.latents_mean, self.config.latents_std))
         return (z - mean) / std
 
     def decode(self, z: Tensor, clamp: bool = True) -> Tensor:

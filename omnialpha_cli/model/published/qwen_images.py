@@ -5,9 +5,9 @@ Pillow resamples (Lanczos, then bicubic), in float32 instead of 8 bits.
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import PIL.Image
@@ -15,13 +15,14 @@ import torch
 from PIL.Image import Resampling
 from torch import Tensor
 
+from ..config import FromDict
 from ..request import over_white
 
 SIDE = 32  # the published code rounds the sides of condition images to it
 
 
 @dataclass(frozen=True)
-class ImageSettings:
+class ImageSettings(FromDict):
     """Hold settings by the field names of `preprocessor_config.json`; the defaults are Qwen2.5-VL's."""
 
     patch_size: int = 14
@@ -44,9 +45,7 @@ class ImageSettings:
         size = values.get("size") or {}
         values.setdefault("min_pixels", size.get("shortest_edge"))
         values.setdefault("max_pixels", size.get("longest_edge"))
-        known = {name: values[name] for name in cls.__dataclass_fields__ if values.get(name) is not None}
-        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
-        return cls(**given)
+        return cls.from_dict({f.name: values[f.name] for f in fields(cls) if values.get(f.name) is not None})
 
     @property
     def step(self) -> int:

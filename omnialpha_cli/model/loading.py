@@ -17,8 +17,6 @@ from .config import PICKLES
 
 SHOWN = 20  # faults that are named; the others are counted
 
-Rename = Callable[[str], str | None]
-
 
 def shards(folder: Path) -> list[Path]:
     """Return the safetensors files of one part: those that its index names, else all in the folder.
@@ -46,7 +44,7 @@ def load_into(
     files: Sequence[Path],
     device: torch.device | str,
     dtype: torch.dtype,
-    rename: Rename = lambda key: key,
+    rename: Callable[[str], str | None] = lambda key: key,
 ) -> None:
     """Fill `module` from `files`, each tensor cast to `dtype` on `device`.
 

@@ -47,11 +47,6 @@ class ImageSettings(FromDict):
         values.setdefault("max_pixels", size.get("longest_edge"))
         return cls.from_dict({f.name: values[f.name] for f in fields(cls) if values.get(f.name) is not None})
 
-    @property
-    def step(self) -> int:
-        """Return pixels a side of one token."""
-        return self.patch_size * self.merge_size
-
 
 def patches(rgba: Tensor, settings: ImageSettings, transposed: bool) -> tuple[Tensor, tuple[int, int]]:
     """Return one picture (4, H, W) in [0, 1] → patches (h·w, 3·t·p²) in the tower's order, and their grid (h, w).
@@ -74,7 +69,7 @@ def patches(rgba: Tensor, settings: ImageSettings, transposed: bool) -> tuple[Te
 
 def token_size(size: tuple[int, int], settings: ImageSettings) -> tuple[int, int]:
     """Return the (H, W) nearest to `size` that is made of whole tokens and within the settings' numbers of pixels."""
-    step, area = settings.step, size[0] * size[1]
+    step, area = settings.patch_size * settings.merge_size, size[0] * size[1]  # of a token, and of all
     rounded = [round(side / step) * step for side in size]
     if rounded[0] * rounded[1] > settings.max_pixels:
         scale = math.sqrt(area / settings.max_pixels)

@@ -236,16 +236,14 @@ class Transformer(nn.Module):
             raise ValueError(
                 f"these weights make one image at a time (zero_cond_t), and {len(layout.targets)} are asked for"
             )
-        device, length = context.device, context.shape[1]
-        images = image_positions(layout, self.config.rope_canvas).to(device)[None]  # (1, N, 3)
         if positions is None:
-            positions = context_positions(layout, length).to(device)[None]  # (1, L, 3)
-        images = images.expand(positions.shape[0], -1, -1)
-        angles = rotary_angles(torch.cat((positions.to(device).float(), images), dim=1), self.config.axes_dims_rope)
+            positions = context_positions(layout, context.shape[1])[None]  # (1, L, 3)
+        positions = positions.to(context.device).float()
+        images = image_positions(layout, self.config.rope_canvas).to(positions).expand(len(positions), -1, -1)
+        angles = rotary_angles(torch.cat((positions, images), dim=1), self.config.axes_dims_rope)  # (1 or B, L + N, ·)
         mask = None
         if context_mask is not None and not bool(context_mask.all()):
-            rest = context_mask.new_ones((context_mask.shape[0], layout.num_tokens), dtype=torch.bool)
-            mask = torch.cat((context_mask.bool(), rest), dim=1)[:, None, None]  # (B, 1, 1, L + N)
+            mask = F.pad(context_mask.bool(), (0, layout.num_tokens), value=True)[:, None, None]  # (B, 1, 1, L + N)
         cos, sin = angles.cos()[:, None], angles.sin()[:, None]
         return Prepared(layout, self.txt_in(self.txt_norm(context)), self.img_in(inputs), cos, sin, mask)
 

@@ -76,10 +76,9 @@ def _read(
 
 def build_vae(config: Mapping[str, Any]) -> AlphaVAE | LightVAE:
     """Return the VAE that `config.json` describes: `kind` is "light" or "alpha"."""
-    values = {k: v for k, v in config.items() if k != "kind"}
-    if config["kind"] == "light":
-        return LightVAE(LightVAEConfig.from_dict(values))
-    return AlphaVAE(VAEConfig.from_dict(values))
+    values = dict(config)
+    light = values.pop("kind") == "light"
+    return LightVAE(LightVAEConfig.from_dict(values)) if light else AlphaVAE(VAEConfig.from_dict(values))
 
 
 def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:

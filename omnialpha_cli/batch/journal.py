@@ -45,9 +45,7 @@ class Journal:
 
     def __init__(self, output: Path, shard: str = "0-of-1"):
         """Open for appending, making the folder. Raises UsageError while another run of the shard holds it."""
-        self.output = output
-        self.shard = shard
-        self._prefix = f"{TEMPORARY}{shard}-"
+        self.output, self.shard = output, shard
         self._synced: set[Path] = set()  # folders whose own names are on the disk
         path = output / STATE_FOLDER / f"{shard}.jsonl"
         try:
@@ -88,7 +86,7 @@ class Journal:
 
     def temporary(self, path: Path) -> Path:
         """Make an empty file beside `path`, hidden, with its suffix, under a name that nothing had. Raises OSError."""
-        return create_beside(path, self._prefix)
+        return create_beside(path, f"{TEMPORARY}{self.shard}-")
 
     def commit(
         self, item: Item, fingerprint: Fingerprint, temporaries: Sequence[Path], measures: Mapping[str, float]

@@ -271,7 +271,7 @@ def in_fitting_parts(
     try:
         for done, results in compute(left):
             yield done, results
-            left = [item for item in left if not any(item is other for other in done)]
+            left = [item for item in left if item not in done]
     except Exception as error:
         fault = error.with_traceback(None)  # the traceback would keep the failed attempt's tensors alive
     else:

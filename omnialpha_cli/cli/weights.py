@@ -74,12 +74,11 @@ def pull(name: Name) -> None:
     files is recorded, and later loads are held to it.
     """
     from ..weights import hub, store
-    from ..weights.lock import Hashes
 
     one = store.find(name)
     if one.locked is None or not one.locked.sources:
         raise UsageError(f"weights {name} are not for downloading")
-    got = hub.pull(one.locked, one.folder, say, Hashes(store.home()))
+    got = hub.pull(one.locked, one.folder, say, store.hash_file)
     _record(got, one.locked)
     typer.echo(one.folder)
 
@@ -123,7 +122,7 @@ def import_(
     held to them.
     """
     from ..weights import importing, store
-    from ..weights.lock import Hashes, lock_folder
+    from ..weights.lock import lock_folder
 
     if gone := [place for place in places if not place.exists()]:
         raise UsageError(f"{gone[0]} does not exist")
@@ -137,7 +136,7 @@ def import_(
         say(f"still missing: {', '.join(missing)}; import them too, or get them with: {one.mend}")
         return
     say("hashing all files, once")
-    got = lock_folder(one.folder, name, one.locked.title, one.locked.licence, Hashes(store.home()))
+    got = lock_folder(one.folder, name, one.locked.title, one.locked.licence, store.hash_file)
     _record(got, one.locked)
 
 

@@ -15,7 +15,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ..files import sha256
 from ..model.config import LORAS, PICKLES
 from ..status import WeightsError
 from .lock import UNKNOWN, LockedFile, LockedWeights, Source
@@ -56,7 +55,7 @@ class Announced:
 
 
 def pull(
-    locked: LockedWeights, folder: Path, note: Callable[[str], object], hash_file: Callable[[Path], str] = sha256
+    locked: LockedWeights, folder: Path, note: Callable[[str], object], hash_file: Callable[[Path], str]
 ) -> LockedWeights:
     """Download what is missing or not as locked; returns the table with everything known.
 

@@ -19,6 +19,7 @@ from ..files import sha256
 from ..status import WeightsError
 
 UNKNOWN = "unknown"
+LARGE = 64 * 2**20  # smaller files are hashed every time
 LAYOUTS = ("config.json", "transformer/config.json")  # a weights folder has one of these
 
 
@@ -186,35 +187,29 @@ def _incidental(path: Path) -> bool:
     return any(part.startswith(".") or part == "__pycache__" for part in path.parts) or path.suffix in (".md", ".py")
 
 
-LARGE = 64 * 2**20  # smaller files are hashed every time
-MEMORY = "hashes.json"
+def remembered_sha256(path: Path, memory: Path) -> str:
+    """Return the hex digest of a file, of a large one as `memory` has it, unless it was written to since.
+
+    That is a JSON file, by the file's real path, with its inode, size and times of change. Raises OSError.
+    """
+    stat = path.stat()
+    if stat.st_size < LARGE:
+        return sha256(path)
+    stamp = [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+    key, known = str(path.resolve()), _read_memory(memory)
+    if known.get(key, {}).get("stamp") != stamp:
+        known[key] = {"stamp": stamp, "sha256": sha256(path)}
+        temporary = memory.with_name(f".{memory.name}.{os.getpid()}")
+        with suppress(OSError):  # a home that cannot be written to: it is hashed again next time
+            temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            temporary.replace(memory)
+    return str(known[key]["sha256"])
 
 
-class Hashes:
-    """Remember in `<home>/hashes.json`, by the file's real path, with its inode, size and times of change."""
-
-    def __init__(self, home: Path):
-        self.path = home / MEMORY
-
-    def __call__(self, path: Path) -> str:
-        """Return the hex digest of a file. Raises OSError."""
-        stat = path.stat()
-        if stat.st_size < LARGE:
-            return sha256(path)
-        stamp = [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-        key, known = str(path.resolve()), self._read()
-        if known.get(key, {}).get("stamp") != stamp:
-            known[key] = {"stamp": stamp, "sha256": sha256(path)}
-            temporary = self.path.with_name(f".{MEMORY}.{os.getpid()}")
-            with suppress(OSError):  # a home that cannot be written to: it is hashed again next time
-                temporary.write_text(json.dumps(known, indent=1), encoding="utf-8")
-                temporary.replace(self.path)
-        return str(known[key]["sha256"])
-
-    def _read(self) -> dict[str, dict[str, Any]]:
-        try:
-            known = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        rows = known.items() if isinstance(known, dict) else ()
-        return {key: row for key, row in rows if isinstance(row, dict) and isinstance(row.get("sha256"), str)}
+def _read_memory(memory: Path) -> dict[str, dict[str, Any]]:
+    try:
+        known = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    rows = known.items() if isinstance(known, dict) else ()
+    return {key: row for key, row in rows if isinstance(row, dict) and isinstance(row.get("sha256"), str)}

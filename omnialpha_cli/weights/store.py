@@ -18,7 +18,7 @@ from ..files import leads_to_file, open_regular, sha256
 from ..model.config import LORAS, PUBLISHED_CONFIG, base_alone, by_task, is_published, one_target
 from ..status import UsageError, WeightsError
 from ..tasks import Task, passes
-from .lock import LAYOUTS, Hashes, LockedWeights, lock_folder, lock_path, read_lock, verify, write_lock
+from .lock import LAYOUTS, LockedWeights, lock_folder, lock_path, read_lock, remembered_sha256, verify, write_lock
 
 EMBEDDED = "mini"
 CONFIG_BYTES = 2**24  # of a config.json, at most
@@ -61,7 +61,7 @@ class Weights:
         """Return one sha256 (hex) that stands for all files: as locked, or as they are now."""
         if self.locked and self.locked.known:
             return self.locked.identity
-        return lock_folder(self.folder, self.name, "", "", Hashes(home())).identity
+        return lock_folder(self.folder, self.name, "", "", hash_file).identity
 
     @property
     def published(self) -> bool:
@@ -125,7 +125,7 @@ class Weights:
         """
         self.require()
         if self.locked is not None:
-            verify(self.folder, self.locked, self.mend, sha256 if anew else Hashes(home()))
+            verify(self.folder, self.locked, self.mend, sha256 if anew else hash_file)
 
 
 def _checked(config: Any) -> dict[str, Any]:
@@ -172,6 +172,11 @@ def unreadable_home() -> str | None:
     except OSError as error:
         return f"{home()} cannot be read: {error.strerror}"
     return None
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file, of a large one as remembered in the home folder. Raises OSError."""
+    return remembered_sha256(path, home() / "hashes.json")
 
 
 def known() -> list[Weights]:

@@ -3,11 +3,16 @@
 import hashlib
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from omnialpha_cli.weights import lock
-from omnialpha_cli.weights.lock import Hashes
+from omnialpha_cli.weights.lock import remembered_sha256
+
+
+def hashed(home: Path, file: Path) -> str:
+    return remembered_sha256(file, home / "hashes.json")
 
 
 @pytest.fixture
@@ -23,18 +28,18 @@ def test_a_large_file_is_read_again_only_after_it_was_written_to(tmp_path, read)
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"0123456789")
     for _ in range(2):
-        assert Hashes(tmp_path)(file) == hashlib.sha256(b"0123456789").hexdigest()
+        assert hashed(tmp_path, file) == hashlib.sha256(b"0123456789").hexdigest()
     assert len(read) == 1
     before = file.stat()
     file.write_bytes(b"012345678X")
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # size and time of change look the same
-    assert Hashes(tmp_path)(file) == hashlib.sha256(b"012345678X").hexdigest()
+    assert hashed(tmp_path, file) == hashlib.sha256(b"012345678X").hexdigest()
 
 
 def test_small_files_are_always_read(tmp_path, read):
     file = tmp_path / "config.json"
     file.write_bytes(b"{}")
-    Hashes(tmp_path)(file), Hashes(tmp_path)(file)
+    hashed(tmp_path, file), hashed(tmp_path, file)
     assert len(read) == 2
 
 
@@ -46,5 +51,5 @@ def test_a_damaged_or_unwritable_memory_does_no_harm(tmp_path, read):
     memories = (json.dumps({str(file.resolve()): row}) for row in (1, {"stamp": stamp}, {"stamp": stamp, "sha256": 1}))
     for memory in ("[" * 9999, *memories, "["):
         (tmp_path / "hashes.json").write_text(memory)
-        assert Hashes(tmp_path)(file) == hashlib.sha256(b"0123456789").hexdigest()
-    assert Hashes(tmp_path)(file) == Hashes(tmp_path / "nowhere")(file)
+        assert hashed(tmp_path, file) == hashlib.sha256(b"0123456789").hexdigest()
+    assert hashed(tmp_path, file) == hashed(tmp_path / "nowhere", file)

@@ -18,7 +18,6 @@ from .arguments import (
     Sampling,
     in_python,
     lists_options,
-    naming_keywords,
     parse_arguments,
     parse_settings,
     parse_words,
@@ -34,7 +33,7 @@ from .picture.infer import infer
 from .picture.load import DTYPES, load_model
 from .picture.prepare import prepare
 from .picture.settings import Settings, check_choices
-from .status import ItemError, OmniAlphaWarning, UsageError
+from .status import ItemError, OmniAlphaWarning, UsageError, rewording
 from .tasks import TASKS, Task, passes
 from .weights import store
 
@@ -84,7 +83,7 @@ class OmniAlpha:
             raise UsageError(f"dtype={dtype!r}: give {', '.join(map(str, DTYPES.values()))} or None")
         if not options.loras and (caution := store.find(str(name_or_folder)).caution):
             warnings.warn(caution, OmniAlphaWarning, stacklevel=2)
-        with naming_keywords():
+        with rewording(in_python):
             return cls(load_model(name_or_folder, device, dtype, options), str(name_or_folder))
 
     def run(

@@ -2,8 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from functools import wraps
 from typing import Any, Literal, TypedDict, TypeVar, get_args, get_type_hints
@@ -11,7 +10,7 @@ from typing import Any, Literal, TypedDict, TypeVar, get_args, get_type_hints
 from .model.omnialpha import OmniAlpha
 from .picture.arrays import Picture
 from .picture.settings import Refine, Screen, Settings, parse_colour
-from .status import OmniAlphaError, UsageError
+from .status import UsageError, rewording
 from .tasks import LAYERS, TASKS, Task, most_layers, passes, refuse_untrained, with_layers, with_shadow
 
 Layers = int | Literal["auto"]
@@ -107,7 +106,7 @@ def lists_options(method: F) -> F:
     @wraps(method)
     def checked(self: Any, *given: Any, **options: Any) -> Any:
         refuse_unlisted(method.__name__, [name for name in options if name not in signature.parameters])
-        with naming_keywords():
+        with rewording(in_python):
             return method(self, *given, **options)
 
     checked.__signature__ = signature.replace(parameters=[*own, *listed])  # type: ignore[attr-defined]
@@ -129,16 +128,6 @@ def in_python(message: str) -> str:
     known = {"device", "memory", "quantize"}.union(*OPTIONS.values())
     keywords = LOADING | {f"--{name.replace('_', '-')}": name for name in known}
     return re.sub(r"(?<!\S)--[a-z][a-z-]*", lambda option: keywords.get(option[0], option[0]), message)
-
-
-@contextmanager
-def naming_keywords() -> Iterator[None]:
-    """Call options by their keywords in the errors of the block."""
-    try:
-        yield
-    except OmniAlphaError as error:
-        error.args = tuple(in_python(str(argument)) for argument in error.args)
-        raise
 
 
 def parse_arguments(

@@ -1,5 +1,7 @@
 """Define exit codes and the exceptions that carry them. Code below `cli/` raises; only `cli/` prints and exits."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Self
 
@@ -66,6 +68,16 @@ class ItemError(OmniAlphaError):
     def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
         """Tell how it travels between processes."""
         return type(self), (self.code, str(self))
+
+
+@contextmanager
+def rewording(reword: Callable[[str], str]) -> Iterator[None]:
+    """Say the errors of the block in the words of who asked."""
+    try:
+        yield
+    except OmniAlphaError as error:
+        error.args = tuple(reword(str(argument)) for argument in error.args)
+        raise
 
 
 class RunNote(str):

@@ -11,7 +11,7 @@ from ..inputs import Found, Source, find_inputs, read_list
 from ..media.formats import FORMATS, SOURCE
 from ..picture.settings import Settings
 from ..plan import Item, plan, plan_prompts, plan_together
-from ..status import NoInputsError, UsageError
+from ..status import NoInputsError, UsageError, rewording
 from ..tasks import LAYERS, TASKS, Command, Task, most_layers, of_pictures, with_layers
 from ..weights import store
 from .options import Bounds, HintOptions, InputOptions, Options
@@ -81,7 +81,7 @@ def plan_pictures(
     """
     if list(names) == [PIPED]:
         pipe = Pipe(options, finding.files_from)
-        with pipe.naming():
+        with rewording(pipe.shown):
             piped = replace(options, output=pipe.output)
             order = plan_pictures(task, [str(pipe.picture)], piped, finding, given, steady, bounds)
         if any(len(item.outputs) > 1 for item in order.items):

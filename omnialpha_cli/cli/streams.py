@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from ..status import ExitStatus, OmniAlphaError, UsageError
+from ..status import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from .options import Options
@@ -169,15 +169,6 @@ class Pipe:
     def shown(self, text: str) -> str:
         """Call the picture in a message what the user called it."""
         return text.replace(str(self.picture), PIPED)
-
-    @contextmanager
-    def naming(self) -> Iterator[None]:
-        """Call the picture so in the errors of the block."""
-        try:
-            yield
-        except OmniAlphaError as error:
-            error.args = tuple(map(self.shown, map(str, error.args)))
-            raise
 
     def send(self, path: Path) -> None:
         """Write the result to standard output. Raises OSError."""

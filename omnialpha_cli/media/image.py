@@ -39,6 +39,7 @@ class Typed(NamedTuple):
 
 
 Metadata = Mapping[str, str | int | float | Typed]
+Taken = tuple[Path, int, tuple[int, ...]]  # a file, and the part and channels of its picture
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class Image:
     may go beyond [0, 1], and may hold NaN and infinities. Where a premultiplied file has alpha 0, it is light
     without coverage. `alpha` (H, W) is float32 in [0, 1], or None if the file has none. `depth` and `alpha_kind`
     are those of the file. `metadata` is what the writer gives back under the same names, `notes` what the user
-    should be told, one line each. `windows` are those of an EXR file where `rgb` is its data window. `part` and
-    `channels` are what was taken of a file that has several, `left_out` the names of its other channels.
+    should be told, one line each. `windows` are those of an EXR file where `rgb` is its data window. `left_out` are
+    the names of a file's other channels, and `taken` what was taken of an EXR file that has some.
     """
 
     rgb: Floats
@@ -96,9 +97,8 @@ class Image:
     metadata: Metadata = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     windows: Windows | None = None
-    part: int = 0
-    channels: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
+    taken: Taken | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -109,9 +109,8 @@ def _decode(path: Path, kind: str, max_pixels: int, data: bool, pick: Pick | Non
         metadata=kept(spec),
         notes=tuple(notes),
         windows=windows,
-        part=channels.part,
-        channels=channels.indices,
         left_out=left_out,
+        taken=(path, channels.part, channels.indices) if left_out and kind == "OpenEXR" else None,
     )
 
 

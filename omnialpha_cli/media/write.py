@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from ..files import atomic
 from .colour import LINEAR, SRGB, Encoding, convert, find_space
 from .formats import SOURCE, Depth, Format, choose_format
-from .image import Box, Image, Metadata, Windows, place, trivial
+from .image import Box, Image, Metadata, Taken, Windows, place, trivial
 from .metadata import cicp_of
 from .provenance import PLACE
 from .samples import Floats
-from .signatures import recognise
 
 # Functions of modules in `encoders`, imported when they are used: what writes PSD alone takes a third of a second.
 FLAT = {"png": "png.write", "tiff": "tiff.write", "tiff-pages": "tiff.write", "exr": "exr.write",
@@ -28,7 +27,6 @@ LAYERED = {
 VISIBLE = 0.5 / 255  # least alpha of a pixel that counts when a picture is trimmed
 
 Compression = Literal["none", "fast", "small"]
-Taken = tuple[Path, int, tuple[int, ...]]  # a file, and the part and channels of its picture
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,10 @@ class Target:
     """Hold everything about a file but its pixels. `encoding` is that of the colours given to the encoder.
 
     `premultiplied` tells that a TIFF file shall be; `parts` that an EXR file shall have one a layer. `windows` are
-    where the pixels lie; formats that have none get the display window. `rest` names what an EXR file shall keep of its
-    source. `ground` is the colour, so encoded, that a picture is put on; `opaque` tells that one picture gets no alpha
-    channel unless something shows through it; `trim` is the margin that is left around an object. `provenance` is
-    what made it (`provenance.py`), empty where that is not to be told.
+    where the pixels lie; formats that have none get the display window. `rest` is what was taken of an EXR source
+    whose other channels and parts the file shall keep. `ground` is the colour, so encoded, that a picture is put on;
+    `opaque` tells that one picture gets no alpha channel unless something shows through it; `trim` is the margin that
+    is left around an object. `provenance` is what made it (`provenance.py`), empty where that is not to be told.
     """
 
     format: str = "png"
@@ -108,13 +106,6 @@ def ground_of(colour: str | None, encoding: Encoding) -> tuple[float, ...] | Non
         return None
     srgb = np.frombuffer(bytes.fromhex(colour[1:]), np.uint8).astype(np.float32) / np.float32(255)
     return tuple(convert(srgb[None, None], SRGB, encoding)[0, 0].tolist())
-
-
-def taken_of(image: Image) -> Taken | None:
-    """Return where the rest of a picture's file is; None where there is none that an EXR file could keep."""
-    if image.path is None or not image.left_out or recognise(image.path) != "OpenEXR":
-        return None
-    return image.path, image.part, image.channels
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from ..imaging.matte.match_plate import match_plate, show_one_view
 from ..imaging.removal.fill import fill_mask, fill_masked
 from ..media.colour import Encoding
 from ..media.image import Image
-from ..media.write import Target, ground_of, taken_of, target_for
+from ..media.write import Target, ground_of, target_for
 from ..model.config import Defaults
 from ..model.request import Request
 from ..status import RunNote
@@ -159,7 +159,7 @@ def _target(task: Task, images: Sequence[Image], settings: Settings) -> Target:
         ground=ground_of(settings.flatten, target.encoding),
         opaque=task.command == "remove" and source is not None and source.alpha is None,
         trim=settings.trim,
-        rest=taken_of(source) if source is not None and settings.keep_layers and target.format == "exr" else None,
+        rest=source.taken if source is not None and settings.keep_layers and target.format == "exr" else None,
     )
 
 

@@ -13,7 +13,7 @@ from omnialpha_cli.media.colour import LINEAR
 from omnialpha_cli.media.image import Typed
 from omnialpha_cli.media.layered import read_layers
 from omnialpha_cli.media.read import read_image
-from omnialpha_cli.media.write import Layer, Target, taken_of, write_layers, write_picture
+from omnialpha_cli.media.write import Layer, Target, write_layers, write_picture
 from omnialpha_cli.status import ItemError
 
 SIZE = 6, 8
@@ -159,7 +159,7 @@ class TestKeptLayers:
     def kept(self, path, tmp_path, rgba=None):
         image = read_image(path)
         rgba = np.full((*SIZE, 4), 0.5, np.float32) if rgba is None else rgba
-        target = Target("exr", "half", LINEAR, image.metadata, rest=taken_of(image))
+        target = Target("exr", "half", LINEAR, image.metadata, rest=image.taken)
         write_picture(tmp_path / "out.exr", rgba, target)
         return OpenEXR.File(str(tmp_path / "out.exr"), separate_channels=True)
 
@@ -196,7 +196,7 @@ class TestKeptLayers:
     def test_no_channel_is_lost_to_one_of_its_name(self, tmp_path):
         path = write_exr(tmp_path / "a.exr", (channels("", "diffuse"), numbered(8)))
         image = read_image(path, pick=Pick("diffuse"))
-        target = Target("exr", "half", LINEAR, rest=taken_of(image))
+        target = Target("exr", "half", LINEAR, rest=image.taken)
         write_picture(tmp_path / "out.exr", np.ones((*SIZE, 4), np.float32), target)
         (part,) = OpenEXR.File(str(tmp_path / "out.exr"), separate_channels=True).parts
         assert set(part.channels) == {*"RGBA", *channels("source")}

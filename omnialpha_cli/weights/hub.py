@@ -17,7 +17,7 @@ from typing import Any
 
 from ..model.config import LORAS, PICKLES
 from ..status import WeightsError
-from .lock import UNKNOWN, LockedFile, LockedWeights, Source
+from .lock import UNKNOWN, LockedFile, LockedWeights, Source, leads_out
 
 DOCUMENTS = (".md", ".txt", ".png", ".jpg", ".gitattributes")
 NEEDED_TEXT = ("merges.txt",)  # of a tokenizer
@@ -137,7 +137,7 @@ def _refuse_others(locked: LockedWeights, wanted: Sequence[Announced]) -> None:
         about = f"weights {locked.name}: {file.source.repository}"
         if file.path.endswith(PICKLES):
             raise WeightsError(f"{about} holds the pickle {file.path}; only safetensors are fetched")
-        if file.path.startswith("/") or ".." in Path(file.path).parts:
+        if leads_out(file.path):
             raise WeightsError(f"{about} names a file outside: {file.path}")
 
 

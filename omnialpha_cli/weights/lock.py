@@ -172,9 +172,14 @@ def _file(row: Mapping[str, Any]) -> LockedFile:
     texts = (file.path, file.sha256, file.licence)
     if not all(isinstance(text, str) for text in texts) or not isinstance(file.size, int | None):
         raise TypeError(f"{row} is no file")
-    if file.path.startswith("/") or ".." in Path(file.path).parts or "\0" in file.path:
+    if leads_out(file.path):
         raise ValueError(f"{file.path} lies outside of the weights")
     return file
+
+
+def leads_out(path: str) -> bool:
+    """Tell whether what is to be a path in a weights folder leads out of it."""
+    return path.startswith("/") or ".." in Path(path).parts or "\0" in path
 
 
 def _value(value: object) -> str:

@@ -100,7 +100,7 @@ def choose_channels(
     names = tuple(name for name, _ in others)
     if not others or (data and pick.layer):  # whoever names the channels of a mask knows them
         return chosen, names, []
-    return chosen, names, [_taken(path, chosen, [name for name, kept in others if not kept], len(parts))]
+    return chosen, names, [_taken(path, chosen, parts, [name for name, kept in others if not kept])]
 
 
 def can_be_kept(spec: oiio.ImageSpec, channel: int, beside: bool) -> bool:
@@ -212,10 +212,11 @@ def _last(layer: str) -> str:
     return layer.casefold().rpartition(".")[2]
 
 
-def _taken(path: Path, chosen: Channels, lost: Sequence[str], parts: int) -> str:
-    where = f" of part {chosen.part + 1} of {parts}" if parts > 1 else ""
+def _taken(path: Path, chosen: Channels, parts: Sequence[oiio.ImageSpec], lost: Sequence[str]) -> str:
+    what = chosen.name if chosen.has_colour else parts[chosen.part].channelnames[chosen.indices[0]]
+    where = f" of part {chosen.part + 1} of {len(parts)}" if len(parts) > 1 else ""
     rest = f", its channels {listed(lost)} are left out" if lost else "; its other channels are kept"
-    return RunNote(f"{path}: {chosen.name}{where} is used{rest}")
+    return RunNote(f"{path}: {listed([what])}{where} is used{rest}")
 
 
 def _lone(part: int, spec: oiio.ImageSpec) -> Channels | None:

@@ -124,6 +124,11 @@ class TestWhichIsTaken:
         assert (read_image(path, data=True, pick=Pick(layer, option="--hint-layer")).rgb == 0.75).all()
         assert read_image(path, data=True).left_out == ("roto.A",)
 
+    @pytest.mark.parametrize("name", ["A", "Y", "roto.A"])
+    def test_a_single_channel_is_told_by_its_name(self, exr, name):
+        (note,) = read_image(exr([name, "Z"]), data=True).notes
+        assert note.endswith(f"a.exr: {name} is used, its channels Z are left out")
+
     @pytest.mark.parametrize("option", ["--layer", "--hint-layer"])
     def test_a_wrong_name_is_answered_with_all_that_may_be_chosen(self, exr, option):
         path = exr([*channels("", "AO", suffixes="RGB"), "Z", "roto.A"])

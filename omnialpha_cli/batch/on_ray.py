@@ -17,7 +17,7 @@ from ..plan import Item
 from ..status import UsageError
 from .job import Job, Result
 from .journal import Journal
-from .schedule import Schedule
+from .schedule import Schedule, first_frames
 from .worker import Worker
 
 LOCAL = "local"  # the address that stands for a cluster of this machine alone, started and ended with the run
@@ -79,7 +79,11 @@ def _results(data: Any, resources: dict[str, float], job: Job, items: Sequence[I
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     gpus = int(resources.get("GPU", 0))
     workers = gpus or max(1, int(resources.get("CPU", 1)) // job.cores)
-    rows = [{"items": pickle.dumps(together)} for together in _chains(items)]
+    chains: dict[Path, list[Item]] = {}  # of frames that build on one another; every other item is alone
+    firsts = first_frames(items)
+    for item in items:
+        chains.setdefault(firsts[item.outputs[0]], []).append(item)
+    rows = [{"items": pickle.dumps(chain)} for chain in chains.values()]
     dataset = data.from_items(rows, override_num_blocks=min(len(rows), BLOCKS * workers))
     return dataset.map_batches(
         RayWorker,
@@ -90,16 +94,3 @@ def _results(data: Any, resources: dict[str, float], job: Job, items: Sequence[I
         batch_size=None,  # a block
         batch_format="numpy",
     )
-
-
-def _chains(items: Sequence[Item]) -> list[list[Item]]:
-    """Group frames that build on one another, every other item alone."""
-    together: list[list[Item]] = []
-    chains: dict[Path, list[Item]] = {}  # of these, by every result
-    for item in items:
-        chain = chains.get(item.previous) if item.previous else None
-        if chain is None:
-            together.append(chain := [])
-        chain.append(item)
-        chains[item.outputs[0]] = chain
-    return together

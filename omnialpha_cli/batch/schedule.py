@@ -100,6 +100,15 @@ class Admission:
         return not inside or (len(inside) < self.items and sum(inside.values()) + pixels <= self.pixels)
 
 
+def first_frames(items: Iterable[Item]) -> dict[Path, Path]:
+    """Return, by an item's result, that of the first of the frames that it builds on: its own, if it builds on none."""
+    firsts: dict[Path, Path] = {}
+    for item in items:
+        own = item.outputs[0]
+        firsts[own] = firsts.get(item.previous or own, own)
+    return firsts
+
+
 @dataclass(frozen=True)
 class Shard:
     """Share `index`, from 0, of `count`. Who makes an item is decided by a hash of its output path alone."""
@@ -144,7 +153,5 @@ class Shard:
         """Return the items of this share, in order. Frames that build on one another stay together."""
         if self.count == 1:
             return list(items)
-        firsts: dict[Path, Path] = {}  # a result → that of the first frame of its sequence
-        for item in items:
-            firsts[item.outputs[0]] = firsts[item.previous] if item.previous else item.outputs[0]
+        firsts = first_frames(items)
         return [item for item in items if self.holds(firsts[item.outputs[0]], output)]

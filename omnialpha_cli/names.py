@@ -5,14 +5,11 @@ import re
 import string
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .files import TEMPORARY, Resolver, exists, folded, is_folder, real, spelled_out
 from .inputs import STATE_FOLDER, absolute
+from .item import Item
 from .status import UsageError
-
-if TYPE_CHECKING:
-    from .plan import Item
 
 WIDTH = 255  # of a field, at most: that of a file name
 
@@ -36,7 +33,7 @@ def check_template(template: str, known: Collection[str], option: str) -> None:
         raise UsageError(f"{option} {template}: no field {{{min(unknown)}}}; there are {names}")
 
 
-def checked(items: "list[Item]", output: Path, template: str | None) -> "list[Item]":
+def checked(items: list[Item], output: Path, template: str | None) -> list[Item]:
     """Return the items. Raises UsageError where one of their outputs is refused.
 
     That is outside of the output folder, which may be new, of the name of an input, or, on file systems that ignore
@@ -90,7 +87,7 @@ def _refuse_outside(path: Path, folder: Path, output: Path, template: str | None
         raise UsageError(f"{because}{path} lies outside the output folder {lexical}")
 
 
-def _clash(one: "Item", other: "Item", path: Path) -> str:
+def _clash(one: Item, other: Item, path: Path) -> str:
     if not one.inputs:
         return f"two prompts would both be written to {path}; use {{index}} and {{seed}} in --name"
     return (

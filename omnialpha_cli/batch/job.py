@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..item import Item
 from ..memory import PIXEL_BYTES, free_memory
 from ..model.config import LoadOptions
 from ..picture.settings import FileOptions, Settings
-from ..plan import Item
 from ..status import ItemError
 
 if TYPE_CHECKING:

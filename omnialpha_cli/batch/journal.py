@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from ..files import TEMPORARY, Stamp, create_beside, is_file, is_free, path_below, sha256, sync_folder
 from ..inputs import STATE_FOLDER
-from ..plan import Item
+from ..item import Item
 from ..status import ItemError, OmniAlphaError, UsageError
 from .resume import Entry, Fingerprint, source_of
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..item import Item
 from ..media.image import Image
 from ..media.opening import Admit
 from ..model.omnialpha import OmniAlpha
 from ..picture.arrays import Pixels, to_pixels
 from ..picture.settings import Settings
-from ..plan import Item
 from ..tasks import Task
 from .job import Result, count_cores, divide
 from .pipeline import Pictures, Pipeline, Work

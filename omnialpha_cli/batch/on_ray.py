@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from ..plan import Item
+from ..item import Item
 from ..status import UsageError
 from .job import Job, Result
 from .journal import Journal

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from ..item import Item
 from ..media.image import Image
 from ..media.opening import Admit
 from ..model.omnialpha import OmniAlpha
@@ -26,7 +27,6 @@ from ..picture.load import is_out_of_memory, release_cached_memory
 from ..picture.prepare import Prepared, prepare
 from ..picture.settings import Settings
 from ..picture.view import Exposure
-from ..plan import Item
 from ..status import ItemError
 from ..tasks import passes
 from .job import Result, StageTimes, Threads, keep_codecs_single, pixels_ahead, use_torch_threads

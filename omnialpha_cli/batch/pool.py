@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from ..plan import Item
+from ..item import Item
 from ..status import DeviceError, ItemError
 from .job import Job, Result
 from .journal import Journal

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from ..files import Stamp, is_file, open_regular, path_below, sha256
 from ..inputs import STATE_FOLDER, absolute
+from ..item import STEADY_TASK, Item
 from ..media import provenance
 from ..picture.settings import Settings
-from ..plan import STEADY_TASK, Item
 from ..status import UsageError
 
 SHOWN = 3  # refusals that are named; the others are counted

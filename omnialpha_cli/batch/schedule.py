@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from ..files import path_below
-from ..plan import Item
+from ..item import Item
 from ..status import UsageError
 
 POLL_SECONDS = 0.1  # between looks at whether the run was stopped, while there is nothing to take

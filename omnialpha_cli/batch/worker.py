@@ -14,6 +14,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..files import complete, naming
+from ..item import Item
 from ..media import provenance
 from ..media.channels import Pick
 from ..media.colour import find_space
@@ -24,7 +25,6 @@ from ..media.signatures import read_head
 from ..media.write import Layer, write_grey, write_layers, write_picture
 from ..picture.load import DTYPES, choose_device, load_model
 from ..picture.view import Exposure, is_scene, meter
-from ..plan import Item
 from ..status import ItemError
 from .job import Job, Result, StageTimes, divide
 from .journal import Journal

@@ -12,11 +12,11 @@ from ..batch.job import Job, Result
 from ..batch.journal import Journal
 from ..batch.resume import SHOWN, Choice, choose, read_history
 from ..batch.schedule import Shard
+from ..item import FRESH_TASK, STEADY_TASK, Item
 from ..media.provenance import offset_of
 from ..media.signatures import recognise
 from ..model.config import LoadOptions, distilled_defaults
 from ..picture.settings import FileOptions, Settings
-from ..plan import FRESH_TASK, STEADY_TASK, Item
 from ..status import ExitStatus, ItemError, NoInputsError, UsageError
 from ..tasks import Task, passes, refuse_untrained
 from ..weights import store

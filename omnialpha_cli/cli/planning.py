@@ -8,9 +8,10 @@ from pathlib import Path
 
 from ..hints import Hints, find_hints, leave_out_hints, starting_at
 from ..inputs import Found, Source, find_inputs, read_list
+from ..item import Item
 from ..media.formats import FORMATS, SOURCE
 from ..picture.settings import Settings
-from ..plan import Item, plan, plan_prompts, plan_together
+from ..plan import plan, plan_prompts, plan_together
 from ..status import NoInputsError, UsageError, rewording
 from ..tasks import LAYERS, TASKS, Command, Task, most_layers, of_pictures, with_layers
 from ..weights import store

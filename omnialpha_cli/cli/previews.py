@@ -17,8 +17,8 @@ from .streams import Stop, printable
 
 if TYPE_CHECKING:
     from ..batch.job import Result
+    from ..item import Item
     from ..picture.settings import Settings
-    from ..plan import Item
     from ..preview.page import Page, Row
 
 FOLDER = Path(STATE_FOLDER, "previews")  # in the output folder

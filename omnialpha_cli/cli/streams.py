@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 from ..status import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from .options import Options
+    from ..picture.settings import OutputOptions
 
 SCHEMA = "omnialpha/1"  # of records
 SOON = 0.4  # seconds for which nobody wonders what a program does
@@ -146,7 +146,7 @@ def say_if_slow(what: str, quiet: bool) -> Iterator[threading.Timer]:
 class Pipe:
     """Hold a picture that came from standard input, `-`, as a file of that name, and the folder for its result."""
 
-    def __init__(self, options: "Options", files_from: Path | None):
+    def __init__(self, options: "OutputOptions", files_from: Path | None):
         """Read standard input to its end. Raises UsageError."""
         import shutil
         import tempfile

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..batch.resume import Choice
 from ..batch.schedule import Source
 from ..files import Stamp, is_folder
-from ..plan import Item
+from ..item import Item
 from ..status import ItemError, UsageError
 from .options import InputOptions, Options
 

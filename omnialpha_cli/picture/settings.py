@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any, Literal, Self, get_args, get_type_hints
 
+from ..item import Item
 from ..media.formats import Depth
-from ..plan import Item
 from ..status import UsageError
 
 Refine = Literal["guided", "laplacian", "none"]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..imaging.canvas import opaque, resized
 from ..imaging.composite import layered, over
+from ..item import Item
 from ..media import provenance
 from ..media.channels import Pick
 from ..media.colour import SRGB, Encoding
@@ -18,7 +19,6 @@ from ..media.image import Image
 from ..media.layered import read_layers, untrimmed
 from ..media.read import read_image
 from ..picture.view import in_encoding
-from ..plan import Item
 
 
 @dataclass(frozen=True, eq=False)

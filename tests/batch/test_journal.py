@@ -11,8 +11,8 @@ import pytest
 
 from omnialpha_cli.batch.journal import Journal, Log, LostError
 from omnialpha_cli.batch.resume import Fingerprint, Seal, choose, fingerprint, read_history
+from omnialpha_cli.item import Item
 from omnialpha_cli.picture.settings import Settings
-from omnialpha_cli.plan import Item
 from omnialpha_cli.status import ItemError, UsageError
 from omnialpha_cli.tasks import TASKS
 

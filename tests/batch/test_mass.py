@@ -24,8 +24,8 @@ from omnialpha_cli.batch.job import Job
 from omnialpha_cli.batch.journal import Journal
 from omnialpha_cli.batch.schedule import Schedule
 from omnialpha_cli.batch.worker import Worker
+from omnialpha_cli.item import Item
 from omnialpha_cli.picture.settings import Settings
-from omnialpha_cli.plan import Item
 from omnialpha_cli.tasks import TASKS
 
 pytestmark = pytest.mark.slow

@@ -20,11 +20,12 @@ from omnialpha_cli.batch.schedule import Admission, Schedule
 from omnialpha_cli.batch.worker import Files
 from omnialpha_cli.files import sha256
 from omnialpha_cli.inputs import Source
+from omnialpha_cli.item import Item
 from omnialpha_cli.media import opening
 from omnialpha_cli.model.config import Defaults
 from omnialpha_cli.model.request import Request, by_layout
 from omnialpha_cli.picture.settings import Settings
-from omnialpha_cli.plan import Item, plan
+from omnialpha_cli.plan import plan
 from omnialpha_cli.status import ItemError
 from omnialpha_cli.tasks import TASKS
 

@@ -14,8 +14,9 @@ from omnialpha_cli.batch.job import Job, Result
 from omnialpha_cli.batch.pool import Parent, Pool, serve
 from omnialpha_cli.batch.resume import read_history
 from omnialpha_cli.inputs import Source
+from omnialpha_cli.item import Item
 from omnialpha_cli.picture.settings import Settings
-from omnialpha_cli.plan import Item, plan
+from omnialpha_cli.plan import plan
 from omnialpha_cli.status import DeviceError, WeightsError
 from omnialpha_cli.tasks import TASKS
 

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from omnialpha_cli.batch.schedule import Schedule
-from omnialpha_cli.plan import Item
+from omnialpha_cli.item import Item
 from omnialpha_cli.tasks import TASKS
 
 GO = threading.Event()

@@ -12,7 +12,7 @@ from omnialpha_cli.batch.job import Result
 from omnialpha_cli.cli import streams
 from omnialpha_cli.cli.console import Console
 from omnialpha_cli.cli.options import Options
-from omnialpha_cli.plan import Item
+from omnialpha_cli.item import Item
 from omnialpha_cli.status import ExitStatus
 from omnialpha_cli.tasks import TASKS
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from omnialpha_cli.item import Item
 from omnialpha_cli.media.colour import LINEAR
 from omnialpha_cli.media.write import Target, write_picture
-from omnialpha_cli.plan import Item
 from omnialpha_cli.preview.look import look
 from omnialpha_cli.status import ItemError
 from omnialpha_cli.tasks import TASKS

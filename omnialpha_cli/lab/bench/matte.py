@@ -104,7 +104,7 @@ def _report(record: dict[str, Any], races: list[Race], worker: str, rounds: int,
 
 
 def _batch(worker: Any, pictures: list[Path], outputs: Path) -> None:
-    from ...plan import Item
+    from ...item import Item
     from ...tasks import TASKS
     from .pictures import make_all
 

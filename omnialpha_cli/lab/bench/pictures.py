@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from ...batch.worker import Worker
-    from ...plan import Item
+    from ...item import Item
 
 Files = Annotated[
     list[Path] | None,

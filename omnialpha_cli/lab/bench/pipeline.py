@@ -31,7 +31,7 @@ def pipeline(
     """
     from tempfile import TemporaryDirectory
 
-    from ...plan import Item
+    from ...item import Item
     from ...tasks import TASKS
     from .pictures import load_worker, make_all
 

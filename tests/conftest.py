@@ -27,6 +27,7 @@ from filelock import FileLock
 from hypothesis import settings
 from PIL import Image as PILImage
 
+from omnialpha_cli.cli import streams
 from omnialpha_cli.cli.main import main
 
 # The same examples in every run, and no limit on their time: a busy machine is not a fault.
@@ -138,6 +139,7 @@ def omnialpha(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     from read_once import read_once
 
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(streams, "SOON", 600)  # on a busy machine, too, nothing is said of what takes long
     monkeypatch.setattr(typer.main, "get_command", build_command)
     read_once(monkeypatch)
 

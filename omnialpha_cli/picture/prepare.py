@@ -19,8 +19,8 @@ from ..model.config import Defaults
 from ..model.request import Request
 from ..status import RunNote
 from ..tasks import TASKS, Task
-from .settings import Settings
-from .steering import BOUNDS, aligned, blank_bounds, blank_hint, carried_from, read_hint, steering_of
+from .settings import BOUNDS, Settings
+from .steering import aligned, blank_bounds, blank_hint, carried_from, read_hint, steering_of
 from .view import Exposure, Nonfinite, exposure_of, is_scene, meter, plate_of, to_view, view_of
 
 SHARE = 0.97  # of a side that several images share: no canvas is so much larger than was asked for

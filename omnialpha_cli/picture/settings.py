@@ -12,6 +12,7 @@ from ..status import UsageError
 
 Refine = Literal["guided", "laplacian", "none"]
 Screen = Literal["green", "blue", "auto"]
+BOUNDS = ("hold-out", "core")  # names of mattes that bound a matte
 LEAST = {"seed": 0, "steps": 1, "guidance": 0.0, "canvas": 64, "grow": 0, "trim": 0, "mask_slack": 0, "width": 16,
          "height": 16, "exposure": -30.0}  # fmt: skip
 FormatName = Literal["png", "tiff", "tiff-pages", "exr", "ora", "psd", "webp", "jpg"]
@@ -139,7 +140,7 @@ class Settings(Sampling, MatteFinish, RemovalFinish, SourceOptions, OutputOption
 
     def for_item(self, item: Item) -> Self:
         """Return the settings of one item: with its words and format, and with its own seed if it has one."""
-        bounds = [name for name in item.beside if name in ("hold-out", "core")]
+        bounds = [name for name in item.beside if name in BOUNDS]
         own: dict[str, Any] = {"text": item.text, "format": item.format, "bounds": " ".join(bounds)}
         if item.seed is not None:
             own["seed"] = item.seed

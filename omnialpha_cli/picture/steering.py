@@ -15,10 +15,9 @@ from ..media.colour import Encoding
 from ..media.image import Image, align
 from ..status import ItemError
 from ..tasks import Task
-from .settings import Settings
+from .settings import BOUNDS, Settings
 from .view import Exposure, plate_of, to_view
 
-BOUNDS = ("hold-out", "core")  # names of mattes that bound a matte
 SLACK = 0.02  # of the width: how far out of a mask there may be something
 SHARE = 0.8  # of a frame's matte that comes from the frame before, where it has a hint of its own, or needs none
 

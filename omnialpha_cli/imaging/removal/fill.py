@@ -27,13 +27,10 @@ def paint_over(scene: Tensor, hint: Tensor) -> Tensor:
     return fill_masked(scene, fill_mask(hint))
 
 
-def fill_masked(image: Tensor, mask: Tensor) -> Tensor:
-    """Fill the `image` (C, h, w) where the `mask` (h, w), of bools, is true; unchanged if all of it is."""
-    return fill_masked_batch(image[None], mask[None])[0]
-
-
-def fill_masked_batch(images: Tensor, masks: Tensor) -> Tensor:
-    """Fill several images of one size, (B, C, h, w), where `masks` (B, h, w), of bools, are true."""
+def fill_masked(images: Tensor, masks: Tensor) -> Tensor:
+    """Fill images ([B,] C, h, w) where `masks` ([B,] h, w), of bools, are true; those unchanged where all of it is."""
+    if images.dim() == 3:
+        return fill_masked(images[None], masks[None])[0]
     masks = masks & ~masks.all((1, 2), keepdim=True)
     if not bool(masks.any()):
         return images

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ...imaging.canvas import grow
 from ...imaging.hint import BACKGROUND
-from ...imaging.removal.fill import fill_masked_batch
+from ...imaging.removal.fill import fill_masked
 from ...model.mini.inpainter import MULTIPLE
 from ...status import UsageError
 from ..data.effects import drop_shadow
@@ -113,7 +113,7 @@ def objective(material: Material, schedule: Schedule, device: torch.device) -> O
         strength = between(0.25, 0.65) * (between(0, 1) < SHADOWED)
         shade = drop_shadow(alpha, down, right, radius, 1.0).clamp(0, 1) * strength[:, None, None]  # (B, h, w)
         mask = grow(alpha, drawn.margin) > BACKGROUND
-        return fill_masked_batch(picture * (1 - shade[:, None]), mask), mask[:, None].float(), picture
+        return fill_masked(picture * (1 - shade[:, None]), mask), mask[:, None].float(), picture
 
     def loss(model: nn.Module, batch: Batch, term: int) -> tuple[Tensor, dict[str, float]]:
         filled, mask, picture = batch

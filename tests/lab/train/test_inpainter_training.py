@@ -4,7 +4,7 @@ import pytest
 import torch
 from training_runs import learn
 
-from omnialpha_cli.imaging.removal.fill import fill_masked_batch
+from omnialpha_cli.imaging.removal.fill import fill_masked
 from omnialpha_cli.lab.train import inpainter
 from omnialpha_cli.lab.train.loop import Schedule
 from omnialpha_cli.lab.train.material import make_material
@@ -39,7 +39,7 @@ def test_what_is_shown_knows_nothing_of_what_is_in_the_mask(objective):
     assert ((filled - picture) * around).max() < 1e-6
     shadowed = ((picture - filled) * around).amax((1, 2, 3)) > 0.02
     assert shadowed.any() and not shadowed.all()
-    again = fill_masked_batch(torch.where(hole > 0, torch.rand_like(filled), filled), hole[:, 0] > 0)
+    again = fill_masked(torch.where(hole > 0, torch.rand_like(filled), filled), hole[:, 0] > 0)
     torch.testing.assert_close(again, filled)
 
 

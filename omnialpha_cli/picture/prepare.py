@@ -97,10 +97,10 @@ def prepare(
         return Prepared(task, request, canvas, target, second=second, choose=settings.text)
     source, *hints = images
     plate, nonfinite = plate_of(source, target.encoding)  # (3, H, W)
-    alpha, warnings = own_alpha(source, task)
-    warnings = *warnings, *_lost(source, target, plate)
+    alpha, ignored = own_alpha(source, task)
     read = (*hints, *(image for name, image in beside.items() if name in BOUNDS))
-    warnings = *warnings, *(RunNote(note) for image in read for note in image.notes)  # which many pictures may share
+    notes = (RunNote(note) for image in read for note in image.notes)  # which many pictures may share
+    warnings: tuple[str, ...] = (*source.notes, *ignored, *_lost(source, target, plate), *notes)
     exposure = exposure_of(source, metered, settings.exposure)
     carried = carried_from(beside, source, plate, target.encoding, exposure) if "frame" in beside else None
     if "frame" in beside and carried is None:
@@ -120,9 +120,10 @@ def prepare(
     views = [view_of(source, plate, target.encoding, exposure, alpha, task, canvas)]  # (4, h, w) each
     hint, clean_plate, inpaint_mask = None, None, None
     if hints and task.hint == "background":
-        clean_plate, differences = _clean_plate(aligned(hints[0], source), source, plate, target.encoding, exposure)
-        warnings = *warnings, *differences
-        if clean_plate is not None and first.hint == "background":
+        clean_plate = _clean_plate(aligned(hints[0], source), plate, target.encoding, exposure)
+        if clean_plate is None:
+            warnings = *warnings, f"{hints[0].path} shows another view than {source.path}, and was ignored"
+        elif first.hint == "background":
             views.append(view_of(hints[0], clean_plate, target.encoding, exposure, None, task, canvas))
     elif hints:
         hint = grow(read_hint(hints[0], source), settings.grow)
@@ -205,14 +206,10 @@ def _lost(source: Image, target: Target, plate: Tensor) -> Iterator[str]:
         yield RunNote(f"{source.path}: what is brighter than white is cut off in {target.format}; exr keeps it")
 
 
-def _clean_plate(
-    image: Image, source: Image, plate: Tensor, encoding: Encoding, exposure: Exposure | None
-) -> tuple[Tensor | None, tuple[str, ...]]:
-    """Return a clean plate (3, H, W), moved and exposed like the `plate`, None of another view; and warnings."""
-    clean = match_plate(plate, resample(plate_of(image, encoding)[0], *source.size))
-    if show_one_view(*(to_view(one, encoding, exposure) for one in (plate, clean))):
-        return clean, ()
-    return None, (f"{image.path} shows another view than {source.path}, and was ignored",)
+def _clean_plate(image: Image, plate: Tensor, encoding: Encoding, exposure: Exposure | None) -> Tensor | None:
+    """Return a clean plate (3, H, W), moved and exposed like the `plate` (3, H, W), or None of another view."""
+    clean = match_plate(plate, resample(plate_of(image, encoding)[0], *plate.shape[1:]))
+    return clean if show_one_view(*(to_view(one, encoding, exposure) for one in (plate, clean))) else None
 
 
 def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]:
@@ -222,17 +219,14 @@ def own_alpha(image: Image, task: Task) -> tuple[Tensor | None, tuple[str, ...]]
     """
     foreground = task.inputs[0] == "foreground"
     if image.alpha is None:
-        opaque = "it has no alpha channel, so all of it is foreground"
-        return None, (*image.notes, opaque) if foreground else image.notes
+        return None, ("it has no alpha channel, so all of it is foreground",) if foreground else ()
     alpha = torch.from_numpy(image.alpha)
     if foreground:
-        return alpha, image.notes
+        return alpha, ()
     low, high = alpha.aminmax()
     if low == high and low in (0, 1):
-        return None, (*image.notes, f"its alpha channel is {low:.0f} everywhere, and was ignored")
-    if task.command != "matte":
-        return None, (*image.notes, "its alpha channel was ignored")
-    return alpha, image.notes
+        return None, (f"its alpha channel is {low:.0f} everywhere, and was ignored",)
+    return (alpha, ()) if task.command == "matte" else (None, ("its alpha channel was ignored",))
 
 
 def _drawn_canvas(height: int, width: int, side: int, multiple: int, *, square: bool) -> Canvas:

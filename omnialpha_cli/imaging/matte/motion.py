@@ -135,20 +135,23 @@ def _affine(flow: Tensor, weight: Tensor) -> Tensor:
 
 def move_along(image: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     """Return an image (C, H, W) whose parts come from where `flow` (2, h, w) says; its border is repeated."""
-    height, width = image.shape[1:]
-    down, right = F.interpolate(flow[None], (height, width), mode="bilinear")[0]
-    rows = (torch.arange(height).to(flow) + 0.5)[:, None] / height
-    columns = (torch.arange(width).to(flow) + 0.5) / width
-    grid = torch.stack((columns + right, rows + down), -1) * 2 - 1
+    rows, columns = _origins(F.interpolate(flow[None], image.shape[1:], mode="bilinear")[0])
+    grid = torch.stack((columns, rows), -1) * 2 - 1
     return F.grid_sample(image[None], grid[None], mode=mode, padding_mode="border", align_corners=False)[0]
 
 
 def _comes_from_inside(flow: Tensor) -> Tensor:
     """Return 1 where what `flow` (2, h, w) moves was inside the picture, else 0: (1, h, w)."""
+    rows, columns = _origins(flow)
+    return ((rows >= 0) & (rows <= 1) & (columns >= 0) & (columns <= 1)).to(flow)[None]
+
+
+def _origins(flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows and columns (h, w), in sides of the picture, from which `flow` (2, h, w) moves each pixel."""
     h, w = flow.shape[1:]
-    down = flow[:1] + (torch.arange(h).to(flow) + 0.5)[:, None] / h
-    right = flow[1:] + (torch.arange(w).to(flow) + 0.5) / w
-    return ((down >= 0) & (down <= 1) & (right >= 0) & (right <= 1)).to(flow)
+    rows = (torch.arange(h).to(flow) + 0.5)[:, None] / h
+    columns = (torch.arange(w).to(flow) + 0.5) / w
+    return rows + flow[0], columns + flow[1]
 
 
 def _evenly_lit(image: Tensor) -> Tensor:

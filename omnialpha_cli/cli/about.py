@@ -34,7 +34,7 @@ NEEDED = {"torch": "torch", "numpy": "numpy", "OpenImageIO": "openimageio", "saf
 
 # Extra → its modules, and what it is for.
 EXTRAS = {"full": (("transformers", "huggingface_hub"), "the published weights"),
-          "refine": (("pymatting", "scipy"), "--refine laplacian"), "heic": (("pillow_heif",), "HEIC pictures"),
+          "heic": (("pillow_heif",), "HEIC pictures"),
           "ray": (("ray",), "--ray"), "train": (("tensorboard",), "charts of trainings"),
           "parquet": (("pyarrow",), "data build from tables"),
           "judge": (("lpips", "torch_fidelity", "transformers"), "eval by networks")}  # fmt: skip

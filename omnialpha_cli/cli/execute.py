@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -181,8 +180,6 @@ def _resolved(settings: Settings, task: Task, options: Options, loading: LoadOpt
     defaults = weights.defaults(first.name)
     if loading.distilled_lora:
         defaults |= distilled_defaults(loading.distilled_lora)
-    if settings.refine == "laplacian" and not find_spec("pymatting"):
-        raise UsageError('--refine laplacian needs pymatting; get it with: pip install "omnialpha[refine]"')
     return replace(
         settings,
         dtype=defaults["dtype"] if options.dtype == "auto" else options.dtype,

@@ -81,7 +81,7 @@ SETTINGS = {
     "refine": option(
         "--refine", panel=OUTPUT,
         help="How soft edges come to full size: guided by the picture, by its matting laplacian (slower, for stills "
-             "with hair; needs the extra refine), or not at all, none."),
+             "with hair), or not at all, none."),
     "despill": option(
         "--despill", panel=OUTPUT, show_default=False,
         help="Take the light of a green or blue screen out of the foreground's colours; auto does so where there is "

@@ -15,7 +15,7 @@ def pixels(run, command, photo, folder, *options):
     return np.asarray(PILImage.open(f"{folder}/a.png" if command == "matte" else f"{folder}/a/1_foreground.png"))
 
 
-@pytest.mark.parametrize("method", [pytest.param("laplacian", marks=pytest.mark.slow), "none"])
+@pytest.mark.parametrize("method", ["laplacian", "none"])
 def test_refine_reaches_the_matte(run, photo, method):
     assert (pixels(run, "matte", photo, "one") != pixels(run, "matte", photo, "two", "--refine", method)).any()
 
@@ -37,15 +37,6 @@ def test_another_way_to_finish_is_another_result(run, photo, option):
     name, value = option[2:].split("=")
     assert name in again.err and value in again.err
     assert run("matte", photo, "-o", "out", option, "--overwrite").code == 0
-
-
-@pytest.mark.parametrize("command", ["matte", "decompose"])
-def test_a_missing_extra_is_reported_before_any_work(run, photo, monkeypatch, command):
-    monkeypatch.setattr("omnialpha_cli.cli.execute.find_spec", lambda name: None)
-    outcome = run(command, photo, "--refine", "laplacian")
-    assert outcome.code == 2
-    assert outcome.err.count("\n") == 1 and 'pip install "omnialpha[refine]"' in outcome.err
-    assert run(command, photo).code == 0
 
 
 def test_decompose_takes_both(run, photo):

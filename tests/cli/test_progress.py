@@ -125,6 +125,6 @@ def test_doctor_names_extras_the_memory_that_counts_and_ocio(omnialpha, monkeypa
     monkeypatch.setattr("omnialpha_cli.cli.about.free_memory", lambda: 3 * 2**29)
     outcome = omnialpha("doctor")
     extras = [line.split()[2] for line in outcome.lines if line.startswith("ok   extra ")]
-    assert extras == ["full", "refine", "heic", "ray", "train", "parquet", "judge"]
+    assert extras == ["full", "heic", "ray", "train", "parquet", "judge"]
     assert "ok   memory: 1.5 GiB may be taken, within" in outcome.out
     assert ("OCIO: ocio://studio-config" in outcome.out) is ("OCIO" not in os.environ)

@@ -1,7 +1,9 @@
-"""Solve alpha in a trimap's unknown band: closed-form matting, with the model's matte as the prior.
+"""Solve alpha by closed-form matting: in a trimap's unknown band, and, for stills with hair, at the plate's full size.
 
 A band is wider than the edge that it hides, and a trimap says more of it than a network makes use of: what connects to
-the sure parts by its colour. The plate is solved at a reduced size, from coarse to fine, each size from the one before.
+the sure parts by its colour. The plate is solved at a reduced size, from coarse to fine, each size from the one before,
+with the model's matte as the prior. At full size the prior is what the guided filter makes of it, which is near the
+solution: what is farther than a tile's margin hardly counts, and the plate is solved in tiles, in bounded memory.
 
 With L the matting Laplacian of a plate, α minimises αᵀLα + Σλ(α − p)², given where it is known; p is what is likely
 (Levin, Lischinski and Weiss, "A Closed-Form Solution to Natural Image Matting", 2008). Solved by conjugate gradients
@@ -14,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..canvas import Canvas, resample, within
+from ..canvas import Canvas, resample, tiles, widened, within
 from ..colour import compress, spread
 from ..hint import BACKGROUND, OBJECT
+from .guided import guided_alpha
 
 SIDE = 384  # of the square that has the area at which it is solved, pixels
 COARSEST = 48  # short side of the smallest size
@@ -30,6 +33,12 @@ EPSILON = 1e-6  # of the Laplacian: variance of colour below which a window coun
 MAX_STEPS = 250
 TOLERANCE = 3e-4  # of the residual
 LEAST = 1e-24  # squared residual: steps after it would divide 0 by 0
+
+# At full size.
+TILE, MARGIN = 512, 24  # pixels: of a tile, and solved around it and thrown away
+TILE_PRIOR = 1e-3  # λ
+TILE_EPSILON = 1e-7  # as EPSILON, of finer detail
+KNOWN = 0.005  # bilinear alpha within this of 0 or 1, where the prior is solid too, is known
 CENTRE = 12  # of the 5 × 5 pixels around one
 
 
@@ -66,6 +75,24 @@ def alpha_in_band(
     return mixed, Canvas(height, width, size, (0, 0, *size))
 
 
+def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor | None = None) -> Tensor:
+    """Return alpha (H, W) as `guided_alpha` does, solved with what that returns as its prior."""
+    prior = guided_alpha(alpha, plate, canvas, behind)
+    coarse = canvas.restore(alpha.to(plate))
+    unknown = ((coarse > KNOWN) & (coarse < 1 - KNOWN)) | ((prior > 0) & (prior < 1))
+    guide = compress(plate)
+    result = prior.clone()
+    height, width = prior.shape
+    for tile in tiles(height, width, TILE):
+        wide = widened(tile, (MARGIN, MARGIN), prior.shape)
+        near = prior[wide]
+        weights = [torch.full_like(near, TILE_PRIOR)]
+        (solved,) = solve_alpha(guide[:, *wide], near, near, unknown[wide], prior_weights=weights, epsilon=TILE_EPSILON)
+        inner = (slice(own.start - all.start, own.stop - all.start) for own, all in zip(tile, wide, strict=True))
+        result[tile] = solved[*inner]
+    return result
+
+
 def _between(matte: Tensor, plate: Tensor, known: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:
     """Return alpha (h, w) by where a `plate` (3, h, w) lies between two colours, and how far that is trusted, (h, w).
 
@@ -95,8 +122,8 @@ def solve_alpha(
     alpha, where = start.flatten().double(), unknown.flatten().nonzero()[:, 0]  # (n,)
     inside = unknown.flatten()[places]
     likely, known = prior.flatten().double()[where], (weights * alpha[places]).masked_fill(inside, 0).sum(1)
-    number = torch.zeros_like(unknown.flatten(), dtype=torch.long)
-    number[where] = torch.arange(len(where), device=where.device)  # a pixel's row
+    number = torch.zeros_like(unknown.flatten(), dtype=torch.int32)
+    number[where] = torch.arange(len(where), dtype=torch.int32, device=where.device)  # a pixel's row
     weights = weights.masked_fill(~inside, 0)
     columns, diagonal, x, solved = number[places], weights[:, CENTRE].clone(), alpha[where], []
     for prior_weight in prior_weights:
@@ -109,15 +136,21 @@ def solve_alpha(
 
 def _conjugate_gradients(weights: Tensor, places: Tensor, wanted: Tensor, x: Tensor) -> Tensor:
     """Solve Ax ≈ `wanted` (n,), A being symmetric with `weights` (n, 25) at the columns `places` (n, 25)."""
-    diagonal = weights[:, CENTRE]
-    residual = wanted - torch.linalg.vecdot(weights, x[places])
+    diagonal, flat = weights[:, CENTRE], places.flatten()
+    near = weights.new_empty(len(flat))  # filled at each step: making it costs more
+
+    def product(vector: Tensor) -> Tensor:
+        torch.index_select(vector, 0, flat, out=near)
+        return torch.bmm(weights[:, None], near.view(*weights.shape, 1)).flatten()  # (n, 1, 25) · (n, 25, 1)
+
+    residual = wanted - product(x)
     enough = (TOLERANCE**2 * wanted.square().sum()).clamp(min=LEAST)
     direction = z = residual / diagonal
     rz = (residual * z).sum()
     for _ in range(MAX_STEPS):
         if residual.square().sum() <= enough:
             break
-        applied = torch.linalg.vecdot(weights, direction[places])
+        applied = product(direction)
         step = rz / (direction * applied).sum()
         x = x + step * direction
         residual = residual - step * applied

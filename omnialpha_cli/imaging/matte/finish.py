@@ -11,9 +11,9 @@ from ..colour import despill, value_range
 from ..composite import over
 from ..hint import keep_known
 from ..removal.clean_plate import paint_behind
+from .closed_form import laplacian_alpha
 from .foreground import estimate_foreground
 from .guided import guided_alpha
-from .laplacian import laplacian_alpha
 from .motion import Carried
 
 

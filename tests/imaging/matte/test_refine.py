@@ -9,8 +9,7 @@ from omnialpha_cli.imaging.composite import over
 from omnialpha_cli.imaging.matte.finish import refine_alpha
 from omnialpha_cli.lab.evaluate.scenes import hair_scene
 
-# pymatting compiles when it is imported.
-METHODS = ["guided", pytest.param("laplacian", marks=pytest.mark.slow), "none"]
+METHODS = ["guided", "laplacian", "none"]
 
 
 def scene(alpha: torch.Tensor) -> torch.Tensor:
@@ -98,7 +97,7 @@ def test_tiles_of_the_laplacian_leave_no_seam(monkeypatch):
     canvas = choose_canvas(200, 300, 256)
     matte = canvas.fit(scene.foreground[3:])[0]
     whole = refine_alpha(matte, scene.plate, canvas, "laplacian")
-    monkeypatch.setattr("omnialpha_cli.imaging.matte.laplacian.SIDE", 64)
+    monkeypatch.setattr("omnialpha_cli.imaging.matte.closed_form.TILE", 64)
     assert (refine_alpha(matte, scene.plate, canvas, "laplacian") - whole).abs().max() < 0.02
 
 

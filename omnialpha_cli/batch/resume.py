@@ -145,7 +145,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _event(text: bytes) -> tuple[float, str, Entry | dict[str, Seal]]:
-    """Time, item, and the entry of an intent or the outputs that are done. Raises `FOREIGN` for any other line."""
+    """Return time, item, and an intent's entry or the outputs that are done. Raises `FOREIGN` for any other line."""
     line = json.loads(text)
     event, item, moment = line["event"], str(line["item"]), float(line["time"])
     if event == "done":

@@ -201,7 +201,7 @@ class Prepared:
 
 
 class Transformer(nn.Module):
-    """Predicts, for every target token, what `prediction` in `config.json` names (published: a velocity)."""
+    """Predict, for every target token, what `prediction` in `config.json` names (published: a velocity)."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()

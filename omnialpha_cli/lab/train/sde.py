@@ -33,7 +33,7 @@ def transition(x: Tensor, velocity: Tensor, sigma: float, following: float, eta:
 
 
 def log_density(x: Tensor, mean: Tensor, std: float) -> Tensor:
-    """Log of the density at x (B, N, C) of independent normals, summed over all but the first dimension: (B,)."""
+    """Return the log density (B,) at x (B, N, C) of independent normals, summed over all but the first dimension."""
     squares = ((x - mean) / std).square().flatten(1).sum(1)
     return -0.5 * squares - x[0].numel() * (math.log(std) + 0.5 * math.log(2 * math.pi))
 

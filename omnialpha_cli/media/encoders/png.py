@@ -104,7 +104,7 @@ def _metadata_chunks(target: Target) -> list[tuple[bytes, bytes]]:
 
 
 def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and content of the chunks of a PNG file."""
+    """Give name and content of each chunk of a PNG file."""
     place = len(provenance.PNG_SIGNATURE)
     while place < len(data):
         (size,) = struct.unpack_from(">I", data, place)

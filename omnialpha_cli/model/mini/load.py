@@ -91,5 +91,5 @@ def read_tensors(path: Path, device: torch.device, dtype: torch.dtype) -> dict[s
 
 
 def per_row(scale: Tensor, rows: Tensor) -> Tensor:
-    """Numbers, one a row (n,), in the shape that multiplies `rows` (n, …)."""
+    """Return numbers, one a row (n,), in the shape that multiplies `rows` (n, …)."""
     return scale.view(-1, *(1 for _ in rows.shape[1:]))

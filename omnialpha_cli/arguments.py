@@ -95,6 +95,7 @@ def lists_options(method: F) -> F:
     """Let `help` show every option of a method by its name, type and default, not `**options`; refuse any other."""
     signature = inspect.signature(method)
     *own, options = signature.parameters.values()
+    named = {one.name for one in own}
     defaults = {field.name: field.default for field in fields(Settings)} | {"untrained": False, "keep_shadow": False}
     (group,) = get_args(get_type_hints(method)[options.name])
     listed = [
@@ -105,7 +106,7 @@ def lists_options(method: F) -> F:
 
     @wraps(method)
     def checked(self: Any, *given: Any, **options: Any) -> Any:
-        refuse_unlisted(method.__name__, [name for name in options if name not in signature.parameters])
+        refuse_unlisted(method.__name__, [name for name in options if name not in named])
         with rewording(in_python):
             return method(self, *given, **options)
 

@@ -228,6 +228,7 @@ def test_mattes_bound_a_matte_as_those_of_the_command_do(model, picture, tmp_pat
         ("matte", {"steady": True}, "steady: no option of 'matte'; it has background, "),  # the command's alone
         ("matte", {"layer": "beauty"}, "layer: no option of 'matte'; it has "),
         ("matte", {"depth": "16"}, "depth: no option of 'matte'; it has "),
+        ("matte", {"options": 1}, "options: no option of 'matte'; it has "),
         ("matte", {"effects": True}, "effects: for 'remove' and 'decompose', not for 'matte'"),
         ("remove", {"trim": 1}, "trim: for 'matte' and 'decompose', not for 'remove'"),
         ("remove", {"background": None}, "background: for 'matte', not for 'remove'"),
@@ -245,6 +246,8 @@ def test_an_option_that_would_change_nothing_is_refused(model, picture, tmp_path
 def test_what_is_made_from_words_refuses_them_too(model, picture, tmp_path):
     with pytest.raises(UsageError, match=r"^width: no option of 'generate'; it has scene, size, seed"):
         model.generate("a cat", width=64)
+    with pytest.raises(UsageError, match=r"^sampling: no option of 'generate'; it has scene, size, seed"):
+        model.generate("a cat", sampling=64)
     with pytest.raises(UsageError, match=r"^mask: for 'matte' and 'remove' and 'decompose', not for 'complete'"):
         model.complete(picture(tmp_path / "a.png"), "a cat", given="background", want="foreground", mask=None)
 

@@ -49,6 +49,7 @@ def plan(
     Raises UsageError on a clash, on a path that leaves the output folder, or on a format that cannot hold the
     depth.
     """
+    template = template or None  # an empty one asks for nothing
     if template is not None:
         check_template(template, NAME_FIELDS, "--name")
     items = []

@@ -319,5 +319,11 @@ def test_templates_have_a_width(template):
         outputs("a.png", template=template)
 
 
+def test_an_empty_template_is_none():
+    touch("a.png", "shot.0001.png")
+    assert outputs("a.png", template="") == ["out/a.png"]
+    assert outputs("shot.####.png", template="") == ["out/shot_matte.0001.png"]
+
+
 def test_a_frame_number_has_a_width():
     assert found("shot.%0999999999d.png") == ["shot.%0999999999d.png"]  # a name like any other

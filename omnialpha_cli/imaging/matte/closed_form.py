@@ -84,12 +84,15 @@ def laplacian_alpha(alpha: Tensor, plate: Tensor, canvas: Canvas, behind: Tensor
     result = prior.clone()
     height, width = prior.shape
     for tile in tiles(height, width, TILE):
-        wide = widened(tile, (MARGIN, MARGIN), prior.shape)
-        near = prior[wide]
-        weights = [torch.full_like(near, TILE_PRIOR)]
-        (solved,) = solve_alpha(guide[:, *wide], near, near, unknown[wide], prior_weights=weights, epsilon=TILE_EPSILON)
-        inner = (slice(own.start - all.start, own.stop - all.start) for own, all in zip(tile, wide, strict=True))
-        result[tile] = solved[*inner]
+        if unknown[tile].any():
+            wide = widened(tile, (MARGIN, MARGIN), prior.shape)
+            near = prior[wide]
+            weights = [torch.full_like(near, TILE_PRIOR)]
+            (solved,) = solve_alpha(
+                guide[:, *wide], near, near, unknown[wide], prior_weights=weights, epsilon=TILE_EPSILON
+            )
+            inner = (slice(own.start - all.start, own.stop - all.start) for own, all in zip(tile, wide, strict=True))
+            result[tile] = solved[*inner]
     return result
 
 

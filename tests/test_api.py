@@ -17,6 +17,7 @@ def model(tiny_weights):
     return OmniAlpha.load(tiny_weights, device="cpu")
 
 
+@pytest.mark.slow
 def test_a_path_a_pil_image_and_an_array_are_the_same_picture(model, picture, tmp_path):
     path = picture(tmp_path / "a.png")
     pil = PILImage.open(path)

@@ -117,6 +117,7 @@ def test_alpha_only_is_one_channel(run, tmp_path):
     assert pixels(tmp_path / "out" / "0.png").shape == (64, 96)
 
 
+@pytest.mark.slow
 def test_batches_hold_one_canvas_and_at_most_their_size(run):
     seen = []
     model = FakeModel(lambda requests: seen.append({request.targets for request in requests}))
@@ -171,6 +172,7 @@ def watched_in(schedules):
     return make
 
 
+@pytest.mark.slow
 def test_a_window_of_batches_is_one_call_of_the_model(run):
     """The first call takes what is ready; meanwhile the rest becomes ready, of two canvases."""
     schedules = []
@@ -182,6 +184,7 @@ def test_a_window_of_batches_is_one_call_of_the_model(run):
     assert max(model.batches) == 2
 
 
+@pytest.mark.slow
 def test_stop_leaves_the_rest_of_a_window(run):
     stop, schedules = threading.Event(), []
 
@@ -282,6 +285,7 @@ def test_a_fault_where_items_come_from_ends_the_run(run):
         run(FakeModel(), schedule=Broken)
 
 
+@pytest.mark.slow
 def test_all_threads_have_ended_with_the_run(run):
     before = threading.active_count()
     run(FakeModel(), count=6)
@@ -314,6 +318,7 @@ def test_what_is_under_way_is_bounded(run, monkeypatch):
     assert Counting.most <= 3
 
 
+@pytest.mark.slow
 def test_no_more_pixels_are_read_than_may_be_under_way(run, monkeypatch):
     reading, most, turn = set(), [], threading.Lock()
     original, finish = worker_module.read_image, pipeline_module.finish

@@ -229,6 +229,7 @@ class TestComplete:
         assert (outcome.code, outcome.out) == (2, "") and message in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -24,6 +24,7 @@ def test_what_is_drawn_instead_is_a_warning_and_in_the_record(run):
     assert f"warning: generate/0000_0.png: 'an antelope': drawn as 'ant', {NEAREST}" in outcome.err
 
 
+@pytest.mark.slow
 def test_a_word_that_is_like_nothing_known_fails_its_item_alone(run, tmp_path):
     outcome = run("generate", "a red apple", "quantum", "zxqv")
     assert outcome.code == 1 and outcome.lines == ["generate/0000_0.png"]

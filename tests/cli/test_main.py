@@ -228,6 +228,7 @@ class TestInstalled:
         assert self.run(site, "weights", "path", "mini").stdout.endswith("/weights/mini\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_who_reads_the_output_may_leave(tiny_weights, picture, tmp_path, monkeypatch, options):
     """`omnialpha matte … | head -1`: the rest is made all the same."""

@@ -46,12 +46,14 @@ class TestResults:
     def test_the_default_folder_is_named_after_the_command(self, matte, photos):
         assert matte(photos[0]).lines == ["matte/0.png"]
 
+    @pytest.mark.slow
     def test_alpha_only_is_the_alpha_of_the_cut_out(self, matte, photos):
         matte("photos", "-o", "out")
         matte("photos", "-o", "alpha", "--alpha-only")
         alpha = np.asarray(PILImage.open("alpha/0.png"))
         assert (alpha == np.asarray(PILImage.open("out/0.png"))[..., 3]).all()
 
+    @pytest.mark.slow
     def test_the_commands_result_is_that_of_python(self, matte, photos, tiny_weights):
         from omnialpha_cli import OmniAlpha
 
@@ -196,6 +198,7 @@ class TestAgain:
         assert matte("photos", "-o", "out").err.splitlines()[-1].startswith("1 done, 2 skipped in ")
         assert Path("out/0.png").stat().st_mtime_ns == before
 
+    @pytest.mark.slow
     def test_other_settings_are_refused_and_named(self, matte, photos):
         matte("photos", "-o", "out")
         outcome = matte("photos", "-o", "out", "--seed", "3")

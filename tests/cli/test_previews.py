@@ -118,6 +118,7 @@ class TestAgain:
         run("matte", "photos", "-o", "out", "--preview")
         assert sheet.stat().st_mtime_ns == before
 
+    @pytest.mark.slow
     def test_a_result_made_again_has_no_old_sheet(self, run, photos):
         run("matte", "photos", "-o", "out", "--preview")
         run("matte", "photos", "-o", "out", "--seed", "1", "--overwrite")

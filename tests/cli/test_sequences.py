@@ -119,6 +119,7 @@ class TestHintsOfSequences:
         assert told["s/shot.1005.png"]["inputs"][1] == "m/shot.1005.png"
         assert told["s/shot.1004.png"]["error"]["code"] == "hint"
 
+    @pytest.mark.slow
     def test_one_file_may_serve_sequences(self, run, masks):
         assert len(run("matte", "s/shot.####.png", "--mask", "m/shot.1001.png").lines) == 4
         shots = "s/shot.####.png", "m/shot.####.png"
@@ -212,6 +213,7 @@ class TestSteady:
         assert told["s/shot.1004.png"]["inputs"] == ["s/shot.1004.png"]
         assert told["s/shot.1005.png"]["inputs"][1] == "matte/shot_matte.1004.png"
 
+    @pytest.mark.slow
     def test_what_was_made_without_it_is_not_mixed_in(self, run, shot):
         run("matte", "s/shot.####.png")
         outcome = run("matte", "s/shot.####.png", "--steady")

@@ -58,6 +58,7 @@ def told(outcome) -> list[tuple[str, str]]:
     return [(item["status"], item["inputs"][0]) for item in items if item["event"] == "item"]
 
 
+@pytest.mark.slow
 def test_new_and_changed_files_are_made_by_one_run(watching, picture, arrive):
     picture(Path("in/a.png"))
     outcome = watching(
@@ -85,6 +86,7 @@ def test_what_is_done_stays_and_files_of_others_are_left_alone(watching, run, pi
     assert Path("out/b.png").read_bytes() == Path("in/a.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_two_files_for_one_result_are_told_and_the_rest_waits(watching, picture, monkeypatch):
     picture(Path("in/a.png"))
     tell = Console.warn
@@ -100,6 +102,7 @@ def test_two_files_for_one_result_are_told_and_the_rest_waits(watching, picture,
     assert outcome.err.count("would both be written to out/a.png") == 1
 
 
+@pytest.mark.slow
 def test_a_picture_waits_for_its_mask(watching, picture):
     picture(Path("in/a.png"))
     picture(Path("in/b.png"))

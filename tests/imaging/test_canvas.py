@@ -23,6 +23,7 @@ SIZES = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 5000), st.integers(1, 5000), st.sampled_from([256, 384, 1024]), st.sampled_from([16, 32]))
 def test_sides_are_multiples_area_is_about_the_square_and_shapes_are_close(height, width, side, multiple):

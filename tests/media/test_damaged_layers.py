@@ -28,6 +28,7 @@ def damaged(content: bytes, g: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", sorted(READERS))
 def test_every_fault_of_a_parser_is_one_of_the_file(tmp_path, format):
     path, g = tmp_path / "damaged", random.Random(format)

@@ -31,6 +31,7 @@ def picture():
     return photo, mask
 
 
+@pytest.mark.slow
 def test_the_plate_outside_of_the_mask_is_lit(model, picture):
     photo, mask = picture
     result = model.remove(photo, mask=mask, effects=True)[..., :3].astype(int)

@@ -79,6 +79,7 @@ def test_a_trimaps_known_regions_are_kept(scene):
     assert torch.equal(behind[:3, 300:], plate[:, 300:])
 
 
+@pytest.mark.slow
 def test_three_layers_make_up_the_plate_and_come_near_the_truth(scene):
     lower, background, _, canvas = scene
     upper = torch.cat([textured(360, 540, (0.1, 0.2, 0.7), 3), torch.zeros(1, 360, 540)])

@@ -44,6 +44,7 @@ def test_what_does_not_move_stays_as_it_is():
     torch.testing.assert_close(carried.alpha, alpha, atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_after_a_cut_there_is_nothing_to_carry():
     before, alpha = frame(disc(HEIGHT, WIDTH, 3), 0, 0)
     checks = ((torch.arange(HEIGHT)[:, None] // 8 + torch.arange(WIDTH) // 8) % 2).float().expand(3, -1, -1)

@@ -82,6 +82,7 @@ def test_light_far_above_white_neither_spreads_nor_breaks_anything(mask):
     assert painted[:, mask].max() < 2
 
 
+@pytest.mark.slow
 def test_the_same_seed_paints_the_same(mask):
     plate = grass()
     assert torch.equal(*(paint_with_patches(plate, blurred(plate), mask, seed=3) for _ in range(2)))

@@ -100,6 +100,7 @@ def test_what_cannot_be_built_is_refused(omnialpha, sources, arguments, message)
     assert not (sources / "t").exists()
 
 
+@pytest.mark.slow
 def test_training_reads_the_shards(omnialpha, sources):
     omnialpha(*BUILD, "--count", "4", "-o", "triplets")
     (sources / "r.toml").write_text(

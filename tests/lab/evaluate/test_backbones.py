@@ -89,6 +89,7 @@ class TestMissing:
         with pytest.raises(WeightsError, match=r"curl -L --create-dirs -o .*checkpoints/.* https://"):
             load(CPU)
 
+    @pytest.mark.slow
     def test_clip_is_named_with_the_command(self, monkeypatch, tmp_path):
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
         with pytest.raises(WeightsError, match="hf download someone/some-clip"):

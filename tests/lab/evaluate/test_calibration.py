@@ -32,6 +32,7 @@ def test_what_chances_follow_is_found():
     assert found.expected == pytest.approx(2, abs=0.4) and abs(found.agreement) < 1
 
 
+@pytest.mark.slow
 def test_exact_chances_have_the_error_that_few_rows_leave():
     found = calibrate(rows())
     assert found.ece < 2 * found.floor < 0.12

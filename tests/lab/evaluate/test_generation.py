@@ -66,6 +66,7 @@ def test_a_true_picture_that_cannot_be_read_is_left_out_and_reported():
     assert [str(error) for error in judge.unreadable] == ["x.png is torn"]
 
 
+@pytest.mark.slow
 def test_the_embedded_network_sees_pictures_of_any_size():
     network = PictureFeatures()
     small, large = (np.random.default_rng(0).random((2, side, side + 7, 3)) for side in (16, 300))

@@ -50,6 +50,7 @@ def page(tmp_path_factory):
     return folder / "page.html"
 
 
+@pytest.mark.slow
 def test_order_and_sides_are_drawn_by_the_seed(folders):
     def drawn(seed):
         return [(t.name, t.swapped) for t in trials(*folders, None, None, seed)]
@@ -66,6 +67,7 @@ def test_swapped_pictures_stand_on_the_other_side(folders):
     assert len({t.right if t.swapped else t.left for t in found}) == 1  # A, whatever its side
 
 
+@pytest.mark.slow
 def test_the_page_tells_nothing_in_the_open(page):
     text = page.read_text(encoding="utf-8")
     assert "before" not in text.replace("beforeunload", "").replace("or before.", "")
@@ -119,6 +121,7 @@ def test_folders_without_a_common_name_are_refused(folders, tmp_path):
         next(trials(folders[0], tmp_path / "empty", None, None, 0))
 
 
+@pytest.mark.slow
 def test_results_named_otherwise_are_matched_by_a_list(folders):
     for path in list(folders[1].iterdir()):
         path.rename(path.with_name(f"output_{path.name}"))

@@ -33,7 +33,7 @@ def _hashed(path: Path) -> str:
 
 
 def _copied(network: nn.Module) -> nn.Module:
-    """Return the network with parameters of its own: a third of a command's time quicker than `deepcopy`."""
+    """Return the network with parameters of its own, quicker than `deepcopy`, which took an eighth of a command."""
     twin = copy(network)
     twin._parameters = {
         name: p if p is None else nn.Parameter(p.clone(), p.requires_grad) for name, p in network._parameters.items()

@@ -38,9 +38,9 @@ MakePicture = Callable[..., Path]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs weights in the published layout is slow: importing diffusers and transformers takes seconds."""
+    """Mark trainings as slow, and what needs published weights: diffusers and transformers take seconds to import."""
     for item in items:
-        if "published" in getattr(item, "fixturenames", ()):
+        if "lab/train" in item.path.as_posix() or "published" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
 
 

@@ -9,13 +9,6 @@ from omnialpha_cli.lab.train.material import Material, make_material
 from omnialpha_cli.lab.train.packs import read_packs
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Trainings are slow, all of them."""
-    for item in items:
-        if "lab/train" in item.path.as_posix():
-            item.add_marker(pytest.mark.slow)
-
-
 @pytest.fixture(scope="session")
 def packs(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("packs")
